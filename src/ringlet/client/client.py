@@ -1,0 +1,191 @@
+"""The table with somewhere to ask: `Client` blocks, `AsyncClient` awaits.
+
+These are the only places that send, sleep, or read the environment. What to ask, when to ask again and what
+an answer means stands in flows (`kinds`, `oauth`, `wire`); here a flow is carried out, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from ..catalog import Catalog
+from ..errors import ConnectionLost
+from ..faces import AsyncRunner, Runner
+from ..kinds import ROOT, SANDBOX
+from ..oauth import App, Hosts, Tokens, Wallet, hosts_at, signed
+from ..wire import WAITED, Flow, Patience, R, Request, patient
+from .tokens import MemoryWallet, wallet_for
+from .transport import AsyncHttpxTransport, AsyncTransport, HttpxTransport, Transport
+
+OURA_API = "https://api.ouraring.com"
+
+
+def base_url_from(text: str | None) -> str:
+    """The root of the API: as given, or from OURA_API_BASE_URL, or Oura's own.
+
+    Programs write it with and without `/v2/usercollection`; both are taken.
+    """
+    url = (text or os.environ.get("OURA_API_BASE_URL") or OURA_API).rstrip("/")
+    return url.removesuffix("/usercollection").removesuffix("/v2").rstrip("/")
+
+
+def app_from(client_id: str | None, client_secret: str | None) -> App | None:
+    """The application that renews tokens: as given, or from OURA_CLIENT_ID and OURA_CLIENT_SECRET."""
+    id = client_id or os.environ.get("OURA_CLIENT_ID")
+    secret = client_secret or os.environ.get("OURA_CLIENT_SECRET", "")
+    return App(client_id=id, client_secret=secret) if id else None
+
+
+class _Config:
+    """What both clients are told, and how a flow is dressed before it is carried out."""
+
+    base_url: str
+    hosts: Hosts
+    wallet: Wallet
+    app: App | None
+    patience: Patience
+    sandbox: bool
+
+    def _configure(
+        self,
+        token: str | None,
+        base_url: str | None,
+        sandbox: bool,
+        wallet: Wallet | None,
+        client_id: str | None,
+        client_secret: str | None,
+        patience: Patience | None,
+    ) -> None:
+        self.base_url = base_url_from(base_url)
+        self.hosts = hosts_at(self.base_url)
+        self.sandbox = sandbox
+        self.patience = patience or Patience()
+        self.app = app_from(client_id, client_secret)
+        token = token or (None if wallet else os.environ.get("OURA_ACCESS_TOKEN"))
+        if token is None and sandbox and wallet is None:
+            token = "sandbox"  # noqa: S105  # the sandbox opens to any non-empty authorization
+        self.wallet = MemoryWallet(Tokens(access_token=token)) if token else wallet or wallet_for()
+
+    def _dress(self, flow: Flow[R]) -> Flow[R]:
+        return patient(signed(flow, self.wallet, self.app, self.hosts), self.patience)
+
+    def _address(self, request: Request) -> Request:
+        if self.sandbox and request.path.startswith(ROOT):
+            return replace(request, path=SANDBOX + request.path.removeprefix(ROOT))
+        return request
+
+
+class Client(Catalog, _Config, Runner):
+    """Ask Oura, and wait for the answer.
+
+        with Client(token) as client:
+            for night in client.sleep.list(date(2026, 1, 1), date(2026, 1, 31)):
+                print(night.day, night.total_sleep_duration)
+
+    The token comes from `token`, else `wallet`, else OURA_ACCESS_TOKEN, else the default profile's file. With
+    `client_id` and `client_secret` (or their OURA_ variables) a refused token is renewed. `base_url` may name
+    any cloud that speaks Oura's API; `sandbox=True` reads Oura's sandbox, without an account.
+    """
+
+    def __init__(
+        self,
+        token: str | None = None,
+        *,
+        base_url: str | None = None,
+        sandbox: bool = False,
+        wallet: Wallet | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        patience: Patience | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self._configure(token, base_url, sandbox, wallet, client_id, client_secret, patience)
+        self._transport = transport or HttpxTransport(self.base_url)
+
+    def run(self, flow: Flow[R]) -> R:
+        """Carry any flow out: `client.run(Catalog.sleep.list(a, b))` is what `client.sleep.list` does."""
+        flow = self._dress(flow)
+        try:
+            request = next(flow)
+            while True:
+                if request.after:
+                    time.sleep(request.after)
+                try:
+                    response = self._transport.send(self._address(request)) if request.path else WAITED
+                except ConnectionLost as lost:
+                    request = flow.throw(lost)
+                else:
+                    request = flow.send(response)
+        except StopIteration as done:
+            value: R = done.value
+            return value
+        finally:
+            flow.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncClient(Catalog, _Config, AsyncRunner):
+    """Ask Oura, and await the answer. **Parameters**: see `Client`."""
+
+    def __init__(
+        self,
+        token: str | None = None,
+        *,
+        base_url: str | None = None,
+        sandbox: bool = False,
+        wallet: Wallet | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        patience: Patience | None = None,
+        transport: AsyncTransport | None = None,
+    ) -> None:
+        self._configure(token, base_url, sandbox, wallet, client_id, client_secret, patience)
+        self._transport = transport or AsyncHttpxTransport(self.base_url)
+
+    async def run(self, flow: Flow[R]) -> R:
+        """Carry any flow out. See `Client.run`."""
+        flow = self._dress(flow)
+        try:
+            request = next(flow)
+            while True:
+                if request.after:
+                    await asyncio.sleep(request.after)
+                try:
+                    response = await self._transport.send(self._address(request)) if request.path else WAITED
+                except ConnectionLost as lost:
+                    request = flow.throw(lost)
+                else:
+                    request = flow.send(response)
+        except StopIteration as done:
+            value: R = done.value
+            return value
+        finally:
+            flow.close()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,182 @@
+"""What can go wrong, and whose turn it is to act.
+
+    RingletError                     everything ringlet raises on purpose
+     ├─ UsageError                   you asked for something that cannot be meant (also a ValueError)
+     │   ├─ WindowError              ... about a window: start after end, a day where an instant belongs
+     │   └─ UnknownField             ... about `fields`: a name the document does not have
+     ├─ SignInNeeded                 there is no token to send
+     ├─ GrantError                   the OAuth2 server refused; `error` is the RFC 6749 code
+     ├─ ConnectionLost               no answer arrived: refused, reset, timed out
+     ├─ ArchiveError                 the archive cannot be read or written: locked, full, not ours
+     └─ ApiError                     an answer arrived and it is a refusal
+         ├─ RequestWrong        400  Oura says the request is wrong; `field` says where
+         ├─ TokenDead           401  the access token is expired, malformed or revoked
+         ├─ ScopeMissing        401  the token is alive but may not read this; `scope` is what it lacks
+         ├─ MembershipLapsed    403  the wearer's membership has ended
+         ├─ DocumentGone        404  no document with this id (any more)
+         ├─ NotOffered          404  this server has no such route
+         ├─ RateLimited         429  too many requests; `until` is when to come back
+         └─ OuraBroken          5xx  the server failed, or answered something that is not its own API
+
+Rules of this file:
+* Each error says what happened, and `cure` says what to do next: one sentence that works as it stands.
+* Each class knows its HTTP status, so a server can raise what a client will catch.
+* No message ever carries a token, a secret or a code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class RingletError(Exception):
+    """Base of everything ringlet raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+    """What the command line exits with."""
+    default_cure: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, cure: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.cure = cure or self.default_cure
+        """What to do next."""
+
+
+class UsageError(RingletError, ValueError):
+    """The call itself cannot be meant; nothing was sent."""
+
+    exit_code = 2
+
+
+class WindowError(UsageError):
+    """A window that holds nothing or means two things."""
+
+
+class UnknownField(UsageError):
+    """`fields` names something the document does not have; Oura would ignore it silently."""
+
+
+class SignInNeeded(RingletError):
+    """There is no token to send."""
+
+    exit_code = 4
+    default_cure = "set OURA_ACCESS_TOKEN, or pass token=..."
+
+
+class GrantError(RingletError):
+    """The OAuth2 server refused. `error` is the RFC 6749 section 5.2 code, `status` the HTTP status."""
+
+    exit_code = 4
+    default_cure = "sign in again"
+
+    def __init__(self, error: str, description: str = "", *, status: int = 400, cure: str = "") -> None:
+        super().__init__(f"{error}: {description}" if description else error, cure=cure)
+        self.error = error
+        self.description = description
+        self.status = status
+
+
+class ConnectionLost(RingletError):
+    """No answer arrived: the connection was refused, reset, or timed out."""
+
+    default_cure = "check the network and the base URL, then run it again"
+
+
+class ArchiveError(RingletError):
+    """The archive cannot be read or written."""
+
+    exit_code = 6
+    default_cure = "see that the file is yours, on a disk with space, and not open elsewhere"
+
+
+class ApiError(RingletError):
+    """A refusal by the API. `status` is the HTTP status, `detail` the server's own words."""
+
+    status: int = 400
+
+    def __init__(self, detail: str = "", *, status: int | None = None, cure: str = "") -> None:
+        if status is not None:
+            self.status = status
+        self.detail = detail
+        super().__init__(f"{self.status}: {detail}" if detail else f"{self.status}", cure=cure)
+
+
+class RequestWrong(ApiError):
+    """Oura refuses the request itself. `field` is the parameter it points at, where it names one."""
+
+    exit_code = 2
+    default_cure = "correct the request"
+
+    def __init__(
+        self, detail: str = "", *, field: str = "", status: int | None = None, cure: str = ""
+    ) -> None:
+        super().__init__(f"{field}: {detail}" if field else detail, status=status, cure=cure)
+        self.field = field
+
+
+class TokenDead(ApiError):
+    """The access token is expired, malformed or revoked."""
+
+    status = 401
+    exit_code = 4
+    default_cure = "sign in again, or pass a fresh token"
+
+
+class ScopeMissing(ApiError):
+    """The token is alive but was not granted `scope`. Oura answers 401 in practice, 403 by its documents."""
+
+    status = 401
+    exit_code = 4
+
+    def __init__(self, scope: str, detail: str = "", *, status: int | None = None) -> None:
+        named = f"the scope {scope!r} was not granted"
+        super().__init__(
+            f"{named} ({detail})" if detail else named,
+            status=status,
+            cure=f"sign in again and tick {scope!r} on the consent page",
+        )
+        self.scope = scope
+
+
+class MembershipLapsed(ApiError):
+    """The wearer's Oura membership has ended; their data is not available through the API."""
+
+    status = 403
+    default_cure = "the wearer renews the membership; what is in the archive stays readable"
+
+
+class DocumentGone(ApiError):
+    """There is no document with this id, or not any more."""
+
+    status = 404
+    default_cure = "list the days around it to see what is there"
+
+
+class NotOffered(ApiError):
+    """This server has no such route; data types come and go between versions of the API."""
+
+    status = 404
+    default_cure = "leave this data type out, or check the base URL"
+
+
+class RateLimited(ApiError):
+    """Too many requests. `until` is when to come back, where the server said so."""
+
+    status = 429
+    exit_code = 5
+
+    def __init__(self, detail: str = "", *, until: datetime | None = None) -> None:
+        when = f"after {until:%H:%M:%S} UTC" if until else "in a few minutes"
+        super().__init__(detail or "too many requests", cure=f"run it again {when}")
+        self.until = until
+
+
+class OuraBroken(ApiError):
+    """The server failed, or answered something that is not its own API."""
+
+    status = 500
+    default_cure = "try again later; nothing on this side needs changing"

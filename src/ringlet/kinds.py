@@ -1,0 +1,240 @@
+"""What a data type can be, and how to ask for it: rows of the table and their flows. No I/O.
+
+    Documents    filed under a day, each with an id             list(days), get(id)     sleep, workout, ...
+    Inventory    each with an id, no window                     list(), get(id)         ring_configuration
+    Samples      points in time, no ids                         list(instants)          interbeat_interval
+    LiveSamples  samples whose newest can be asked for          ... and latest()        heartrate
+    Single       one object                                     get()                   personal_info
+
+Rules of this file:
+* A row is a frozen value; what it does not know (where to send, who asks) is not its business.
+* By default a window means what a person means by it: days `start` to `end` inclusive in the wearer's time,
+  instants `start` up to but not including `end`, whatever the endpoint does with its bounds. `exact=True`
+  sends the bounds as given and returns what came.
+* Pages are followed to the end; a token that comes twice is an error, not an endless loop.
+* `list` stands last in its class, because it hides the builtin from there on.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, cast
+
+import msgspec
+
+from .errors import OuraBroken, UnknownField
+from .windows import check_days, check_instants, to_ms, widen
+from .wire import Flow, Request, ask
+
+D = TypeVar("D", bound=msgspec.Struct)
+T = TypeVar("T")
+
+Sparse: TypeAlias = dict[str, Any]
+"""A document cut down by `fields`: what was asked for, and the anchors that Oura always returns."""
+
+ROOT = "/v2/usercollection"
+SANDBOX = "/v2/sandbox/usercollection"
+
+
+class Page(msgspec.Struct, Generic[T]):
+    """The envelope of every list answer."""
+
+    data: list[T]
+    next_token: str | None = None
+
+
+class RawPage(msgspec.Struct):
+    """The same envelope with `data` still in Oura's own bytes."""
+
+    data: msgspec.Raw
+    next_token: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind(Generic[D]):
+    """One row of the table."""
+
+    model: type[D]
+    """What a document decodes into."""
+    scope: str
+    """The scope that opens it."""
+    path: str = ""
+    """Its segment under `/v2/usercollection`, where that differs from the name."""
+    name: str = ""
+    """What it is called here, in the archive and on the command line; set by the table."""
+    webhook: str = ""
+    """Its `data_type` in webhooks; empty where Oura sends none."""
+    stride: timedelta = timedelta(days=180)
+    """How far one request of a backfill stretches: about one megabyte of answer at most."""
+    sparse: bool = True
+    """Whether the server honours `fields`."""
+    bounds: ClassVar[tuple[str, str]] = ("start_date", "end_date")
+    """The window parameters."""
+
+    @property
+    def route(self) -> str:
+        """The path of its list (or of itself, for a Single)."""
+        return f"{ROOT}/{self.path}"
+
+    def request(self, **params: str) -> Request:
+        """A request for its route."""
+        return Request(path=self.route, params=params, scope=self.scope)
+
+    def raw(self, **params: str) -> Flow[RawPage]:
+        """One page in Oura's own bytes, for a window sent as given."""
+        body = yield from ask(self.request(**params))
+        return decode(body, RawPage)
+
+    def _pages(self, shape: type[T], params: dict[str, str]) -> Flow[list[T]]:
+        page_of = cast("type[Page[T]]", cast(Any, Page)[shape])  # checkers refuse Page[variable]
+        found: list[T] = []
+        seen: set[str] = set()
+        while True:
+            page = decode((yield from ask(self.request(**params))), page_of)
+            found += page.data
+            token = page.next_token
+            if not token:
+                return found
+            if token in seen:
+                raise OuraBroken(f"{self.name}: page token repeats after {len(seen)} pages")
+            seen.add(token)
+            params = {**params, "next_token": token}
+
+    def _fields(self, fields: Sequence[str], exact: bool, *anchors: str) -> dict[str, str]:
+        """The `fields` parameter: names checked, because Oura drops unknown ones silently."""
+        names = [fields] if isinstance(fields, str) else list(fields)
+        known = self.model.__struct_fields__
+        for name in names:
+            if name not in known and not exact:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise UnknownField(
+                    f"{self.name} has no field {name!r}{hint}",
+                    cure="exact=True sends field names as they are",
+                )
+        wanted = names if exact else [*names, *(a for a in anchors if a and a not in names)]
+        return {"fields": ",".join(wanted)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _WithIds(Kind[D]):
+    def get(self, id: str) -> Flow[D]:
+        """One document by its id. Raises DocumentGone."""
+        request = replace(self.request(), path=f"{self.route}/{_segment(id)}")
+        return decode((yield from ask(request)), self.model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Documents(_WithIds[D]):
+    """Filed under a day, each with an id."""
+
+    instant: str = "day"
+    """The field whose instant the live service compares with a window."""
+    day: str = "day"
+    """The field that files it under a day of the wearer."""
+
+    def some(
+        self, start: date, end: date, fields: Sequence[str], *, exact: bool = False
+    ) -> Flow[list[Sparse]]:
+        """The same, cut down to `fields` (and the anchors Oura always returns)."""
+        params = self._window(start, end, exact) | self._fields(fields, exact, self.day)
+        documents = yield from self._pages(Sparse, params)
+        if exact:
+            return documents
+        first, last = start.isoformat(), end.isoformat()
+        return [one for one in documents if first <= one.get(self.day, first) <= last]
+
+    def _window(self, start: date, end: date, exact: bool) -> dict[str, str]:
+        if not exact:
+            check_days(start, end)
+            start, end = widen(start, end)
+        return dict(zip(self.bounds, (start.isoformat(), end.isoformat()), strict=True))
+
+    def list(self, start: date, end: date, *, exact: bool = False) -> Flow[list[D]]:
+        """The documents of days `start`..`end`, oldest first."""
+        documents = yield from self._pages(self.model, self._window(start, end, exact))
+        if exact:
+            return documents
+        return [one for one in documents if start <= getattr(one, self.day) <= end]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory(_WithIds[D]):
+    """Each with an id; the list takes no window."""
+
+    def some(self, fields: Sequence[str], *, exact: bool = False) -> Flow[list[Sparse]]:
+        """The same, cut down to `fields`."""
+        return self._pages(Sparse, self._fields(fields, exact))
+
+    def list(self) -> Flow[list[D]]:
+        """All of them, oldest first."""
+        return self._pages(self.model, {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples(Kind[D]):
+    """Points in time, without ids; an instant may hold one row per `source`."""
+
+    stride: timedelta = timedelta(days=30)
+    bounds: ClassVar[tuple[str, str]] = ("start_datetime", "end_datetime")
+    instant: ClassVar[str] = "timestamp"
+
+    def some(
+        self, start: datetime, end: datetime, fields: Sequence[str], *, exact: bool = False
+    ) -> Flow[list[Sparse]]:
+        """The same, cut down to `fields` (and `timestamp`)."""
+        params = self._window(start, end, exact) | self._fields(fields, exact, self.instant)
+        rows = yield from self._pages(Sparse, params)
+        if exact:
+            return rows
+        first, last = to_ms(start), to_ms(end)
+        return [row for row in rows if first <= to_ms(datetime.fromisoformat(row[self.instant])) < last]
+
+    def _window(self, start: datetime, end: datetime, exact: bool) -> dict[str, str]:
+        if not exact:
+            check_instants(start, end)
+        return dict(zip(self.bounds, (start.isoformat(), end.isoformat()), strict=True))
+
+    def list(self, start: datetime, end: datetime, *, exact: bool = False) -> Flow[list[D]]:
+        """The samples with start <= timestamp < end, oldest first."""
+        rows = yield from self._pages(self.model, self._window(start, end, exact))
+        if exact:
+            return rows
+        first, last = to_ms(start), to_ms(end)
+        return [row for row in rows if first <= to_ms(getattr(row, self.instant)) < last]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveSamples(Samples[D]):
+    """Samples whose newest row can be asked for; elsewhere Oura ignores `latest` silently."""
+
+    def latest(self) -> Flow[D | None]:
+        """The newest sample, whenever it was; None before the first."""
+        rows = yield from self._pages(self.model, {"latest": "true"})
+        return rows[-1] if rows else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Single(Kind[D]):
+    """One object, without an envelope."""
+
+    def get(self) -> Flow[D]:
+        """The object."""
+        return decode((yield from ask(self.request())), self.model)
+
+
+def decode(body: bytes, shape: type[T]) -> T:
+    """JSON into a shape, or the error that says the server broke its own contract."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.MsgspecError as broken:
+        raise OuraBroken(f"the answer is not what this route returns: {broken}", status=502) from broken
+
+
+def _segment(id: str) -> str:
+    if not id or "/" in id or "?" in id or "#" in id:
+        raise UnknownField(f"{id!r} cannot be a document id", cure="pass the `id` of a document")
+    return id

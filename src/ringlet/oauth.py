@@ -1,0 +1,308 @@
+"""Both ends of OAuth2, pure: scopes, hosts, the authorize URL, and the flows that get, renew and end a grant.
+
+Names are those of RFC 6749 and RFC 7636. Oura has two identity systems side by side: the older host
+(`api.ouraring.com/oauth/token`) and the one that serves applications registered at developer.ouraring.com
+(`moi.ouraring.com/oauth/v2/ext/oauth-token`). An application of the second is refused by the first with 400
+or 401, so `Hosts.token` is a list, tried in order, and `Tokens.token_url` remembers which one worked.
+
+Rules of this file:
+* Refresh tokens are single use. A rotated token is stored before it is used; of all threads, tasks and
+  processes that share a store, one renews and the others wait for it (`Wallet.claim`, and waiting is data).
+* Secrets travel in bodies and headers, never in URLs, and never in a message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+from urllib.parse import urlencode
+
+import msgspec
+
+from .errors import GrantError, OuraBroken, SignInNeeded
+from .wire import Flow, R, Request, Response, pause, relay
+
+SCOPES: Mapping[str, str] = {
+    "email": "E-mail address",
+    "personal": "Age, weight, height and biological sex",
+    "daily": "Daily summaries of sleep, activity and readiness",
+    "heartrate": "Heart rate through the day and night",
+    "workout": "Workouts, detected and entered",
+    "tag": "Tags entered by the wearer",
+    "session": "Guided and unguided sessions",
+    "spo2": "Blood oxygen during sleep",
+    "ring_configuration": "The ring itself: model, size, battery",
+    "stress": "Stress resilience",
+    "heart_health": "Cardiovascular age and VO2 max",
+}
+"""The eleven scopes of the developer portal, in its order, with what each opens."""
+
+ALIASES: Mapping[str, str] = {"spo2daily": "spo2", "tag user": "tag"}
+"""The specification writes `spo2Daily`; the server honours `spo2`."""
+
+PREFIX = "extapi:"
+"""How the newer identity system spells a scope on the wire."""
+
+
+def scope_name(text: str) -> str:
+    """One scope in its portal spelling, whatever it came in."""
+    bare = text.strip().removeprefix(PREFIX)
+    return ALIASES.get(bare.lower(), bare)
+
+
+def scope_set(text: str) -> frozenset[str]:
+    """A space-separated `scope` value as portal names. Commas are seen in the wild and accepted."""
+    return frozenset(scope_name(one) for one in text.replace(",", " ").split())
+
+
+def scope_text(scopes: Iterable[str], *, prefix: bool = False) -> str:
+    """Scopes as a `scope` value, known ones in the portal's order."""
+    order = {name: index for index, name in enumerate(SCOPES)}
+    names = sorted(set(scopes), key=lambda name: (order.get(name, len(order)), name))
+    return " ".join(PREFIX + name if prefix else name for name in names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hosts:
+    """Where one deployment of Oura answers."""
+
+    authorize: str
+    token: tuple[str, ...]
+    revoke: str
+
+
+OURA = Hosts(
+    authorize="https://cloud.ouraring.com/oauth/authorize",
+    token=(
+        "https://api.ouraring.com/oauth/token",
+        "https://moi.ouraring.com/oauth/v2/ext/oauth-token",
+    ),
+    revoke="https://api.ouraring.com/oauth/revoke",
+)
+
+
+def hosts_at(base_url: str) -> Hosts:
+    """The OAuth endpoints that go with an API base URL: Oura's own, or those of a cloud on one port."""
+    if base_url.rstrip("/") == "https://api.ouraring.com":
+        return OURA
+    root = base_url.rstrip("/")
+    return Hosts(
+        authorize=f"{root}/oauth/authorize", token=(f"{root}/oauth/token",), revoke=f"{root}/oauth/revoke"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """An application registered with Oura: who asks."""
+
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+    redirect_uri: str = ""
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A grant as it is kept: RFC 6749 section 5.1, when it was issued, and which token host gave it."""
+
+    access_token: str
+    refresh_token: str | None = None
+    token_type: str = "bearer"  # noqa: S105  # RFC 6749's word, not a secret
+    expires_in: int | None = None
+    """Lifetime in seconds at issue; Oura documents 24 hours and issues 30 days."""
+    scope: str = ""
+    token_url: str = ""
+
+    def __repr__(self) -> str:
+        return f"Tokens(scope={self.scope!r}, refreshable={self.refresh_token is not None})"
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What was granted, in portal names; empty when the server did not say."""
+        return scope_set(self.scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Pkce:
+    """A verifier and its S256 challenge (RFC 7636)."""
+
+    verifier: str = field(repr=False)
+    challenge: str
+
+    @classmethod
+    def new(cls) -> Pkce:
+        """A fresh pair; the verifier holds 256 random bits."""
+        verifier = secrets.token_urlsafe(32)
+        return cls(verifier, s256(verifier))
+
+
+def s256(verifier: str) -> str:
+    """BASE64URL(SHA256(verifier)) without padding: RFC 7636 section 4.2."""
+    digest = hashlib.sha256(verifier.encode("ascii")).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def authorize_url(
+    app: App,
+    hosts: Hosts,
+    *,
+    state: str,
+    scopes: Iterable[str] = SCOPES,
+    pkce: Pkce | None = None,
+    response_type: str = "code",
+) -> str:
+    """Where to send the wearer's browser."""
+    query = {
+        "response_type": response_type,
+        "client_id": app.client_id,
+        "redirect_uri": app.redirect_uri,
+        "scope": scope_text(scopes),
+        "state": state,
+    }
+    if pkce:
+        query |= {"code_challenge": pkce.challenge, "code_challenge_method": "S256"}
+    return f"{hosts.authorize}?{urlencode({k: v for k, v in query.items() if v})}"
+
+
+def exchange(app: App, hosts: Hosts, code: str, pkce: Pkce | None = None) -> Flow[Tokens]:
+    """A code for tokens (RFC 6749 section 4.1.3). Raises GrantError."""
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri}
+    if pkce:
+        form["code_verifier"] = pkce.verifier
+    return _token(app, hosts.token, form)
+
+
+def refresh(app: App, hosts: Hosts, tokens: Tokens) -> Flow[Tokens]:
+    """New tokens for the refresh token, which is spent by asking. Raises GrantError."""
+    if not tokens.refresh_token:
+        raise SignInNeeded("this grant has no refresh token", cure="sign in again")
+    urls = (tokens.token_url,) if tokens.token_url else hosts.token
+    fresh = yield from _token(
+        app, urls, {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token}
+    )
+    # A server that does not rotate leaves refresh_token out: RFC 6749 section 6 says keep the old one.
+    return msgspec.structs.replace(
+        fresh,
+        refresh_token=fresh.refresh_token or tokens.refresh_token,
+        scope=fresh.scope or tokens.scope,
+    )
+
+
+def revoke(hosts: Hosts, token: str) -> Flow[None]:
+    """End a grant. An answer of 401 means that it had ended already."""
+    body = urlencode({"token": token, "access_token": token}).encode()
+    response = yield Request(path=hosts.revoke, method="POST", headers=_FORM, body=body, bearer=False)
+    if response.status >= 400 and response.status != 401:
+        raise _refused(response)
+
+
+_FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+
+
+def _token(app: App, urls: tuple[str, ...], form: dict[str, str]) -> Flow[Tokens]:
+    form |= {"client_id": app.client_id, "client_secret": app.client_secret}
+    body = urlencode({k: v for k, v in form.items() if v}).encode()
+    response = Response(0)
+    for url in urls:
+        response = yield Request(path=url, method="POST", headers=_FORM, body=body, bearer=False)
+        if response.status < 400:
+            try:
+                tokens = msgspec.json.decode(response.body, type=Tokens)
+            except msgspec.MsgspecError as broken:
+                raise OuraBroken("the token endpoint answered something else", status=502) from broken
+            return msgspec.structs.replace(tokens, token_url=url)
+        if response.status not in (400, 401):
+            break
+    raise _refused(response)
+
+
+class _OAuthProblem(msgspec.Struct):
+    """RFC 6749 section 5.2, or the RFC 7807 body that Oura's older host sends."""
+
+    error: str = ""
+    error_description: str | None = None
+    detail: str | None = None
+    title: str | None = None
+
+
+def _refused(response: Response) -> GrantError | OuraBroken:
+    try:
+        problem = msgspec.json.decode(response.body, type=_OAuthProblem)
+    except msgspec.MsgspecError:
+        problem = _OAuthProblem()
+    if response.status >= 500:
+        return OuraBroken("the token endpoint failed", status=response.status)
+    words = problem.error_description or problem.detail or problem.title or ""
+    return GrantError(problem.error or "invalid_request", words, status=response.status)
+
+
+class Wallet(Protocol):
+    """Where a grant is kept. All calls are short and local; none waits."""
+
+    def load(self) -> Tokens | None:
+        """The tokens as they are now, by whichever thread or process wrote them."""
+        ...
+
+    def save(self, tokens: Tokens) -> None:
+        """Keep them durably; returns when they would survive a crash."""
+        ...
+
+    def claim(self) -> bool:
+        """Try to become the one who renews; False while someone else is. Dies with its process."""
+        ...
+
+    def release(self) -> None:
+        """Stop being the one who renews."""
+        ...
+
+
+POLL = 0.05
+"""Seconds between two looks while somebody else renews."""
+
+
+def signed(flow: Flow[R], wallet: Wallet, app: App | None, hosts: Hosts) -> Flow[R]:
+    """The same flow with every request signed; a refused token is renewed once and the request replayed."""
+
+    def sign(request: Request) -> Flow[Response]:
+        if request.bearer and request.path:
+            return (yield from _send_signed(request, wallet, app, hosts))
+        return (yield request)
+
+    return relay(flow, sign)
+
+
+def _send_signed(request: Request, wallet: Wallet, app: App | None, hosts: Hosts) -> Flow[Response]:
+    tokens = wallet.load()
+    if tokens is None:
+        raise SignInNeeded("there is no access token")
+    response = yield _sign(request, tokens)
+    # "not authorized" is a live token without the scope: a new one would be refused alike.
+    if response.status != 401 or b"not authorized" in response.body:
+        return response
+    if app is None or not tokens.refresh_token:
+        return response
+    fresh = yield from renew(wallet, app, hosts, stale=tokens)
+    return (yield _sign(request, fresh))
+
+
+def renew(wallet: Wallet, app: App, hosts: Hosts, *, stale: Tokens) -> Flow[Tokens]:
+    """The tokens after `stale`: those that somebody else already fetched, or fresh ones, stored."""
+    while not wallet.claim():
+        yield from pause(POLL)
+    try:
+        current = wallet.load()
+        if current is None:
+            raise SignInNeeded("signed out meanwhile")
+        if current.access_token != stale.access_token:
+            return current
+        fresh = yield from refresh(app, hosts, current)
+        wallet.save(fresh)
+        return fresh
+    finally:
+        wallet.release()
+
+
+def _sign(request: Request, tokens: Tokens) -> Request:
+    return replace(request, headers={**request.headers, "authorization": f"Bearer {tokens.access_token}"})
