@@ -1,0 +1,178 @@
+"""The archive: one file with all that Oura answered, byte for byte, owned by the wearer.
+
+    with Archive.open("oura.db") as archive:
+        me = archive.user("me")
+        archive.put(me, TYPES["sleep"], b'[{"id": ...}, ...]')
+        rows, more = archive.page(me, TYPES["sleep"], span, "live")
+
+This face only sends each call to its room: `documents`, `chunks` (samples), `progress`, `overview`;
+`database` is the port they share, `schema` opens it, `packing` packs samples.
+
+An Archive is one connection: use it from one thread at a time, and open another for another thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ..catalog import AnyKind
+from ..kinds import Samples
+from ..windows import Profile, Span
+from . import chunks, documents, progress
+from . import overview as overviews
+from .database import Database
+from .documents import Counts
+from .overview import TypeOverview
+from .progress import User
+from .schema import connect
+
+__all__ = ["Archive", "Counts", "TypeOverview", "User"]
+
+
+def now_ms() -> int:
+    """The time by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+class Archive:
+    """One open archive."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(
+        cls, path: str | Path, *, create: bool = True, read_only: bool = False, timeout: float = 5.0
+    ) -> Self:
+        """Open the file at a path or `sqlite:///` URL; `:memory:` is an archive that forgets.
+
+        `timeout` is how many seconds to wait for another program that is writing. Raises ArchiveError.
+        """
+        return cls(connect(path, create=create, read_only=read_only, timeout=timeout))
+
+    @property
+    def path(self) -> str:
+        """The file it is open on."""
+        return self._database.path
+
+    @property
+    def database(self) -> Database:
+        """The port, for rooms that keep tables of their own beside the archive's."""
+        return self._database
+
+    @property
+    def generation(self) -> int:
+        """A number that grows whenever anything visible may have changed, by this or another connection."""
+        return self._database.generation
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing: `with archive.transaction(): put ...; finish ...`. May be nested."""
+        return self._database.transaction()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- writing ---
+
+    def put(self, user: int, kind: AnyKind, data: bytes, *, seen_at: int | None = None) -> Counts:
+        """Keep a document or an array of them: the JSON text of one, or of a page's `data`.
+
+        `seen_at` is when the request was sent (milliseconds UTC; default now): what was asked for later wins.
+        """
+        return documents.put(self._database, user, kind, data, now_ms() if seen_at is None else seen_at)
+
+    def put_samples(
+        self, user: int, kind: Samples[Any], pages: Sequence[bytes], *, seen_at: int | None = None
+    ) -> Counts:
+        """Keep the rows of one answer: the JSON text of `data` of each of its pages, all in one call."""
+        seen_at = now_ms() if seen_at is None else seen_at
+        return chunks.put(self._database, user, kind.name, pages, seen_at)
+
+    def delete(self, user: int, kind: AnyKind, id: str, at: int | None = None) -> bool:
+        """Mark a document as deleted at a time (milliseconds UTC; default now); whether there was one."""
+        return documents.delete(self._database, user, kind, id, now_ms() if at is None else at)
+
+    # --- reading ---
+
+    def page(
+        self,
+        user: int,
+        kind: AnyKind,
+        span: Span,
+        profile: Profile = "live",
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[bytes, str | None]:
+        """What a window holds, JSON texts joined by commas, and where to go on (`after`) if there is more."""
+        if isinstance(kind, Samples):
+            return chunks.page(self._database, user, kind.name, span, after, limit)
+        return documents.page(self._database, user, kind, span, profile, after, limit)
+
+    def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
+        """One document by its id."""
+        return documents.document(self._database, user, kind, id)
+
+    def single(self, user: int, kind: AnyKind) -> bytes | None:
+        """The one object of its kind."""
+        return documents.document(self._database, user, kind, documents.SINGLE)
+
+    def latest(self, user: int, kind: AnyKind) -> bytes | None:
+        """The newest document or row; the last among equals."""
+        if isinstance(kind, Samples):
+            return chunks.latest(self._database, user, kind.name)
+        return documents.latest(self._database, user, kind)
+
+    def revisions(self, user: int, kind: AnyKind, id: str) -> list[tuple[int, bytes]]:
+        """The earlier bodies of a document, oldest first, each with when it was asked for."""
+        return documents.revisions(self._database, user, kind, id)
+
+    def overview(self, user: int) -> list[TypeOverview]:
+        """What is held, type by type."""
+        return overviews.overview(self._database, user)
+
+    # --- people and progress ---
+
+    def user(self, name: str) -> int:
+        """The number of a user (Oura's id of a person, or a local name), given on first sight."""
+        return progress.user(self._database, name)
+
+    def users(self) -> list[User]:
+        """Everybody, in order of arrival."""
+        return progress.users(self._database)
+
+    def done(self, user: int, type: str) -> list[tuple[int, int]]:
+        """The stretches [start, end) that a backfill has completed, milliseconds UTC; no two touch."""
+        return progress.done(self._database, user, type)
+
+    def finish(
+        self, user: int, type: str, start: int, end: int, counts: Counts, pages: int, at: int | None = None
+    ) -> None:
+        """Mark [start, end) as complete; call it in the transaction that brought the documents."""
+        progress.finish(self._database, user, type, start, end, counts, pages, now_ms() if at is None else at)
+
+    def reopen(self, user: int, since: int) -> None:
+        """Take back what was marked complete from `since` on, so that it is asked for again."""
+        progress.reopen(self._database, user, since)
+
+    def setting(self, name: str) -> str | None:
+        """A small text by its name."""
+        return progress.setting(self._database, name)
+
+    def set_setting(self, name: str, value: str | None) -> None:
+        """Keep a small text under a name; None forgets it."""
+        progress.set_setting(self._database, name, value)

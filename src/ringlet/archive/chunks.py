@@ -1,0 +1,226 @@
+"""Samples: runs of rows in order of time, a chunk per UTC day and at most 4,096 rows each.
+
+Rules of this file:
+* The very bytes of every row are kept. Equal instants stand in the order they came.
+* An instant belongs to one chunk, so the chunks of a series never overlap, and none crosses midnight UTC.
+* New rows replace the stored rows of the same instants and leave all others alone: an answer that is empty
+  or short by mistake loses nothing. Rows of an older request give way to rows of a newer one.
+* Because rows of one instant are replaced together, the pages of one answer are put together: a page may end
+  between two rows of one instant.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from ..errors import ArchiveError, UsageError
+from ..windows import DAY_MS, Span, from_ms, parse_instant
+from .database import Database
+from .documents import Counts
+from .packing import Packed, unpack
+from .runs import Run, midnight_before
+
+FEW = 512
+"""A chunk smaller than this is taken up by rows that follow or precede it."""
+
+
+class Chunk(NamedTuple):
+    """A row of the table, without its owner."""
+
+    t0: int
+    t1: int
+    n: int
+    seen_at: int
+    encoding: str
+    body: bytes
+
+    def unpack(self) -> Packed:
+        """Its rows."""
+        return unpack(self.encoding, self.body, self.n)
+
+
+_OF = "SELECT t0, t1, n, seen_at, encoding, body FROM chunks WHERE user_id = ? AND type = ?"
+
+
+def put(database: Database, user: int, name: str, pages: Sequence[bytes], seen_at: int) -> Counts:
+    """Keep the rows of one answer: the `data` arrays of its pages, asked for at `seen_at`."""
+    try:
+        # Taken whole, brackets off: pages seldom hold a blank, so this is their rows joined by commas.
+        text = b",".join(filter(None, map(_inside, pages)))
+        if not text:
+            return Counts()
+        rows = Run.of(text)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ArchiveError(
+            f"{name}: these are not samples: {error}", cure="ask for them again; nothing of them was saved"
+        ) from error
+    counts = Counts()
+    with database.transaction():
+        for day in rows.days():
+            counts += _put_day(database, user, name, day, seen_at)
+    return counts
+
+
+def _inside(page: bytes) -> bytes:
+    page = page.strip()
+    if page[:1] != b"[" or page[-1:] != b"]":
+        raise ValueError("a page is an array")
+    return page[1:-1].strip()
+
+
+def _put_day(database: Database, user: int, name: str, new: Run, seen_at: int) -> Counts:
+    chunks = _touched(database, user, name, new)
+    if not chunks:
+        _write(database, user, name, new, seen_at)
+        return Counts(added=len(new.times))
+    packed = [chunk.unpack() for chunk in chunks]
+    old_text, new_text = b",".join([one.text(0, one.n) for one in packed]), new.text()
+    if old_text == new_text:
+        return Counts(unchanged=len(new.times))
+    if chunks[-1].t1 < new.times[0]:
+        merged, counts = old_text + b"," + new_text, Counts(added=len(new.times))
+    else:
+        merged, counts = _merge(Run.of(old_text), new, [chunk for chunk in chunks if chunk.seen_at > seen_at])
+    if counts.added or counts.changed:
+        database.execute(
+            "DELETE FROM chunks WHERE user_id = ? AND type = ? AND t0 BETWEEN ? AND ?",
+            (user, name, chunks[0].t0, chunks[-1].t0),
+        )
+        _write(database, user, name, Run.of(merged), max(seen_at, *(chunk.seen_at for chunk in chunks)))
+    return counts
+
+
+def _touched(database: Database, user: int, name: str, new: Run) -> list[Chunk]:
+    """The stored chunks that new rows of one day fall into, and a small one on either side."""
+    first, last = new.times[0], new.times[-1]
+    day = midnight_before(first)
+    stored = database.all(
+        "SELECT t0, t1, n FROM chunks WHERE user_id = ? AND type = ? AND t0 BETWEEN ? AND ? ORDER BY t0",
+        (user, name, day, day + DAY_MS - 1),
+    )
+    start = bisect_left(stored, first, key=lambda chunk: chunk[1])
+    stop = bisect_right(stored, last, key=lambda chunk: chunk[0])
+    if start > 0 and stored[start - 1][2] < FEW:
+        start -= 1
+    if stop < len(stored) and stored[stop][2] < FEW:
+        stop += 1
+    if start >= stop:
+        return []
+    bounds = stored[start][0], stored[stop - 1][0]
+    return [
+        Chunk(*row)
+        for row in database.all(f"{_OF} AND t0 BETWEEN ? AND ? ORDER BY t0", (user, name, *bounds))
+    ]
+
+
+def _merge(old: Run, new: Run, newer: list[Chunk]) -> tuple[bytes, Counts]:
+    """Stored rows with new ones in place of those of the same instant, except where the stored are newer."""
+    rows = old.by_instant()
+    added = changed = unchanged = 0
+    for time, fresh in new.by_instant().items():
+        stored = rows.get(time)
+        if stored == fresh or (stored and any(chunk.t0 <= time <= chunk.t1 for chunk in newer)):
+            unchanged += len(fresh)
+            continue
+        if stored:
+            changed += len(fresh)
+        else:
+            added += len(fresh)
+        rows[time] = fresh
+    merged = b",".join([row for _, group in sorted(rows.items()) for row in group])
+    return merged, Counts(added, changed, unchanged)
+
+
+def _write(database: Database, user: int, name: str, rows: Run, seen_at: int) -> None:
+    for piece in rows.pieces():
+        t0, t1, packed = piece.times[0], piece.times[-1], piece.packed
+        day = from_ms(t0).date().isoformat()
+        database.execute(
+            "INSERT INTO chunks (user_id, type, day, t0, t1, n, seen_at, encoding, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (user, name, day, t0, t1, packed.n, seen_at, packed.encoding, packed.pack()),
+        )
+
+
+def page(
+    database: Database, user: int, name: str, span: Span, after: str | None, limit: int | None
+) -> tuple[bytes, str | None]:
+    """The rows of a window, joined by commas, and where to go on if there are more than `limit`.
+
+    To go on is an instant and how many of its rows were given: a page may end between rows of one instant.
+    """
+    start, given = _place(after) if after else (span.start, 0)
+    if start < span.start:
+        start, given = span.start, 0
+    parts: list[bytes | bytearray] = []
+    room = limit
+    token: str | None = None
+    for row in database.each(
+        # A chunk stays within its day, so the first that can reach `start` begins on the day of `start`.
+        f"{_OF} AND t0 BETWEEN ? AND ? AND t1 >= ? ORDER BY t0",
+        (user, name, midnight_before(start), span.end, start),
+    ):
+        if room == 0:
+            return b",".join(parts), token
+        chunk = Chunk(*row)
+        rows = chunk.unpack()
+        first, last = 0, rows.n
+        if chunk.t0 < start or given:
+            first = _first(rows, start)
+            while given and first < last and _instant(rows, first) == start:
+                first, given = first + 1, given - 1
+            given = 0
+        if chunk.t1 > span.end:
+            last = _first(rows, span.end + 1)
+        if first >= last:
+            continue
+        if room is not None:
+            if last - first >= room:
+                stop = first + room
+                token = _token(rows, stop)
+                if stop < last:
+                    return b",".join([*parts, rows.text(first, stop)]), token
+            room -= last - first
+        parts.append(rows.text(first, last))
+    return b",".join(parts), None
+
+
+def _place(after: str) -> tuple[int, int]:
+    instant, _, given = after.partition(":")
+    try:
+        return int(instant), int(given)
+    except ValueError:
+        raise UsageError(
+            f"{after!r} does not continue a page", cure="pass the token that came with the page before"
+        ) from None
+
+
+def _token(rows: Packed, stop: int) -> str:
+    """Where to go on after the row before `stop`: its instant, and how many of that instant there were."""
+    instant = _instant(rows, stop - 1)
+    first = stop - 1
+    while first > 0 and _instant(rows, first - 1) == instant:
+        first -= 1
+    return f"{instant}:{stop - first}"
+
+
+def _instant(rows: Packed, at: int) -> int:
+    return parse_instant(rows.stamps(at, at + 1)[0].decode())
+
+
+def _first(rows: Packed, instant: int) -> int:
+    """The first row at or after an instant."""
+    return bisect_left(range(rows.n), instant, key=lambda at: _instant(rows, at))
+
+
+def latest(database: Database, user: int, name: str) -> bytes | None:
+    """The newest row; the last among rows of one instant."""
+    row = database.one(f"{_OF} ORDER BY t0 DESC LIMIT 1", (user, name))
+    if row is None:
+        return None
+    rows = Chunk(*row).unpack()
+    return bytes(rows.text(rows.n - 1, rows.n))

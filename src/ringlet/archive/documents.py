@@ -1,0 +1,268 @@
+"""Documents: each as it came, byte for byte, with its earlier bodies and its end.
+
+Rules of this file:
+* The body is never changed. The index columns beside it are read from it once, on the way in.
+* The same body again changes nothing. Another body moves the old one to `revisions`.
+* What was asked for later wins: an answer to an older request that arrives late is left out, as is a
+  deletion older than the body. A deletion is a tombstone; a newer body revives the document.
+* A document without an `id` (Oura's cardiovascular age had none in 2024) goes by its day, until it has one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Protocol, cast
+
+import msgspec
+
+from ..catalog import AnyKind
+from ..errors import ArchiveError, UsageError
+from ..kinds import Documents, Single
+from ..windows import Profile, Span, parse_instant
+from .database import Database, Row
+from .layout import split
+from .zstd import compress, decompress
+
+SINGLE = ""
+"""The key of the one document of a Single."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a write did, in documents or rows."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.added + other.added, self.changed + other.changed, self.unchanged + other.unchanged
+        )
+
+
+class _Index(Protocol):
+    id: str | None
+    day: str | None
+    instant: str | None
+
+
+@lru_cache(maxsize=64)
+def _index_decoder(day: str, instant: str) -> msgspec.json.Decoder[_Index]:
+    """Reads the index fields of a document and skips the rest."""
+    names = {"id": "id", "day": day, "instant": instant}
+    fields = [(name, str | None, None) for name in names if name != "instant" or instant != day]
+    index = msgspec.defstruct(
+        "Index", fields, rename=names, namespace={"instant": None} if instant == day else {}
+    )
+    return cast("msgspec.json.Decoder[_Index]", msgspec.json.Decoder(index))
+
+
+def put(database: Database, user: int, kind: AnyKind, data: bytes, seen_at: int) -> Counts:
+    """Keep a document (`{...}`) or an array of them (`[...]`), asked for at `seen_at`."""
+    try:
+        bodies = split(data) if data.lstrip()[:1] == b"[" else [data]
+        keyed = [(*_key(kind, body), body) for body in bodies]
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ArchiveError(
+            f"{kind.name}: this is not a document: {error}", cure="ask for it again; nothing of it was saved"
+        ) from error
+    tally = {"added": 0, "changed": 0, "unchanged": 0}
+    with database.transaction():
+        for key, day, instant, body in keyed:
+            tally[_put(database, user, kind, key, day, instant, body, seen_at)] += 1
+    return Counts(**tally)
+
+
+def _key(kind: AnyKind, body: bytes) -> tuple[str, str | None, int | None]:
+    """What finds a document again: its key, its day, its instant."""
+    if not isinstance(kind, Documents):
+        decoder = _index_decoder("day", "day")
+        return (SINGLE if isinstance(kind, Single) else decoder.decode(body).id or _unnamed()), None, None
+    index = _index_decoder(kind.day, kind.instant).decode(body)
+    when = index.instant or index.day
+    return index.id or index.day or _unnamed(), index.day, parse_instant(when) if when else None
+
+
+def _unnamed() -> str:
+    raise ValueError("it has neither an id nor a day")
+
+
+def _put(
+    database: Database,
+    user: int,
+    kind: AnyKind,
+    key: str,
+    day: str | None,
+    instant: int | None,
+    body: bytes,
+    seen_at: int,
+) -> str:
+    digest = blake2b(body, digest_size=16).digest()
+    row = _state(database, user, kind, key)
+    if row is None and day and _rename(database, user, kind, day, key):
+        row = _state(database, user, kind, key)
+    if row is None:
+        version, outcome = 1, "added"
+    else:
+        version, stored_at, deleted_at, stored, place = row
+        if seen_at < max(stored_at, deleted_at or stored_at) or (digest == stored and deleted_at is None):
+            return "unchanged"
+        outcome = "changed"
+        if not isinstance(kind, Documents):
+            instant = place
+        if digest != stored and stored:
+            _keep_revision(database, user, kind, key)
+            version += 1
+    if instant is None and not isinstance(kind, Documents):
+        instant = _next_place(database, user, kind)
+    database.execute(
+        "INSERT INTO documents (user_id, type, id, day, instant, version, seen_at, deleted_at, hash, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)"
+        " ON CONFLICT (user_id, type, id) DO UPDATE SET day = excluded.day, instant = excluded.instant,"
+        " version = excluded.version, seen_at = excluded.seen_at, deleted_at = NULL,"
+        " hash = excluded.hash, body = excluded.body",
+        (user, kind.name, key, day, instant, version, seen_at, digest, body),
+    )
+    return outcome
+
+
+def _state(database: Database, user: int, kind: AnyKind, key: str) -> Row | None:
+    return database.one(
+        "SELECT version, seen_at, deleted_at, hash, instant FROM documents"
+        " WHERE user_id = ? AND type = ? AND id = ?",
+        (user, kind.name, key),
+    )
+
+
+def _rename(database: Database, user: int, kind: AnyKind, day: str, id: str) -> bool:
+    """Let a document that went by its day go by the id it has been given since."""
+    names = id, user, kind.name, day
+    renamed = database.execute("UPDATE documents SET id = ? WHERE user_id = ? AND type = ? AND id = ?", names)
+    if renamed:
+        database.execute("UPDATE revisions SET id = ? WHERE user_id = ? AND type = ? AND id = ?", names)
+    return bool(renamed)
+
+
+def _keep_revision(database: Database, user: int, kind: AnyKind, key: str) -> None:
+    for version, seen_at, body in database.all(
+        "SELECT version, seen_at, body FROM documents WHERE user_id = ? AND type = ? AND id = ?",
+        (user, kind.name, key),
+    ):
+        database.execute(
+            "INSERT INTO revisions (user_id, type, id, version, seen_at, body) VALUES (?, ?, ?, ?, ?, ?)",
+            (user, kind.name, key, version, seen_at, compress(body)),
+        )
+
+
+def _next_place(database: Database, user: int, kind: AnyKind) -> int:
+    """Inventories list in order of arrival: rings oldest first, as Oura lists them."""
+    row = database.one(
+        "SELECT coalesce(max(instant), -1) + 1 FROM documents WHERE user_id = ? AND type = ?",
+        (user, kind.name),
+    )
+    return row[0] if row else 0
+
+
+def delete(database: Database, user: int, kind: AnyKind, id: str, at: int) -> bool:
+    """Mark a document as deleted at `at`; whether that took anything away. One never seen stays away, too."""
+    with database.transaction():
+        row = database.one(
+            "SELECT deleted_at FROM documents WHERE user_id = ? AND type = ? AND id = ?",
+            (user, kind.name, id),
+        )
+        if row is None:
+            database.execute(
+                "INSERT INTO documents (user_id, type, id, version, seen_at, deleted_at, hash, body)"
+                " VALUES (?, ?, ?, 0, ?, ?, ?, ?)",
+                (user, kind.name, id, at, at, b"", b""),
+            )
+            return False
+        return row[0] is None and bool(
+            database.execute(
+                "UPDATE documents SET deleted_at = ?"
+                " WHERE user_id = ? AND type = ? AND id = ? AND seen_at <= ?",
+                (at, user, kind.name, id, at),
+            )
+        )
+
+
+_OF = "FROM documents WHERE user_id = ? AND type = ? AND deleted_at IS NULL "
+
+
+def _statements(column: str) -> tuple[str, str]:
+    """A whole window, and a part of it after a place. The column that orders the page also continues it."""
+    place = f"{_OF} AND {column} BETWEEN ? AND ?"
+    order = f"ORDER BY {column}, id"
+    return (
+        f"SELECT body {place} {order}",
+        f"SELECT {column}, id, body {place} AND ({column}, id) > (?, ?) {order} LIMIT ?",
+    )
+
+
+_PAGES = {column: _statements(column) for column in ("instant", "day")}
+_EVER = (-(2**63), 2**63 - 1)
+
+
+def page(
+    database: Database,
+    user: int,
+    kind: AnyKind,
+    span: Span,
+    profile: Profile,
+    after: str | None,
+    limit: int | None,
+) -> tuple[bytes, str | None]:
+    """The bodies in a window, joined by commas, and where to go on if there are more than `limit`."""
+    column = "instant"
+    bounds: tuple[int | str, int | str] = _EVER
+    if isinstance(kind, Documents):
+        if profile == "docs":
+            column, bounds = "day", span.days()
+        else:
+            bounds = span.start, span.end
+    whole, part = _PAGES[column]
+    if after is None and limit is None:
+        rows = database.all(whole, (user, kind.name, *bounds))
+        return b",".join([row[0] for row in rows]), None
+    place, id = _place(after, column) if after else (bounds[0], "")
+    most = -1 if limit is None else limit + 1
+    rows = database.all(part, (user, kind.name, *bounds, place, id, most))
+    token = None
+    if limit is not None and len(rows) > limit:
+        del rows[limit:]
+        token = f"{rows[-1][0]}:{rows[-1][1]}"
+    return b",".join([row[2] for row in rows]), token
+
+
+def _place(after: str, column: str) -> tuple[int | str, str]:
+    place, _, id = after.partition(":")
+    try:
+        return (int(place) if column == "instant" else place), id
+    except ValueError:
+        raise UsageError(
+            f"{after!r} does not continue a page", cure="pass the token that came with the page before"
+        ) from None
+
+
+def document(database: Database, user: int, kind: AnyKind, id: str) -> bytes | None:
+    """One document by its id."""
+    row = database.one(f"SELECT body {_OF} AND id = ?", (user, kind.name, id))
+    return row[0] if row else None
+
+
+def latest(database: Database, user: int, kind: AnyKind) -> bytes | None:
+    """The document with the newest instant."""
+    row = database.one(f"SELECT body {_OF} ORDER BY instant DESC, id DESC LIMIT 1", (user, kind.name))
+    return row[0] if row else None
+
+
+def revisions(database: Database, user: int, kind: AnyKind, id: str) -> list[tuple[int, bytes]]:
+    """The earlier bodies of a document, oldest first, each with when it was asked for."""
+    rows = database.all(
+        "SELECT seen_at, body FROM revisions WHERE user_id = ? AND type = ? AND id = ? ORDER BY version",
+        (user, kind.name, id),
+    )
+    return [(seen_at, decompress(body)) for seen_at, body in rows]

@@ -1,0 +1,158 @@
+"""Rows that share one flat layout, turned on their side. Pure.
+
+The rows of a series are nearly alike, `{"timestamp":"2026-01-01T00:05:00.000Z","bpm":61,...}` again and
+again. So the values of each column are padded to one width with NUL, which no JSON text contains, and the
+resulting grid is stored column of characters by column of characters: first every row's first character, then
+every row's second. Characters that never move are stored once, in a template row. What moves compresses to a
+few bytes a row, and comes back at the speed of memory: repeat the template, lay each plane over it with a
+stride, drop the padding.
+
+Rules of this file:
+* No value is understood: digits are characters. So every row comes back byte for byte, whatever is in it.
+* `Planes.of` renders what it made and compares before it is trusted.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import cached_property
+
+import msgspec
+
+from .layout import Layout
+from .zstd import compress, decompress
+
+WIDEST = 2048
+"""Rows padded beyond this would cost more than they save."""
+
+_AFTER_STAMP = b'"} \t\r\n\0'
+_LENGTH = struct.Struct("<I")
+
+
+class Template(msgspec.Struct, array_like=True, frozen=True):
+    """The head of a blob."""
+
+    row: bytes
+    """One row, padded, with the comma after it."""
+    moving: list[int]
+    """The characters of it that differ between rows, ascending: one plane each."""
+    ragged: bool
+    """Whether there is padding to drop."""
+    stamp: tuple[int, int]
+    """Where the timestamp stands in it; an empty range where it has none."""
+
+
+class Planes:
+    """A run of rows that share one flat layout."""
+
+    encoding = "planes"
+
+    def __init__(self, template: Template, data: bytes, n: int, offset: int = 0) -> None:
+        self.n = n
+        self._template = template
+        self._data = data  # from `offset` on, a plane of n bytes for each moving character
+        self._offset = offset
+
+    @classmethod
+    def of(cls, text: bytes) -> Planes | None:
+        """Rows joined by commas; None if they do not share a flat layout."""
+        layout = Layout.of(text)
+        columns = layout.cells(text) if layout else None
+        if layout is None or columns is None:
+            return None
+        n = len(columns[0])
+        row = bytearray()
+        moving: list[int] = []
+        planes: list[bytes] = []
+        stamp = (0, 0)
+        for c, (literal, cells) in enumerate(zip(layout.literals, columns, strict=True)):
+            lengths = set(map(len, cells))
+            width = max(lengths)
+            if len(row) + width > WIDEST or min(lengths) <= len(literal):
+                return None
+            if len(lengths) > 1:
+                cells = [cell.ljust(width, b"\0") for cell in cells]
+            grid = b"".join(cells)
+            if any(grid[at::width].count(literal[at]) != n for at in range(len(literal))):
+                return None
+            if c == layout.stamp:
+                stamp = len(row) + len(literal) + 1, len(row) + width - 1
+            moving += range(len(row) + len(literal), len(row) + width)
+            planes += [grid[at::width] for at in range(len(literal), width)]
+            row += cells[0] + b","
+        run = cls(Template(bytes(row), moving, True, stamp), b"".join(planes), n).cut(0, n)
+        return run if run.text(0, n) == text else None
+
+    @classmethod
+    def unpack(cls, blob: bytes, n: int) -> Planes:
+        """The run of `n` rows that `blob` holds."""
+        data = decompress(blob)
+        (length,) = _LENGTH.unpack_from(data)
+        offset = _LENGTH.size + length
+        return cls(_TEMPLATE.decode(data[_LENGTH.size : offset]), data, n, offset)
+
+    def pack(self) -> bytes:
+        """The blob."""
+        head = msgspec.msgpack.encode(self._template)
+        return compress(_LENGTH.pack(len(head)) + head + self._data[self._offset :])
+
+    def cut(self, start: int, stop: int) -> Planes:
+        """Rows `start`..`stop` alone; what does not move in them goes to the template, what is empty goes."""
+        row = bytearray(self._template.row)
+        begin, end = self._template.stamp
+        moving: list[int] = []
+        planes: list[bytes] = []
+        at = self._offset
+        gone = 0
+        for place in self._template.moving:
+            place -= gone
+            plane = self._data[at + start : at + stop]
+            at += self.n
+            if plane.count(plane[:1]) < stop - start:
+                moving.append(place)
+                planes.append(plane)
+            elif plane[0]:
+                row[place] = plane[0]
+            else:
+                del row[place]
+                gone += 1
+                begin -= place < begin
+                end -= place < end
+        ragged = any(b"\0" in plane for plane in planes)
+        return Planes(Template(bytes(row), moving, ragged, (begin, end)), b"".join(planes), stop - start)
+
+    def text(self, start: int, stop: int) -> bytes | bytearray:
+        template = self._template
+        row, data, count = template.row, self._data, stop - start
+        width = len(row)
+        rows = bytearray(row * count)
+        for place, at in zip(template.moving, range(self._offset + start, len(data), self.n), strict=False):
+            rows[place::width] = data[at : at + count]
+        del rows[-1]
+        return rows.replace(b"\0", b"") if template.ragged else rows
+
+    @cached_property
+    def _stamps(self) -> bytes:
+        """The column of timestamps alone, padded."""
+        begin, end = self._template.stamp
+        cells = bytearray(self._template.row[begin:end] * self.n)
+        at = self._offset
+        for place in self._template.moving:
+            if begin <= place < end:
+                cells[place - begin :: end - begin] = self._data[at : at + self.n]
+            at += self.n
+        return bytes(cells)
+
+    def stamps(self, start: int, stop: int) -> list[bytes]:
+        begin, end = self._template.stamp
+        width = end - begin
+        if width <= 0:
+            raise ValueError("a row without a timestamp")
+        cells = self._stamps
+        # What may follow a timestamp: its closing quote, the brace of a row that it ends, blanks, padding.
+        return [
+            cells[at : at + width].rstrip(_AFTER_STAMP) for at in range(start * width, stop * width, width)
+        ]
+
+
+_TEMPLATE = msgspec.msgpack.Decoder(Template)
