@@ -18,14 +18,14 @@ Rules of this file:
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
 
-from .errors import OuraBroken, UnknownField
+from .errors import OuraBroken, UnknownField, UsageError
 from .windows import check_days, check_instants, to_ms, widen
 from .wire import Flow, Request, ask
 
@@ -37,6 +37,13 @@ Sparse: TypeAlias = dict[str, Any]
 
 ROOT = "/v2/usercollection"
 SANDBOX = "/v2/sandbox/usercollection"
+
+
+class _Paged(Protocol):
+    next_token: str | None
+
+
+P = TypeVar("P", bound=_Paged)
 
 
 class Page(msgspec.Struct, Generic[T]):
@@ -83,23 +90,28 @@ class Kind(Generic[D]):
         """A request for its route."""
         return Request(path=self.route, params=params, scope=self.scope)
 
-    def raw(self, **params: str) -> Flow[RawPage]:
-        """One page in Oura's own bytes, for a window sent as given."""
-        body = yield from ask(self.request(**params))
-        return decode(body, RawPage)
+    def raw(self, **params: str) -> Flow[list[bytes]]:
+        """The `data` arrays of every page of a window sent as given, in Oura's own bytes."""
+        pages = yield from self._turn(RawPage, params)
+        return [bytes(page.data) for page in pages]
 
     def _pages(self, shape: type[T], params: dict[str, str]) -> Flow[list[T]]:
         page_of = cast("type[Page[T]]", cast(Any, Page)[shape])  # checkers refuse Page[variable]
-        found: list[T] = []
+        pages = yield from self._turn(page_of, params)
+        return [one for page in pages for one in page.data]
+
+    def _turn(self, page_of: type[P], params: dict[str, str]) -> Flow[list[P]]:
+        """All pages; a token that comes twice would never end."""
+        pages: list[P] = []
         seen: set[str] = set()
         while True:
             page = decode((yield from ask(self.request(**params))), page_of)
-            found += page.data
+            pages.append(page)
             token = page.next_token
             if not token:
-                return found
+                return pages
             if token in seen:
-                raise OuraBroken(f"{self.name}: page token repeats after {len(seen)} pages")
+                raise OuraBroken(f"{self.name}: a page token repeats after {len(pages)} pages", status=502)
             seen.add(token)
             params = {**params, "next_token": token}
 
@@ -190,8 +202,7 @@ class Samples(Kind[D]):
         rows = yield from self._pages(Sparse, params)
         if exact:
             return rows
-        first, last = to_ms(start), to_ms(end)
-        return [row for row in rows if first <= to_ms(datetime.fromisoformat(row[self.instant])) < last]
+        return _between(rows, start, end, lambda row: datetime.fromisoformat(row[self.instant]))
 
     def _window(self, start: datetime, end: datetime, exact: bool) -> dict[str, str]:
         if not exact:
@@ -203,8 +214,7 @@ class Samples(Kind[D]):
         rows = yield from self._pages(self.model, self._window(start, end, exact))
         if exact:
             return rows
-        first, last = to_ms(start), to_ms(end)
-        return [row for row in rows if first <= to_ms(getattr(row, self.instant)) < last]
+        return _between(rows, start, end, lambda row: getattr(row, self.instant))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,9 +231,24 @@ class LiveSamples(Samples[D]):
 class Single(Kind[D]):
     """One object, without an envelope."""
 
+    def raw(self, **params: str) -> Flow[list[bytes]]:
+        """The object in Oura's own bytes, as the only page."""
+        return [(yield from ask(self.request(**params)))]
+
     def get(self) -> Flow[D]:
         """The object."""
         return decode((yield from ask(self.request())), self.model)
+
+
+def _between(rows: list[T], start: datetime, end: datetime, when: Callable[[T], datetime]) -> list[T]:
+    """The rows with start <= instant < end of an answer in order: only its two ends need a look."""
+    first, last = to_ms(start), to_ms(end)
+    low, high = 0, len(rows)
+    while low < high and to_ms(when(rows[low])) < first:
+        low += 1
+    while high > low and to_ms(when(rows[high - 1])) >= last:
+        high -= 1
+    return rows if (low, high) == (0, len(rows)) else rows[low:high]
 
 
 def decode(body: bytes, shape: type[T]) -> T:
@@ -235,6 +260,7 @@ def decode(body: bytes, shape: type[T]) -> T:
 
 
 def _segment(id: str) -> str:
-    if not id or "/" in id or "?" in id or "#" in id:
-        raise UnknownField(f"{id!r} cannot be a document id", cure="pass the `id` of a document")
+    # "." and ".." would be resolved away, and a line break would never leave the HTTP library.
+    if not id.strip(".") or set(id) & set("/?#") or not id.isprintable():
+        raise UsageError(f"{id!r} cannot be a document id", cure="pass the `id` of a document")
     return id

@@ -305,4 +305,11 @@ def renew(wallet: Wallet, app: App, hosts: Hosts, *, stale: Tokens) -> Flow[Toke
 
 
 def _sign(request: Request, tokens: Tokens) -> Request:
-    return replace(request, headers={**request.headers, "authorization": f"Bearer {tokens.access_token}"})
+    token = tokens.access_token
+    # A line break read along with a token from a file is common; HTTP libraries quote what they refuse.
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise SignInNeeded(
+            "the access token holds a line break or other characters that no token has",
+            cure="pass the token alone, without quotes, spaces or line breaks",
+        )
+    return replace(request, headers={**request.headers, "authorization": f"Bearer {token}"})

@@ -51,6 +51,11 @@ def day_ms(day: date) -> int:
     return (day - EPOCH.date()).days * DAY_MS
 
 
+FIRST_MS = day_ms(date.min)
+LAST_MS = day_ms(date.max) + DAY_MS - 1
+"""The instants that a datetime can name."""
+
+
 def parse_instant(text: str) -> int:
     """An ISO 8601 date or date-time as an instant. Raises ValueError."""
     if len(text) == 10:
@@ -62,14 +67,18 @@ def parse_bound(text: str) -> int:
     """A window bound as the real service reads it: ISO 8601, or a number of seconds since the epoch.
 
     `start_date=1` was answered with 200 and an empty list: the service's validator takes numbers as epoch
-    seconds, and from 2e10 up as milliseconds. Raises ValueError.
+    seconds, and above 2e10 as milliseconds. Raises ValueError.
     """
     text = text.strip()
     if re.fullmatch(r"[+-]?\d{1,15}", text):
         number = int(text)
-        return number if abs(number) > 20_000_000_000 else number * 1000
-    # An unescaped "+02:00" arrives as " 02:00"; the service is lenient and so are we.
-    return parse_instant(text.replace(" ", "+") if "T" in text else text)
+        ms = number if abs(number) > 20_000_000_000 else number * 1000
+    else:
+        # An unescaped "+02:00" arrives as " 02:00"; the service is lenient and so are we.
+        ms = parse_instant(text.replace(" ", "+") if "T" in text else text)
+    if not FIRST_MS <= ms <= LAST_MS:
+        raise ValueError(f"{text} lies outside the years 1 to 9999")
+    return ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,11 @@ def _shift(day: date, by: timedelta) -> date:
 def check_days(start: date, end: date) -> None:
     """Refuse a window that is not two days in order. Raises WindowError."""
     for bound in (start, end):
+        if not isinstance(bound, date):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+            raise WindowError(
+                f"this window is made of days, but {bound!r} is not one",
+                cure="pass dates, e.g. date(2026, 1, 1)",
+            )
         if isinstance(bound, datetime):
             raise WindowError(
                 f"this window is made of days, but {bound.isoformat()} is an instant",
@@ -141,11 +155,13 @@ def _in_order(start: date, end: date) -> None:
 
 
 def pieces(start: datetime, end: datetime, stride: timedelta) -> Iterator[tuple[datetime, datetime]]:
-    """`start`..`end` cut into half-open pieces no longer than `stride`, oldest first."""
+    """`start`..`end` cut into half-open pieces no longer than `stride`, oldest first, in UTC."""
+    # Python adds to and compares the wall clock of a zone, which runs backwards once a year.
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
     if stride <= timedelta(0):
         raise WindowError(f"a stride of {stride} never arrives", cure="pass a positive stride")
     while start < end:
-        stop = min(end, start + stride)
+        stop = end if end - start <= stride else start + stride
         yield start, stop
         start = stop
 

@@ -13,6 +13,7 @@ Rules of this file:
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -60,8 +61,8 @@ class Response:
     """What came back. Header names are lower case."""
 
     status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 Flow: TypeAlias = Generator[Request, Response, R]
@@ -149,15 +150,18 @@ def _wait_after(response: Response, patience: Patience, failures: int) -> float 
 def _seconds_until_retry(response: Response) -> float | None:
     """`Retry-After` as seconds; RFC 9110 10.2.3 allows a number or a date, and the date is the server's."""
     text = response.headers.get("retry-after", "").strip()
-    if text.isdigit():
+    if _SECONDS.fullmatch(text):
         return float(text)
     try:
         due = parsedate_to_datetime(text)
         sent = response.headers.get("date")
         now = parsedate_to_datetime(sent) if sent else datetime.now(UTC)
         return max(0.0, (due - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
+
+
+_SECONDS = re.compile("[0-9]{1,9}")  # thirty years; a longer number is no waiting time and no date
 
 
 def ask(request: Request) -> Flow[bytes]:

@@ -119,6 +119,20 @@ class Archive:
         limit: int | None = None,
     ) -> tuple[bytes, str | None]:
         """What a window holds, JSON texts joined by commas, and where to go on (`after`) if there is more."""
+        texts, more = self.texts(user, kind, span, profile, after=after, limit=limit)
+        return b",".join(texts), more
+
+    def texts(
+        self,
+        user: int,
+        kind: AnyKind,
+        span: Span,
+        profile: Profile = "live",
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[Sequence[bytes | bytearray], str | None]:
+        """The same before it is joined: documents one by one, samples in runs with their commas."""
         if isinstance(kind, Samples):
             return chunks.page(self._database, user, kind.name, span, after, limit)
         return documents.page(self._database, user, kind, span, profile, after, limit)

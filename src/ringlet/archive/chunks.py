@@ -148,8 +148,8 @@ def _write(database: Database, user: int, name: str, rows: Run, seen_at: int) ->
 
 def page(
     database: Database, user: int, name: str, span: Span, after: str | None, limit: int | None
-) -> tuple[bytes, str | None]:
-    """The rows of a window, joined by commas, and where to go on if there are more than `limit`.
+) -> tuple[list[bytes | bytearray], str | None]:
+    """The rows of a window in runs already joined by commas, and where to go on beyond `limit` rows.
 
     To go on is an instant and how many of its rows were given: a page may end between rows of one instant.
     """
@@ -165,7 +165,7 @@ def page(
         (user, name, midnight_before(start), span.end, start),
     ):
         if room == 0:
-            return b",".join(parts), token
+            return parts, token
         chunk = Chunk(*row)
         rows = chunk.unpack()
         first, last = 0, rows.n
@@ -183,10 +183,10 @@ def page(
                 stop = first + room
                 token = _token(rows, stop)
                 if stop < last:
-                    return b",".join([*parts, rows.text(first, stop)]), token
+                    return [*parts, rows.text(first, stop)], token
             room -= last - first
         parts.append(rows.text(first, last))
-    return b",".join(parts), None
+    return parts, None
 
 
 def _place(after: str) -> tuple[int, int]:

@@ -214,8 +214,8 @@ def page(
     profile: Profile,
     after: str | None,
     limit: int | None,
-) -> tuple[bytes, str | None]:
-    """The bodies in a window, joined by commas, and where to go on if there are more than `limit`."""
+) -> tuple[list[bytes], str | None]:
+    """The bodies in a window, and where to go on if there are more than `limit`."""
     column = "instant"
     bounds: tuple[int | str, int | str] = _EVER
     if isinstance(kind, Documents):
@@ -226,7 +226,7 @@ def page(
     whole, part = _PAGES[column]
     if after is None and limit is None:
         rows = database.all(whole, (user, kind.name, *bounds))
-        return b",".join([row[0] for row in rows]), None
+        return [row[0] for row in rows], None
     place, id = _place(after, column) if after else (bounds[0], "")
     most = -1 if limit is None else limit + 1
     rows = database.all(part, (user, kind.name, *bounds, place, id, most))
@@ -234,7 +234,7 @@ def page(
     if limit is not None and len(rows) > limit:
         del rows[limit:]
         token = f"{rows[-1][0]}:{rows[-1][1]}"
-    return b",".join([row[2] for row in rows]), token
+    return [row[2] for row in rows], token
 
 
 def _place(after: str, column: str) -> tuple[int | str, str]:

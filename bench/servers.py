@@ -1,0 +1,66 @@
+"""The servers under load, each in a process of its own: `python -m bench.servers SPEC`.
+
+cloud   our cloud over a SQLite archive on disk; {"keep": 0} answers every request from the file
+raw     raw ASGI that returns given bytes and headers, on the same server: the limit
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ringlet.archive import Archive
+from ringlet.cloud import Clock, Cloud, Settings, demo
+from ringlet.cloud.serve import bind, run
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def settle(path: str, days: int) -> None:
+    """A demo archive on disk."""
+    with Archive.open(path) as archive:
+        cloud = Cloud(archive, clock=Clock(NOW))
+        demo.settle_in(archive, cloud.clock, days=days, seed=7)
+
+
+def serve_cloud(spec: dict[str, Any]) -> None:
+    archive = Archive.open(spec["path"])
+    settings = Settings(
+        keep=spec.get("keep", 512),
+        document_page=spec.get("document_page"),
+        latency=spec.get("latency", 0.0),
+    )
+    cloud = Cloud(archive, settings=settings, clock=Clock(NOW), admin_token="bench")
+    cloud.limits.limit = 10**9  # the limit is counted, and never reached
+    cloud.journal = type(cloud.journal)(maxlen=10_000)
+    user = archive.users()[0].id
+    keys = demo.credentials(cloud.grants, user, "bench")
+    listener = bind("127.0.0.1", 0)
+    ready = {"port": listener.getsockname()[1], "pid": os.getpid(), "token": keys.access_token}
+    run(cloud, listener, lambda: print(json.dumps(ready), flush=True))
+
+
+def serve_raw(spec: dict[str, Any]) -> None:
+    prepared = {
+        target: (base64.b64decode(body), [(name.encode(), value.encode()) for name, value in headers])
+        for target, (body, headers) in json.loads(Path(spec["prepared"]).read_text()).items()
+    }
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body, headers = prepared[scope["path"]]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    listener = bind("127.0.0.1", 0)
+    ready = {"port": listener.getsockname()[1], "pid": os.getpid(), "token": "none"}
+    run(app, listener, lambda: print(json.dumps(ready), flush=True))  # type: ignore[arg-type]  # any ASGI app
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[1])
+    {"cloud": serve_cloud, "raw": serve_raw}[given["serve"]](given)

@@ -1,0 +1,140 @@
+"""The cloud as one ASGI application: the data plane first, everything else through Starlette.
+
+`Cloud` puts the rooms together around one archive. It holds no rules of its own: `usercollection` answers
+data routes, `endpoints` OAuth2, `control` the hand on the tiller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, NamedTuple
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ..archive import Archive
+from ..person import Person
+from .clock import Clock
+from .control import Control
+from .endpoints import Endpoints
+from .grants import Grants
+from .limits import Limits
+from .openapi import document
+from .profiles import Answer, problem, trace_id
+from .sandbox import Sandbox
+from .usercollection import Settings, Usercollection
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+SUNSET = "Oura API v1 is sunset; use /v2/usercollection."
+
+
+class Seen(NamedTuple):
+    """One request as the journal keeps it; a token in the query is not kept."""
+
+    at: float
+    method: str
+    path: str
+    query: str
+    status: int
+
+
+class Cloud:
+    """An Oura Cloud over one archive. An ASGI application."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        *,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+        seed: int = 7,
+        admin_token: str | None = None,
+    ) -> None:
+        self.archive = archive
+        self.settings = settings or Settings()
+        self.clock = clock or Clock()
+        self.limits = Limits()
+        self.grants = Grants(archive, self.clock, self.limits, self.settings.profile)
+        person = Person(seed, "sandbox", dialect=self.settings.profile, ids="sandbox")
+        sandbox = Sandbox(person, self.clock)
+        self.data = Usercollection(archive, self.grants, sandbox, self.clock, self.limits, self.settings)
+        self.journal: deque[Seen] = deque(maxlen=10_000)
+        self.admin_token = admin_token or secrets.token_urlsafe(24)
+        control = Control(self.admin_token, self.clock, self.grants, archive, self.journal)
+        self._rest = Starlette(
+            routes=[
+                *Endpoints(archive, self.grants, self.data).routes(),
+                *control.routes(),
+                Route("/openapi.json", _openapi),
+                Route("/v1/{rest:path}", _sunset, methods=["GET", "POST"]),
+            ],
+            exception_handlers={404: self._nowhere, 405: self._nowhere},
+        )
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if path.startswith("/v2/"):
+                await self._data(scope, path, send)
+            else:
+                await self._rest(scope, receive, send)
+
+    async def _data(self, scope: Message, path: str, send: Send) -> None:
+        query: bytes = scope["query_string"]
+        method: str = scope["method"]
+        if method == "GET":
+            authorization = b""
+            for name, value in scope["headers"]:
+                if name == b"authorization":
+                    authorization = value
+                    break
+            if path.startswith("/v2/sandbox/"):
+                # Making up documents takes a while; other requests go on meanwhile.
+                answer = await asyncio.to_thread(self.data.answer, path, query, authorization)
+            else:
+                answer = self.data.answer(path, query, authorization)
+        else:
+            answer = self._not_allowed()
+        if self.settings.latency:
+            await asyncio.sleep(self.settings.latency)
+        status, body, headers = answer
+        kept = "(token)" if b"access_token" in query else query.decode("latin-1")
+        self.journal.append(Seen(time.time(), method, path, kept, status))
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, (b"x-trace-id", trace_id())],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+    def _not_allowed(self) -> Answer:
+        return problem(self.settings.profile, 405, "Method Not Allowed", [(b"allow", b"GET")])
+
+    async def _nowhere(self, request: Request, error: Exception) -> Response:
+        status = getattr(error, "status_code", 404)
+        answer = problem(
+            self.settings.profile, status, "Not Found" if status == 404 else "Method Not Allowed"
+        )
+        return Response(
+            answer.body, status, {name.decode(): value.decode() for name, value in answer.headers}
+        )
+
+
+async def _sunset(request: Request) -> Response:
+    return JSONResponse({"detail": SUNSET}, status_code=410)
+
+
+async def _openapi(request: Request) -> Response:
+    return Response(msgspec.json.encode(document()), media_type="application/json")

@@ -1,0 +1,52 @@
+"""What time it is in the cloud: the real time, or a time that stands still until someone moves it.
+
+Documents, tokens and codes live by this clock. Rate limits do not: a client that is told to come back in 300
+seconds waits real ones.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from ..errors import UsageError
+
+
+class Clock:
+    """The cloud's clock; `frozen_at` is None while it follows the real one."""
+
+    def __init__(self, frozen_at: datetime | None = None) -> None:
+        self.frozen_at = frozen_at
+        self.ahead = timedelta(0)
+
+    @classmethod
+    def parse(cls, text: str) -> Clock:
+        """`real`, or `frozen:2026-03-01T08:00:00Z` (no zone means UTC). Raises UsageError."""
+        if text == "real":
+            return cls()
+        mode, _, when = text.partition(":")
+        try:
+            if mode != "frozen":
+                raise ValueError(text)
+            instant = datetime.fromisoformat(when)
+        except ValueError:
+            raise UsageError(
+                f"{text!r} is no clock", cure="pass real, or frozen:2026-03-01T08:00:00Z"
+            ) from None
+        return cls(instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC))
+
+    def now(self) -> datetime:
+        """The time, aware, in UTC."""
+        return (self.frozen_at or datetime.now(UTC)) + self.ahead
+
+    def seconds(self) -> float:
+        """The same as epoch seconds, for comparisons that happen with every request."""
+        base = time.time() if self.frozen_at is None else self.frozen_at.timestamp()
+        return base + self.ahead.total_seconds()
+
+    def advance(self, by: timedelta) -> datetime:
+        """Move forward; never back, because what was promised to expire has expired. Raises UsageError."""
+        if by < timedelta(0):
+            raise UsageError("a clock only goes forward", cure="advance by a positive duration")
+        self.ahead += by
+        return self.now()

@@ -1,0 +1,176 @@
+"""Fetching what the plan says into the archive, over several connections at once.
+
+Rules of this file:
+* A window's documents and the note that it is covered are one transaction. Killed at any point, the archive
+  holds whole windows and the next run goes on from there.
+* A run that did not end is resumed by the next one within the hour, so that even the days that every run
+  asks for again are asked for once.
+* A type that may not be read (scope, route) is skipped with its reason; a token that is dead ends the run; a
+  window that fails is told and the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import cast
+
+from ..archive import Archive, Counts
+from ..catalog import TYPES, AnyKind
+from ..client import AsyncClient
+from ..errors import (
+    ArchiveError,
+    ConnectionLost,
+    MembershipLapsed,
+    NotOffered,
+    OuraBroken,
+    RequestWrong,
+    RingletError,
+    ScopeMissing,
+)
+from ..kinds import Samples
+from ..windows import from_ms, to_ms
+from .plan import FIRST_RINGS, Window, horizon, plan, settled
+
+RESUME = timedelta(hours=1)
+
+
+@dataclass
+class Progress:
+    """How one type is doing."""
+
+    kind: AnyKind
+    windows: int = 0
+    done: int = 0
+    pages: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    oldest: int | None = None
+    skipped: str = ""
+    """Why this type is not read at all; empty while it is."""
+    failures: list[str] = field(default_factory=list[str])
+
+    @property
+    def complete(self) -> bool:
+        """All windows are in the archive."""
+        return not self.skipped and not self.failures and self.done == self.windows
+
+
+@dataclass
+class Report:
+    """How a run went."""
+
+    user_name: str
+    types: dict[str, Progress]
+    resumed: bool
+    stopped_by: RingletError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 all complete, 3 some types skipped or failed, else what stopped the run."""
+        if self.stopped_by is not None:
+            return self.stopped_by.exit_code
+        return 0 if all(one.complete for one in self.types.values()) else 3
+
+
+class Backfill:
+    """One run of `ringlet sync`."""
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        archive: Archive,
+        *,
+        types: Iterable[str] = TYPES,
+        since: date = FIRST_RINGS,
+        connections: int = 8,
+        now: datetime | None = None,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        self.client = client
+        self.archive = archive
+        self.kinds = [TYPES[name] for name in types]
+        self.since = since
+        self.connections = connections
+        self.now = now or datetime.now(UTC)
+        self.on_progress = on_progress
+
+    async def run(self) -> Report:
+        """Fetch all that is missing. Raises what stops it before the first window."""
+        me = await self.client.personal_info.get()
+        user = self.archive.user(me.id)
+        resumed = self._begin(user)
+        report = Report(me.id, {kind.name: Progress(kind) for kind in self.kinds}, resumed)
+        queue = self._queue(user, report)
+        workers = [self._work(user, queue, report) for _ in range(min(self.connections, len(queue)))]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for worker in workers:
+                    group.create_task(worker)
+        except* RingletError as stopped:
+            # An archive that cannot be written says more than the requests that it cut short.
+            causes = sorted(stopped.exceptions, key=lambda one: not isinstance(one, ArchiveError))
+            report.stopped_by = cast("RingletError", causes[0])
+        if report.stopped_by is None:
+            self.archive.set_setting(f"sync.{user}.begun", None)
+        return report
+
+    def _begin(self, user: int) -> bool:
+        """Take up an interrupted run, or begin a new one that reads the last days again."""
+        key = f"sync.{user}.begun"
+        begun = self.archive.setting(key)
+        if begun is not None and self.now - datetime.fromisoformat(begun) < RESUME:
+            self.now = datetime.fromisoformat(begun)
+            return True
+        with self.archive.transaction():
+            self.archive.reopen(user, settled(self.now))
+            self.archive.set_setting(key, self.now.isoformat())
+        return False
+
+    def _queue(self, user: int, report: Report) -> deque[Window]:
+        """The newest window of each type first, then the long series, then the rest: all newest first."""
+        ranked: list[tuple[tuple[int, bool, int], Window]] = []
+        for kind in self.kinds:
+            windows = plan(kind, self.since, horizon(kind, self.now), self.archive.done(user, kind.name))
+            report.types[kind.name].windows = len(windows)
+            for index, window in enumerate(windows):
+                ranked.append(((min(index, 1), not isinstance(kind, Samples), -window.end), window))
+        return deque(window for _, window in sorted(ranked, key=lambda one: one[0]))
+
+    async def _work(self, user: int, queue: deque[Window], report: Report) -> None:
+        while queue:
+            window = queue.popleft()
+            progress = report.types[window.kind.name]
+            if progress.skipped:
+                continue
+            try:
+                await self._fetch(user, window, progress)
+            except (ScopeMissing, NotOffered, MembershipLapsed) as refused:
+                progress.skipped = refused.message
+            except (ConnectionLost, OuraBroken, RequestWrong) as failed:
+                progress.failures.append(f"{from_ms(window.start):%Y-%m-%d}: {failed.message}")
+            self.on_progress(progress)
+
+    async def _fetch(self, user: int, window: Window, progress: Progress) -> None:
+        kind = window.kind
+        asked_at = to_ms(datetime.now(UTC))
+        pages = await self.client.run(kind.raw(**window.params))
+        with self.archive.transaction():
+            if isinstance(kind, Samples):
+                counts = self.archive.put_samples(user, kind, pages, seen_at=asked_at)
+            else:
+                counts = Counts()
+                for page in pages:
+                    counts += self.archive.put(user, kind, page, seen_at=asked_at)
+            if window.end > 1:
+                self.archive.finish(user, kind.name, window.start, window.end, counts, len(pages), asked_at)
+        progress.done += 1
+        progress.pages += len(pages)
+        progress.added += counts.added
+        progress.changed += counts.changed
+        progress.unchanged += counts.unchanged
+        progress.oldest = min(window.start, progress.oldest or window.start)

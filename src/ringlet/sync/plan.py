@@ -1,0 +1,94 @@
+"""What a sync still has to fetch: windows, from what the archive covers. Pure.
+
+A window is half-open, [start, end) in epoch milliseconds, and is the unit of work and of commit: it is
+fetched whole, and stored together with the note that it is covered, or not at all.
+
+Rules of this file:
+* Covered is covered: what a finished window brought is not asked for again, except that Oura revises the
+  past. So every run asks again for the last `TRAILING` days.
+* The wearer's day may be tomorrow in UTC already: documents are asked for up to `AHEAD` beyond now.
+* Newest first, because that is what a person looks at first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from ..catalog import AnyKind
+from ..kinds import Inventory, Samples, Single
+from ..windows import DAY_MS, MILLISECOND, day_ms, from_ms, to_ms
+
+TRAILING = timedelta(days=7)
+AHEAD = timedelta(days=2)
+FIRST_RINGS = date(2015, 1, 1)
+"""Nobody wore an Oura ring before."""
+
+Interval = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One unit of work."""
+
+    kind: AnyKind
+    start: int
+    end: int
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The request's bounds. Oura includes the instant of the end, hence one millisecond less."""
+        if isinstance(self.kind, Inventory | Single):
+            return {}
+        first, last = self.kind.bounds
+        return {first: _text(self.start), last: _text(self.end - 1)}
+
+
+def _text(ms: int) -> str:
+    instant = from_ms(ms)
+    return f"{instant:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+
+
+def horizon(kind: AnyKind, now: datetime) -> int:
+    """How far ahead a window of this type reaches."""
+    if isinstance(kind, Samples):
+        return to_ms(now)
+    return day_ms((now + AHEAD).date())
+
+
+def settled(now: datetime) -> int:
+    """Before this instant what is covered stays covered; after it Oura may still revise."""
+    return day_ms((now - TRAILING).date())
+
+
+def plan(kind: AnyKind, since: date, until: int, covered: Iterable[Interval]) -> list[Window]:
+    """The windows of one type that are missing between `since` and `until`, newest first."""
+    if isinstance(kind, Inventory | Single):
+        return [Window(kind, 0, 1)]
+    stride = kind.stride // MILLISECOND
+    gaps = missing((day_ms(since), until), covered)
+    return [Window(kind, start, end) for gap in reversed(list(gaps)) for start, end in _cut(gap, stride)]
+
+
+def missing(whole: Interval, covered: Iterable[Interval]) -> Iterator[Interval]:
+    """What of `whole` no interval covers, oldest first."""
+    at, end = whole
+    for start, stop in sorted(covered):
+        if start > at:
+            yield at, min(start, end)
+        at = max(at, stop)
+        if at >= end:
+            return
+    if at < end:
+        yield at, end
+
+
+def _cut(gap: Interval, stride: int) -> Iterator[Interval]:
+    """A gap in pieces of at most `stride`, cut at midnight UTC, newest first."""
+    start, end = gap
+    while end > start:
+        cut = max(start, -(-(end - stride) // DAY_MS) * DAY_MS)
+        cut = cut if cut < end else max(start, end - stride)
+        yield cut, end
+        end = cut
