@@ -192,13 +192,14 @@ def delete(database: Database, user: int, kind: AnyKind, id: str, at: int) -> bo
 _OF = "FROM documents WHERE user_id = ? AND type = ? AND deleted_at IS NULL "
 
 
-def _statements(column: str) -> tuple[str, str]:
-    """A whole window, and a part of it after a place. The column that orders the page also continues it."""
+def _statements(column: str) -> tuple[str, str, str]:
+    """A whole window, its first page, and a later one. The column that orders the page also continues it."""
     place = f"{_OF} AND {column} BETWEEN ? AND ?"
     order = f"ORDER BY {column}, id"
     return (
         f"SELECT body {place} {order}",
-        f"SELECT {column}, id, body {place} AND ({column}, id) > (?, ?) {order} LIMIT ?",
+        f"SELECT body, {column}, id {place} {order} LIMIT ?",
+        f"SELECT body, {column}, id {place} AND ({column}, id) > (?, ?) {order} LIMIT ?",
     )
 
 
@@ -223,18 +224,20 @@ def page(
             column, bounds = "day", span.days()
         else:
             bounds = span.start, span.end
-    whole, part = _PAGES[column]
-    if after is None and limit is None:
-        rows = database.all(whole, (user, kind.name, *bounds))
-        return [row[0] for row in rows], None
-    place, id = _place(after, column) if after else (bounds[0], "")
+    whole, first, later = _PAGES[column]
+    asked = (user, kind.name, *bounds)
+    if limit is None and after is None:
+        return [row[0] for row in database.all(whole, asked)], None
     most = -1 if limit is None else limit + 1
-    rows = database.all(part, (user, kind.name, *bounds, place, id, most))
+    if after is None:
+        rows = database.all(first, (*asked, most))
+    else:
+        rows = database.all(later, (*asked, *_place(after, column), most))
     token = None
     if limit is not None and len(rows) > limit:
         del rows[limit:]
-        token = f"{rows[-1][0]}:{rows[-1][1]}"
-    return [row[2] for row in rows], token
+        token = f"{rows[-1][1]}:{rows[-1][2]}"
+    return [row[0] for row in rows], token
 
 
 def _place(after: str, column: str) -> tuple[int | str, str]:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from ..catalog import Catalog
-from ..errors import ConnectionLost
+from ..errors import ConnectionLost, UsageError
 from ..faces import AsyncRunner, Runner
 from ..kinds import ROOT, SANDBOX
 from ..oauth import App, Hosts, Tokens, Wallet, hosts_at, signed
@@ -28,9 +28,11 @@ OURA_API = "https://api.ouraring.com"
 def base_url_from(text: str | None) -> str:
     """The root of the API: as given, or from OURA_API_BASE_URL, or Oura's own.
 
-    Programs write it with and without `/v2/usercollection`; both are taken.
+    Programs write it with and without `/v2/usercollection`; both are taken. Raises UsageError.
     """
     url = (text or os.environ.get("OURA_API_BASE_URL") or OURA_API).rstrip("/")
+    if not url.startswith(("https://", "http://")):
+        raise UsageError(f"{url!r} is no base URL", cure=f"write it whole, as in {OURA_API}")
     return url.removesuffix("/usercollection").removesuffix("/v2").rstrip("/")
 
 

@@ -77,6 +77,7 @@ class FileWallet:
                 file.flush()
                 os.fsync(file.fileno())
             Path(beside).replace(self.path)
+            _sync_folder(self.path.parent)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 Path(beside).unlink()
@@ -85,14 +86,17 @@ class FileWallet:
     def claim(self) -> bool:
         if not self._renewing.acquire(blocking=False):
             return False
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
-        if _lock_file(handle):
-            self._held = handle
-            return True
-        os.close(handle)
-        self._renewing.release()
-        return False
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+            if _lock_file(handle):
+                self._held = handle
+                return True
+            os.close(handle)
+            return False
+        finally:
+            if self._held is None:
+                self._renewing.release()
 
     def release(self) -> None:
         if self._held is not None:
@@ -101,9 +105,18 @@ class FileWallet:
             self._renewing.release()
 
     def forget(self) -> None:
-        """Delete the tokens."""
+        """Delete the tokens. The lock file stays: whoever holds it must go on excluding others."""
         self.path.unlink(missing_ok=True)
-        self._lock.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut; Windows keeps folders by itself."""
+    if sys.platform != "win32":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _lock_file(handle: int) -> bool:

@@ -60,7 +60,7 @@ class HttpxTransport:
     def send(self, request: Request) -> Response:
         try:
             answer = self._http.request(**_arguments(self.base_url, request))
-        except httpx2.HTTPError as broken:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as broken:
             raise _lost(self.base_url, request, broken) from broken
         return Response(answer.status_code, answer.content, answer.headers)
 
@@ -79,7 +79,7 @@ class AsyncHttpxTransport:
     async def send(self, request: Request) -> Response:
         try:
             answer = await self._http.request(**_arguments(self.base_url, request))
-        except httpx2.HTTPError as broken:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as broken:
             raise _lost(self.base_url, request, broken) from broken
         return Response(answer.status_code, answer.content, answer.headers)
 
@@ -105,6 +105,7 @@ class AiohttpTransport:
                 connector=aiohttp.TCPConnector(limit=self._connections),
                 timeout=aiohttp.ClientTimeout(total=self._timeout),
                 headers={"user-agent": USER_AGENT},
+                skip_auto_headers=["content-type"],  # a POST without a body has none to describe
             )
         return self._http
 
@@ -138,4 +139,6 @@ def _arguments(base_url: str, request: Request) -> dict[str, Any]:
 
 def _lost(base_url: str, request: Request, broken: Exception) -> ConnectionLost:
     where = request.path if request.path.startswith("http") else base_url + request.path
-    return ConnectionLost(f"no answer from {where}: {type(broken).__name__} {broken}".rstrip())
+    # A header that cannot be sent is quoted in full, and headers carry secrets.
+    words = "" if isinstance(broken, httpx2.LocalProtocolError) else str(broken)
+    return ConnectionLost(f"no answer from {where}: {type(broken).__name__} {words}".rstrip())

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -22,7 +22,7 @@ from starlette.routing import Route
 from ..archive import Archive
 from ..person import Person
 from .clock import Clock
-from .control import Control
+from .control import Control, Seen
 from .endpoints import Endpoints
 from .grants import Grants
 from .limits import Limits
@@ -36,16 +36,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 SUNSET = "Oura API v1 is sunset; use /v2/usercollection."
-
-
-class Seen(NamedTuple):
-    """One request as the journal keeps it; a token in the query is not kept."""
-
-    at: float
-    method: str
-    path: str
-    query: str
-    status: int
 
 
 class Cloud:
@@ -108,8 +98,7 @@ class Cloud:
         if self.settings.latency:
             await asyncio.sleep(self.settings.latency)
         status, body, headers = answer
-        kept = "(token)" if b"access_token" in query else query.decode("latin-1")
-        self.journal.append(Seen(time.time(), method, path, kept, status))
+        self.journal.append((time.time(), method, path, query, status))
         await send(
             {
                 "type": "http.response.start",

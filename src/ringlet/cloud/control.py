@@ -13,7 +13,7 @@ import hmac
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import TypeAlias
 
 import msgspec
 from starlette.requests import Request
@@ -26,6 +26,9 @@ from ..errors import RingletError
 from ..oauth import SCOPES
 from .clock import Clock
 from .grants import Grants
+
+Seen: TypeAlias = tuple[float, str, str, bytes, int]
+"""One request as the journal keeps it: when, method, path, query, status."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -43,7 +46,7 @@ class Control:
     """The control API."""
 
     def __init__(
-        self, admin_token: str, clock: Clock, grants: Grants, archive: Archive, journal: deque[Any]
+        self, admin_token: str, clock: Clock, grants: Grants, archive: Archive, journal: deque[Seen]
     ) -> None:
         self._admin = f"Bearer {admin_token}".encode()
         self.clock = clock
@@ -81,7 +84,13 @@ class Control:
     async def requests(self, request: Request) -> Response:
         """What was asked lately."""
         prefix = request.query_params.get("path", "")
-        return JSONResponse([seen._asdict() for seen in self.journal if seen.path.startswith(prefix)])
+        return JSONResponse(
+            [
+                {"at": at, "method": method, "path": path, "query": _without_token(query), "status": status}
+                for at, method, path, query, status in self.journal
+                if path.startswith(prefix)
+            ]
+        )
 
     async def time(self, request: Request) -> Response:
         """The cloud's clock."""
@@ -101,3 +110,7 @@ class Control:
         self._house_app = self._house_app or self.grants.register("The house", [], public=True)[0]
         issued = self.grants.issue(self._house_app, users[body.user], body.scopes, refreshable=False)
         return JSONResponse(msgspec.to_builtins(issued))
+
+
+def _without_token(query: bytes) -> str:
+    return "(holds a token)" if b"access_token" in query else query.decode("latin-1")

@@ -1,0 +1,243 @@
+"""The seam to the network, over real sockets: three libraries, one behaviour."""
+
+import asyncio
+import gzip
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from ringlet import __version__
+from ringlet.client.transport import AiohttpTransport, AsyncHttpxTransport, HttpxTransport
+from ringlet.errors import ConnectionLost
+from ringlet.wire import Request, Response
+
+Send = Callable[..., list[Response]]
+
+
+def blocking(base_url: str, *requests: Request, timeout: float = 10) -> list[Response]:
+    transport = HttpxTransport(base_url, timeout=timeout)
+    try:
+        return [transport.send(request) for request in requests]
+    finally:
+        transport.close()
+
+
+def awaited(kind: type[AsyncHttpxTransport] | type[AiohttpTransport]) -> Send:
+    def send(base_url: str, *requests: Request, timeout: float = 10) -> list[Response]:
+        async def run() -> list[Response]:
+            transport = kind(base_url, timeout=timeout)
+            try:
+                return [await transport.send(request) for request in requests]
+            finally:
+                await transport.close()
+
+        return asyncio.run(run())
+
+    return send
+
+
+SENDERS: dict[str, Send] = {
+    "httpx2": blocking,
+    "httpx2, awaited": awaited(AsyncHttpxTransport),
+    "aiohttp": awaited(AiohttpTransport),
+}
+each = pytest.mark.parametrize("send", SENDERS.values(), ids=SENDERS)
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with what it was asked; the path says in which manner."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        seen = {
+            "method": self.command,
+            "path": url.path,
+            "query": parse_qsl(url.query, keep_blank_values=True),
+            "authorization": self.headers.get("authorization"),
+            "type": self.headers.get("content-type"),
+            "agent": self.headers.get("user-agent"),
+            "body": body.decode(),
+        }
+        said = json.dumps(seen).encode()
+        headers = {"X-Trace-Id": "abc"}
+        status = 200
+        if url.path == "/gzip":
+            said, headers["Content-Encoding"] = gzip.compress(said), "gzip"
+        if url.path == "/elsewhere":
+            status, headers["Location"] = 302, "/"
+        if url.path == "/refused":
+            status, headers["Retry-After"] = 429, "7"
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(said) + (10 if url.path == "/cut" else 0)))
+        self.end_headers()
+        self.wfile.write(said)
+        self.close_connection = url.path == "/cut"
+
+    do_POST = do_GET  # noqa: N815  # the name that http.server calls
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def echo() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+AWKWARD = {
+    "start": "2026-01-01T00:00:00+02:00",
+    "next_token": "a/b+c=d&e?f%20",
+    "empty": "",
+    "word": "\u00e9 x",
+}
+REQUESTS = [
+    Request(path="/v2/usercollection/sleep"),
+    Request(path="/v2/usercollection/sleep", params=AWKWARD),
+    Request(path="/here", headers={"authorization": "Bearer a-token"}),
+    Request(path="/token", method="POST", headers={"content-type": "text/plain"}, body=b"refresh_token=x"),
+    Request(path="/token", method="POST"),
+    Request(path="/gzip"),
+    Request(path="/elsewhere"),
+    Request(path="/refused"),
+]
+
+
+def test_the_three_libraries_send_the_same_and_give_the_same_answers(echo: str) -> None:
+    absolute = Request(path=f"{echo}/absolute", params={"q": "1"})
+    answers = [send(echo, *REQUESTS, absolute) for send in SENDERS.values()]
+    for one, two, three in zip(*answers, strict=True):
+        assert one.status == two.status == three.status
+        assert one.body == two.body == three.body
+        for name in ("x-trace-id", "retry-after", "location", "content-encoding", "absent"):
+            assert one.headers.get(name) == two.headers.get(name) == three.headers.get(name)
+            assert (name in one.headers) == (name in two.headers) == (name in three.headers)
+
+
+@each
+def test_what_a_request_says_arrives(echo: str, send: Send) -> None:
+    signed = Request(path="/here", params=AWKWARD, headers={"authorization": "Bearer a-token"})
+    (answer,) = send(echo, signed)
+    assert answer.status == 200
+    assert answer.headers["x-trace-id"] == "abc"
+    seen = json.loads(answer.body)
+    assert (seen["method"], seen["path"]) == ("GET", "/here")
+    assert dict(seen["query"]) == AWKWARD
+    assert seen["authorization"] == "Bearer a-token"
+    assert seen["agent"] == f"ringlet/{__version__}"
+
+
+@each
+def test_a_body_arrives_as_it_is(echo: str, send: Send) -> None:
+    (answer,) = send(echo, REQUESTS[3])
+    seen = json.loads(answer.body)
+    assert (seen["method"], seen["type"], seen["body"]) == ("POST", "text/plain", "refresh_token=x")
+
+
+@each
+def test_an_absolute_path_leaves_the_base_url_alone(echo: str, send: Send) -> None:
+    (answer,) = send("http://nowhere.invalid", Request(path=f"{echo}/token?its=own"))
+    seen = json.loads(answer.body)
+    assert (seen["path"], seen["query"]) == ("/token", [["its", "own"]])
+
+
+@each
+def test_a_compressed_answer_comes_unpacked(echo: str, send: Send) -> None:
+    assert json.loads(send(echo, Request(path="/gzip"))[0].body)["path"] == "/gzip"
+
+
+@each
+def test_a_redirect_is_not_followed_so_a_token_goes_where_it_was_meant(echo: str, send: Send) -> None:
+    (answer,) = send(echo, Request(path="/elsewhere", headers={"authorization": "Bearer a-token"}))
+    assert (answer.status, answer.headers["location"]) == (302, "/")
+
+
+# --- When no answer comes ---
+
+QUIET = Request(
+    path="/here", params={"next_token": "hush"}, headers={"authorization": "Bearer hush"}, body=b"hush"
+)
+
+
+@contextmanager
+def refusing() -> Iterator[str]:
+    """A port where nobody listens."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{reserved.getsockname()[1]}"
+
+
+@contextmanager
+def silent() -> Iterator[str]:
+    """A port where somebody listens and never speaks."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def hanging_up() -> Iterator[str]:
+    """A server that reads and hangs up."""
+
+    def serve(server: socket.socket) -> None:
+        for _ in range(len(SENDERS)):
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=serve, args=(server,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@each
+@pytest.mark.parametrize("trouble", [refusing, silent, hanging_up], ids=lambda it: it.__name__)
+def test_no_answer_is_a_lost_connection_which_says_where_but_not_what(
+    send: Send, trouble: Callable[[], Any]
+) -> None:
+    with trouble() as base_url, pytest.raises(ConnectionLost) as caught:
+        send(base_url, QUIET, timeout=0.2)
+    assert f"{base_url}/here" in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@each
+def test_an_answer_cut_short_is_a_lost_connection(echo: str, send: Send) -> None:
+    with pytest.raises(ConnectionLost):
+        send(echo, Request(path="/cut"))
+
+
+@each
+@pytest.mark.parametrize("base_url", ["localhost:8765", "http://127.0.0.1:port", "ftp://127.0.0.1"])
+def test_an_address_that_is_none_is_a_lost_connection_too(send: Send, base_url: str) -> None:
+    with pytest.raises(ConnectionLost) as caught:
+        send(base_url, QUIET)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_header_that_cannot_be_sent_is_not_quoted(echo: str) -> None:
+    with pytest.raises(ConnectionLost) as caught:
+        blocking(echo, Request(path="/here", headers={"x-client-secret": "hush\n"}))
+    assert "hush" not in str(caught.value)
+
+
+def test_a_transport_that_was_never_used_can_be_closed() -> None:
+    for send in SENDERS.values():
+        assert send("http://nowhere.invalid") == []

@@ -1,0 +1,119 @@
+"""The error tree: what its drawing promises, what each error says, and what comes next."""
+
+import inspect
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from ringlet import errors
+from ringlet.errors import (
+    ApiError,
+    ArchiveError,
+    ConnectionLost,
+    DocumentGone,
+    GrantError,
+    MembershipLapsed,
+    NotOffered,
+    OuraBroken,
+    RateLimited,
+    RequestWrong,
+    RingletError,
+    ScopeMissing,
+    SignInNeeded,
+    TokenDead,
+    UnknownField,
+    UsageError,
+    WindowError,
+)
+
+CLASSES = {name: it for name, it in vars(errors).items() if inspect.isclass(it)}
+
+
+def drawing() -> list[tuple[int, str, str]]:
+    """(column of the name, name, status) of each line of the tree."""
+    assert errors.__doc__
+    lines = (line for line in errors.__doc__.splitlines() if line.startswith("    "))
+    found = (re.match(r"([ │├└─]+)(\w+)\s+(\dxx|\d{3})?", line) for line in lines)
+    return [(match.start(2), match[2], match[3] or "") for match in found if match]
+
+
+def test_the_drawing_shows_every_class_under_its_parent() -> None:
+    path: list[tuple[int, str]] = []
+    drawn: dict[str, str] = {}
+    for column, name, _ in drawing():
+        path = [step for step in path if step[0] < column]
+        drawn[name] = path[-1][1] if path else "Exception"
+        path.append((column, name))
+    assert drawn == {name: it.__bases__[0].__name__ for name, it in CLASSES.items()}
+
+
+def test_the_drawing_shows_the_status_of_every_refusal() -> None:
+    for _, name, status in drawing():
+        if status:
+            assert str(CLASSES[name].status).startswith(status.rstrip("x"))
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [
+        (RingletError("broken", cure="mend it"), 1),
+        (UsageError("unclear", cure="say it"), 2),
+        (WindowError("empty", cure="swap"), 2),
+        (UnknownField("no such field", cure="look"), 2),
+        (SignInNeeded("no token"), 4),
+        (GrantError("invalid_grant"), 4),
+        (ConnectionLost("reset"), 1),
+        (ArchiveError("locked"), 6),
+        (RequestWrong("bad date"), 2),
+        (TokenDead(), 4),
+        (ScopeMissing("stress"), 4),
+        (MembershipLapsed(), 1),
+        (DocumentGone(), 1),
+        (NotOffered(), 1),
+        (RateLimited(), 5),
+        (OuraBroken(), 1),
+    ],
+    ids=lambda it: type(it).__name__ if isinstance(it, Exception) else "",
+)
+def test_every_error_has_its_exit_code_a_message_and_a_cure(error: RingletError, exit_code: int) -> None:
+    assert error.exit_code == exit_code
+    assert str(error) == error.message != ""
+    assert error.cure
+    assert "\n" not in error.message + error.cure
+
+
+def test_a_given_cure_stands_before_the_default() -> None:
+    assert SignInNeeded("no token", cure="sign in again").cure == "sign in again"
+    assert TokenDead(cure="wait").cure == "wait"
+
+
+def test_a_usage_error_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="start after end"):
+        raise WindowError("start after end")
+
+
+def test_a_refusal_carries_status_and_the_server_s_words() -> None:
+    error = OuraBroken("upstream timeout", status=504)
+    assert (error.status, error.detail, str(error)) == (504, "upstream timeout", "504: upstream timeout")
+    assert str(ApiError()) == "400"
+    assert OuraBroken.status == 500, "one error's status does not leak into its class"
+
+
+def test_what_each_refusal_knows() -> None:
+    assert RequestWrong("not a date", field="start_date").field == "start_date"
+    assert str(RequestWrong("not a date", field="start_date")) == "400: start_date: not a date"
+    missing = ScopeMissing("spo2", "Token not authorized", status=403)
+    assert (missing.scope, missing.status) == ("spo2", 403)
+    assert "spo2" in str(missing)
+    assert "spo2" in missing.cure
+    refused = GrantError("invalid_grant", "token was used", status=401)
+    assert (refused.error, refused.description, refused.status) == ("invalid_grant", "token was used", 401)
+    assert str(refused) == "invalid_grant: token was used"
+
+
+def test_a_rate_limit_says_when_to_come_back() -> None:
+    until = datetime(2026, 1, 1, 12, 30, 5, tzinfo=UTC)
+    assert RateLimited(until=until).until == until
+    assert "12:30:05 UTC" in RateLimited(until=until).cure
+    assert RateLimited().until is None
