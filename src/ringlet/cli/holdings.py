@@ -1,0 +1,93 @@
+"""What the archive holds, drawn as a table: every type of the table, in its order, synced or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from ..catalog import TYPES
+from . import screen
+
+if TYPE_CHECKING:
+    from ..archive import Archive, TypeOverview, User
+
+STALE = 36 * 3600
+"""Seconds without news after which a sync is suggested: a night and a forgotten morning."""
+WIDE = 88
+"""Columns that the widest row takes."""
+
+
+def table(archive: Archive, user: User, now: float, width: int) -> Table:
+    """One person's data, `width` columns wide at most."""
+    held = {one.name: one for one in archive.overview(user.id)}
+    drawn = Table(title=user.name, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    drawn.add_column("type", no_wrap=True)
+    drawn.add_column("rows", justify="right", no_wrap=True)
+    drawn.add_column("days", no_wrap=True)
+    drawn.add_column("age", justify="right", no_wrap=True)
+    drawn.add_column("size", justify="right", no_wrap=True)
+    if width >= WIDE:
+        drawn.add_column("revised", justify="right", no_wrap=True)
+    for name in TYPES:
+        row = _row(held[name], now) if name in held else _absent(name, archive.done(user.id, name))
+        drawn.add_row(*row[: len(drawn.columns)])
+    drawn.add_row(*_total(list(held.values()))[: len(drawn.columns)], style="bold")
+    return drawn
+
+
+def footer(archive: Archive, users: list[User]) -> Text:
+    """The file under the tables."""
+    nobody = "" if users else "   nothing in it yet"
+    return Text(f"archive  {archive.path}   {screen.size(file_size(archive))}{nobody}", style="dim")
+
+
+def file_size(archive: Archive) -> int:
+    """What the archive takes on the disk, its write-ahead log included."""
+    files = (Path(archive.path + tail) for tail in ("", "-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def stale(archive: Archive, users: list[User], now: float) -> bool:
+    """Whether somebody's data has not been asked for in a while."""
+    return any(
+        now - max((one.last_seen_at / 1000 for one in archive.overview(user.id)), default=0.0) > STALE
+        for user in users
+    )
+
+
+def _row(one: TypeOverview, now: float) -> tuple[str | Text, ...]:
+    return (
+        one.name,
+        screen.count(one.rows),
+        _days(one.first_day, one.last_day),
+        screen.age(now - one.last_seen_at / 1000),
+        screen.size(one.bytes),
+        screen.count(one.revisions) if one.revisions else "",
+    )
+
+
+def _absent(name: str, asked: Sequence[object]) -> tuple[str | Text, ...]:
+    """A type without rows: either there are none, or nobody asked."""
+    words = ("0", "none there") if asked else ("-", "not synced")
+    return Text(name, style="dim"), *(Text(word, style="dim") for word in words)
+
+
+def _total(held: list[TypeOverview]) -> tuple[str | Text, ...]:
+    firsts = [one.first_day for one in held if one.first_day]
+    lasts = [one.last_day for one in held if one.last_day]
+    return (
+        f"{len(held)} of {len(TYPES)} types",
+        screen.count(sum(one.rows for one in held)),
+        _days(min(firsts, default=None), max(lasts, default=None)),
+        "",
+        screen.size(sum(one.bytes for one in held)),
+        screen.count(sum(one.revisions for one in held)),
+    )
+
+
+def _days(first: str | None, last: str | None) -> str:
+    return f"{first} .. {last}" if first and last else ""

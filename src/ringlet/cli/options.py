@@ -1,0 +1,25 @@
+"""Options that several verbs share, each written once."""
+
+from __future__ import annotations
+
+import click
+
+db = click.option(
+    "--db",
+    envvar="RINGLET_DB",
+    metavar="PATH|URL",
+    help="The archive: a file or sqlite:///FILE.  [RINGLET_DB; default: in your data directory]",
+)
+base_url = click.option(
+    "--base-url",
+    metavar="URL",
+    help="The cloud to ask, with or without /v2/usercollection.  [OURA_API_BASE_URL; default: Oura's]",
+)
+profile = click.option(
+    "--profile",
+    envvar="RINGLET_PROFILE",
+    metavar="NAME",
+    help="Whose kept sign-in to use, before OURA_ACCESS_TOKEN.  [RINGLET_PROFILE]",
+)
+user = click.option("--user", metavar="NAME", help="Whose data, where the archive holds several people.")
+as_json = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")

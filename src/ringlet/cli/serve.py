@@ -1,0 +1,134 @@
+"""`ringlet serve`: an Oura Cloud on this machine, over the archive or with a made-up wearer."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from ..errors import UsageError
+from . import options
+
+if TYPE_CHECKING:
+    import socket
+    from types import FrameType
+
+    from ..archive import Archive
+    from ..cloud.app import Cloud
+    from ..cloud.clock import Clock
+    from ..windows import Profile
+    from .ready import Ready
+
+
+@click.command()
+@click.option("--demo", is_flag=True, help="With a made-up wearer, and credentials to try it.")
+@click.option("--days", type=click.IntRange(1, 5000), default=400, show_default=True, help="The demo's days.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Which made-up wearer.")
+@click.option(
+    "--profile",
+    type=click.Choice(["live", "docs"]),
+    default="live",
+    show_default=True,
+    help="Behave as Oura was seen to, or as its documents say.",
+)
+@options.db
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 for any.")
+@click.option("--clock", "clock_text", default="real", metavar="real|frozen:ISO", help="The cloud's time.")
+@click.option("--admin-token", envvar="RINGLET_ADMIN_TOKEN", help="For /_ringlet/.  [RINGLET_ADMIN_TOKEN]")
+@click.option("--ready", "ready_as", type=click.Choice(["json"]), help="First line on stdout: how to get in.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the API's description in a browser.")
+@click.pass_context
+def serve(
+    context: click.Context,
+    demo: bool,
+    days: int,
+    seed: int,
+    profile: Profile,
+    db: str | None,
+    host: str,
+    port: int,
+    clock_text: str,
+    admin_token: str | None,
+    ready_as: str | None,
+    open_browser: bool,
+) -> None:
+    """Run an Oura Cloud of your own: API, OAuth2, sandbox.
+
+    With --demo and no --db nothing is left behind. RINGLET_DB is not looked at then: a made-up wearer has no
+    business in your own archive.
+    """
+    from ..cloud import serve as cloud_server
+    from ..cloud.clock import Clock
+
+    check_host(host, admin_token)
+    clock = Clock.parse(clock_text)
+    listener = cloud_server.bind(host, port)
+    signal.signal(signal.SIGTERM, _leave)  # until the server takes over: the demo takes a while to settle in
+    if demo and context.get_parameter_source("db") is not ParameterSource.COMMANDLINE:
+        db = None
+    with listener, _archive(db, demo) as archive:
+        cloud = _cloud(archive, clock, profile, seed, admin_token)
+        ready = _settled(cloud, address(listener), days, seed) if demo else _plain(cloud, address(listener))
+        cloud_server.run(cloud, listener, lambda: ready.announce(ready_as, open_browser))
+
+
+def check_host(host: str, admin_token: str | None) -> None:
+    """Let the network in only on purpose. Raises UsageError."""
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local and not admin_token:
+        raise UsageError(
+            f"listening on {host} lets others reach health data",
+            cure="leave --host out, or choose the token that opens the controls: --admin-token SECRET",
+        )
+
+
+def address(listener: socket.socket) -> str:
+    """The base URL under which a listening socket is reached from this machine."""
+    bound: tuple[str, int] = listener.getsockname()[:2]
+    host, port = bound
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # read here, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def _archive(db: str | None, demo: bool) -> Archive:
+    from . import places
+
+    return places.for_demo(db) if demo else places.for_writing(db)
+
+
+def _cloud(archive: Archive, clock: Clock, profile: Profile, seed: int, admin_token: str | None) -> Cloud:
+    from ..cloud.app import Cloud
+    from ..cloud.usercollection import Settings
+
+    return Cloud(archive, settings=Settings(profile=profile), clock=clock, seed=seed, admin_token=admin_token)
+
+
+def _plain(cloud: Cloud, api: str) -> Ready:
+    from .ready import Ready
+
+    return Ready(api, cloud.admin_token, [name for _, name in cloud.archive.users()])
+
+
+def _settled(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
+    """The made-up wearer in place, with a new application and grant for this start."""
+    from ..cloud.demo import credentials, settle_in
+    from .ready import Ready, settling
+
+    profile = cloud.settings.profile
+    with settling(days) as progress:
+        user = settle_in(cloud.archive, cloud.clock, days=days, seed=seed, profile=profile, progress=progress)
+    names = dict(cloud.archive.users())
+    issued = credentials(cloud.grants, user, names[user])
+    return Ready(api, cloud.admin_token, list(names.values()), issued, f"seed {seed}, {days} days")

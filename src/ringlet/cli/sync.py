@@ -1,0 +1,124 @@
+"""`ringlet sync`: everything that is missing, into the archive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import RingletError, UsageError
+from . import options
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from ..archive import Archive
+    from ..client import AsyncClient
+    from ..sync import Report
+    from .watching import Watcher
+
+
+@click.command()
+@options.db
+@options.base_url
+@options.profile
+@click.option("--since", metavar="DATE", help="Not further back: 30d, 2026-01 or 2026-01-19.")
+@click.option("--types", metavar="A,B", help="Only these data types.")
+@click.option("--connections", type=click.IntRange(1, 64), default=8, show_default=True, help="At once.")
+@options.as_json
+@click.option("--fast", is_flag=True, help="Over aiohttp: less CPU for bulk work. Extra 'fast'.")
+def sync(
+    db: str | None,
+    base_url: str | None,
+    profile: str | None,
+    since: str | None,
+    types: str | None,
+    connections: int,
+    as_json: bool,
+    fast: bool,
+) -> int:
+    """Fetch what is missing into the archive. Safe to stop at any time, and to run again.
+
+    Exit code 3 means that some data types could not be read; the reasons stand on stderr.
+    """
+    import asyncio
+
+    from . import places
+    from .watching import watcher
+
+    names = _types(types)
+    first = _since(since)
+    with places.for_writing(db) as archive, watcher(archive.path, names, as_json) as watching:
+        client = _client(base_url, profile, connections, fast, watching)
+        try:
+            report = asyncio.run(_run(client, archive, names, first, connections, watching))
+        except KeyboardInterrupt:
+            watching.interrupted()
+            return 130
+        watching.end(report)
+    if report.stopped_by:
+        raise report.stopped_by
+    return report.exit_code
+
+
+async def _run(
+    client: AsyncClient, archive: Archive, names: list[str], since: date, connections: int, watching: Watcher
+) -> Report:
+    from ..sync import Backfill
+
+    async with client:
+        backfill = Backfill(
+            client, archive, types=names, since=since, connections=connections, on_progress=watching.progress
+        )
+        return await backfill.run()
+
+
+def _client(
+    base_url: str | None, profile: str | None, connections: int, fast: bool, watching: Watcher
+) -> AsyncClient:
+    from ..client import AsyncClient
+    from ..client.client import base_url_from
+    from ..client.tokens import wallet_for
+    from ..client.transport import AiohttpTransport, AsyncHttpxTransport
+    from .watching import Overheard
+
+    if fast:
+        _need_aiohttp()
+    transport = (AiohttpTransport if fast else AsyncHttpxTransport)(
+        base_url_from(base_url), connections=connections
+    )
+    wallet = wallet_for(profile) if profile else None
+    return AsyncClient(base_url=base_url, wallet=wallet, transport=Overheard(transport, watching.waiting))
+
+
+def _need_aiohttp() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("aiohttp") is None:
+        raise RingletError("--fast needs aiohttp, which is not installed", cure="pip install 'ringlet[fast]'")
+
+
+def _types(text: str | None) -> list[str]:
+    """The names of the data types meant, in the table's order. Raises UsageError."""
+    from ..catalog import TYPES, kind_named
+
+    if text is None:
+        return list(TYPES)
+    named: set[str] = set()
+    for word in filter(None, (word.strip() for word in text.split(","))):
+        try:
+            named.add(kind_named(word).name)
+        except KeyError:
+            raise UsageError(
+                f"there is no data type {word!r}", cure=f"choose from {', '.join(TYPES)}"
+            ) from None
+    if not named:
+        raise UsageError("--types names nothing", cure="e.g. --types sleep,daily_sleep, or leave it out")
+    return [name for name in TYPES if name in named]
+
+
+def _since(text: str | None) -> date:
+    from ..sync.plan import FIRST_RINGS
+    from .dates import since, today_here
+
+    return since(text, today_here()) if text else FIRST_RINGS

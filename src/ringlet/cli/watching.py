@@ -1,0 +1,254 @@
+"""How a sync is told while it runs: bars on a terminal, plain lines elsewhere, JSON lines for programs.
+
+Rules of this file:
+* A type is told once when it has ended, and what could not be read is told with its reason.
+* Numbers are what this run brought: rows read, added, changed. A second run visibly adds nothing.
+* The run's answer (its last line) is a result and goes to stdout; how it went along goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ConnectionLost
+from ..wire import Request, Response
+from . import screen
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ..client.transport import AsyncTransport
+    from ..sync import Progress, Report
+
+SAFE = "^C is safe: the next sync starts where this one stopped"
+BACK_OFF = 1.0
+"""Seconds after which a request without an answer is sent again at first."""
+EVERY = 5.0
+"""Seconds between two plain lines."""
+
+
+class Overheard:
+    """A transport that tells when the other side asks to wait, or says nothing."""
+
+    def __init__(self, transport: AsyncTransport, on_wait: Callable[[str, float], None]) -> None:
+        self._transport = transport
+        self._on_wait = on_wait
+
+    async def send(self, request: Request) -> Response:
+        try:
+            response = await self._transport.send(request)
+        except ConnectionLost:
+            self._on_wait("no answer", BACK_OFF)
+            raise
+        if response.status == 429:
+            with suppress(ValueError):
+                self._on_wait("rate limit reached", float(response.headers.get("retry-after", "")))
+        return response
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+
+class Watcher(AbstractContextManager["Watcher"]):
+    """Watches a run and, by itself, tells only how it ended."""
+
+    def __init__(self, path: str, names: list[str]) -> None:
+        self.path = path
+        self.names = names
+        self.seen: dict[str, Progress] = {}
+        self.ended: set[str] = set()
+        self.began = time.monotonic()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def progress(self, one: Progress) -> None:
+        """A window of a type has ended."""
+        name = one.kind.name
+        self.seen[name] = one
+        if name in self.ended:
+            return
+        if has_ended(one):
+            self.ended.add(name)
+            self.type_ended(one)
+        else:
+            self.type_moved(one)
+
+    def end(self, report: Report) -> None:
+        """The run has ended by itself."""
+        for one in report.types.values():
+            if one.windows == 0 or report.stopped_by is None:
+                self.progress(one)
+        self.stop()
+        self.run_ended(report)
+
+    def interrupted(self) -> None:
+        """The run was ended by ^C; what it saved is whole."""
+        self.stop()
+        screen.remark(f"Stopped. Saved {self.saved()}.")
+        screen.next_step("ringlet sync")
+
+    def saved(self) -> str:
+        """What an interrupted run leaves in the archive, in a few words."""
+        rows = sum(one.added + one.changed for one in self.seen.values())
+        under_way = [
+            f"{name} back to {day(one)}" for name, one in self.seen.items() if name not in self.ended
+        ]
+        whole = f"{len(self.ended)} of {len(self.names)} types complete"
+        return ", ".join([f"{screen.count(rows)} rows", whole, *under_way[:3]])
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Nothing comes for a while."""
+
+    def type_moved(self, one: Progress) -> None:
+        """A type has got further."""
+
+    def type_ended(self, one: Progress) -> None:
+        """A type has come to its end."""
+
+    def run_ended(self, report: Report) -> None:
+        """Tell how it ended."""
+        types = report.types.values()
+        added, changed = sum(one.added for one in types), sum(one.changed for one in types)
+        whole = sum(one.complete for one in types)
+        took = time.monotonic() - self.began
+        click.echo(
+            f"{whole} of {len(types)} types complete, {screen.count(added)} added, "
+            f"{screen.count(changed)} changed, {took:.1f} s   {self.path}"
+        )
+        if report.stopped_by is None:
+            self.tell_gaps(report)
+
+    def tell_gaps(self, report: Report) -> None:
+        """What is missing, why, and what helps."""
+        types = report.types.values()
+        for one in types:
+            for reason in [one.skipped] if one.skipped else one.failures[:3]:
+                screen.remark(f"! {one.kind.name}: {reason}")
+        if any(one.failures for one in types):
+            screen.next_step("ringlet sync   (fetches only what is missing)")
+        elif any(one.skipped for one in types):
+            readable = ",".join(one.kind.name for one in types if one.complete)
+            screen.next_step(
+                f"sign in with what is missing, or leave it out: ringlet sync --types {readable}"
+            )
+        else:
+            screen.next_step("ringlet show night")
+
+    def stop(self) -> None:
+        """Let the screen go."""
+
+
+class Lines(Watcher):
+    """A line for each type that has ended, and one now and then meanwhile."""
+
+    def __enter__(self) -> Lines:
+        screen.remark(f"Archive  {self.path}")
+        self._told = time.monotonic()
+        self._wait_told = 0.0
+        return self
+
+    def waiting(self, why: str, seconds: float) -> None:
+        now = time.monotonic()
+        if now >= self._wait_told:  # all connections are told to wait at the same time
+            self._wait_told = now + min(seconds, EVERY)
+            screen.remark(f"{why}; continuing in {seconds:.0f} s   {SAFE}")
+
+    def type_moved(self, one: Progress) -> None:
+        if time.monotonic() - self._told >= EVERY:
+            self._told = time.monotonic()
+            rows = screen.count(sum(rows_of(each) for each in self.seen.values()))
+            screen.remark(
+                f"{len(self.ended)} of {len(self.names)} types, {rows} rows; {one.kind.name} at {day(one)}"
+            )
+
+    def type_ended(self, one: Progress) -> None:
+        self._told = time.monotonic()
+        mark = "✓" if one.complete else "!"
+        screen.remark(f"{mark} {one.kind.name:<24} {screen.count(rows_of(one)):>10}  {note(one)}".rstrip())
+
+
+class JsonLines(Watcher):
+    """One JSON object per type that has ended, and one for the run."""
+
+    def type_ended(self, one: Progress) -> None:
+        _line(
+            event="collection",
+            name=one.kind.name,
+            added=one.added,
+            changed=one.changed,
+            unchanged=one.unchanged,
+            pages=one.pages,
+            **{"from": day(one) or None},
+            complete=one.complete,
+            skipped=one.skipped or None,
+            failures=one.failures,
+        )
+
+    def run_ended(self, report: Report) -> None:
+        types = report.types.values()
+        skipped = sum(bool(one.skipped) for one in types)
+        ok = sum(one.complete for one in types)
+        _line(
+            event="done",
+            user=report.user_name,
+            resumed=report.resumed,
+            added=sum(one.added for one in types),
+            changed=sum(one.changed for one in types),
+            collections={"ok": ok, "skipped": skipped, "failed": len(types) - ok - skipped},
+            exit=report.exit_code,
+        )
+
+
+def _line(**fields: Any) -> None:
+    click.echo(json.dumps({"v": 1} | fields))
+
+
+def watcher(path: str, names: list[str], as_json: bool) -> Watcher:
+    """The watcher that suits who is looking."""
+    if as_json:
+        return JsonLines(path, names)
+    if not screen.moving():
+        return Lines(path, names)
+    from .bars import Bars
+
+    return Bars(path, names)
+
+
+def has_ended(one: Progress) -> bool:
+    """Whether nothing more will come of a type in this run."""
+    return bool(one.skipped) or one.done + len(one.failures) >= one.windows
+
+
+def rows_of(one: Progress) -> int:
+    """What a type's answers held."""
+    return one.added + one.changed + one.unchanged
+
+
+def day(one: Progress) -> str:
+    """How far back a type has been read; empty before its first window, and where it has no days."""
+    from ..windows import DAY_MS, from_ms
+
+    return f"{from_ms(one.oldest):%Y-%m-%d}" if one.oldest and one.oldest > DAY_MS else ""
+
+
+def note(one: Progress) -> str:
+    """What to say about a type in a few words."""
+    if one.skipped:
+        return one.skipped
+    if one.failures:
+        return f"{len(one.failures)} of {one.windows} windows failed: {one.failures[0]}"
+    if not has_ended(one):
+        return f"back to {day(one)}" if day(one) else ""
+    if one.windows == 0:
+        return "up to date"
+    changed = [f"{screen.count(one.changed)} changed"] if one.changed else []
+    return ", ".join([f"+{screen.count(one.added)}", *changed])

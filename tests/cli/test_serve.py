@@ -1,0 +1,185 @@
+"""`ringlet serve`: the black-box contract that other programs drive it by."""
+
+import json
+import signal
+import socket
+import urllib.error
+import urllib.request
+
+import pytest
+
+KEYS = [
+    "api",
+    "dashboard",
+    "user_id",
+    "access_token",
+    "refresh_token",
+    "client_id",
+    "client_secret",
+    "redirect_uris",
+    "admin_token",
+]
+
+
+def get(url, token=None):
+    request = urllib.request.Request(url, headers={"authorization": f"Bearer {token}"} if token else {})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def first_line(cloud):
+    return json.loads(cloud.stdout.readline())
+
+
+def ended(cloud, number=signal.SIGTERM):
+    cloud.send_signal(number)
+    _, said = cloud.communicate(timeout=30)
+    return cloud.returncode, said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_line_says_how_to_get_in_and_a_signal_ends_it_well(ringlet, number):
+    cloud = ringlet.start("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json")
+    ready = first_line(cloud)
+    assert list(ready) == KEYS
+    assert ready["dashboard"] is None
+    assert ready["redirect_uris"]
+    me = get(f"{ready['api']}/v2/usercollection/personal_info", ready["access_token"])
+    assert me["id"] == ready["user_id"]
+    assert get(f"{ready['api']}/_ringlet/clock", ready["admin_token"])["frozen"] is False
+    assert ended(cloud, number) == (0, "")
+    assert not list(ringlet.home.rglob("*.db")), "a demo without --db leaves nothing behind"
+
+
+def test_without_demo_there_are_no_credentials_to_tell(ringlet, synced):
+    cloud = ringlet.start("serve", "--db", synced, "--port", "0", "--ready", "json")
+    ready = first_line(cloud)
+    assert list(ready) == ["api", "dashboard", "admin_token"]
+    assert get(f"{ready['api']}/_ringlet/health")["status"] == "ok"
+    assert ended(cloud)[0] == 0
+
+
+def test_a_synced_archive_is_a_replica(ringlet, synced, ready):
+    """What a client reads from the served archive is, byte for byte, what it read from the first cloud."""
+    cloud = ringlet.start("serve", "--db", synced, "--port", "0", "--ready", "json", "--admin-token", "mine")
+    replica = first_line(cloud)
+    assert replica["admin_token"] == "mine"
+    mint = urllib.request.Request(
+        f"{replica['api']}/_ringlet/tokens",
+        data=json.dumps({"user": ready["user_id"]}).encode(),
+        headers={"authorization": "Bearer mine"},
+    )
+    with urllib.request.urlopen(mint, timeout=30) as answer:
+        token = json.load(answer)["access_token"]
+    path = "/v2/usercollection/sleep?start_date=2015-01-01&end_date=2100-01-01"
+    bodies = []
+    for api, opens in ((ready["api"], ready["access_token"]), (replica["api"], token)):
+        request = urllib.request.Request(api + path, headers={"authorization": f"Bearer {opens}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            bodies.append(answer.read())
+    assert bodies[0] == bodies[1]
+    assert len(bodies[0]) > 10_000
+    assert ended(cloud)[0] == 0
+
+
+def test_people_get_lines_to_copy(ringlet):
+    cloud = ringlet.start("serve", "--demo", "--days", "3", "--port", "0")
+    lines = [cloud.stdout.readline() for _ in range(5)]
+    said = "".join(lines)
+    assert "export OURA_API_BASE_URL=http://127.0.0.1:" in said
+    assert " OURA_ACCESS_TOKEN=_0XRNGLT_" in said
+    assert 'curl -H "Authorization: Bearer ' in said
+    assert ended(cloud) == (0, "")
+
+
+def test_people_with_an_archive_learn_how_to_make_a_token(ringlet, synced, ready):
+    cloud = ringlet.start("serve", "--db", synced, "--port", "0")
+    said = "".join(cloud.stdout.readline() for _ in range(6))
+    assert "/_ringlet/tokens" in said
+    assert ready["user_id"] in said
+    assert ended(cloud)[0] == 0
+
+
+def test_a_frozen_clock_gives_the_same_day_twice(ringlet):
+    days = []
+    for _ in range(2):
+        cloud = ringlet.start(
+            *("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json"),
+            *("--clock", "frozen:2026-03-01T12:00:00Z", "--seed", "9", "--profile", "docs"),
+        )
+        ready = first_line(cloud)
+        url = f"{ready['api']}/v2/usercollection/daily_sleep?start_date=2026-02-01&end_date=2026-04-01"
+        days.append(get(url, ready["access_token"])["data"])
+        assert ended(cloud)[0] == 0
+    assert days[0] == days[1]
+    assert max(day["day"] for day in days[0]) == "2026-03-01"
+
+
+def test_a_demo_on_disk_is_taken_up_again(ringlet, tmp_path):
+    """The second start adds nothing, and gives new credentials."""
+    readies = []
+    for _ in range(2):
+        cloud = ringlet.start(
+            *("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json"),
+            *("--clock", "frozen:2026-03-01T12:00:00Z", "--db", tmp_path / "demo.db"),
+        )
+        readies.append(first_line(cloud))
+        assert ended(cloud)[0] == 0
+    assert readies[0]["user_id"] == readies[1]["user_id"]
+    assert readies[0]["client_id"] != readies[1]["client_id"]
+    held = json.loads(ringlet("status", "--db", tmp_path / "demo.db", "--json").stdout)["users"]
+    assert len(held) == 1
+    assert all(one["revisions"] == 0 for one in held[0]["types"])
+
+
+def test_the_demo_keeps_out_of_somebodys_archive(ringlet, synced, refused):
+    done = ringlet("serve", "--demo", "--days", "3", "--port", "0", "--db", synced)
+    refused(done, 2, "would mix a made-up person into it", "leave --db out")
+
+
+def test_the_demo_does_not_follow_ringlet_db(ringlet, synced):
+    cloud = ringlet.start(
+        "serve", "--demo", "--days", "3", "--port", "0", "--ready", "json", RINGLET_DB=str(synced)
+    )
+    assert first_line(cloud)["api"]
+    assert ended(cloud)[0] == 0
+
+
+def test_a_taken_port_is_the_first_thing_said(ringlet, refused):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = ringlet("serve", "--demo", "--port", str(port))
+    refused(done, 1, f"port {port} on 127.0.0.1 is taken", "--port 0")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org"])
+def test_the_network_is_let_in_only_on_purpose(ringlet, refused, host):
+    refused(ringlet("serve", "--demo", "--host", host, "--port", "0"), 2, "health data", "--admin-token")
+
+
+def test_on_purpose(ringlet):
+    cloud = ringlet.start(
+        *("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json", "--host", "0.0.0.0"),
+        RINGLET_ADMIN_TOKEN="chosen",
+    )
+    ready = first_line(cloud)
+    assert ready["admin_token"] == "chosen"
+    assert ready["api"].startswith("http://127.0.0.1:")
+    assert get(f"{ready['api']}/_ringlet/health")["status"] == "ok"
+    assert ended(cloud)[0] == 0
+
+
+def test_no_clock(ringlet, refused):
+    refused(ringlet("serve", "--clock", "x60", "--port", "0"), 2, "'x60' is no clock", "frozen:2026")
+
+
+def test_postgresql_is_not_there_yet(ringlet, refused):
+    done = ringlet("serve", "--db", "postgresql://localhost/oura", "--port", "0")
+    refused(done, 6, "PostgreSQL", "sqlite:///PATH")
+
+
+def test_another_file_is_left_alone(ringlet, tmp_path, refused):
+    (tmp_path / "letter.txt").write_text("Dear reader, " * 1000)
+    done = ringlet("serve", "--db", tmp_path / "letter.txt", "--port", "0")
+    refused(done, 6, "is not a ringlet archive", "name another file")
+    assert (tmp_path / "letter.txt").read_text().startswith("Dear reader")
