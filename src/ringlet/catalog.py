@@ -101,7 +101,7 @@ class Catalog:
     ring_configuration       = inventory(m.RingConfiguration,       "ring_configuration",                   "ring_configuration")
     heartrate                = live_samples(m.HeartRate,            "heartrate",                                                          30)
     ring_battery_level       = live_samples(m.RingBatteryLevel,     "ring_configuration",                                                 60)
-    interbeat_interval       = samples(m.InterbeatInterval,         "heartrate",                                                           7)
+    interbeat_interval       = samples(m.InterbeatInterval,         "heartrate",                                                           9)
     personal_info            = single(m.PersonalInfo,               "personal")
 # fmt: on
 

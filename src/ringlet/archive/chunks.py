@@ -1,8 +1,8 @@
-"""Samples: runs of rows in order of time, a chunk per UTC day and at most 4,096 rows each.
+"""Samples: runs of rows in order of time, in chunks of some days of heart rate or some minutes of beats.
 
 Rules of this file:
 * The very bytes of every row are kept. Equal instants stand in the order they came.
-* An instant belongs to one chunk, so the chunks of a series never overlap, and none crosses midnight UTC.
+* An instant belongs to one chunk, so the chunks of a series never overlap.
 * New rows replace the stored rows of the same instants and leave all others alone: an answer that is empty
   or short by mistake loses nothing. Rows of an older request give way to rows of a newer one.
 * Because rows of one instant are replaced together, the pages of one answer are put together: a page may end
@@ -18,11 +18,11 @@ from typing import NamedTuple
 import msgspec
 
 from ..errors import ArchiveError, UsageError
-from ..windows import DAY_MS, Span, from_ms, parse_instant
+from ..windows import Span, parse_instant
 from .database import Database
 from .documents import Counts
 from .packing import Packed, unpack
-from .runs import Run, midnight_before
+from .runs import Run
 
 FEW = 512
 """A chunk smaller than this is taken up by rows that follow or precede it."""
@@ -58,11 +58,8 @@ def put(database: Database, user: int, name: str, pages: Sequence[bytes], seen_a
         raise ArchiveError(
             f"{name}: these are not samples: {error}", cure="ask for them again; nothing of them was saved"
         ) from error
-    counts = Counts()
     with database.transaction():
-        for day in rows.days():
-            counts += _put_day(database, user, name, day, seen_at)
-    return counts
+        return _put(database, user, name, rows, seen_at)
 
 
 def _inside(page: bytes) -> bytes:
@@ -72,7 +69,7 @@ def _inside(page: bytes) -> bytes:
     return page[1:-1].strip()
 
 
-def _put_day(database: Database, user: int, name: str, new: Run, seen_at: int) -> Counts:
+def _put(database: Database, user: int, name: str, new: Run, seen_at: int) -> Counts:
     chunks = _touched(database, user, name, new)
     if not chunks:
         _write(database, user, name, new, seen_at)
@@ -95,12 +92,13 @@ def _put_day(database: Database, user: int, name: str, new: Run, seen_at: int) -
 
 
 def _touched(database: Database, user: int, name: str, new: Run) -> list[Chunk]:
-    """The stored chunks that new rows of one day fall into, and a small one on either side."""
+    """The stored chunks that new rows fall into, and a small one on either side."""
     first, last = new.times[0], new.times[-1]
-    day = midnight_before(first)
+    whose = (user, name)
     stored = database.all(
-        "SELECT t0, t1, n FROM chunks WHERE user_id = ? AND type = ? AND t0 BETWEEN ? AND ? ORDER BY t0",
-        (user, name, day, day + DAY_MS - 1),
+        "SELECT t0, t1, n FROM chunks WHERE user_id = ? AND type = ?"
+        f" AND t0 >= coalesce(({_BEFORE}), ?) AND t0 <= coalesce(({_AFTER}), ?) ORDER BY t0",
+        (*whose, *whose, first, first, *whose, last, last),
     )
     start = bisect_left(stored, first, key=lambda chunk: chunk[1])
     stop = bisect_right(stored, last, key=lambda chunk: chunk[0])
@@ -110,11 +108,16 @@ def _touched(database: Database, user: int, name: str, new: Run) -> list[Chunk]:
         stop += 1
     if start >= stop:
         return []
-    bounds = stored[start][0], stored[stop - 1][0]
     return [
         Chunk(*row)
-        for row in database.all(f"{_OF} AND t0 BETWEEN ? AND ? ORDER BY t0", (user, name, *bounds))
+        for row in database.all(
+            f"{_OF} AND t0 BETWEEN ? AND ? ORDER BY t0", (*whose, stored[start][0], stored[stop - 1][0])
+        )
     ]
+
+
+_BEFORE = "SELECT max(t0) FROM chunks WHERE user_id = ? AND type = ? AND t0 <= ?"
+_AFTER = "SELECT min(t0) FROM chunks WHERE user_id = ? AND type = ? AND t0 > ?"
 
 
 def _merge(old: Run, new: Run, newer: list[Chunk]) -> tuple[bytes, Counts]:
@@ -136,14 +139,23 @@ def _merge(old: Run, new: Run, newer: list[Chunk]) -> tuple[bytes, Counts]:
 
 
 def _write(database: Database, user: int, name: str, rows: Run, seen_at: int) -> None:
-    for piece in rows.pieces():
-        t0, t1, packed = piece.times[0], piece.times[-1], piece.packed
-        day = from_ms(t0).date().isoformat()
-        database.execute(
-            "INSERT INTO chunks (user_id, type, day, t0, t1, n, seen_at, encoding, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (user, name, day, t0, t1, packed.n, seen_at, packed.encoding, packed.pack()),
-        )
+    database.many(
+        "INSERT INTO chunks (user_id, type, t0, t1, n, seen_at, encoding, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                user,
+                name,
+                one.times[0],
+                one.times[-1],
+                one.packed.n,
+                seen_at,
+                one.packed.encoding,
+                one.packed.pack(),
+            )
+            for one in rows.pieces()
+        ),
+    )
 
 
 def page(
@@ -160,9 +172,9 @@ def page(
     room = limit
     token: str | None = None
     for row in database.each(
-        # A chunk stays within its day, so the first that can reach `start` begins on the day of `start`.
-        f"{_OF} AND t0 BETWEEN ? AND ? AND t1 >= ? ORDER BY t0",
-        (user, name, midnight_before(start), span.end, start),
+        # Chunks do not overlap, so the first that can reach `start` is the last that begins by then.
+        f"{_OF} AND t0 >= coalesce(({_BEFORE}), ?) AND t0 <= ? AND t1 >= ? ORDER BY t0",
+        (user, name, user, name, start, start, span.end, start),
     ):
         if room == 0:
             return parts, token
@@ -209,7 +221,7 @@ def _token(rows: Packed, stop: int) -> str:
 
 
 def _instant(rows: Packed, at: int) -> int:
-    return parse_instant(rows.stamps(at, at + 1)[0].decode())
+    return parse_instant(rows.stamp(at).decode())
 
 
 def _first(rows: Packed, instant: int) -> int:

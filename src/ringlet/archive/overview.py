@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..catalog import TYPES
+from ..windows import from_ms
 from .database import Database
 
 
@@ -24,10 +25,10 @@ class TypeOverview(NamedTuple):
 
 
 _HELD = """
-SELECT type, count(*), min(day), max(day), sum(length(body)), max(seen_at) FROM documents
+SELECT type, count(*), min(day), max(day), NULL, NULL, sum(length(body)), max(seen_at) FROM documents
 WHERE user_id = ? AND deleted_at IS NULL GROUP BY type
 UNION ALL
-SELECT type, sum(n), min(day), max(day), sum(length(body)), max(seen_at) FROM chunks
+SELECT type, sum(n), NULL, NULL, min(t0), max(t1), sum(length(body)), max(seen_at) FROM chunks
 WHERE user_id = ? GROUP BY type
 """
 
@@ -38,8 +39,13 @@ def overview(database: Database, user: int) -> list[TypeOverview]:
         database.all("SELECT type, count(*) FROM revisions WHERE user_id = ? GROUP BY type", (user,))
     )
     held = [
-        TypeOverview(name, rows, first, last, revised.get(name, 0), size, seen_at)
-        for name, rows, first, last, size, seen_at in database.all(_HELD, (user, user))
+        TypeOverview(name, rows, first or _day(t0), last or _day(t1), revised.get(name, 0), size, seen_at)
+        for name, rows, first, last, t0, t1, size, seen_at in database.all(_HELD, (user, user))
     ]
     order = list(TYPES)
     return sorted(held, key=lambda one: order.index(one.name) if one.name in TYPES else len(order))
+
+
+def _day(instant: int | None) -> str | None:
+    """The UTC day of an instant."""
+    return None if instant is None else from_ms(instant).date().isoformat()

@@ -45,8 +45,12 @@ class Packed(Protocol):
         """Rows `start`..`stop` joined by commas; at least one."""
         ...
 
-    def stamps(self, start: int, stop: int) -> list[bytes]:
-        """Their timestamps, as written. Raises ValueError for rows that have none."""
+    def stamp(self, at: int) -> bytes:
+        """The timestamp of one row, as written. Raises ValueError for a row that has none."""
+        ...
+
+    def stamps(self) -> list[bytes]:
+        """The timestamps of all."""
         ...
 
 
@@ -86,11 +90,14 @@ class Text:
     def text(self, start: int, stop: int) -> bytes | bytearray:
         return self._data[self._starts[start] : self._starts[stop] - 1]
 
-    def stamps(self, start: int, stop: int) -> list[bytes]:
+    def stamp(self, at: int) -> bytes:
         try:
-            return [_ROW.decode(self.text(i, i + 1)).timestamp.encode() for i in range(start, stop)]
+            return _ROW.decode(self.text(at, at + 1)).timestamp.encode()
         except msgspec.MsgspecError as error:
             raise ValueError(f"a row without a timestamp: {error}") from error
+
+    def stamps(self) -> list[bytes]:
+        return [self.stamp(at) for at in range(self.n)]
 
 
 class _Row(msgspec.Struct):

@@ -15,6 +15,7 @@ Rules of this file:
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import msgspec
@@ -70,16 +71,12 @@ class Planes:
             width = max(lengths)
             if len(row) + width > WIDEST or min(lengths) <= len(literal):
                 return None
-            if len(lengths) > 1:
-                cells = [cell.ljust(width, b"\0") for cell in cells]
-            grid = b"".join(cells)
-            if any(grid[at::width].count(literal[at]) != n for at in range(len(literal))):
-                return None
+            grid = b"".join(_padded(cells, width) if len(lengths) > 1 else cells)
             if c == layout.stamp:
                 stamp = len(row) + len(literal) + 1, len(row) + width - 1
             moving += range(len(row) + len(literal), len(row) + width)
             planes += [grid[at::width] for at in range(len(literal), width)]
-            row += cells[0] + b","
+            row += grid[:width] + b","
         run = cls(Template(bytes(row), moving, True, stamp), b"".join(planes), n).cut(0, n)
         return run if run.text(0, n) == text else None
 
@@ -132,27 +129,47 @@ class Planes:
         return rows.replace(b"\0", b"") if template.ragged else rows
 
     @cached_property
-    def _stamps(self) -> bytes:
-        """The column of timestamps alone, padded."""
+    def _moving_stamp(self) -> list[tuple[int, int]]:
+        """The planes of the timestamp: which of its characters, and where the plane begins."""
         begin, end = self._template.stamp
-        cells = bytearray(self._template.row[begin:end] * self.n)
-        at = self._offset
-        for place in self._template.moving:
-            if begin <= place < end:
-                cells[place - begin :: end - begin] = self._data[at : at + self.n]
-            at += self.n
-        return bytes(cells)
+        return [
+            (place - begin, self._offset + index * self.n)
+            for index, place in enumerate(self._template.moving)
+            if begin <= place < end
+        ]
 
-    def stamps(self, start: int, stop: int) -> list[bytes]:
+    def stamp(self, at: int) -> bytes:
+        begin, end = self._template.stamp
+        if begin >= end:
+            raise ValueError("a row without a timestamp")
+        cell = bytearray(self._template.row[begin:end])
+        for place, plane in self._moving_stamp:
+            cell[place] = self._data[plane + at]
+        return bytes(cell).rstrip(_AFTER_STAMP)
+
+    def stamps(self) -> list[bytes]:
         begin, end = self._template.stamp
         width = end - begin
         if width <= 0:
             raise ValueError("a row without a timestamp")
-        cells = self._stamps
+        cells = bytearray(self._template.row[begin:end] * self.n)
+        for place, plane in self._moving_stamp:
+            cells[place::width] = self._data[plane : plane + self.n]
+        column = bytes(cells)
+        stamps = [column[at : at + width] for at in range(0, len(column), width)]
+        if column[width - 1 :: width].count(b"Z") == self.n:
+            return stamps
         # What may follow a timestamp: its closing quote, the brace of a row that it ends, blanks, padding.
-        return [
-            cells[at : at + width].rstrip(_AFTER_STAMP) for at in range(start * width, stop * width, width)
-        ]
+        return [stamp.rstrip(_AFTER_STAMP) for stamp in stamps]
+
+
+def _padded(cells: Sequence[bytes], width: int) -> Iterable[bytes]:
+    """The cells of one column, each as wide as the widest."""
+    distinct = set(cells)
+    if len(distinct) * 4 > len(cells):
+        return [cell.ljust(width, b"\0") for cell in cells]
+    # Most columns hold few values again and again: pad each once.
+    return map({cell: cell.ljust(width, b"\0") for cell in distinct}.__getitem__, cells)
 
 
 _TEMPLATE = msgspec.msgpack.Decoder(Template)

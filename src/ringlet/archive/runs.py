@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import le
 
-from ..windows import DAY_MS
-from .layout import instants, split
+from .layout import Instants, instants, split
 from .packing import Packed, run
 
-MOST = 4096
-"""Rows in a chunk, unless more share one instant."""
-
-
-def midnight_before(instant: int) -> int:
-    """00:00 UTC of the day of an instant."""
-    return instant - instant % DAY_MS
+MOST = 1024
+"""Rows in a chunk, unless more share one instant: large enough to cost little each, small enough that a page of
+1,000 rows unpacks little more than itself."""
 
 
 class Run:
     """Rows in order of time."""
 
-    def __init__(self, packed: Packed, times: list[int]) -> None:
+    def __init__(self, packed: Packed, times: Sequence[int]) -> None:
         self.packed = packed
         self.times = times
 
@@ -33,7 +28,10 @@ class Run:
         Raises ValueError, msgspec.MsgspecError.
         """
         packed = run(text)
-        times = instants(packed.stamps(0, packed.n))
+        stamps = packed.stamps()
+        if lazily := Instants.of(stamps):
+            return cls(packed, lazily)
+        times = instants(stamps)
         if all(map(le, times, times[1:])):
             return cls(packed, times)
         rows = split(b"[" + text + b"]")
@@ -57,23 +55,17 @@ class Run:
             rows.setdefault(time, []).append(row)
         return rows
 
-    def days(self) -> Iterator[Run]:
-        """The same, cut at midnight UTC."""
-        start = 0
-        while start < len(self.times):
-            stop = bisect_left(self.times, midnight_before(self.times[start]) + DAY_MS, start)
-            yield self.cut(start, stop)
-            start = stop
-
     def pieces(self) -> Iterator[Run]:
-        """The same, cut to the size of a chunk, but never between equal instants."""
+        """The same in chunks of about equal size, but never cut between equal instants."""
+        n = len(self.times)
+        size = -(-n // -(-n // MOST))
         start = 0
-        while len(self.times) - start > MOST:
-            turn = self.times[start + MOST]
+        while n - start > size:
+            turn = self.times[start + size]
             stop = bisect_left(self.times, turn, start)
             if stop == start:
                 stop = bisect_right(self.times, turn, start)
             yield self.cut(start, stop)
             start = stop
-        if start < len(self.times):
-            yield self.cut(start, len(self.times))
+        if start < n:
+            yield self.cut(start, n)

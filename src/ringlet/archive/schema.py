@@ -71,7 +71,6 @@ TABLES = (
         type TEXT NOT NULL,
         t0 BIGINT NOT NULL,
         t1 BIGINT NOT NULL,
-        day TEXT NOT NULL,
         n INTEGER NOT NULL,
         seen_at BIGINT NOT NULL,
         encoding TEXT NOT NULL,
@@ -96,7 +95,9 @@ TABLES = (
 )
 
 
-def connect(place: str | Path, *, create: bool, read_only: bool, timeout: float) -> Database:
+def connect(
+    place: str | Path, *, create: bool, read_only: bool, timeout: float, durable: bool = True
+) -> Database:
     """Open the archive at a path, a `sqlite:///` URL or `:memory:`. Raises ArchiveError."""
     path = _path(place)
     if path != MEMORY:
@@ -111,6 +112,9 @@ def connect(place: str | Path, *, create: bool, read_only: bool, timeout: float)
     database = Database(connection, path)
     try:
         _open(database, create=create and not read_only, read_only=read_only)
+        if not durable:
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute("PRAGMA wal_autocheckpoint = 8000")
     except BaseException:
         database.close()
         raise

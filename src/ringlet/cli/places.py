@@ -26,11 +26,11 @@ def default_path() -> Path:
     return platformdirs.user_data_path("ringlet") / "archive.db"
 
 
-def for_writing(db: str | None) -> Archive:
+def for_writing(db: str | None, *, durable: bool = True) -> Archive:
     """The archive, made if it is not there. Raises ArchiveError."""
     from ..archive import Archive
 
-    return Archive.open(db or default_path())
+    return Archive.open(db or default_path(), durable=durable)
 
 
 def for_reading(db: str | None) -> Archive:

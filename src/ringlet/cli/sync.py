@@ -48,7 +48,7 @@ def sync(
 
     names = _types(types)
     first = _since(since)
-    with places.for_writing(db) as archive, watcher(archive.path, names, as_json) as watching:
+    with places.for_writing(db, durable=False) as archive, watcher(archive.path, names, as_json) as watching:
         client = _client(base_url, profile, connections, fast, watching)
         try:
             report = asyncio.run(_run(client, archive, names, first, connections, watching))

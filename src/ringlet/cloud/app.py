@@ -116,9 +116,8 @@ class Cloud:
         answer = problem(
             self.settings.profile, status, "Not Found" if status == 404 else "Method Not Allowed"
         )
-        return Response(
-            answer.body, status, {name.decode(): value.decode() for name, value in answer.headers}
-        )
+        headers = {name.decode(): value.decode() for name, value in answer.headers}
+        return Response(answer.body, status, headers | (getattr(error, "headers", None) or {}))
 
 
 async def _sunset(request: Request) -> Response:

@@ -48,5 +48,9 @@ class Clock:
         """Move forward; never back, because what was promised to expire has expired. Raises UsageError."""
         if by < timedelta(0):
             raise UsageError("a clock only goes forward", cure="advance by a positive duration")
+        try:
+            moved = self.now() + by
+        except OverflowError:
+            raise UsageError("the calendar ends with the year 9999", cure="advance by less") from None
         self.ahead += by
-        return self.now()
+        return moved

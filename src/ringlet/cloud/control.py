@@ -72,7 +72,7 @@ class Control:
                 return JSONResponse({"detail": "The admin token is missing or wrong."}, status_code=401)
             try:
                 return await handler(request)
-            except (msgspec.MsgspecError, RingletError) as wrong:
+            except (msgspec.MsgspecError, RingletError, OverflowError) as wrong:
                 return JSONResponse({"detail": str(wrong)}, status_code=422)
 
         return guarded

@@ -103,7 +103,7 @@ class Endpoints:
             form = await _form(request)
             cookie = request.cookies.get(COOKIE, "")
             expected = self._csrf(cookie, request.scope["query_string"])
-            if not cookie or not hmac.compare_digest(expected, form.get("csrf", [""])[0]):
+            if not cookie or not hmac.compare_digest(expected.encode(), form.get("csrf", [""])[0].encode()):
                 raise _Refused("This page has expired", "Go back to the application and start again.")
             user = self._user(form)
         except _Refused as refused:
@@ -155,6 +155,8 @@ class Endpoints:
             app = self._client(request, form)
             issued = self._grant(app, form)
         except GrantError as refused:
+            # What came twice has revoked its whole family: the data routes must notice at once.
+            self.data.forget()
             return _grant_error(refused, basic)
         except _Refused as refused:
             return _grant_error(GrantError("invalid_request", refused.detail), basic)

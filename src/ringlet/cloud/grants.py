@@ -78,7 +78,7 @@ class Registered:
 class Issued(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the token endpoint answers: RFC 6749 section 5.1."""
 
-    token_type: str = "bearer"  # noqa: S105  # RFC 6749's word
+    token_type: str
     access_token: str
     expires_in: int
     refresh_token: str | None = None
@@ -175,7 +175,7 @@ class Grants:
             elif not _verified(row[4], verifier):
                 refused = GrantError("invalid_grant", "The code_verifier does not match the code_challenge")
             else:
-                return self._issue(app.client_id, row[1], row[3], row[5])
+                return self._issue(app.client_id, row[1], row[3], row[5], renews=row[3])
         raise refused
 
     def _revoke_replayed(self, code: str) -> None:
@@ -188,11 +188,12 @@ class Grants:
     def issue(self, client_id: str, user: int, scopes: Iterable[str], *, refreshable: bool = True) -> Issued:
         """Tokens without a code: the implicit grant, and whoever runs the cloud."""
         with self.archive.transaction():
-            return self._issue(client_id, user, scope_text(scopes), secrets.token_hex(16), refreshable)
+            scope = scope_text(scopes)
+            family = secrets.token_hex(16)
+            return self._issue(client_id, user, scope, family, renews=scope if refreshable else None)
 
     def refresh(self, app: Registered, refresh_token: str, scope: str | None = None) -> Issued:
         """New tokens for a refresh token, which is spent by it. Raises GrantError."""
-        refused: GrantError
         with self.archive.transaction():
             row = self.db.one(
                 "UPDATE oauth_token SET spent_at = ? WHERE hash = ? AND use = 'refresh'"
@@ -201,17 +202,17 @@ class Grants:
             )
             if row is not None and row[3] >= self._now():
                 narrowed = scope_set(scope) if scope else scope_set(row[1])
-                if narrowed <= scope_set(row[1]):
-                    return self._issue(app.client_id, row[0], scope_text(narrowed), row[2])
-                refused = GrantError("invalid_scope", "A refresh cannot widen the scope")
-            else:
-                refused = GrantError("invalid_grant", "Token Already Used Or Revoked")
-                spent = self.db.one(
-                    "SELECT family FROM oauth_token WHERE hash = ? AND use = 'refresh' AND client_id = ?",
-                    (_hash(refresh_token), app.client_id),
-                )
-                if spent is not None:
-                    self._revoke_family(spent[0])
+                if not narrowed <= scope_set(row[1]):
+                    # Raised inside the transaction: a slip in the request spends nothing.
+                    raise GrantError("invalid_scope", "A refresh cannot widen the scope")
+                return self._issue(app.client_id, row[0], scope_text(narrowed), row[2], renews=row[1])
+            refused = GrantError("invalid_grant", "Token Already Used Or Revoked")
+            spent = self.db.one(
+                "SELECT family FROM oauth_token WHERE hash = ? AND use = 'refresh' AND client_id = ?",
+                (_hash(refresh_token), app.client_id),
+            )
+            if spent is not None:
+                self._revoke_family(spent[0])
         raise refused
 
     def revoke(self, token: str) -> bool:
@@ -227,29 +228,33 @@ class Grants:
 
     def access(self, token: str) -> Access | None:
         """What an access token opens; None when it is unknown, expired or revoked."""
-        digest = _hash(token)
         row = self.db.one(
             "SELECT user, scope, expires_at FROM oauth_token"
             " WHERE hash = ? AND use = 'access' AND spent_at IS NULL AND expires_at > ?",
-            (digest, self._now()),
+            (_hash(token), self._now()),
         )
         if row is None:
             return None
-        return Access(row[0], scope_set(row[1]), row[2] / 1000, self.limits.log(digest))
+        return Access(row[0], scope_set(row[1]), row[2] / 1000, self.limits.of(token))
 
-    def _issue(self, client_id: str, user: int, scope: str, family: str, refreshable: bool = True) -> Issued:
+    def _issue(self, client_id: str, user: int, scope: str, family: str, *, renews: str | None) -> Issued:
+        """Tokens for a scope; `renews` is the refresh token's, which never narrows (RFC 6749 section 6)."""
         life = access_life(self.profile)
         access = "_0XRNGLT_" + secrets.token_urlsafe(27)
-        refresh = "_1XRNGLT_" + secrets.token_urlsafe(27) if refreshable else None
+        refresh = None
         now = self._now()
         rows = [(_hash(access), "access", family, client_id, user, scope, now + life // _MS)]
-        if refresh:
-            rows.append(
-                (_hash(refresh), "refresh", family, client_id, user, scope, now + REFRESH_LIFE // _MS)
-            )
+        if renews is not None:
+            refresh = "_1XRNGLT_" + secrets.token_urlsafe(27)
+            until = now + REFRESH_LIFE // _MS
+            rows.append((_hash(refresh), "refresh", family, client_id, user, renews, until))
         self.db.many("INSERT INTO oauth_token VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", rows)
         return Issued(
-            access_token=access, expires_in=int(life.total_seconds()), refresh_token=refresh, scope=scope
+            token_type="bearer",  # noqa: S106  # RFC 6749's word
+            access_token=access,
+            expires_in=int(life.total_seconds()),
+            refresh_token=refresh,
+            scope=scope,
         )
 
     def _revoke_family(self, family: str) -> None:
@@ -272,4 +277,5 @@ def _verified(challenge: str | None, verifier: str | None) -> bool:
     """PKCE (RFC 7636): a challenge asks for a verifier, and a verifier without a challenge is a downgrade."""
     if challenge is None or verifier is None:
         return challenge is None and verifier is None
-    return verifier.isascii() and hmac.compare_digest(s256(verifier), challenge)
+    fits = verifier.isascii() and 43 <= len(verifier) <= 128
+    return fits and hmac.compare_digest(s256(verifier).encode(), challenge.encode())

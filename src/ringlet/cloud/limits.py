@@ -6,6 +6,7 @@ Oura documents 5,000 requests in 5 minutes. A log of instants is exact in *any* 
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
@@ -38,6 +39,10 @@ class Limits:
         else:
             self._logs.move_to_end(key)
         return log
+
+    def of(self, token: str) -> deque[float]:
+        """The log of a token, wherever it is shown. The key is its digest: no token is kept."""
+        return self.log(hashlib.sha256(token.encode()).digest())
 
     def take(self, log: deque[float], now: float) -> Exhausted | None:
         """Count one request at `now` (seconds, monotonic); None while the limit holds."""

@@ -94,6 +94,6 @@ def rest_the_heap() -> None:
         return
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        # malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD
-        for parameter, value in ((-1, 64 << 20), (-2, 16 << 20), (-3, 64 << 20)):
+        # malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD; of the last glibc takes 32 MB at most.
+        for parameter, value in ((-1, 64 << 20), (-2, 16 << 20), (-3, 32 << 20)):
             mallopt(parameter, value)

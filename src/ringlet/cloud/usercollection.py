@@ -157,10 +157,8 @@ class Usercollection:
 
     def _look_up(self, query: bytes, authorization: bytes) -> Access:
         self._accesses.pop(authorization, None)
-        scheme, _, token = authorization.decode("latin-1").partition(" ")
-        if not authorization and b"access_token=" in query:
-            token, scheme = _pairs(query).get("access_token", ""), "bearer"
-        access = self.doorkeeper.access(token.strip()) if scheme.lower() == "bearer" and token else None
+        token = _bearer(query, authorization)
+        access = self.doorkeeper.access(token) if token else None
         if access is None:
             raise TokenDead("Invalid access token" if token or authorization else "Missing access token")
         if authorization:
@@ -223,9 +221,10 @@ class Usercollection:
     def _sandbox(
         self, kind: AnyKind, id: str | None, query: bytes, authorization: bytes, now: float
     ) -> Answer:
-        if not authorization.strip() and b"access_token=" not in query:
+        token = _bearer(query, authorization) or authorization.strip().decode("latin-1")
+        if not token:
             raise TokenDead("Missing access token")
-        used_up = self.limits.take(self.limits.log(authorization), now)
+        used_up = self.limits.take(self.limits.of(token), now)
         if used_up is not None:
             return self._too_many(used_up)
         if id is not None:
@@ -242,10 +241,11 @@ class Usercollection:
             newest = source.latest(user, kind)
             texts = [newest] if newest else []
         else:
-            span, after = self._question(kind, params)
+            where = f"{SANDBOX if source is self.sandbox else ROOT}/{kind.path}"
+            span, after = self._question(where, kind, params)
             limit = self.settings.sample_page if isinstance(kind, Samples) else self.settings.document_page
             texts, after = source.texts(user, kind, span, self.settings.profile, after=after, limit=limit)
-            token = self._token(kind, span, after) if after else None
+            token = self._token(where, span, after) if after else None
         if sparse and kind.sparse and params.get("fields"):
             texts = _cut(kind, texts, params["fields"])
         return _envelope(texts, token)
@@ -273,11 +273,11 @@ class Usercollection:
         message = "Input should be a valid boolean, unable to interpret input"
         raise Invalid("bool_parsing", "latest", message, text)
 
-    def _question(self, kind: AnyKind, params: Mapping[str, str]) -> tuple[Span, str | None]:
+    def _question(self, where: str, kind: AnyKind, params: Mapping[str, str]) -> tuple[Span, str | None]:
         """What is asked for, and where to go on. A page token alone is enough: it remembers its window."""
         span = Span(0, 0) if isinstance(kind, Inventory) else self._span(kind, params)
         token = params.get("next_token")
-        return self._open(kind, token) if token else (span, None)
+        return self._open(where, token) if token else (span, None)
 
     def _span(self, kind: AnyKind, params: Mapping[str, str]) -> Span:
         first, last = kind.bounds
@@ -296,25 +296,33 @@ class Usercollection:
             )
         return span
 
-    # Page tokens: opaque, sealed so that a made-up one is refused, bound to the window they belong to
+    # Page tokens: opaque, sealed so that a made-up one is refused, bound to their route and window
 
-    def _token(self, kind: AnyKind, span: Span, after: str) -> str:
-        body = msgspec.msgpack.encode((kind.path, span.start, span.end, after))
+    def _token(self, where: str, span: Span, after: str) -> str:
+        body = msgspec.msgpack.encode((where, span.start, span.end, after))
         return urlsafe_b64encode(self._mark(body) + body).rstrip(b"=").decode()
 
-    def _open(self, kind: AnyKind, token: str) -> tuple[Span, str]:
+    def _open(self, where: str, token: str) -> tuple[Span, str]:
         try:
             raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
             mark, body = raw[:8], raw[8:]
             path, start, end, after = msgspec.msgpack.decode(body, type=tuple[str, int, int, str])
         except (ValueError, msgspec.MsgspecError):
             mark, body, path, start, end, after = b"", b"", "", 0, 0, ""
-        if mark != self._mark(body) or path != kind.path:
+        if mark != self._mark(body) or path != where:
             raise RequestWrong("Invalid next_token", field="next_token")
         return Span(start, end), after
 
     def _mark(self, body: bytes) -> bytes:
         return hashlib.blake2b(body, digest_size=8, key=self._seal).digest()
+
+
+def _bearer(query: bytes, authorization: bytes) -> str:
+    """The token of a request, from its header or else its query; empty where there is none."""
+    if authorization:
+        scheme, _, token = authorization.decode("latin-1").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+    return _pairs(query).get("access_token", "") if b"access_token=" in query else ""
 
 
 def _pairs(query: bytes) -> dict[str, str]:
@@ -358,7 +366,7 @@ def _bound(name: str, text: str) -> int:
 
 def _repeatable(kind: AnyKind, query: bytes) -> bool:
     """Whether the same question has the same answer later; a window that ends "now" does not."""
-    return isinstance(kind, Inventory) or all(b"%s=" % bound.encode() in query for bound in kind.bounds)
+    return isinstance(kind, Inventory) or all(map(_pairs(query).get, kind.bounds))
 
 
 def _cut(kind: AnyKind, texts: Sequence[bytes | bytearray], fields: str) -> Sequence[bytes | bytearray]:

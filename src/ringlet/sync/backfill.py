@@ -5,8 +5,10 @@ Rules of this file:
   holds whole windows and the next run goes on from there.
 * A run that did not end is resumed by the next one within the hour, so that even the days that every run
   asks for again are asked for once.
-* A type that may not be read (scope, route) is skipped with its reason; a token that is dead ends the run; a
-  window that fails is told and the others go on.
+* A day is asked for again until a run finds it settled, however long ago the last run was.
+* A type that may not be read is skipped with its reason, and one that the server does not have is no failure.
+  A window that fails is told and the others go on. A dead token ends the run, and so does a network that is
+  gone: each of the windows left would wait for it in vain.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ from ..catalog import TYPES, AnyKind
 from ..client import AsyncClient
 from ..errors import (
     ArchiveError,
-    ConnectionLost,
     MembershipLapsed,
     NotOffered,
     OuraBroken,
@@ -31,11 +32,13 @@ from ..errors import (
     RingletError,
     ScopeMissing,
 )
-from ..kinds import Samples
+from ..kinds import Samples, decode
+from ..models import PersonalInfo
 from ..windows import from_ms, to_ms
 from .plan import FIRST_RINGS, Window, horizon, plan, settled
 
 RESUME = timedelta(hours=1)
+ME = TYPES["personal_info"]
 
 
 @dataclass
@@ -52,12 +55,14 @@ class Progress:
     oldest: int | None = None
     skipped: str = ""
     """Why this type is not read at all; empty while it is."""
+    offered: bool = True
+    """Whether the server has this type; some come and go with versions of the API."""
     failures: list[str] = field(default_factory=list[str])
 
     @property
     def complete(self) -> bool:
         """All windows are in the archive."""
-        return not self.skipped and not self.failures and self.done == self.windows
+        return not self.offered or (not self.skipped and not self.failures and self.done == self.windows)
 
 
 @dataclass
@@ -98,10 +103,12 @@ class Backfill:
         self.connections = connections
         self.now = now or datetime.now(UTC)
         self.on_progress = on_progress
+        self._me: tuple[int, list[bytes]] = 0, []
 
     async def run(self) -> Report:
         """Fetch all that is missing. Raises what stops it before the first window."""
-        me = await self.client.personal_info.get()
+        self._me = await self._ask(ME, {})
+        me = decode(self._me[1][0], PersonalInfo)
         user = self.archive.user(me.id)
         resumed = self._begin(user)
         report = Report(me.id, {kind.name: Progress(kind) for kind in self.kinds}, resumed)
@@ -116,19 +123,21 @@ class Backfill:
             causes = sorted(stopped.exceptions, key=lambda one: not isinstance(one, ArchiveError))
             report.stopped_by = cast("RingletError", causes[0])
         if report.stopped_by is None:
-            self.archive.set_setting(f"sync.{user}.begun", None)
+            self.archive.set_setting(f"sync.{user}.unfinished", None)
         return report
 
     def _begin(self, user: int) -> bool:
         """Take up an interrupted run, or begin a new one that reads the last days again."""
-        key = f"sync.{user}.begun"
-        begun = self.archive.setting(key)
-        if begun is not None and self.now - datetime.fromisoformat(begun) < RESUME:
-            self.now = datetime.fromisoformat(begun)
+        last = self.archive.setting(f"sync.{user}.begun")
+        begun = datetime.fromisoformat(last) if last else self.now
+        if self.archive.setting(f"sync.{user}.unfinished") and self.now - begun < RESUME:
+            self.now = begun
             return True
         with self.archive.transaction():
-            self.archive.reopen(user, settled(self.now))
-            self.archive.set_setting(key, self.now.isoformat())
+            # What the last run brought of days that were not settled by then is not the last word on them.
+            self.archive.reopen(user, settled(min(begun, self.now)))
+            self.archive.set_setting(f"sync.{user}.begun", self.now.isoformat())
+            self.archive.set_setting(f"sync.{user}.unfinished", "yes")
         return False
 
     def _queue(self, user: int, report: Report) -> deque[Window]:
@@ -151,14 +160,19 @@ class Backfill:
                 await self._fetch(user, window, progress)
             except (ScopeMissing, NotOffered, MembershipLapsed) as refused:
                 progress.skipped = refused.message
-            except (ConnectionLost, OuraBroken, RequestWrong) as failed:
+                progress.offered = not isinstance(refused, NotOffered)
+            except (OuraBroken, RequestWrong) as failed:
                 progress.failures.append(f"{from_ms(window.start):%Y-%m-%d}: {failed.message}")
             self.on_progress(progress)
 
+    async def _ask(self, kind: AnyKind, params: dict[str, str]) -> tuple[int, list[bytes]]:
+        """When it was asked, and all pages of the answer."""
+        asked_at = to_ms(datetime.now(UTC))
+        return asked_at, await self.client.run(kind.raw(**params))
+
     async def _fetch(self, user: int, window: Window, progress: Progress) -> None:
         kind = window.kind
-        asked_at = to_ms(datetime.now(UTC))
-        pages = await self.client.run(kind.raw(**window.params))
+        asked_at, pages = self._me if kind is ME else await self._ask(kind, window.params)
         with self.archive.transaction():
             if isinstance(kind, Samples):
                 counts = self.archive.put_samples(user, kind, pages, seen_at=asked_at)
@@ -166,8 +180,7 @@ class Backfill:
                 counts = Counts()
                 for page in pages:
                     counts += self.archive.put(user, kind, page, seen_at=asked_at)
-            if window.end > 1:
-                self.archive.finish(user, kind.name, window.start, window.end, counts, len(pages), asked_at)
+            self.archive.finish(user, kind.name, window.start, window.end, counts, len(pages), asked_at)
         progress.done += 1
         progress.pages += len(pages)
         progress.added += counts.added

@@ -7,6 +7,7 @@ Rules of this file:
 * Covered is covered: what a finished window brought is not asked for again, except that Oura revises the
   past. So every run asks again for the last `TRAILING` days.
 * The wearer's day may be tomorrow in UTC already: documents are asked for up to `AHEAD` beyond now.
+* What takes no window is one window from the beginning to the horizon: read once in every run.
 * Newest first, because that is what a person looks at first.
 """
 
@@ -18,7 +19,7 @@ from datetime import date, datetime, timedelta
 
 from ..catalog import AnyKind
 from ..kinds import Inventory, Samples, Single
-from ..windows import DAY_MS, MILLISECOND, day_ms, from_ms, to_ms
+from ..windows import DAY_MS, MILLISECOND, day_ms, from_ms, to_ms, widen
 
 TRAILING = timedelta(days=7)
 AHEAD = timedelta(days=2)
@@ -65,21 +66,31 @@ def settled(now: datetime) -> int:
 def plan(kind: AnyKind, since: date, until: int, covered: Iterable[Interval]) -> list[Window]:
     """The windows of one type that are missing between `since` and `until`, newest first."""
     if isinstance(kind, Inventory | Single):
-        return [Window(kind, 0, 1)]
+        return [Window(kind, 0, until)] if any(missing((0, until), covered)) else []
     stride = kind.stride // MILLISECOND
-    gaps = missing((day_ms(since), until), covered)
+    gaps = missing((opening(kind, since), until), covered)
     return [Window(kind, start, end) for gap in reversed(list(gaps)) for start, end in _cut(gap, stride)]
+
+
+def opening(kind: AnyKind, since: date) -> int:
+    """The instant to begin at so that nothing filed under `since` is left out.
+
+    Documents are compared by an instant of their own (see `windows`): a night filed under a day began on its
+    eve, and 14 hours of offset come on top.
+    """
+    filed_by_day = isinstance(kind, Samples) or getattr(kind, "instant", "day") == "day"
+    return day_ms(since if filed_by_day else widen(since, since)[0])
 
 
 def missing(whole: Interval, covered: Iterable[Interval]) -> Iterator[Interval]:
     """What of `whole` no interval covers, oldest first."""
     at, end = whole
     for start, stop in sorted(covered):
+        if at >= end:
+            return
         if start > at:
             yield at, min(start, end)
         at = max(at, stop)
-        if at >= end:
-            return
     if at < end:
         yield at, end
 

@@ -1,0 +1,148 @@
+"""Five years of all types into the archive, against the loop most people write.
+
+    naive   oura-ring's own methods, one after the other, each list through pandas.json_normalize; nothing stored
+    ours    `Backfill` into a SQLite archive on disk, durable window by window
+
+Both ask the same cloud, which gives 30 documents or 1,000 rows a page and adds a simulated network latency
+to every answer. The floor is our own number of requests times the latency over the number of connections.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import oura_ring.client as peer
+import pandas
+import uvloop
+
+from ringlet import TYPES, Archive, AsyncClient
+from ringlet.client.transport import AiohttpTransport, AsyncHttpxTransport
+from ringlet.kinds import Documents, Samples
+from ringlet.sync import Backfill, Report
+
+from .report import line, server
+from .servers import NOW, settle
+
+YEARS = 5
+DAYS = 365 * YEARS + 1
+FIRST = NOW.date() - timedelta(days=DAYS - 1)
+
+BY_DAY = [name for name, kind in TYPES.items() if isinstance(kind, Documents)]
+SERIES = [name for name, kind in TYPES.items() if isinstance(kind, Samples)]
+
+
+def naive(api: str, token: str) -> tuple[float, int]:
+    """Everything through oura-ring and json_normalize."""
+    peer.API_URL = api
+    began, rows = time.perf_counter(), 0
+    start, end = FIRST.isoformat(), (NOW.date() + timedelta(days=1)).isoformat()
+    instants = {"start_datetime": f"{FIRST}T00:00:00Z", "end_datetime": NOW.isoformat()}
+    with peer.OuraClient(token) as client:
+        lists: list[Any] = [
+            client._make_paginated_request(  # it has no method for interbeat intervals
+                "GET", f"v2/usercollection/{name}", params=dict(instants)
+            )
+            for name in SERIES
+        ]
+        for name in BY_DAY:
+            lists.append(  # noqa: PERF401  # the loop people write
+                client._make_paginated_request(  # what each of its get_ methods calls
+                    "GET",
+                    f"v2/usercollection/{TYPES[name].path}",
+                    params={"start_date": start, "end_date": end},
+                )
+            )
+        lists.append(client.get_ring_configuration())
+        lists.append([client.get_personal_info()])
+        frames = [pandas.json_normalize(one) for one in lists]
+        rows = sum(len(frame) for frame in frames)
+    return time.perf_counter() - began, rows
+
+
+def ours(api: str, token: str, folder: str, *, connections: int, fast: bool) -> tuple[float, Report]:
+    """Everything into a fresh archive."""
+
+    async def run() -> Report:
+        make = AiohttpTransport if fast else AsyncHttpxTransport
+        transport = make(api, connections=connections)
+        async with AsyncClient(token, base_url=api, transport=transport) as client:
+            with Archive.open(path, durable=False) as archive:
+                return await Backfill(client, archive, since=FIRST, connections=connections, now=NOW).run()
+
+    path = Path(folder) / f"archive-{time.monotonic_ns()}.db"
+    gc.collect()
+    began = time.perf_counter()
+    report = uvloop.run(run())
+    spent = time.perf_counter() - began
+    assert report.exit_code == 0, report
+    return spent, report
+
+
+def counts(report: Report) -> tuple[int, int]:
+    """Rows stored and requests sent."""
+    types = report.types.values()
+    return sum(one.added for one in types), sum(one.pages for one in types) + 1
+
+
+def main(rounds: int = 3, slow_rounds: int = 1) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "cloud.db")
+        began = time.perf_counter()
+        settle(path, DAYS)
+        print(
+            f"Backfill of {YEARS} years, all types (made in {time.perf_counter() - began:.0f} s)", flush=True
+        )
+        spec = {"serve": "cloud", "path": path, "document_page": 30, "keep": 0}
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {1 % (os.cpu_count() or 1)})
+        for latency, times in ((0.0, rounds), (0.08, slow_rounds)):
+            if not times:
+                continue
+            with server({**spec, "latency": latency}) as cloud:
+                _compare(cloud, folder, latency, times)
+
+
+def _compare(cloud: dict[str, Any], folder: str, latency: float, rounds: int) -> None:
+    api, token = f"http://127.0.0.1:{cloud['port']}", cloud["token"]
+    runs = [("httpx2, 16 connections", 16, False), ("aiohttp, 16 connections", 16, True)]
+    if latency:
+        runs = [runs[0], ("httpx2, 64 connections", 64, False), ("aiohttp, 64 connections", 64, True)]
+    goals = {
+        (0.0, 16, False): "at least 2",
+        (0.0, 16, True): "at least 3, aim 7",
+        (0.08, 16, False): "at least 12",
+        (0.08, 64, False): "at least 40",
+        (0.08, 64, True): "at least 40",
+    }
+    ratios: dict[str, list[float]] = {name: [] for name, _, _ in runs}
+    floors: dict[str, list[float]] = {name: [] for name, _, _ in runs}
+    for _ in range(rounds):
+        spent = {name: ours(api, token, folder, connections=c, fast=fast) for name, c, fast in runs}
+        naive_seconds, naive_rows = naive(api, token)
+        for name, connections, _fast in runs:
+            seconds, report = spent[name]
+            rows, requests = counts(report)
+            # The naive loop misses the first night: it began on the eve of the first day.
+            assert naive_rows <= rows <= naive_rows + 5, (rows, naive_rows)
+            ratios[name].append(naive_seconds / seconds)
+            if latency:
+                floors[name].append(seconds / (requests * latency / connections))
+            print(
+                f"    {name}: {seconds:.2f} s, {requests} requests, {rows} rows; naive {naive_seconds:.2f} s"
+            )
+    print(f"  at {latency * 1000:.0f} ms latency")
+    for name, connections, fast in runs:
+        line(f"{name}: naive time / ours", ratios[name], goals[latency, connections, fast])
+        if latency:
+            line(f"{name}: our time / latency floor", floors[name], "at most 1.30")
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))

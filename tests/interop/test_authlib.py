@@ -1,0 +1,110 @@
+"""Authlib signs in: the code flow with PKCE, both ways of proving who the application is, and its refresh."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from authlib.common.security import generate_token
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc6749.errors import MismatchingStateException
+
+from ringlet.oauth import SCOPES, s256, scope_set
+
+from .conftest import Oura, Wearer
+
+pytestmark = pytest.mark.interop
+
+
+def session(oura: Oura, **more: Any) -> OAuth2Session:
+    return OAuth2Session(
+        oura.client_id,
+        oura.client_secret,
+        scope=" ".join(SCOPES),
+        redirect_uri=oura.redirect_uri,
+        code_challenge_method="S256",
+        token_endpoint=oura.token_url,
+        revocation_endpoint=oura.revoke_url,
+        **more,
+    )
+
+
+def who(client: OAuth2Session, oura: Oura) -> str:
+    answer = client.get(f"{oura.api}/v2/usercollection/personal_info", timeout=60)
+    answer.raise_for_status()
+    found: str = answer.json()["id"]
+    return found
+
+
+@pytest.mark.parametrize("proof", ["client_secret_basic", "client_secret_post"])
+def test_the_code_flow_with_pkce_and_the_refresh_complete(oura: Oura, wearer: Wearer, proof: str) -> None:
+    renewed: list[dict[str, Any]] = []
+
+    def keep(token: dict[str, Any], **_: Any) -> None:
+        renewed.append(token)
+
+    with session(oura, token_endpoint_auth_method=proof, update_token=keep) as client:
+        verifier = generate_token(48)
+        url, state = client.create_authorization_url(oura.authorize_url, code_verifier=verifier)
+        asked = parse_qs(urlsplit(url).query)
+        assert asked["code_challenge"] == [s256(verifier)]
+
+        back = wearer.allows(url)
+        token = client.fetch_token(
+            oura.token_url, authorization_response=back, code_verifier=verifier, state=state
+        )
+        assert scope_set(token["scope"]) == set(SCOPES)
+        assert who(client, oura) == oura.user_id
+
+        # It renews by itself what it takes for expired.
+        client.token = {**token, "expires_at": int(time.time()) - 1}
+        assert who(client, oura) == oura.user_id
+        [fresh] = renewed
+        assert fresh["access_token"] != token["access_token"]
+        assert fresh["refresh_token"] != token["refresh_token"]
+
+        # And at its word.
+        again = client.refresh_token(oura.token_url, refresh_token=fresh["refresh_token"])
+        assert again["access_token"] != fresh["access_token"]
+        assert who(client, oura) == oura.user_id
+
+
+def test_a_verifier_that_does_not_match_is_refused(oura: Oura, wearer: Wearer) -> None:
+    with session(oura) as client:
+        url, state = client.create_authorization_url(oura.authorize_url, code_verifier=generate_token(48))
+        with pytest.raises(OAuthError, match="invalid_grant"):
+            client.fetch_token(
+                oura.token_url,
+                authorization_response=wearer.allows(url),
+                code_verifier=generate_token(48),
+                state=state,
+            )
+
+
+def test_another_state_is_refused_by_it(oura: Oura, wearer: Wearer) -> None:
+    """The cloud hands the state back untouched, so that a client can tell."""
+    with session(oura) as client:
+        verifier = generate_token(48)
+        url, _ = client.create_authorization_url(oura.authorize_url, code_verifier=verifier)
+        with pytest.raises(MismatchingStateException):
+            client.fetch_token(
+                oura.token_url,
+                authorization_response=wearer.allows(url),
+                code_verifier=verifier,
+                state="another",
+            )
+
+
+def test_it_ends_a_grant(oura: Oura, wearer: Wearer) -> None:
+    with session(oura) as client:
+        verifier = generate_token(48)
+        url, state = client.create_authorization_url(oura.authorize_url, code_verifier=verifier)
+        token = client.fetch_token(
+            oura.token_url, authorization_response=wearer.allows(url), code_verifier=verifier, state=state
+        )
+        assert client.revoke_token(oura.revoke_url, token=token["access_token"]).status_code == 200
+        answer = client.get(f"{oura.api}/v2/usercollection/personal_info", timeout=60)
+        assert answer.status_code == 401

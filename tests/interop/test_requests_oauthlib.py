@@ -1,0 +1,74 @@
+"""requests-oauthlib signs in: the code flow, with PKCE and without, and the refresh it does by itself."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from oauthlib.oauth2.rfc6749.errors import InvalidGrantError
+from requests_oauthlib import OAuth2Session
+
+from ringlet.oauth import SCOPES
+
+from .conftest import Oura, Wearer
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.fixture(autouse=True)
+def _plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It speaks to https only, unless told that this is a test."""
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
+
+
+def session(oura: Oura, **more: Any) -> OAuth2Session:
+    return OAuth2Session(oura.client_id, redirect_uri=oura.redirect_uri, scope=list(SCOPES), **more)
+
+
+def sign_in(client: OAuth2Session, oura: Oura, wearer: Wearer) -> dict[str, Any]:
+    url, _ = client.authorization_url(oura.authorize_url)
+    token: dict[str, Any] = client.fetch_token(
+        oura.token_url, authorization_response=wearer.allows(url), client_secret=oura.client_secret
+    )
+    return token
+
+
+def who(client: OAuth2Session, oura: Oura) -> str:
+    answer = client.get(f"{oura.api}/v2/usercollection/personal_info", timeout=60)
+    answer.raise_for_status()
+    found: str = answer.json()["id"]
+    return found
+
+
+@pytest.mark.parametrize("pkce", [None, "S256"])
+def test_the_code_flow_and_the_automatic_refresh_complete(
+    oura: Oura, wearer: Wearer, pkce: str | None
+) -> None:
+    """What it asked for is what it was granted: a changed scope would be its warning, hence an error here."""
+    renewed: list[dict[str, Any]] = []
+    with session(
+        oura,
+        pkce=pkce,
+        auto_refresh_url=oura.token_url,
+        auto_refresh_kwargs={"client_id": oura.client_id, "client_secret": oura.client_secret},
+        token_updater=renewed.append,
+    ) as client:
+        token = sign_in(client, oura, wearer)
+        assert who(client, oura) == oura.user_id
+        assert renewed == []
+
+        client.token = {**token, "expires_at": time.time() - 1}
+        assert who(client, oura) == oura.user_id
+        [fresh] = renewed
+        assert fresh["access_token"] != token["access_token"]
+        assert fresh["refresh_token"] != token["refresh_token"]
+
+
+def test_a_refresh_token_that_was_spent_is_its_invalid_grant(oura: Oura, wearer: Wearer) -> None:
+    with session(oura) as client:
+        token = sign_in(client, oura, wearer)
+        proof = {"client_id": oura.client_id, "client_secret": oura.client_secret}
+        client.refresh_token(oura.token_url, refresh_token=token["refresh_token"], **proof)
+        with pytest.raises(InvalidGrantError):
+            client.refresh_token(oura.token_url, refresh_token=token["refresh_token"], **proof)
