@@ -1,0 +1,198 @@
+"""Clouds asked in this process through ASGI; what a test needs of them and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from ringlet.archive import Archive
+from ringlet.cloud import Clock, Cloud, Settings
+from ringlet.cloud.demo import settle_in
+from ringlet.oauth import SCOPES
+from ringlet.windows import Profile
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DEMO_DAYS = 60
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; header names in lower case."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def ids(self) -> list[str]:
+        """Which documents a list holds."""
+        return [one["id"] for one in self.json["data"]]
+
+
+@dataclass
+class Asked:
+    """A cloud, and somebody who asks it."""
+
+    cloud: Cloud
+    runner: asyncio.Runner
+    user: int
+    client_id: str = ""
+
+    def __call__(
+        self,
+        path: str,
+        query: str | Mapping[str, str] = "",
+        *,
+        method: str = "GET",
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        """One request; a path without a slash in front is a data route."""
+        return self.runner.run(
+            self.send(path, query, method=method, token=token, headers=headers, form=form, body=body)
+        )
+
+    async def send(
+        self,
+        path: str,
+        query: str | Mapping[str, str] = "",
+        *,
+        method: str = "GET",
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        """The same, awaited."""
+        sent = dict(headers or {})
+        if token is not None:
+            sent["authorization"] = f"Bearer {token}"
+        if form is not None:
+            body = urlencode(form if isinstance(form, Mapping) else list(form)).encode()
+            sent["content-type"] = "application/x-www-form-urlencoded"
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path if path.startswith("/") else f"/v2/usercollection/{path}",
+            "query_string": (query if isinstance(query, str) else urlencode(query)).encode("latin-1"),
+            "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in sent.items()],
+            "server": ("127.0.0.1", 8765),
+            "client": ("127.0.0.1", 50000),
+        }
+        said: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        await self.cloud(scope, receive, send)
+        begun, *parts = said
+        names = {name.decode(): value.decode("latin-1") for name, value in begun["headers"]}
+        return Answer(begun["status"], b"".join(part.get("body", b"") for part in parts), names)
+
+    def token(self, *scopes: str) -> str:
+        """A fresh access token: for everything, unless scopes are named (`none` grants none)."""
+        if not self.client_id:
+            self.client_id, _ = self.cloud.grants.register("Tests", ["https://tests.example/callback"])
+        granted = [] if scopes == ("none",) else scopes or tuple(SCOPES)
+        return self.cloud.grants.issue(self.client_id, self.user, granted).access_token
+
+    def admin(self, path: str, *, method: str = "GET", query: str = "", **body: Any) -> Answer:
+        """A request of whoever runs the cloud."""
+        return self(
+            f"/_ringlet/{path}",
+            query,
+            method=method,
+            token=self.cloud.admin_token,
+            body=json.dumps(body).encode() if body else b"",
+        )
+
+
+Make = Callable[..., Asked]
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as one:
+        yield one
+
+
+@pytest.fixture
+def make(runner: asyncio.Runner) -> Iterator[Make]:
+    """Makes empty clouds with one wearer, whose clock stands at noon of 1 March 2026."""
+    opened: list[Archive] = []
+
+    def build(
+        profile: Profile = "live", *, path: Any = ":memory:", at: datetime = NOW, **settings: Any
+    ) -> Asked:
+        archive = Archive.open(path)
+        opened.append(archive)
+        user = archive.user("wearer")
+        cloud = Cloud(archive, settings=Settings(profile=profile, **settings), clock=Clock(at))
+        return Asked(cloud, runner, user)
+
+    yield build
+    for archive in opened:
+        archive.close()
+
+
+@pytest.fixture
+def live(make: Make) -> Asked:
+    return make()
+
+
+@pytest.fixture
+def docs(make: Make) -> Asked:
+    return make("docs")
+
+
+def _demo(profile: Profile, runner: asyncio.Runner) -> Iterator[Asked]:
+    with Archive.open(":memory:") as archive:
+        clock = Clock(NOW)
+        user = settle_in(archive, clock, days=DEMO_DAYS, seed=7, profile=profile)
+        yield Asked(Cloud(archive, settings=Settings(profile=profile), clock=clock), runner, user)
+
+
+@pytest.fixture(scope="session")
+def demo(runner: asyncio.Runner) -> Iterator[Asked]:
+    """Sixty days of the simulated person; read only."""
+    yield from _demo("live", runner)
+
+
+@pytest.fixture(scope="session")
+def demo_docs(runner: asyncio.Runner) -> Iterator[Asked]:
+    """The same under the `docs` profile; read only."""
+    yield from _demo("docs", runner)
+
+
+@pytest.fixture
+def basic() -> Callable[[str, str], dict[str, str]]:
+    """Client authentication by header."""
+
+    def header(client_id: str, secret: str) -> dict[str, str]:
+        return {"authorization": "Basic " + b64encode(f"{client_id}:{secret}".encode()).decode()}
+
+    return header

@@ -1,0 +1,106 @@
+"""The hand on the tiller: closed without the admin token, and what it moves is moved."""
+
+import json
+
+import pytest
+
+from ringlet import __version__
+
+CLOSED = [("GET", "requests"), ("GET", "clock"), ("POST", "clock"), ("POST", "tokens")]
+
+
+def test_health_is_open_to_all(live):
+    assert live("/_ringlet/health").json == {"status": "ok", "version": __version__}
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+def test_everything_else_needs_the_admin_token(live, method, path):
+    before = live.cloud.clock.now()
+    for headers in (
+        {},
+        {"authorization": ""},
+        {"authorization": "Bearer "},
+        {"authorization": "Bearer wrong"},
+        {"authorization": live.cloud.admin_token},
+        {"authorization": f"Bearer {live.cloud.admin_token}x"},
+        {"authorization": "Bearer é"},
+        {"authorization": f"Bearer {live.token()}"},
+    ):
+        answer = live(f"/_ringlet/{path}", method=method, headers=headers, body=b'{"advance": 60}')
+        assert answer.status == 401
+        assert live.cloud.admin_token not in answer.text
+    assert live.cloud.clock.now() == before
+
+
+def test_admin_tokens_differ_from_cloud_to_cloud(make):
+    assert len({make().cloud.admin_token for _ in range(5)}) == 5
+
+
+def test_the_clock_is_told_and_moved(live):
+    assert live.admin("clock").json == {"now": "2026-03-01T12:00:00+00:00", "frozen": True}
+    assert live.admin("clock", method="POST", advance=90).json == {"now": "2026-03-01T12:01:30+00:00"}
+    assert live.admin("clock").json["now"] == "2026-03-01T12:01:30+00:00"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"advance": "x"}',
+        '{"advance": -1}',
+        '{"advance": 1e30}',
+        '{"advance": 1e12}',
+        '{"x": 1}',
+    ],
+)
+def test_a_clock_that_cannot_be_moved_so_stays(live, body):
+    answer = live("/_ringlet/clock", method="POST", token=live.cloud.admin_token, body=body.encode())
+    assert answer.status == 422
+    assert answer.json["detail"]
+    assert live.admin("clock").json["now"] == "2026-03-01T12:00:00+00:00"
+
+
+def test_a_token_for_a_wearer(live):
+    issued = live.admin("tokens", method="POST", user="wearer").json
+    assert live("sleep", token=issued["access_token"]).status == 200
+    assert "refresh_token" not in issued
+    narrow = live.admin("tokens", method="POST", user="wearer", scopes=["daily"]).json["access_token"]
+    assert live("sleep", token=narrow).status == 200
+    assert live("heartrate", token=narrow).status == 401
+
+
+def test_no_token_for_nobody(live):
+    answer = live.admin("tokens", method="POST", user="nobody")
+    assert answer.status == 404
+    assert "wearer" in answer.json["detail"], "it says who there is"
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b'{"user": 1}', b'{"user": "wearer", "scope": "daily"}'])
+def test_a_request_for_a_token_that_makes_no_sense_is_422(live, body):
+    assert live("/_ringlet/tokens", method="POST", token=live.cloud.admin_token, body=body).status == 422
+
+
+def test_requests_are_listed_and_filtered_by_path(live):
+    token = live.token()
+    live("sleep", "start_date=2026-02-01&end_date=2026-02-02", token=token)
+    live("daily_sleep/none", token=token)
+    live("sleep", "start_date=soon", token=token)
+    seen = live.admin("requests").json
+    assert [(one["method"], one["path"].rpartition("usercollection/")[2], one["status"]) for one in seen] == [
+        ("GET", "sleep", 200),
+        ("GET", "daily_sleep/none", 404),
+        ("GET", "sleep", 422),
+    ]
+    assert seen[0]["query"] == "start_date=2026-02-01&end_date=2026-02-02"
+    assert seen[0]["at"] <= seen[1]["at"] <= seen[2]["at"]
+    filtered = live.admin("requests", query="path=/v2/usercollection/daily").json
+    assert [one["status"] for one in filtered] == [404]
+
+
+def test_the_list_tells_no_token(live):
+    token = live.token()
+    live("sleep", f"access_token={token}", method="POST")
+    live("sleep", token=token)
+    assert token not in json.dumps(live.admin("requests").json)

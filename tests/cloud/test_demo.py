@@ -1,0 +1,115 @@
+"""The demo wearer is an ordinary user whose documents are the simulated person's, no more and no fewer."""
+
+import json
+from datetime import date, timedelta
+
+import pytest
+
+from ringlet.archive import Archive
+from ringlet.catalog import TYPES
+from ringlet.cloud import Clock, Cloud
+from ringlet.cloud.demo import BLOCK, REDIRECT_URIS, USER, credentials, settle_in
+from ringlet.kinds import Documents, Inventory, Samples, Single
+from ringlet.oauth import SCOPES
+from ringlet.person import Person
+from ringlet.windows import Span, from_ms, parse_instant
+
+EVER = Span(parse_instant("2000-01-01"), parse_instant("2100-01-01"))
+
+
+@pytest.fixture
+def clock():
+    return Clock.parse("frozen:2026-03-01T12:00:00Z")
+
+
+@pytest.mark.parametrize("profile", ["live", "docs"])
+@pytest.mark.parametrize("days", [1, 40])
+def test_what_is_held_is_what_the_person_lived_byte_for_byte(clock, profile, days):
+    person, now = Person(7, USER, dialect=profile), clock.now()
+    first, last = now.date() - timedelta(days=days - 1), now.date() + timedelta(days=1)
+    with Archive.open(":memory:") as archive:
+        user = settle_in(archive, clock, days=days, seed=7, profile=profile)
+        for name, kind in TYPES.items():
+            if isinstance(kind, Single):
+                assert archive.single(user, kind) == person.personal_info()
+            elif isinstance(kind, Samples):
+                rows = [row for _, row in person.samples(name, first, last, now=now)]
+                assert archive.page(user, kind, EVER)[0] == b",".join(rows)
+            else:
+                lived = {item.id: item.body for item in person.documents(name, first, last, now=now)}
+                assert sorted(archive.texts(user, kind, EVER)[0]) == sorted(lived.values())
+                assert all(archive.document(user, kind, id) == body for id, body in lived.items())
+
+
+def test_nothing_is_held_that_has_not_happened_yet(clock):
+    with Archive.open(":memory:") as archive:
+        user = settle_in(archive, clock, days=3, seed=7)
+        for name, kind in TYPES.items():
+            if isinstance(kind, Samples):
+                stamp = json.loads(archive.latest(user, kind))["timestamp"]
+                assert parse_instant(stamp) <= clock.now().timestamp() * 1000, name
+        nights = json.loads(b"[%s]" % archive.page(user, TYPES["sleep"], EVER)[0])
+        assert all(from_ms(parse_instant(one["bedtime_start"])) < clock.now() for one in nights)
+
+
+def test_settling_in_twice_changes_nothing(clock):
+    with Archive.open(":memory:") as archive:
+        assert settle_in(archive, clock, days=20, seed=7) == settle_in(archive, clock, days=20, seed=7)
+        held = archive.overview(1)
+        assert [one.name for one in held] == list(TYPES)[: len(held)] or held
+        assert all(one.revisions == 0 for one in held)
+
+
+def test_settling_in_later_carries_on(clock):
+    with Archive.open(":memory:") as archive, Archive.open(":memory:") as at_once:
+        settle_in(archive, clock, days=5, seed=7)
+        clock.advance(timedelta(days=3))
+        user = settle_in(archive, clock, days=8, seed=7)
+        assert settle_in(at_once, clock, days=8, seed=7) == user
+        for kind in TYPES.values():
+            if isinstance(kind, Documents):
+                assert archive.texts(user, kind, EVER) == at_once.texts(user, kind, EVER)
+
+
+def test_progress_is_told_to_the_end(clock):
+    told = []
+    with Archive.open(":memory:") as archive:
+        settle_in(archive, clock, days=70, seed=7, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (71, 71)
+    assert [done for done, _ in told] == [30, 60, 71]
+    assert timedelta(days=30) == BLOCK
+
+
+def test_seeds_are_different_people(clock):
+    people = set()
+    for seed in (1, 2, 3):
+        with Archive.open(":memory:") as archive:
+            user = settle_in(archive, clock, days=1, seed=seed)
+            people.add(archive.single(user, TYPES["personal_info"]))
+    assert len(people) == 3
+
+
+def test_credentials_open_everything_and_are_printed_by_nothing(clock):
+    with Archive.open(":memory:") as archive:
+        user = settle_in(archive, clock, days=1, seed=7)
+        cloud = Cloud(archive, clock=clock)
+        given = credentials(cloud.grants, user, dict(archive.users())[user])
+        assert cloud.grants.access(given.access_token).scopes == set(SCOPES)
+        assert cloud.grants.app(given.client_id).redirect_uris == given.redirect_uris == REDIRECT_URIS
+        assert cloud.grants.refresh(
+            cloud.grants.authenticate(given.client_id, given.client_secret), given.refresh_token
+        )
+        for secret in (given.access_token, given.refresh_token, given.client_secret):
+            assert secret not in repr(given)
+
+
+def test_rings_are_held_from_the_first_on(clock):
+    with Archive.open(":memory:") as archive:
+        user = settle_in(archive, clock, days=2, seed=7)
+        kind = TYPES["ring_configuration"]
+        assert isinstance(kind, Inventory)
+        rings = [json.loads(one) for one in archive.texts(user, kind, EVER)[0]]
+        assert rings
+        stamps = [one["set_up_at"] for one in rings]
+        assert stamps == sorted(stamps)
+        assert stamps[0][:10] < date(2026, 2, 1).isoformat()
