@@ -1,4 +1,4 @@
-"""`make bench`, or `python -m bench [client] [server] [backfill]`: every figure of this project, as ratios."""
+"""`make bench`, or `python -m bench [client] [server] [backfill]`: every figure, as ratios."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Five years of all types into the archive, against the loop most people write.
 
-    naive   oura-ring's own methods, one after the other, each list through pandas.json_normalize; nothing stored
+    naive   oura-ring, one page after the other, each list through pandas.json_normalize; nothing stored
     ours    `Backfill` into a SQLite archive on disk, durable window by window
 
 Both ask the same cloud, which gives 30 documents or 1,000 rows a page and adds a simulated network latency

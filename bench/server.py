@@ -14,7 +14,13 @@ import json
 import os
 import tempfile
 import urllib.request
+from collections.abc import Iterable
+from datetime import date, timedelta
 from pathlib import Path
+
+from ringlet.archive import Archive
+from ringlet.catalog import TYPES
+from ringlet.windows import Span, day_ms
 
 from .load import burst
 from .report import line, server
@@ -22,8 +28,8 @@ from .servers import settle
 
 ROOT = "/v2/usercollection"
 PAGES = {
-    "30 sleep documents": f"{ROOT}/sleep?start_date=2026-01-01&end_date=2026-02-20",
-    "30 daily_sleep documents": f"{ROOT}/daily_sleep?start_date=2026-01-01&end_date=2026-02-20",
+    "30 sleep documents": f"{ROOT}/sleep?start_date={{start}}&end_date={{end}}",
+    "30 daily_sleep documents": f"{ROOT}/daily_sleep?start_date={{start}}&end_date={{end}}",
     "1,000 heart-rate rows": f"{ROOT}/heartrate?start_datetime=2026-02-01T00:00:00Z&end_datetime=2026-02-20",
 }
 GOALS = {
@@ -38,22 +44,36 @@ def main(rounds: int = 5, seconds: float = 1.5) -> None:
         path = str(Path(folder) / "bench.db")
         settle(path, 90)
         prepared = Path(folder) / "prepared.json"
-        page = {"document_page": 30}
+        with Archive.open(path) as archive:
+            pages = {name: _thirty(archive, target) for name, target in PAGES.items()}
         with (
-            server({"serve": "cloud", "path": path, "keep": 0, **page}) as cold,
-            server({"serve": "cloud", "path": path, **page}) as hot,
+            server({"serve": "cloud", "path": path, "keep": 0}) as cold,
+            server({"serve": "cloud", "path": path}) as hot,
         ):
-            prepared.write_text(json.dumps(_answers(hot)))
+            prepared.write_text(json.dumps(_answers(hot, pages.values())))
             with server({"serve": "raw", "prepared": str(prepared)}) as raw:
                 if hasattr(os, "sched_setaffinity"):
                     os.sched_setaffinity(0, {1 % (os.cpu_count() or 1)})
-                for name, target in PAGES.items():
+                for name, target in pages.items():
                     _compare(name, target, cold, hot, raw, rounds, seconds)
 
 
-def _answers(hot: dict[str, object]) -> dict[str, object]:
+def _thirty(archive: Archive, target: str) -> str:
+    """The days that hold exactly thirty documents."""
+    kind = TYPES[target.rpartition("/")[2].partition("?")[0]]
+    user = archive.users()[0].id
+    for back in range(20, 60):
+        for first in range(60):
+            start = date(2025, 12, 10) + timedelta(days=first)
+            span = Span(day_ms(start), day_ms(start + timedelta(days=back)))
+            if len(archive.texts(user, kind, span)[0]) == 30:
+                return target.format(start=start, end=start + timedelta(days=back))
+    return target
+
+
+def _answers(hot: dict[str, object], targets: Iterable[str]) -> dict[str, object]:
     found: dict[str, object] = {}
-    for target in PAGES.values():
+    for target in targets:
         request = urllib.request.Request(f"http://127.0.0.1:{hot['port']}{target}")
         request.add_header("authorization", f"Bearer {hot['token']}")
         with urllib.request.urlopen(request) as answer:

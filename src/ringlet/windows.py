@@ -69,6 +69,8 @@ def parse_bound(text: str) -> int:
     `start_date=1` was answered with 200 and an empty list: the service's validator takes numbers as epoch
     seconds, and above 2e10 as milliseconds. Raises ValueError.
     """
+    if len(text) == 10 and text[4] == "-":
+        return day_ms(date.fromisoformat(text))
     text = text.strip()
     if re.fullmatch(r"[+-]?\d{1,15}", text):
         number = int(text)

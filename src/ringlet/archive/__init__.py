@@ -57,13 +57,11 @@ class Archive:
     ) -> Self:
         """Open the file at a path or `sqlite:///` URL; `:memory:` is an archive that forgets.
 
-        `timeout` is how many seconds to wait for another program that is writing. Every commit survives the end
-        of the program; unless `durable`, the last ones may go with the power, which is right for a writer that
-        can fetch them again. Raises ArchiveError.
+        `timeout` is how many seconds to wait for another program that is writing. Every commit survives the
+        end of the program; unless `durable`, the last ones may go with the power, which is right for a writer
+        that can fetch them again. Raises ArchiveError.
         """
-        return cls(
-            connect(path, create=create, read_only=read_only, timeout=timeout, durable=durable)
-        )
+        return cls(connect(path, create=create, read_only=read_only, timeout=timeout, durable=durable))
 
     @property
     def path(self) -> str:

@@ -164,9 +164,9 @@ def _put(
     if instant is None and not isinstance(kind, Documents):
         instant = _next_place(database, user, kind)
     database.execute(
-        f"{_INSERT} ON CONFLICT (user_id, type, id) DO UPDATE SET day = excluded.day, instant = excluded.instant,"
-        " version = excluded.version, seen_at = excluded.seen_at, deleted_at = NULL,"
-        " hash = excluded.hash, body = excluded.body",
+        f"{_INSERT} ON CONFLICT (user_id, type, id) DO UPDATE SET day = excluded.day,"
+        " instant = excluded.instant, version = excluded.version, seen_at = excluded.seen_at,"
+        " deleted_at = NULL, hash = excluded.hash, body = excluded.body",
         (user, kind.name, key, day, instant, version, seen_at, digest, body),
     )
     return outcome

@@ -10,8 +10,8 @@ from .layout import Instants, instants, split
 from .packing import Packed, run
 
 MOST = 1024
-"""Rows in a chunk, unless more share one instant: large enough to cost little each, small enough that a page of
-1,000 rows unpacks little more than itself."""
+"""Rows in a chunk, unless more share one instant: large enough to cost little each, small enough that a page
+of 1,000 rows unpacks little more than itself."""
 
 
 class Run:

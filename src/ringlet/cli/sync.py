@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 @options.profile
 @click.option("--since", metavar="DATE", help="Not further back: 30d, 2026-01 or 2026-01-19.")
 @click.option("--types", metavar="A,B", help="Only these data types.")
-@click.option("--connections", type=click.IntRange(1, 64), default=8, show_default=True, help="At once.")
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 64),
+    help="How many windows are fetched at once; left out, one from next door and eight from further away.",
+)
 @options.as_json
 @click.option("--fast", is_flag=True, help="Over aiohttp: less CPU for bulk work. Extra 'fast'.")
 def sync(
@@ -33,7 +37,7 @@ def sync(
     profile: str | None,
     since: str | None,
     types: str | None,
-    connections: int,
+    connections: int | None,
     as_json: bool,
     fast: bool,
 ) -> int:
@@ -62,7 +66,12 @@ def sync(
 
 
 async def _run(
-    client: AsyncClient, archive: Archive, names: list[str], since: date, connections: int, watching: Watcher
+    client: AsyncClient,
+    archive: Archive,
+    names: list[str],
+    since: date,
+    connections: int | None,
+    watching: Watcher,
 ) -> Report:
     from ..sync import Backfill
 
@@ -74,7 +83,7 @@ async def _run(
 
 
 def _client(
-    base_url: str | None, profile: str | None, connections: int, fast: bool, watching: Watcher
+    base_url: str | None, profile: str | None, connections: int | None, fast: bool, watching: Watcher
 ) -> AsyncClient:
     from ..client import AsyncClient
     from ..client.client import base_url_from
@@ -85,7 +94,7 @@ def _client(
     if fast:
         _need_aiohttp()
     transport = (AiohttpTransport if fast else AsyncHttpxTransport)(
-        base_url_from(base_url), connections=connections
+        base_url_from(base_url), connections=connections or 8
     )
     wallet = wallet_for(profile) if profile else None
     return AsyncClient(base_url=base_url, wallet=wallet, transport=Overheard(transport, watching.waiting))

@@ -136,7 +136,7 @@ class Usercollection:
             kept = self._kept.get(key)
             if kept is None:
                 kept = ok(self._list(self.archive, route.kind, access.user, query))
-                if _repeatable(route.kind, query) and self.settings.keep:
+                if self.settings.keep and _repeatable(route.kind, query):
                     self._keep(key, kept)
             return kept
         except ApiError as error:

@@ -14,7 +14,8 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -35,9 +36,13 @@ from ..errors import (
 from ..kinds import Samples, decode
 from ..models import PersonalInfo
 from ..windows import from_ms, to_ms
-from .plan import FIRST_RINGS, Window, horizon, plan, settled
+from .plan import FIRST_RINGS, Agenda, Window, horizon, plan, settled
 
 RESUME = timedelta(hours=1)
+NEAR = 0.03
+"""A first answer within so many seconds comes from next door: more connections only wait for each other."""
+AFAR = 8
+"""Connections to a server that is further away."""
 ME = TYPES["personal_info"]
 
 
@@ -83,7 +88,11 @@ class Report:
 
 
 class Backfill:
-    """One run of `ringlet sync`."""
+    """One run of `ringlet sync`.
+
+    `connections` is how many windows are fetched at once, and so how many are begun again after a `kill -9`;
+    None decides by how long the first answer takes.
+    """
 
     def __init__(
         self,
@@ -92,7 +101,7 @@ class Backfill:
         *,
         types: Iterable[str] = TYPES,
         since: date = FIRST_RINGS,
-        connections: int = 8,
+        connections: int | None = None,
         now: datetime | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
@@ -107,13 +116,15 @@ class Backfill:
 
     async def run(self) -> Report:
         """Fetch all that is missing. Raises what stops it before the first window."""
+        began = time.perf_counter()
         self._me = await self._ask(ME, {})
+        connections = self.connections or (1 if time.perf_counter() - began < NEAR else AFAR)
         me = decode(self._me[1][0], PersonalInfo)
         user = self.archive.user(me.id)
         resumed = self._begin(user)
         report = Report(me.id, {kind.name: Progress(kind) for kind in self.kinds}, resumed)
-        queue = self._queue(user, report)
-        workers = [self._work(user, queue, report) for _ in range(min(self.connections, len(queue)))]
+        agenda = self._agenda(user, report)
+        workers = [self._work(user, agenda, report) for _ in range(min(connections, len(agenda)))]
         try:
             async with asyncio.TaskGroup() as group:
                 for worker in workers:
@@ -140,27 +151,30 @@ class Backfill:
             self.archive.set_setting(f"sync.{user}.unfinished", "yes")
         return False
 
-    def _queue(self, user: int, report: Report) -> deque[Window]:
-        """The newest window of each type first, then the long series, then the rest: all newest first."""
-        ranked: list[tuple[tuple[int, bool, int], Window]] = []
-        for kind in self.kinds:
-            windows = plan(kind, self.since, horizon(kind, self.now), self.archive.done(user, kind.name))
-            report.types[kind.name].windows = len(windows)
-            for index, window in enumerate(windows):
-                ranked.append(((min(index, 1), not isinstance(kind, Samples), -window.end), window))
-        return deque(window for _, window in sorted(ranked, key=lambda one: one[0]))
+    def _agenda(self, user: int, report: Report) -> Agenda:
+        windows = {
+            kind.name: plan(kind, self.since, horizon(kind, self.now), self.archive.done(user, kind.name))
+            for kind in self.kinds
+        }
+        for name, some in windows.items():
+            report.types[name].windows = len(some)
+        return Agenda(windows)
 
-    async def _work(self, user: int, queue: deque[Window], report: Report) -> None:
-        while queue:
-            window = queue.popleft()
+    async def _work(self, user: int, agenda: Agenda, report: Report) -> None:
+        def pages(name: str) -> float:
+            progress = report.types[name]
+            if progress.done:
+                return progress.pages / progress.done
+            return math.inf if isinstance(progress.kind, Samples) else 1
+
+        while window := agenda.next(pages):
             progress = report.types[window.kind.name]
-            if progress.skipped:
-                continue
             try:
                 await self._fetch(user, window, progress)
             except (ScopeMissing, NotOffered, MembershipLapsed) as refused:
                 progress.skipped = refused.message
                 progress.offered = not isinstance(refused, NotOffered)
+                agenda.drop(window.kind.name)
             except (OuraBroken, RequestWrong) as failed:
                 progress.failures.append(f"{from_ms(window.start):%Y-%m-%d}: {failed.message}")
             self.on_progress(progress)
@@ -173,17 +187,21 @@ class Backfill:
     async def _fetch(self, user: int, window: Window, progress: Progress) -> None:
         kind = window.kind
         asked_at, pages = self._me if kind is ME else await self._ask(kind, window.params)
-        with self.archive.transaction():
-            if isinstance(kind, Samples):
-                counts = self.archive.put_samples(user, kind, pages, seen_at=asked_at)
-            else:
-                counts = Counts()
-                for page in pages:
-                    counts += self.archive.put(user, kind, page, seen_at=asked_at)
-            self.archive.finish(user, kind.name, window.start, window.end, counts, len(pages), asked_at)
+        counts = self._store(user, window, pages, asked_at)
         progress.done += 1
         progress.pages += len(pages)
         progress.added += counts.added
         progress.changed += counts.changed
         progress.unchanged += counts.unchanged
         progress.oldest = min(window.start, progress.oldest or window.start)
+
+    def _store(self, user: int, window: Window, pages: list[bytes], asked_at: int) -> Counts:
+        kind, counts = window.kind, Counts()
+        with self.archive.transaction():
+            if isinstance(kind, Samples):
+                counts = self.archive.put_samples(user, kind, pages, seen_at=asked_at)
+            else:
+                for page in pages:
+                    counts += self.archive.put(user, kind, page, seen_at=asked_at)
+            self.archive.finish(user, kind.name, window.start, window.end, counts, len(pages), asked_at)
+        return counts

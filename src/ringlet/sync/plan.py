@@ -8,12 +8,15 @@ Rules of this file:
   past. So every run asks again for the last `TRAILING` days.
 * The wearer's day may be tomorrow in UTC already: documents are asked for up to `AHEAD` beyond now.
 * What takes no window is one window from the beginning to the horizon: read once in every run.
-* Newest first, because that is what a person looks at first.
+* Newest first, because that is what a person looks at first. Beyond the newest window of each type, the types
+  whose windows take the most pages go first: a page is asked for when the one before it has come, so a long
+  chain begun last would keep one connection busy and the others idle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -103,3 +106,32 @@ def _cut(gap: Interval, stride: int) -> Iterator[Interval]:
         cut = cut if cut < end else max(start, end - stride)
         yield cut, end
         end = cut
+
+
+class Agenda:
+    """Which window to fetch next."""
+
+    def __init__(self, windows: Mapping[str, Sequence[Window]]) -> None:
+        self._left = {name: deque(some) for name, some in windows.items() if some}
+        self._newest = deque(self._left)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._left.values()))
+
+    def next(self, pages: Callable[[str], float]) -> Window | None:
+        """The next window, given how many pages a window of each type takes; None when all are taken."""
+        while self._newest:
+            name = self._newest.popleft()
+            if name in self._left:
+                return self._take(name)
+        return self._take(max(self._left, key=pages)) if self._left else None
+
+    def drop(self, name: str) -> None:
+        """Leave out what is left of a type."""
+        self._left.pop(name, None)
+
+    def _take(self, name: str) -> Window:
+        window = self._left[name].popleft()
+        if not self._left[name]:
+            del self._left[name]
+        return window
