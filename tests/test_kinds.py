@@ -171,7 +171,7 @@ def test_fields_that_are_not_known_yet_do_not_disturb() -> None:
 def test_raw_pages_are_the_bytes_that_came() -> None:
     one = b'[ {"id":"x","day":"2026-01-10","score":70.50, "new":1e2} ]'
     asked, pages = drive(
-        Catalog.daily_sleep.raw(start_date="2026-01-10", end_date="2026-01-11"),
+        Catalog.daily_sleep.raw(bytes, start_date="2026-01-10", end_date="2026-01-11"),
         [Response(200, b'{"data": %s , "next_token":"t"}' % one), Response(200, b'{"data":[]}')],
     )
     assert pages == [one, b"[]"]
@@ -183,7 +183,7 @@ def test_raw_pages_are_the_bytes_that_came() -> None:
 
 def test_the_raw_page_of_a_single_is_the_object() -> None:
     body = b'{ "id" : "me" }'
-    assert drive(Catalog.personal_info.raw(), [Response(200, body)])[1] == [body]
+    assert drive(Catalog.personal_info.raw(bytes), [Response(200, body)])[1] == [body]
 
 
 # --- One by its id ---

@@ -90,23 +90,25 @@ class Kind(Generic[D]):
         """A request for its route."""
         return Request(path=self.route, params=params, scope=self.scope)
 
-    def raw(self, **params: str) -> Flow[list[bytes]]:
-        """The `data` arrays of every page of a window sent as given, in Oura's own bytes."""
-        pages = yield from self._turn(RawPage, params)
-        return [bytes(page.data) for page in pages]
+    def raw(self, take: Callable[[bytes], T], **params: str) -> Flow[list[T]]:
+        """The `data` array of every page of a window sent as given, in Oura's own bytes.
+
+        `take` is given each as it comes, and what it makes of them is returned.
+        """
+        return self._turn(RawPage, lambda page: take(bytes(page.data)), params)
 
     def _pages(self, shape: type[T], params: dict[str, str]) -> Flow[list[T]]:
         page_of = cast("type[Page[T]]", cast(Any, Page)[shape])  # checkers refuse Page[variable]
-        pages = yield from self._turn(page_of, params)
-        return [one for page in pages for one in page.data]
+        pages = yield from self._turn(page_of, lambda page: page.data, params)
+        return pages[0] if len(pages) == 1 else [one for page in pages for one in page]
 
-    def _turn(self, page_of: type[P], params: dict[str, str]) -> Flow[list[P]]:
-        """All pages; a token that comes twice would never end."""
-        pages: list[P] = []
+    def _turn(self, page_of: type[P], take: Callable[[P], T], params: dict[str, str]) -> Flow[list[T]]:
+        """What `take` makes of every page; a token that comes twice would never end."""
+        pages: list[T] = []
         seen: set[str] = set()
         while True:
             page = decode((yield from ask(self.request(**params))), page_of)
-            pages.append(page)
+            pages.append(take(page))
             token = page.next_token
             if not token:
                 return pages
@@ -231,9 +233,9 @@ class LiveSamples(Samples[D]):
 class Single(Kind[D]):
     """One object, without an envelope."""
 
-    def raw(self, **params: str) -> Flow[list[bytes]]:
+    def raw(self, take: Callable[[bytes], T], **params: str) -> Flow[list[T]]:
         """The object in Oura's own bytes, as the only page."""
-        return [(yield from ask(self.request(**params)))]
+        return [take((yield from ask(self.request(**params))))]
 
     def get(self) -> Flow[D]:
         """The object."""

@@ -29,9 +29,10 @@ from .database import Database
 from .documents import Counts
 from .overview import TypeOverview
 from .progress import User
+from .runs import Run as Packed
 from .schema import connect
 
-__all__ = ["Archive", "Counts", "TypeOverview", "User"]
+__all__ = ["Archive", "Counts", "Packed", "TypeOverview", "User"]
 
 
 def now_ms() -> int:
@@ -104,11 +105,24 @@ class Archive:
         return documents.put(self._database, user, kind, data, now_ms() if seen_at is None else seen_at)
 
     def put_samples(
-        self, user: int, kind: Samples[Any], pages: Sequence[bytes], *, seen_at: int | None = None
+        self,
+        user: int,
+        kind: Samples[Any],
+        pages: Sequence[bytes | Packed | None],
+        *,
+        seen_at: int | None = None,
     ) -> Counts:
-        """Keep the rows of one answer: the JSON text of `data` of each of its pages, all in one call."""
+        """Keep the rows of one answer: the JSON text of `data` of each of its pages, all in one call.
+
+        A page may come packed already (see `pack`).
+        """
         seen_at = now_ms() if seen_at is None else seen_at
         return chunks.put(self._database, user, kind.name, pages, seen_at)
+
+    @staticmethod
+    def pack(kind: Samples[Any], page: bytes) -> Packed | None:
+        """The JSON text of a page's `data`, packed: most of the work of `put_samples`, without a database."""
+        return chunks.pack(kind.name, page)
 
     def delete(self, user: int, kind: AnyKind, id: str, at: int | None = None) -> bool:
         """Mark a document as deleted at a time (milliseconds UTC; default now); whether there was one."""

@@ -6,13 +6,14 @@ Rules of this file:
 * New rows replace the stored rows of the same instants and leave all others alone: an answer that is empty
   or short by mistake loses nothing. Rows of an older request give way to rows of a newer one.
 * Because rows of one instant are replaced together, the pages of one answer are put together: a page may end
-  between two rows of one instant.
+  between two rows of one instant. They may be packed one by one, each while the next is on its way.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -46,20 +47,39 @@ class Chunk(NamedTuple):
 _OF = "SELECT t0, t1, n, seen_at, encoding, body FROM chunks WHERE user_id = ? AND type = ?"
 
 
-def put(database: Database, user: int, name: str, pages: Sequence[bytes], seen_at: int) -> Counts:
-    """Keep the rows of one answer: the `data` arrays of its pages, asked for at `seen_at`."""
+def pack(name: str, page: bytes) -> Run | None:
+    """The rows of a page's `data` array, ready to be put; None if it is empty. Pure, and most of the work."""
     try:
-        # Taken whole, brackets off: pages seldom hold a blank, so this is their rows joined by commas.
-        text = b",".join(filter(None, map(_inside, pages)))
-        if not text:
-            return Counts()
-        rows = Run.of(text)
+        # Taken whole, brackets off: a page seldom holds a blank, so this is its rows joined by commas.
+        text = _inside(page)
+        return Run.of(text) if text else None
     except (msgspec.MsgspecError, ValueError) as error:
         raise ArchiveError(
             f"{name}: these are not samples: {error}", cure="ask for them again; nothing of them was saved"
         ) from error
+
+
+def put(
+    database: Database, user: int, name: str, pages: Sequence[bytes | Run | None], seen_at: int
+) -> Counts:
+    """Keep the rows of one answer: the `data` arrays of its pages, or what `pack` made of them."""
+    runs = [run for page in pages if (run := pack(name, page) if isinstance(page, bytes) else page)]
+    if not runs:
+        return Counts()
+    parted = all(before.times[-1] < after.times[0] for before, after in pairwise(runs))
+    if not parted or sum(len(run.times) for run in runs) < FEW * len(runs):
+        runs = [_joined(runs)]
     with database.transaction():
-        return _put(database, user, name, rows, seen_at)
+        chunks = _touched(database, user, name, runs[0].times[0], runs[-1].times[-1])
+        if chunks:
+            return _put_among(database, user, name, chunks, _joined(runs), seen_at)
+        for run in runs:
+            _write(database, user, name, run, seen_at)
+    return Counts(added=sum(len(run.times) for run in runs))
+
+
+def _joined(runs: Sequence[Run]) -> Run:
+    return runs[0] if len(runs) == 1 else Run.of(b",".join([run.text() for run in runs]))
 
 
 def _inside(page: bytes) -> bytes:
@@ -69,11 +89,9 @@ def _inside(page: bytes) -> bytes:
     return page[1:-1].strip()
 
 
-def _put(database: Database, user: int, name: str, new: Run, seen_at: int) -> Counts:
-    chunks = _touched(database, user, name, new)
-    if not chunks:
-        _write(database, user, name, new, seen_at)
-        return Counts(added=len(new.times))
+def _put_among(
+    database: Database, user: int, name: str, chunks: list[Chunk], new: Run, seen_at: int
+) -> Counts:
     packed = [chunk.unpack() for chunk in chunks]
     old_text, new_text = b",".join([one.text(0, one.n) for one in packed]), new.text()
     if old_text == new_text:
@@ -91,9 +109,8 @@ def _put(database: Database, user: int, name: str, new: Run, seen_at: int) -> Co
     return counts
 
 
-def _touched(database: Database, user: int, name: str, new: Run) -> list[Chunk]:
-    """The stored chunks that new rows fall into, and a small one on either side."""
-    first, last = new.times[0], new.times[-1]
+def _touched(database: Database, user: int, name: str, first: int, last: int) -> list[Chunk]:
+    """The stored chunks that rows from `first` to `last` fall into, and a small one on either side."""
     whose = (user, name)
     stored = database.all(
         "SELECT t0, t1, n FROM chunks WHERE user_id = ? AND type = ?"

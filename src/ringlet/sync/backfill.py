@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import cast
 
 from ..archive import Archive, Counts
@@ -117,7 +118,7 @@ class Backfill:
     async def run(self) -> Report:
         """Fetch all that is missing. Raises what stops it before the first window."""
         began = time.perf_counter()
-        self._me = await self._ask(ME, {})
+        self._me = to_ms(datetime.now(UTC)), await self.client.run(ME.raw(bytes))
         connections = self.connections or (1 if time.perf_counter() - began < NEAR else AFAR)
         me = decode(self._me[1][0], PersonalInfo)
         user = self.archive.user(me.id)
@@ -179,29 +180,29 @@ class Backfill:
                 progress.failures.append(f"{from_ms(window.start):%Y-%m-%d}: {failed.message}")
             self.on_progress(progress)
 
-    async def _ask(self, kind: AnyKind, params: dict[str, str]) -> tuple[int, list[bytes]]:
-        """When it was asked, and all pages of the answer."""
-        asked_at = to_ms(datetime.now(UTC))
-        return asked_at, await self.client.run(kind.raw(**params))
-
     async def _fetch(self, user: int, window: Window, progress: Progress) -> None:
-        kind = window.kind
-        asked_at, pages = self._me if kind is ME else await self._ask(kind, window.params)
-        counts = self._store(user, window, pages, asked_at)
+        kind, asked_at = window.kind, to_ms(datetime.now(UTC))
+        if isinstance(kind, Samples):
+            # Each page is packed while the others are on their way: packed all at the end, they would hold up
+            # everybody else's next request.
+            rows = await self.client.run(kind.raw(partial(self.archive.pack, kind), **window.params))
+            count = len(rows)
+            with self.archive.transaction():
+                counts = self.archive.put_samples(user, kind, rows, seen_at=asked_at)
+                self.archive.finish(user, kind.name, window.start, window.end, counts, count, asked_at)
+        else:
+            if kind is ME:
+                asked_at, pages = self._me
+            else:
+                pages = await self.client.run(kind.raw(bytes, **window.params))
+            count, counts = len(pages), Counts()
+            with self.archive.transaction():
+                for page in pages:
+                    counts += self.archive.put(user, kind, page, seen_at=asked_at)
+                self.archive.finish(user, kind.name, window.start, window.end, counts, count, asked_at)
         progress.done += 1
-        progress.pages += len(pages)
+        progress.pages += count
         progress.added += counts.added
         progress.changed += counts.changed
         progress.unchanged += counts.unchanged
         progress.oldest = min(window.start, progress.oldest or window.start)
-
-    def _store(self, user: int, window: Window, pages: list[bytes], asked_at: int) -> Counts:
-        kind, counts = window.kind, Counts()
-        with self.archive.transaction():
-            if isinstance(kind, Samples):
-                counts = self.archive.put_samples(user, kind, pages, seen_at=asked_at)
-            else:
-                for page in pages:
-                    counts += self.archive.put(user, kind, page, seen_at=asked_at)
-            self.archive.finish(user, kind.name, window.start, window.end, counts, len(pages), asked_at)
-        return counts
