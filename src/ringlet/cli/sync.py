@@ -48,11 +48,10 @@ def sync(
     import asyncio
 
     from . import places
-    from .watching import watcher
 
     names = _types(types)
     first = _since(since)
-    with places.for_writing(db, durable=False) as archive, watcher(archive.path, names, as_json) as watching:
+    with places.for_writing(db, durable=False) as archive, _watcher(archive.path, names, as_json) as watching:
         client = _client(base_url, profile, connections, fast, watching)
         try:
             report = asyncio.run(_run(client, archive, names, first, connections, watching))
@@ -63,6 +62,19 @@ def sync(
     if report.stopped_by:
         raise report.stopped_by
     return report.exit_code
+
+
+def _watcher(path: str, names: list[str], as_json: bool) -> Watcher:
+    """The watcher that suits who is looking."""
+    from . import screen
+
+    if as_json or not screen.moving():
+        from .watching import JsonLines, Lines
+
+        return JsonLines(path, names) if as_json else Lines(path, names)
+    from .bars import Bars
+
+    return Bars(path, names)
 
 
 async def _run(

@@ -212,17 +212,6 @@ def _line(**fields: Any) -> None:
     click.echo(json.dumps({"v": 1} | fields))
 
 
-def watcher(path: str, names: list[str], as_json: bool) -> Watcher:
-    """The watcher that suits who is looking."""
-    if as_json:
-        return JsonLines(path, names)
-    if not screen.moving():
-        return Lines(path, names)
-    from .bars import Bars
-
-    return Bars(path, names)
-
-
 def has_ended(one: Progress) -> bool:
     """Whether nothing more will come of a type in this run."""
     return bool(one.skipped) or one.done + len(one.failures) >= one.windows
