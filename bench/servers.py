@@ -31,7 +31,7 @@ def settle(path: str, days: int) -> None:
 def serve_cloud(spec: dict[str, Any]) -> None:
     archive = Archive.open(spec["path"])
     settings = Settings(
-        keep=spec.get("keep", 512),
+        keep=spec.get("keep", 32 << 20),
         document_page=spec.get("document_page"),
         latency=spec.get("latency", 0.0),
     )

@@ -14,6 +14,8 @@ import pytest
 from ringlet.catalog import ROUTES, TYPES, Catalog, kind_named
 from ringlet.kinds import Documents, Inventory, LiveSamples, Samples, Single
 from ringlet.oauth import SCOPES, scope_name
+from ringlet.person.documents import DOCUMENTS
+from ringlet.person.series import SERIES
 
 REFERENCE = Path(__file__).resolve().parents[1].parent / "shared/reference"
 SPECS = {
@@ -60,6 +62,10 @@ def test_the_twenty_data_types() -> None:
         "interbeat_interval",
         "personal_info",
     }
+
+
+def test_the_simulated_person_has_every_data_type_and_no_other() -> None:
+    assert {*DOCUMENTS, *SERIES, "personal_info", "ring_configuration"} == set(TYPES)
 
 
 def test_a_row_knows_its_name_and_its_route() -> None:

@@ -66,6 +66,12 @@ def test_every_kind_of_document_is_trimmed_by_the_day_of_the_wearer(name: str) -
     assert [one[kind.day] for one in sparse] == [str(A), str(B)]
 
 
+def test_a_sparse_document_whose_day_is_null_or_missing_is_kept() -> None:
+    rows: list[dict[str, Any]] = [{"id": "null", "day": None}, {"id": "missing"}]
+    _, found = drive(Catalog.daily_sleep.some(A, B, ["id"]), [page(*rows)])
+    assert found == rows
+
+
 def test_a_tag_is_filed_under_the_day_it_starts() -> None:
     assert Catalog.enhanced_tag.day == Catalog.rest_mode_period.day == "start_day"
 

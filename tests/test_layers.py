@@ -12,7 +12,7 @@ SRC = Path(__file__).resolve().parents[1] / "src/ringlet"
 LANGUAGE = ["errors", "wire", "windows", "models", "kinds", "faces", "catalog", "oauth", "webhooks"]
 ENDS = ["client", "person", "archive"]
 """The two ends and the memory: they speak the language and do not know each other."""
-ROOMS = [*LANGUAGE, *ENDS, "sync", "cloud", "web", "cli", "mcp", "testing"]
+ROOMS = [*LANGUAGE, *ENDS, "sync", "cloud", "web", "cli", "mcp", "testing", "__main__"]
 KNOWS: dict[str, set[str]] = {
     **{end: set() for end in ENDS},
     "sync": {"client", "archive"},

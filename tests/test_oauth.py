@@ -214,6 +214,31 @@ def test_when_both_hosts_refuse_the_last_refusal_is_raised() -> None:
     )
 
 
+def test_a_code_that_was_recognised_and_refused_is_tried_nowhere_else() -> None:
+    with pytest.raises(GrantError) as caught:
+        drive(exchange(APP, HOSTS, "a code"), [REFUSED])
+    assert caught.value.error == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "raised"),
+    [
+        ("invalid_scope", "invalid_client", "invalid_scope"),
+        ("invalid_request", "invalid_client", "invalid_request"),
+        ("invalid_client", "invalid_request", "invalid_request"),
+        ("invalid_client", "unsupported_grant_type", "unsupported_grant_type"),
+        ("unauthorized_client", "invalid_scope", "invalid_scope"),
+    ],
+)
+def test_when_both_hosts_refuse_the_refusal_that_tells_most_is_raised(
+    older: str, newer: str, raised: str
+) -> None:
+    answers = [Response(400, json.dumps({"error": error}).encode()) for error in (older, newer)]
+    with pytest.raises(GrantError) as caught:
+        drive(exchange(APP, HOSTS, "a code"), answers)
+    assert caught.value.error == raised
+
+
 @pytest.mark.parametrize("status", [403, 404, 500, 503])
 def test_any_other_refusal_is_final_because_the_code_may_be_spent(status: int) -> None:
     with pytest.raises((GrantError, OuraBroken)):
@@ -268,7 +293,7 @@ def test_a_grant_is_renewed_where_it_was_given_and_nowhere_else() -> None:
 
 def test_a_grant_that_does_not_know_its_host_tries_both() -> None:
     homeless = Tokens(access_token="stale", refresh_token="once")
-    asked, tokens = drive(refresh(APP, HOSTS, homeless), [REFUSED, GRANTED])
+    asked, tokens = drive(refresh(APP, HOSTS, homeless), [Response(400), GRANTED])
     assert [one.path for one in asked] == [OLDER, NEWER]
     assert tokens.token_url == NEWER
 
@@ -383,6 +408,29 @@ def test_without_tokens_nothing_is_sent() -> None:
         next(signed(ask(HERE), MemoryWallet(), APP, HOSTS))
     with pytest.raises(SignInNeeded):
         next(refresh(APP, HOSTS, Tokens(access_token="alone")))
+
+
+ABROAD = Tokens(access_token="hush", refresh_token="hush", token_url="https://other.test/oauth/token")
+
+
+def test_a_grant_of_another_cloud_is_never_sent() -> None:
+    for flow in (signed(ask(HERE), MemoryWallet(ABROAD), APP, HOSTS), refresh(APP, HOSTS, ABROAD)):
+        with pytest.raises(SignInNeeded, match="another cloud") as caught:
+            next(flow)
+        assert "OURA_API_BASE_URL" in caught.value.cure
+        assert "hush" not in str(caught.value) + caught.value.cure
+
+
+def test_a_grant_of_another_cloud_that_comes_while_waiting_is_not_sent_either() -> None:
+    wallet = MemoryWallet(STALE)
+    assert wallet.claim(), "the other"
+    flow = signed(ask(HERE), wallet, APP, HOSTS)
+    next(flow)
+    assert flow.send(EXPIRED) == PAUSE
+    wallet.save(ABROAD)
+    wallet.release()
+    with pytest.raises(SignInNeeded, match="another cloud"):
+        flow.send(WAITED)
 
 
 @pytest.mark.parametrize("token", ["hush\n", "hush\r\nx-other: 1", " hush", "h\u00fcsh", "hu\x00sh"])

@@ -17,7 +17,6 @@ from ringlet.windows import (
     default_days,
     default_instants,
     from_ms,
-    midnight,
     parse_bound,
     parse_instant,
     pieces,
@@ -48,6 +47,10 @@ def test_the_same_instant_in_another_zone_is_the_same_number(instant: datetime, 
 @given(st.datetimes(**YEARS))
 def test_an_instant_without_a_zone_is_utc(instant: datetime) -> None:
     assert to_ms(instant) == to_ms(instant.replace(tzinfo=UTC))
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 @given(st.dates())

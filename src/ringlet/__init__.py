@@ -1,5 +1,6 @@
-# ringlet: your Oura data, both ends of the wire. It asks (client), answers (cloud), remembers (archive) and
-# keeps up (sync). This file is a door, not a hall: the names people write, loaded when first touched.
+"""Your Oura data, both ends of the wire: ringlet asks (client), answers (cloud), remembers (archive) and
+keeps up (sync). This file is a door, not a hall: the names people write, loaded when first touched.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

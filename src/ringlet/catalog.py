@@ -1,7 +1,9 @@
 """THE TABLE. The API, one line per data type.
 
-Client methods, cloud routes, scopes, the simulated person, archive, sync windows, command-line arguments and
-documentation all read it. Adding a data type is one model in `models` and one line here.
+Client methods, cloud routes, scopes, archive views, sync windows, command-line arguments and the cloud's
+OpenAPI document all read it: to them a new data type is one model in `models` and one line here. The simulated
+person has a table of its own (`person.documents`), because how a document is made up is not the API's
+business; a test holds the two together.
 
     scope     what opens it; the portal's eleven names (`oauth.SCOPES`)
     instant   which field the live service compares with a window (see `windows`)
@@ -32,7 +34,7 @@ from .faces import (
     Shelf,
     Slot,
 )
-from .kinds import D, Documents, Inventory, Kind, LiveSamples, Samples, Single
+from .kinds import D, Documents, Inventory, LiveSamples, Samples, Single
 
 
 def documents(
@@ -126,4 +128,4 @@ def kind_named(name: str) -> AnyKind:
 
 _FOLDED = {name.lower(): kind for name, kind in TYPES.items()}
 
-__all__ = ["ROUTES", "TYPES", "AnyKind", "Catalog", "Kind", "kind_named"]
+__all__ = ["ROUTES", "TYPES", "AnyKind", "Catalog", "kind_named"]

@@ -159,7 +159,7 @@ class Documents(_WithIds[D]):
         if exact:
             return documents
         first, last = start.isoformat(), end.isoformat()
-        return [one for one in documents if first <= one.get(self.day, first) <= last]
+        return [one for one in documents if first <= (one.get(self.day) or first) <= last]
 
     def _window(self, start: date, end: date, exact: bool) -> dict[str, str]:
         if not exact:

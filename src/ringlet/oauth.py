@@ -3,11 +3,13 @@
 Names are those of RFC 6749 and RFC 7636. Oura has two identity systems side by side: the older host
 (`api.ouraring.com/oauth/token`) and the one that serves applications registered at developer.ouraring.com
 (`moi.ouraring.com/oauth/v2/ext/oauth-token`). An application of the second is refused by the first with 400
-or 401, so `Hosts.token` is a list, tried in order, and `Tokens.token_url` remembers which one worked.
+or 401, so `Hosts.token` is a list, tried in order, and `Tokens.token_url` remembers which one worked. A host
+that answers `invalid_grant` knew the application and has judged the code: no other host is asked.
 
 Rules of this file:
 * Refresh tokens are single use. A rotated token is stored before it is used; of all threads, tasks and
   processes that share a store, one renews and the others wait for it (`Wallet.claim`, and waiting is data).
+* A grant goes only to the cloud that gave it: one whose `token_url` is another's is never sent.
 * Secrets travel in bodies and headers, never in URLs, and never in a message.
 """
 
@@ -105,7 +107,7 @@ class App:
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A grant as it is kept: RFC 6749 section 5.1, when it was issued, and which token host gave it."""
+    """A grant as it is kept: RFC 6749 section 5.1, and which token host gave it."""
 
     access_token: str
     refresh_token: str | None = None
@@ -167,7 +169,7 @@ def authorize_url(
 
 
 def exchange(app: App, hosts: Hosts, code: str, pkce: Pkce | None = None) -> Flow[Tokens]:
-    """A code for tokens (RFC 6749 section 4.1.3). Raises GrantError."""
+    """A code for tokens (RFC 6749 section 4.1.3). Raises GrantError, OuraBroken."""
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri}
     if pkce:
         form["code_verifier"] = pkce.verifier
@@ -175,7 +177,11 @@ def exchange(app: App, hosts: Hosts, code: str, pkce: Pkce | None = None) -> Flo
 
 
 def refresh(app: App, hosts: Hosts, tokens: Tokens) -> Flow[Tokens]:
-    """New tokens for the refresh token, which is spent by asking. Raises GrantError."""
+    """New tokens for the refresh token, which is spent by asking.
+
+    Raises SignInNeeded (nothing was sent), GrantError, OuraBroken.
+    """
+    _at_home(tokens, hosts)
     if not tokens.refresh_token:
         raise SignInNeeded("this grant has no refresh token", cure="sign in again")
     urls = (tokens.token_url,) if tokens.token_url else hosts.token
@@ -191,7 +197,7 @@ def refresh(app: App, hosts: Hosts, tokens: Tokens) -> Flow[Tokens]:
 
 
 def revoke(hosts: Hosts, token: str) -> Flow[None]:
-    """End a grant. An answer of 401 means that it had ended already."""
+    """End a grant. An answer of 401 means that it had ended already. Raises GrantError, OuraBroken."""
     body = urlencode({"token": token, "access_token": token}).encode()
     response = yield Request(path=hosts.revoke, method="POST", headers=_FORM, body=body, bearer=False)
     if response.status >= 400 and response.status != 401:
@@ -204,7 +210,7 @@ _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "applica
 def _token(app: App, urls: tuple[str, ...], form: dict[str, str]) -> Flow[Tokens]:
     form |= {"client_id": app.client_id, "client_secret": app.client_secret}
     body = urlencode({k: v for k, v in form.items() if v}).encode()
-    response = Response(0)
+    refusals: list[GrantError | OuraBroken] = []
     for url in urls:
         response = yield Request(path=url, method="POST", headers=_FORM, body=body, bearer=False)
         if response.status < 400:
@@ -213,9 +219,20 @@ def _token(app: App, urls: tuple[str, ...], form: dict[str, str]) -> Flow[Tokens
             except msgspec.MsgspecError as broken:
                 raise OuraBroken("the token endpoint answered something else", status=502) from broken
             return msgspec.structs.replace(tokens, token_url=url)
-        if response.status not in (400, 401):
+        refusals.append(refused := _refused(response))
+        if response.status not in (400, 401) or _weight(refused) == _JUDGED:
             break
-    raise _refused(response)
+    raise max(reversed(refusals), key=_weight)  # of equals the last
+
+
+_JUDGED = 3
+
+
+def _weight(refused: GrantError | OuraBroken) -> int:
+    """How much a refusal tells: least where the host may just not know the application."""
+    if isinstance(refused, OuraBroken):
+        return 2
+    return {"invalid_client": 0, "invalid_request": 1, "invalid_grant": _JUDGED}.get(refused.error, 2)
 
 
 class _OAuthProblem(msgspec.Struct):
@@ -263,7 +280,10 @@ POLL = 0.05
 
 
 def signed(flow: Flow[R], wallet: Wallet, app: App | None, hosts: Hosts) -> Flow[R]:
-    """The same flow with every request signed; a refused token is renewed once and the request replayed."""
+    """The same flow with every request signed; a refused token is renewed once and the request replayed.
+
+    Raises SignInNeeded, GrantError, OuraBroken.
+    """
 
     def sign(request: Request) -> Flow[Response]:
         if request.bearer and request.path:
@@ -277,18 +297,21 @@ def _send_signed(request: Request, wallet: Wallet, app: App | None, hosts: Hosts
     tokens = wallet.load()
     if tokens is None:
         raise SignInNeeded("there is no access token")
-    response = yield _sign(request, tokens)
+    response = yield _sign(request, tokens, hosts)
     # "not authorized" is a live token without the scope: a new one would be refused alike.
     if response.status != 401 or b"not authorized" in response.body:
         return response
     if app is None or not tokens.refresh_token:
         return response
     fresh = yield from renew(wallet, app, hosts, stale=tokens)
-    return (yield _sign(request, fresh))
+    return (yield _sign(request, fresh, hosts))
 
 
 def renew(wallet: Wallet, app: App, hosts: Hosts, *, stale: Tokens) -> Flow[Tokens]:
-    """The tokens after `stale`: those that somebody else already fetched, or fresh ones, stored."""
+    """The tokens after `stale`: those that somebody else already fetched, or fresh ones, stored.
+
+    Raises SignInNeeded, GrantError, OuraBroken.
+    """
     while not wallet.claim():
         yield from pause(POLL)
     try:
@@ -304,7 +327,16 @@ def renew(wallet: Wallet, app: App, hosts: Hosts, *, stale: Tokens) -> Flow[Toke
         wallet.release()
 
 
-def _sign(request: Request, tokens: Tokens) -> Request:
+def _at_home(tokens: Tokens, hosts: Hosts) -> None:
+    if tokens.token_url and tokens.token_url not in hosts.token:
+        raise SignInNeeded(
+            "these tokens belong to another cloud",
+            cure="sign in to this one, or point OURA_API_BASE_URL back to theirs",
+        )
+
+
+def _sign(request: Request, tokens: Tokens, hosts: Hosts) -> Request:
+    _at_home(tokens, hosts)
     token = tokens.access_token
     # A line break read along with a token from a file is common; HTTP libraries quote what they refuse.
     if not token.isascii() or not token.isprintable() or " " in token:

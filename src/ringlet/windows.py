@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal, TypeAlias
 
 from .errors import WindowError
@@ -166,8 +166,3 @@ def pieces(start: datetime, end: datetime, stride: timedelta) -> Iterator[tuple[
         stop = end if end - start <= stride else start + stride
         yield start, stop
         start = stop
-
-
-def midnight(day: date) -> datetime:
-    """00:00 UTC of a day, as a datetime."""
-    return datetime.combine(day, time(), tzinfo=UTC)

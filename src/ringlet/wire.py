@@ -1,4 +1,7 @@
-"""What crosses the border between the two ends: Request, Response, Flow. No I/O, no clock.
+"""What crosses the border between the two ends: Request, Response, Flow. No I/O.
+
+The clock is read in two places, both about `Retry-After`: where it is a date and the answer carries no `Date`
+to compare it with, and in `refusal`, which says as an instant when to come back.
 
 A *flow* is a generator: it yields requests, is sent their responses, and returns a value. All that the client
 knows (pages, refresh, retry) is written once, as flows; `Client` and `AsyncClient` only carry them out.
@@ -165,7 +168,7 @@ _SECONDS = re.compile("[0-9]{1,9}")  # thirty years; a longer number is no waiti
 
 
 def ask(request: Request) -> Flow[bytes]:
-    """One request; the body of its answer, or the error that its refusal means."""
+    """One request; the body of its answer. Raises ApiError, as its refusal means."""
     response = yield request
     if response.status < 400:
         return response.body

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ringlet.archive import Archive, Counts
 from ringlet.archive.runs import MOST
 from ringlet.catalog import Catalog
-from ringlet.errors import ArchiveError, UsageError
+from ringlet.errors import OuraBroken, UsageError
 from ringlet.windows import DAY_MS, Span, from_ms, parse_instant
 
 HEART = Catalog.heartrate
@@ -93,10 +93,10 @@ def test_the_archive_holds_what_a_plain_model_holds(
 
 def test_the_same_rows_again_write_nothing(archive: Archive, me: int) -> None:
     pages = [page_of(*(row(second * 300) for second in range(start, start + 1000))) for start in (0, 1000)]
-    assert archive.put_samples(me, HEART, pages) == Counts(added=2000)
+    assert archive.put_samples(me, HEART, pages, seen_at=7) == Counts(added=2000)
     before = archive.generation
-    assert archive.put_samples(me, HEART, pages) == Counts(unchanged=2000)
-    assert archive.put_samples(me, HEART, pages[1:]) == Counts(unchanged=1000)
+    assert archive.put_samples(me, HEART, pages, seen_at=7) == Counts(unchanged=2000)
+    assert archive.put_samples(me, HEART, pages[1:], seen_at=7) == Counts(unchanged=1000)
     assert archive.generation == before
 
 
@@ -171,7 +171,7 @@ def test_a_page_may_go_on_after_rows_have_gone(archive: Archive, me: int) -> Non
 def test_what_is_not_samples_is_refused_and_nothing_of_it_kept(
     archive: Archive, me: int, page: bytes
 ) -> None:
-    with pytest.raises(ArchiveError, match="not samples"):
+    with pytest.raises(OuraBroken, match="not samples"):
         archive.put_samples(me, HEART, [page_of(row(0)), page])
     assert held(archive, me) == []
 

@@ -14,7 +14,7 @@ from ringlet.archive import Archive, Counts
 from ringlet.archive.documents import _statements
 from ringlet.archive.schema import connect
 from ringlet.catalog import TYPES
-from ringlet.errors import ArchiveError, UsageError
+from ringlet.errors import OuraBroken, UsageError
 from ringlet.windows import DAY_MS, Profile, Span, day_ms, parse_instant
 
 SLEEP = TYPES["sleep"]
@@ -40,8 +40,16 @@ def test_the_same_body_again_changes_nothing(archive: Archive, me: int) -> None:
     body = daily("a", "2026-01-01")
     assert archive.put(me, DAILY, body, seen_at=1) == Counts(added=1)
     before = archive.generation
-    assert archive.put(me, DAILY, b"[" + body + b"]", seen_at=2) == Counts(unchanged=1)
+    assert archive.put(me, DAILY, b"[" + body + b"]", seen_at=1) == Counts(unchanged=1)
     assert archive.generation == before
+
+
+def test_what_was_asked_for_before_a_body_was_confirmed_is_old_news(archive: Archive, me: int) -> None:
+    body, other = daily("a", "2026-01-01", 1), daily("a", "2026-01-01", 2)
+    archive.put(me, DAILY, body, seen_at=100)
+    assert archive.put(me, DAILY, body, seen_at=300) == Counts(unchanged=1)
+    assert archive.put(me, DAILY, other, seen_at=200) == Counts(unchanged=1)
+    assert archive.document(me, DAILY, "a") == body
 
 
 def test_another_body_keeps_the_one_before(archive: Archive, me: int) -> None:
@@ -120,7 +128,7 @@ def test_a_document_that_is_given_an_id_later_stays_one_document(archive: Archiv
 def test_what_is_not_a_document_is_refused_and_nothing_of_it_kept(
     archive: Archive, me: int, body: bytes
 ) -> None:
-    with pytest.raises(ArchiveError, match="not a document"):
+    with pytest.raises(OuraBroken, match="not a document"):
         archive.put(me, DAILY, body)
     assert archive.overview(me) == []
 

@@ -154,16 +154,18 @@ def test_a_taken_port_is_the_first_thing_said(ringlet, refused):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org"])
 def test_the_network_is_let_in_only_on_purpose(ringlet, refused, host):
-    refused(ringlet("serve", "--demo", "--host", host, "--port", "0"), 2, "health data", "--admin-token")
+    refused(
+        ringlet("serve", "--demo", "--host", host, "--port", "0"), 2, "health data", "RINGLET_ADMIN_TOKEN"
+    )
 
 
 def test_on_purpose(ringlet):
     cloud = ringlet.start(
         *("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json", "--host", "0.0.0.0"),
-        RINGLET_ADMIN_TOKEN="chosen",
+        RINGLET_ADMIN_TOKEN="chosen-by-somebody",
     )
     ready = first_line(cloud)
-    assert ready["admin_token"] == "chosen"
+    assert ready["admin_token"] == "chosen-by-somebody"
     assert ready["api"].startswith("http://127.0.0.1:")
     assert get(f"{ready['api']}/_ringlet/health")["status"] == "ok"
     assert ended(cloud)[0] == 0

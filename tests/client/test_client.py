@@ -22,7 +22,7 @@ from ringlet.client import AsyncClient, Client, FileWallet, MemoryWallet
 from ringlet.client.client import OURA_API, app_from, base_url_from
 from ringlet.client.tokens import wallet_for
 from ringlet.client.transport import AiohttpTransport
-from ringlet.errors import ConnectionLost, DocumentGone, SignInNeeded, TokenDead
+from ringlet.errors import ConnectionLost, DocumentGone, SignInNeeded, TokenDead, UsageError
 from ringlet.models import HeartRate
 from ringlet.oauth import OURA, App, Tokens
 from ringlet.wire import Flow, Patience, Request, Response, pause
@@ -170,6 +170,41 @@ def test_without_a_base_url_it_is_oura_s_own() -> None:
     with Client("a-token") as client:
         assert (client.base_url, client.hosts) == (OURA_API, OURA)
     assert base_url_from("http://localhost:1/under/v2/usercollection") == "http://localhost:1/under"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:hush@api.test",
+        "https://hush@api.test/v2",
+        "https://@api.test",
+        "me:hush@api.test",
+        "https://api.test?key=hush",
+        "https://api.test/v2/usercollection?",
+        "https://api.test/#hush",
+    ],
+)
+def test_a_base_url_with_more_than_a_place_is_refused_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("OURA_API_BASE_URL", url)
+    for given in (url, None):
+        with pytest.raises(UsageError, match="no user") as caught:
+            base_url_from(given)
+        assert "hush" not in str(caught.value) + caught.value.cure
+
+
+@pytest.mark.parametrize("url", ["api.test", "ftp://api.test", "https://", "/v2"])
+def test_a_base_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="is no base URL"):
+        base_url_from(url)
+
+
+def test_a_grant_of_another_cloud_is_not_sent_to_this_one(server: Server) -> None:
+    abroad = Tokens(access_token="hush", refresh_token="hush", token_url=OURA.token[0])
+    with Client(base_url=server.url, wallet=MemoryWallet(abroad)) as client, pytest.raises(SignInNeeded):
+        client.personal_info.get()
+    assert server.asked == []
 
 
 def test_the_sandbox_has_its_own_routes_and_needs_no_account(server: Server) -> None:

@@ -1,5 +1,6 @@
 """Where a grant is kept: what is stored, what survives a kill, and who may renew."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -127,6 +128,32 @@ def test_a_file_that_is_none_of_ours_is_a_clear_error(path: Path, content: bytes
     assert caught.value.cure
 
 
+@posix_only
+def test_every_folder_that_had_to_be_made_is_its_owner_s_alone(tmp_path: Path) -> None:
+    upper = tmp_path / "a"
+    for at, act in enumerate((lambda it: it.save(OLD), FileWallet.claim)):
+        folder = upper / f"b{at}" / "c"
+        act(FileWallet(folder / "default.json"))
+        for made in (upper, folder.parent, folder):
+            assert stat.S_IMODE(made.stat().st_mode) == 0o700
+
+
+def test_a_disk_that_refuses_is_an_error_that_names_the_path_and_a_way_out(path: Path) -> None:
+    path.mkdir(parents=True)
+    (path / "in the way").touch()
+    wallet = FileWallet(path)
+    for act, words in (
+        (wallet.load, "cannot be read"),
+        (lambda: wallet.save(NEW), "cannot be written"),
+        (wallet.forget, "cannot be deleted"),
+    ):
+        with pytest.raises(RingletError, match=words) as caught:
+            act()
+        assert str(path) in str(caught.value)
+        assert caught.value.cure
+    assert [file.name for file in path.parent.iterdir()] == [path.name], "and leaves no litter"
+
+
 def test_forgotten_tokens_are_gone_even_twice(path: Path) -> None:
     wallet = FileWallet(path)
     wallet.save(OLD)
@@ -209,11 +236,42 @@ def test_a_claim_that_cannot_be_tried_can_be_tried_again(path: Path) -> None:
     path.parent.write_bytes(b"a file where the folder should be")
     wallet = FileWallet(path)
     for _ in range(2):
-        with pytest.raises(OSError, match="exists"):
+        with pytest.raises(RingletError, match="cannot be opened"):
             wallet.claim()
     path.parent.unlink()
     assert wallet.claim()
     wallet.release()
+
+
+@posix_only
+def test_a_file_system_without_locks_is_an_error_and_no_endless_wait(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some network file systems answer; a claim that another holds is answered differently."""
+    import fcntl
+
+    def refuse(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    wallet = FileWallet(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", refuse)
+        for _ in range(2):
+            with pytest.raises(RingletError, match="cannot be locked: No locks available") as caught:
+                wallet.claim()
+        assert str(path) in str(caught.value)
+        assert "keep the tokens on another" in caught.value.cure
+    assert wallet.claim(), "nothing stayed behind"
+    wallet.release()
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="this platform follows every link")
+def test_a_link_in_place_of_the_lock_is_not_followed(path: Path, tmp_path: Path) -> None:
+    path.parent.mkdir()
+    path.with_name(path.name + ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RingletError, match="cannot be opened"):
+        FileWallet(path).claim()
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_releasing_what_is_not_held_is_harmless(path: Path) -> None:

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from ringlet import __version__
-from ringlet.client.transport import AiohttpTransport, AsyncHttpxTransport, HttpxTransport
-from ringlet.errors import ConnectionLost
+from ringlet.client.transport import AiohttpTransport, AsyncHttpxTransport, HttpxTransport, _is_here
+from ringlet.errors import ConnectionLost, UsageError
 from ringlet.wire import Request, Response
 
 Send = Callable[..., list[Response]]
@@ -118,7 +118,7 @@ REQUESTS = [
 
 
 def test_the_three_libraries_send_the_same_and_give_the_same_answers(echo: str) -> None:
-    absolute = Request(path=f"{echo}/absolute", params={"q": "1"})
+    absolute = Request(path=f"{echo}/absolute", params={"q": "1"}, bearer=False)
     answers = [send(echo, *REQUESTS, absolute) for send in SENDERS.values()]
     for one, two, three in zip(*answers, strict=True):
         assert one.status == two.status == three.status
@@ -150,9 +150,62 @@ def test_a_body_arrives_as_it_is(echo: str, send: Send) -> None:
 
 @each
 def test_an_absolute_path_leaves_the_base_url_alone(echo: str, send: Send) -> None:
-    (answer,) = send("http://nowhere.invalid", Request(path=f"{echo}/token?its=own"))
+    (answer,) = send("http://nowhere.invalid", Request(path=f"{echo}/token?its=own", bearer=False))
     seen = json.loads(answer.body)
     assert (seen["path"], seen["query"]) == ("/token", [["its", "own"]])
+
+
+@each
+@pytest.mark.parametrize("path", ["{}/here", "v2/here", "@nowhere.invalid/", ":80/", ".nowhere.invalid/"])
+def test_a_signed_request_cannot_choose_its_own_host(echo: str, send: Send, path: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        send(echo, Request(path=path.format(echo), headers={"authorization": "Bearer hush"}))
+    assert "hush" not in str(caught.value) + caught.value.cure
+
+
+def use_proxy(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("http_proxy", url)
+
+
+@each
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_this_machine_is_reached_without_the_proxy_of_the_environment(
+    echo: str, send: Send, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusing() as proxy:
+        use_proxy(monkeypatch, proxy)
+        (answer,) = send(echo.replace("127.0.0.1", host), Request(path="/here"))
+    assert json.loads(answer.body)["path"] == "/here"
+
+
+@pytest.mark.parametrize("send", [blocking, awaited(AsyncHttpxTransport)], ids=["httpx2", "httpx2, awaited"])
+def test_other_machines_are_reached_through_the_proxy_of_the_environment(
+    echo: str, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_proxy(monkeypatch, echo)
+    (answer,) = send("http://nowhere.invalid", Request(path="/here"))
+    assert json.loads(answer.body)["path"] == "/here"
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:1", True),
+        ("http://127.9.9.9/under", True),
+        ("http://[::1]:8765", True),
+        ("https://LocalHost", True),
+        ("https://api.ouraring.com", False),
+        ("http://127.0.0.1.nowhere.invalid", False),
+        ("http://192.168.0.1", False),
+        ("http://[::1", False),
+        ("localhost:8765", False),
+    ],
+)
+def test_what_this_machine_is_called(url: str, here: bool) -> None:
+    assert _is_here(url) is here
 
 
 @each

@@ -697,3 +697,27 @@ def test_nothing_secret_is_in_the_file_after_a_whole_run(make, tmp_path):
     for secret in told:
         assert secret.encode() not in written
     assert not re.search(rb"_[01]XRNGLT_", written)
+
+
+@pytest.mark.parametrize(
+    ("header", "value"), [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")]
+)
+def test_a_decision_that_another_site_sent_is_refused(live, browser, header, value):
+    """A correct cookie and csrf are not enough when the browser itself names another origin."""
+    query = browser.query()
+    page = Form(browser.open(query).text)
+    form = [*page.hidden.items(), ("decision", "allow"), *(("granted", name) for name in page.boxes)]
+    sent = browser.cookies() | {header: value, "host": "localhost"}
+    stays(live(AUTHORIZE, query, method="POST", form=form, headers=sent), "Not from here")
+    own = browser.cookies() | {
+        "origin": "http://localhost",
+        "sec-fetch-site": "same-origin",
+        "host": "localhost",
+    }
+    assert live(AUTHORIZE, query, method="POST", form=form, headers=own).status == 302
+
+
+def test_a_name_that_is_not_ours_is_not_answered(live):
+    """DNS rebinding: a page of another site whose name was pointed at this machine."""
+    assert live(AUTHORIZE, headers={"host": "evil.example"}).status == 421
+    assert live(AUTHORIZE, headers={"host": "[::1]:8765"}).status == 400

@@ -416,3 +416,19 @@ def test_after_an_hour_a_run_begins_anew_with_the_last_days(
     trailing = ("daily_sleep", "2026-02-22T00:00:00.000Z", "2026-03-02T23:59:59.999Z")
     assert trailing in [one.window for one in cloud.asked()[before:]]
     assert holdings(mine) == holdings_at(cloud.path)
+
+
+def test_a_document_that_is_none_fails_its_window_and_nothing_else(
+    serve: Callable[..., Running], mine: Archive
+) -> None:
+    cloud = serve()
+    with Archive.open(cloud.path) as theirs:
+        theirs.database.execute(
+            "UPDATE documents SET body = ? WHERE type = 'sleep'"
+            " AND id = (SELECT min(id) FROM documents WHERE type = 'sleep')",
+            (b'{"id":7,"bedtime_start":"whenever"}',),
+        )
+    report = sync(cloud, mine)
+    assert report.exit_code == 3
+    assert "not a document" in report.types["sleep"].failures[0]
+    assert [name for name, one in report.types.items() if not one.complete] == ["sleep"]

@@ -79,6 +79,10 @@ class Archive:
         """A number that grows whenever anything visible may have changed, by this or another connection."""
         return self._database.generation
 
+    def wait_at_most(self, seconds: float) -> None:
+        """How long to wait from now on for another program that is writing."""
+        self._database.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing: `with archive.transaction(): put ...; finish ...`. May be nested."""
         return self._database.transaction()

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from ..errors import ArchiveError, UsageError
+from ..errors import OuraBroken, UsageError
 from ..windows import Span, parse_instant
 from .database import Database
 from .documents import Counts
@@ -54,8 +54,8 @@ def pack(name: str, page: bytes) -> Run | None:
         text = _inside(page)
         return Run.of(text) if text else None
     except (msgspec.MsgspecError, ValueError) as error:
-        raise ArchiveError(
-            f"{name}: these are not samples: {error}", cure="ask for them again; nothing of them was saved"
+        raise OuraBroken(
+            f"{name}: these are not samples: {error}", status=502, cure="nothing of them was saved"
         ) from error
 
 
@@ -95,6 +95,7 @@ def _put_among(
     packed = [chunk.unpack() for chunk in chunks]
     old_text, new_text = b",".join([one.text(0, one.n) for one in packed]), new.text()
     if old_text == new_text:
+        _confirm(database, user, name, chunks, seen_at)
         return Counts(unchanged=len(new.times))
     if chunks[-1].t1 < new.times[0]:
         merged, counts = old_text + b"," + new_text, Counts(added=len(new.times))
@@ -106,7 +107,17 @@ def _put_among(
             (user, name, chunks[0].t0, chunks[-1].t0),
         )
         _write(database, user, name, Run.of(merged), max(seen_at, *(chunk.seen_at for chunk in chunks)))
+    else:
+        _confirm(database, user, name, chunks, seen_at)
     return counts
+
+
+def _confirm(database: Database, user: int, name: str, chunks: Sequence[Chunk], seen_at: int) -> None:
+    """An answer brought nothing new, and is newer news than what stands here."""
+    database.execute(
+        "UPDATE chunks SET seen_at = ? WHERE user_id = ? AND type = ? AND t0 BETWEEN ? AND ? AND seen_at < ?",
+        (seen_at, user, name, chunks[0].t0, chunks[-1].t0, seen_at),
+    )
 
 
 def _touched(database: Database, user: int, name: str, first: int, last: int) -> list[Chunk]:

@@ -20,7 +20,7 @@ from typing import Protocol, cast
 import msgspec
 
 from ..catalog import AnyKind
-from ..errors import ArchiveError, UsageError
+from ..errors import OuraBroken, UsageError
 from ..kinds import Documents, Single
 from ..windows import Profile, Span, parse_instant
 from .database import Database, Row
@@ -68,8 +68,8 @@ def put(database: Database, user: int, kind: AnyKind, data: bytes, seen_at: int)
         bodies = split(data) if data.lstrip()[:1] == b"[" else [data]
         keyed = [(*_key(kind, body), body) for body in bodies]
     except (msgspec.MsgspecError, ValueError) as error:
-        raise ArchiveError(
-            f"{kind.name}: this is not a document: {error}", cure="ask for it again; nothing of it was saved"
+        raise OuraBroken(
+            f"{kind.name}: this is not a document: {error}", status=502, cure="nothing of it was saved"
         ) from error
     tally = {"added": 0, "changed": 0, "unchanged": 0}
     with database.transaction():
@@ -153,7 +153,15 @@ def _put(
         version, outcome = 1, "added"
     else:
         version, stored_at, deleted_at, stored, place = row
-        if seen_at < max(stored_at, deleted_at or stored_at) or (digest == stored and deleted_at is None):
+        if seen_at < max(stored_at, deleted_at or stored_at):
+            return "unchanged"
+        if digest == stored and deleted_at is None:
+            # Confirmed: an answer to a request sent before this one is older news than what stands here.
+            if seen_at > stored_at:
+                database.execute(
+                    "UPDATE documents SET seen_at = ? WHERE user_id = ? AND type = ? AND id = ?",
+                    (seen_at, user, kind.name, key),
+                )
             return "unchanged"
         outcome = "changed"
         if not isinstance(kind, Documents):

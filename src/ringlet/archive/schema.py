@@ -5,7 +5,7 @@ The tables, in plain words:
     users       who: Oura's id of a person, or a local name
     documents   each document as it came (`body`), and beside it what finds it again
     revisions   earlier bodies of documents, compressed, append only
-    chunks      runs of samples, never across midnight UTC, compressed (see `packing`)
+    chunks      runs of about a thousand samples, compressed (see `packing`)
     windows     which stretches of time a backfill has completed
     settings    small texts by name
 
@@ -99,6 +99,11 @@ def connect(
     place: str | Path, *, create: bool, read_only: bool, timeout: float, durable: bool = True
 ) -> Database:
     """Open the archive at a path, a `sqlite:///` URL or `:memory:`. Raises ArchiveError."""
+    if sqlite3.sqlite_version_info < (3, 35):
+        raise ArchiveError(
+            f"SQLite {sqlite3.sqlite_version} is too old for an archive",
+            cure="use a Python that brings SQLite 3.35 or newer",
+        )
     path = _path(place)
     if path != MEMORY:
         _prepare(Path(path), create=create and not read_only)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 import webbrowser
 from collections.abc import Callable, Generator
@@ -72,9 +73,13 @@ class Ready:
         who = self.users[0] if self.users else "NAME"
         return [
             ("API", f"{self.api}/v2/usercollection/daily_sleep"),
-            ("wearers", ", ".join(self.users) or "none yet: ringlet sync fills the archive"),
+            (
+                "wearers",
+                ", ".join(map(ascii, self.users)).replace("'", "")
+                or "none yet: ringlet sync fills the archive",
+            ),
             ("token", f'curl -X POST -H "Authorization: Bearer {self.admin_token}" \\'),
-            ("", f"     -d '{json.dumps({'user': who})}' {self.api}/_ringlet/tokens"),
+            ("", f"     -d {shlex.quote(json.dumps({'user': who}))} {self.api}/_ringlet/tokens"),
             ("use it", f"export OURA_API_BASE_URL={self.api} OURA_ACCESS_TOKEN=...   # the token from there"),
             ("stop", "^C"),
         ]

@@ -72,22 +72,31 @@ def serve(
     if demo and context.get_parameter_source("db") is not ParameterSource.COMMANDLINE:
         db = None
     with listener, _archive(db, demo) as archive:
-        cloud = _cloud(archive, clock, profile, seed, admin_token)
+        cloud = _cloud(archive, host, clock, profile, seed, admin_token)
         ready = _settled(cloud, address(listener), days, seed) if demo else _plain(cloud, address(listener))
         cloud_server.run(cloud, listener, lambda: ready.announce(ready_as, open_browser))
 
 
 def check_host(host: str, admin_token: str | None) -> None:
     """Let the network in only on purpose. Raises UsageError."""
-    try:
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = False
-    if not local and not admin_token:
+    if not is_local(host) and len(admin_token or "") < LONG:
         raise UsageError(
             f"listening on {host} lets others reach health data",
-            cure="leave --host out, or choose the token that opens the controls: --admin-token SECRET",
+            cure="leave --host out, or choose the token that opens the controls in RINGLET_ADMIN_TOKEN,"
+            f" {LONG} characters at least",
         )
+
+
+LONG = 16
+"""Characters that cannot be guessed."""
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach a host."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def address(listener: socket.socket) -> str:
@@ -108,11 +117,20 @@ def _archive(db: str | None, demo: bool) -> Archive:
     return places.for_demo(db) if demo else places.for_writing(db)
 
 
-def _cloud(archive: Archive, clock: Clock, profile: Profile, seed: int, admin_token: str | None) -> Cloud:
-    from ..cloud.app import Cloud
+def _cloud(
+    archive: Archive, host: str, clock: Clock, profile: Profile, seed: int, admin_token: str | None
+) -> Cloud:
+    from ..cloud.app import LOOPBACK, Cloud
     from ..cloud.usercollection import Settings
 
-    return Cloud(archive, settings=Settings(profile=profile), clock=clock, seed=seed, admin_token=admin_token)
+    return Cloud(
+        archive,
+        settings=Settings(profile=profile),
+        clock=clock,
+        seed=seed,
+        admin_token=admin_token,
+        hosts=LOOPBACK if is_local(host) else None,
+    )
 
 
 def _plain(cloud: Cloud, api: str) -> Ready:

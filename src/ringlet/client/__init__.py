@@ -1,4 +1,4 @@
-"""Asking: the clients, where tokens are kept, and how one signs in."""
+"""Asking: the clients, and where tokens are kept."""
 
 from .client import AsyncClient, Client
 from .tokens import FileWallet, MemoryWallet

@@ -1,7 +1,8 @@
 """The table with somewhere to ask: `Client` blocks, `AsyncClient` awaits.
 
-These are the only places that send, sleep, or read the environment. What to ask, when to ask again and what
-an answer means stands in flows (`kinds`, `oauth`, `wire`); here a flow is carried out, and nothing else.
+What to ask, when to ask again and what an answer means stands in flows (`kinds`, `oauth`, `wire`). Here a
+flow is carried out, and nothing else: its requests are sent, its waits are slept. Where to ask, and as whom,
+is what the caller says, else what the environment says.
 """
 
 from __future__ import annotations
@@ -28,9 +29,15 @@ OURA_API = "https://api.ouraring.com"
 def base_url_from(text: str | None) -> str:
     """The root of the API: as given, or from OURA_API_BASE_URL, or Oura's own.
 
-    Programs write it with and without `/v2/usercollection`; both are taken. Raises UsageError.
+    Programs write it with and without `/v2/usercollection`; both are taken. Raises UsageError, which never
+    quotes a URL that may hold a password.
     """
     url = (text or os.environ.get("OURA_API_BASE_URL") or OURA_API).rstrip("/")
+    if set(url) & set("@?#"):
+        raise UsageError(
+            "a base URL holds no user, password, query or fragment",
+            cure=f"write scheme, host and path alone, as in {OURA_API}",
+        )
     if not url.startswith(("https://", "http://")):
         raise UsageError(f"{url!r} is no base URL", cure=f"write it whole, as in {OURA_API}")
     return url.removesuffix("/usercollection").removesuffix("/v2").rstrip("/")
@@ -55,6 +62,7 @@ class _Config:
 
     def _configure(
         self,
+        *,
         token: str | None,
         base_url: str | None,
         sandbox: bool,
@@ -106,7 +114,15 @@ class Client(Catalog, _Config, Runner):
         patience: Patience | None = None,
         transport: Transport | None = None,
     ) -> None:
-        self._configure(token, base_url, sandbox, wallet, client_id, client_secret, patience)
+        self._configure(
+            token=token,
+            base_url=base_url,
+            sandbox=sandbox,
+            wallet=wallet,
+            client_id=client_id,
+            client_secret=client_secret,
+            patience=patience,
+        )
         self._transport = transport or HttpxTransport(self.base_url)
 
     def run(self, flow: Flow[R]) -> R:
@@ -157,7 +173,15 @@ class AsyncClient(Catalog, _Config, AsyncRunner):
         patience: Patience | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
-        self._configure(token, base_url, sandbox, wallet, client_id, client_secret, patience)
+        self._configure(
+            token=token,
+            base_url=base_url,
+            sandbox=sandbox,
+            wallet=wallet,
+            client_id=client_id,
+            client_secret=client_secret,
+            patience=patience,
+        )
         self._transport = transport or AsyncHttpxTransport(self.base_url)
 
     async def run(self, flow: Flow[R]) -> R:

@@ -5,16 +5,20 @@ A `Wallet` (see `oauth`) loads, saves, and lets one at a time renew. Rules of th
 * `save` returns when the tokens would survive a crash: written beside, fsynced, renamed over.
 * `claim` never waits, and a claim dies with its process: it is a lock the operating system holds, not a file
   that someone must remember to delete.
+* Files and the folders made for them are their owner's alone; a link in place of the lock is not followed.
+* A disk that refuses is a RingletError which names the path and says what to do.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sys
 import tempfile
 import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import msgspec
@@ -56,10 +60,11 @@ class FileWallet:
 
     def load(self) -> Tokens | None:
         try:
-            stat = self.path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-            if self._cached is None or self._cached[0] != stamp:
-                self._cached = stamp, msgspec.json.decode(self.path.read_bytes(), type=Tokens)
+            with _on_disk(self.path, "read", but=FileNotFoundError):
+                stat = self.path.stat()
+                stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+                if self._cached is None or self._cached[0] != stamp:
+                    self._cached = stamp, msgspec.json.decode(self.path.read_bytes(), type=Tokens)
         except FileNotFoundError:
             return None
         except msgspec.MsgspecError:
@@ -69,7 +74,11 @@ class FileWallet:
         return self._cached[1]
 
     def save(self, tokens: Tokens) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _on_disk(self.path, "written"):
+            self._save(tokens)
+
+    def _save(self, tokens: Tokens) -> None:
+        _make_folder(self.path.parent)
         handle, beside = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)  # mode 0600
         try:
             with os.fdopen(handle, "wb") as file:
@@ -87,13 +96,21 @@ class FileWallet:
         if not self._renewing.acquire(blocking=False):
             return False
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
-            if _lock_file(handle):
-                self._held = handle
-                return True
-            os.close(handle)
-            return False
+            with _on_disk(self._lock, "opened"):
+                _make_folder(self.path.parent)
+                handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            try:
+                if _lock_file(handle):
+                    self._held = handle
+            except OSError as broken:
+                raise RingletError(
+                    f"{self._lock} cannot be locked: {broken.strerror or broken}",
+                    cure="this file system has no locks: keep the tokens on another one",
+                ) from broken
+            finally:
+                if self._held is None:
+                    os.close(handle)
+            return self._held is not None
         finally:
             if self._held is None:
                 self._renewing.release()
@@ -106,7 +123,33 @@ class FileWallet:
 
     def forget(self) -> None:
         """Delete the tokens. The lock file stays: whoever holds it must go on excluding others."""
-        self.path.unlink(missing_ok=True)
+        with _on_disk(self.path, "deleted"):
+            self.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _on_disk(path: Path, done: str, *, but: type[OSError] | tuple[()] = ()) -> Generator[None, None, None]:
+    """Whatever the disk refuses, except `but`, as an error that names the path."""
+    try:
+        yield
+    except but:
+        raise
+    except OSError as broken:
+        raise RingletError(
+            f"{path} cannot be {done}: {broken.strerror or broken}",
+            cure="see that file and folder are yours, on a disk with space, or keep the tokens elsewhere",
+        ) from broken
+
+
+def _make_folder(folder: Path) -> None:
+    """Make what is missing of a path of folders, each for its owner alone; `parents=True` opens the upper."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        if folder.parent == folder:
+            raise
+        _make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -120,7 +163,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _lock_file(handle: int) -> bool:
-    """Lock a whole file without waiting; the lock goes with the handle or its process."""
+    """Lock a file without waiting; False while another holds it. The lock dies with handle or process.
+
+    Raises OSError where there are no locks.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt  # exists on this platform only
@@ -130,13 +176,19 @@ def _lock_file(handle: int) -> bool:
             import fcntl  # exists on this platform only
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as broken:
+        if broken.errno in _HELD:
+            return False
+        raise
     return True
 
 
+_HELD = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
+"""How operating systems say that another holds a lock; Windows says EACCES or EDEADLK."""
+
+
 def wallet_for(profile: str = "default") -> FileWallet:
-    """The wallet of a named profile, in this user's configuration directory."""
+    """The wallet of a named profile, in this user's configuration directory. Raises RingletError."""
     if not re.fullmatch(r"[\w.@-]{1,64}", profile):
         raise RingletError(
             f"{profile!r} cannot be a profile name", cure="use letters, digits and any of . _ @ -"

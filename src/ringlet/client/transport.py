@@ -5,18 +5,21 @@ default is httpx2. `AiohttpTransport` (extra `fast`) spends a sixth of its CPU p
 in bulk work without latency.
 
 Rules of this file:
-* Redirects are not followed: a token goes where it was meant.
+* Redirects are not followed, and a signed request names no host of its own: a token goes where it was meant.
+* This machine is reached directly, whatever proxy the environment names.
 * Whatever breaks below HTTP is `ConnectionLost`, with the library's words but never the URL's query.
 """
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import httpx2
 
 from .. import __version__
-from ..errors import ConnectionLost
+from ..errors import ConnectionLost, UsageError
 from ..wire import Request, Response
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ class Transport(Protocol):
     """What `Client` needs of an HTTP library."""
 
     def send(self, request: Request) -> Response:
-        """Send and read the whole answer. Raises ConnectionLost."""
+        """Send and read the whole answer. Raises ConnectionLost, UsageError."""
         ...
 
     def close(self) -> None:
@@ -42,7 +45,7 @@ class AsyncTransport(Protocol):
     """What `AsyncClient` needs of an HTTP library."""
 
     async def send(self, request: Request) -> Response:
-        """Send and read the whole answer. Raises ConnectionLost."""
+        """Send and read the whole answer. Raises ConnectionLost, UsageError."""
         ...
 
     async def close(self) -> None:
@@ -55,7 +58,9 @@ class HttpxTransport:
 
     def __init__(self, base_url: str, *, timeout: float = TIMEOUT) -> None:
         self.base_url = base_url
-        self._http = httpx2.Client(timeout=timeout, headers={"user-agent": USER_AGENT})
+        self._http = httpx2.Client(
+            timeout=timeout, headers={"user-agent": USER_AGENT}, trust_env=not _is_here(base_url)
+        )
 
     def send(self, request: Request) -> Response:
         try:
@@ -74,7 +79,12 @@ class AsyncHttpxTransport:
     def __init__(self, base_url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> None:
         self.base_url = base_url
         limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self._http = httpx2.AsyncClient(timeout=timeout, limits=limits, headers={"user-agent": USER_AGENT})
+        self._http = httpx2.AsyncClient(
+            timeout=timeout,
+            limits=limits,
+            headers={"user-agent": USER_AGENT},
+            trust_env=not _is_here(base_url),
+        )
 
     async def send(self, request: Request) -> Response:
         try:
@@ -126,7 +136,21 @@ class AiohttpTransport:
             await self._http.close()
 
 
+def _is_here(base_url: str) -> bool:
+    """Whether a URL names this machine by a loopback address."""
+    try:
+        host = urlsplit(base_url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name, or no URL at all
+        return False
+
+
 def _arguments(base_url: str, request: Request) -> dict[str, Any]:
+    if request.bearer and not request.path.startswith("/"):
+        raise UsageError(
+            "a signed request must not choose its own host",
+            cure="begin its path with a slash, or send it unsigned (bearer=False)",
+        )
     url = request.path if request.path.startswith("http") else base_url + request.path
     return {
         "method": request.method,

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..archive import Archive
+from ..errors import ArchiveError
 from ..person import Person
 from .clock import Clock
 from .control import Control, Seen
@@ -27,13 +28,15 @@ from .endpoints import Endpoints
 from .grants import Grants
 from .limits import Limits
 from .openapi import document
-from .profiles import Answer, problem, trace_id
+from .profiles import Answer, problem, trace_id, unavailable
 from .sandbox import Sandbox
 from .usercollection import Settings, Usercollection
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 SUNSET = "Oura API v1 is sunset; use /v2/usercollection."
 
@@ -49,8 +52,11 @@ class Cloud:
         clock: Clock | None = None,
         seed: int = 7,
         admin_token: str | None = None,
+        hosts: frozenset[str] | None = LOOPBACK,
     ) -> None:
         self.archive = archive
+        self.hosts = hosts
+        """The names it answers to outside the data routes, which ask for a token anyway; None: any."""
         self.settings = settings or Settings()
         self.clock = clock or Clock()
         self.limits = Limits()
@@ -68,14 +74,20 @@ class Cloud:
                 Route("/openapi.json", _openapi),
                 Route("/v1/{rest:path}", _sunset, methods=["GET", "POST"]),
             ],
-            exception_handlers={404: self._nowhere, 405: self._nowhere},
+            exception_handlers={404: self._nowhere, 405: self._nowhere, ArchiveError: self._unavailable},
         )
+        self._rest.router.redirect_slashes = False  # it would redirect to whatever Host says
+        # Requests wait for each other here: better to say "busy" than to make everybody wait.
+        archive.wait_at_most(0.25)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path: str = scope["path"]
             if path.startswith("/v2/"):
                 await self._data(scope, path, send)
+            elif self.hosts is not None and _host(scope) not in self.hosts | {""}:
+                # A page of another site whose name was pointed at this machine (DNS rebinding).
+                await Response("This cloud does not go by that name.", 421)(scope, receive, send)
             else:
                 await self._rest(scope, receive, send)
 
@@ -98,7 +110,7 @@ class Cloud:
         if self.settings.latency:
             await asyncio.sleep(self.settings.latency)
         status, body, headers = answer
-        self.journal.append((time.time(), method, path, query, status))
+        self.journal.append((time.time(), method, path[:512], query[:2048], status))
         await send(
             {
                 "type": "http.response.start",
@@ -111,6 +123,12 @@ class Cloud:
     def _not_allowed(self) -> Answer:
         return problem(self.settings.profile, 405, "Method Not Allowed", [(b"allow", b"GET")])
 
+    async def _unavailable(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, ArchiveError)
+        answer = unavailable(self.settings.profile, error)
+        headers = {name.decode(): value.decode() for name, value in answer.headers}
+        return Response(answer.body, answer.status, headers)
+
     async def _nowhere(self, request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
         answer = problem(
@@ -118,6 +136,14 @@ class Cloud:
         )
         headers = {name.decode(): value.decode() for name, value in answer.headers}
         return Response(answer.body, status, headers | (getattr(error, "headers", None) or {}))
+
+
+def _host(scope: Message) -> str:
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host: str = value.decode("latin-1").lower()
+            return host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.split(":")[0]
+    return ""
 
 
 async def _sunset(request: Request) -> Response:

@@ -1,7 +1,7 @@
 """What time it is in the cloud: the real time, or a time that stands still until someone moves it.
 
-Documents, tokens and codes live by this clock. Rate limits do not: a client that is told to come back in 300
-seconds waits real ones.
+Default windows, tokens, codes and the sandbox live by this clock; the demo wearer is settled in once, at the
+start. Rate limits do not: a client that is told to come back in 300 seconds waits real ones.
 """
 
 from __future__ import annotations

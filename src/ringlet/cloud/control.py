@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeAlias
+from urllib.parse import unquote_plus
 
 import msgspec
 from starlette.requests import Request
@@ -113,4 +114,5 @@ class Control:
 
 
 def _without_token(query: bytes) -> str:
-    return "(holds a token)" if b"access_token" in query else query.decode("latin-1")
+    text = unquote_plus(query.decode("latin-1"))
+    return "(holds a token)" if "access_token" in text or "XRNGLT_" in text else query.decode("latin-1")

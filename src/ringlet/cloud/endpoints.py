@@ -80,7 +80,7 @@ class Endpoints:
             app, redirect_uri = self._who(params)
         except _Refused as refused:
             return _refusal_page(refused)
-        problem = _flaw(params)
+        problem = _flaw(params, app)
         if problem:
             return _send_back(params, redirect_uri, {"error": problem[0], "error_description": problem[1]})
         cookie = request.cookies.get(COOKIE) or secrets.token_urlsafe(16)
@@ -101,6 +101,8 @@ class Endpoints:
             params = _once(request.scope["query_string"])
             app, redirect_uri = self._who(params)
             form = await _form(request)
+            if _is_foreign(request):
+                raise _Refused("Not from here", "The decision must be taken on this cloud's own page.")
             cookie = request.cookies.get(COOKIE, "")
             expected = self._csrf(cookie, request.scope["query_string"])
             if not cookie or not hmac.compare_digest(expected.encode(), form.get("csrf", [""])[0].encode()):
@@ -108,7 +110,7 @@ class Endpoints:
             user = self._user(form)
         except _Refused as refused:
             return _refusal_page(refused)
-        problem = _flaw(params)
+        problem = _flaw(params, app)
         if problem:
             return _send_back(params, redirect_uri, {"error": problem[0], "error_description": problem[1]})
         if form.get("decision") != ["allow"]:
@@ -206,7 +208,8 @@ class Endpoints:
         header = request.headers.get("authorization", "").rpartition(" ")[2]
         named = form.get("token") or form.get("access_token") or [query.get("access_token", "") or header]
         revoked = self.grants.revoke(named[0])
-        self.data.forget()
+        if revoked:
+            self.data.forget()
         # The real service answers 401 for a token that is already revoked, and clients take it as success.
         return Response(status_code=200 if revoked else 401)
 
@@ -239,11 +242,24 @@ def _single_values(form: Mapping[str, list[str]]) -> dict[str, str]:
     return {name: values[0] for name, values in form.items()}
 
 
-def _flaw(params: Mapping[str, str]) -> tuple[str, str] | None:
+def _is_foreign(request: Request) -> bool:
+    """Whether a browser says that another site sent this form.
+
+    `Origin: null` is what our own page sends, because it asks for no referrer.
+    """
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return True
+    origin = request.headers.get("origin", "null")
+    return origin != "null" and urlsplit(origin).netloc != request.headers.get("host", "")
+
+
+def _flaw(params: Mapping[str, str], app: Registered) -> tuple[str, str] | None:
     if params.get("response_type") not in ("code", "token"):
         return "unsupported_response_type", "response_type must be code or token"
     if params.get("code_challenge") and params.get("code_challenge_method") != "S256":
         return "invalid_request", "code_challenge_method must be S256"
+    if not app.confidential and params.get("response_type") == "code" and not params.get("code_challenge"):
+        return "invalid_request", "An application without a secret needs PKCE: code_challenge is missing"
     return None
 
 

@@ -30,6 +30,8 @@ from .usercollection import Access
 
 CODE_LIFE = timedelta(minutes=10)
 REFRESH_LIFE = timedelta(days=365)
+MEMORY = timedelta(days=30)
+"""How long something expired is remembered, so that using it twice is still noticed."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS oauth_app (
@@ -217,14 +219,14 @@ class Grants:
 
     def revoke(self, token: str) -> bool:
         """End the grant a token belongs to; False when there is none (any more)."""
+        row = self.db.one(
+            "SELECT family FROM oauth_token WHERE hash = ? AND spent_at IS NULL", (_hash(token),)
+        )
+        if row is None:
+            return False
         with self.archive.transaction():
-            row = self.db.one(
-                "SELECT family FROM oauth_token WHERE hash = ? AND spent_at IS NULL", (_hash(token),)
-            )
-            if row is None:
-                return False
             self._revoke_family(row[0])
-            return True
+        return True
 
     def access(self, token: str) -> Access | None:
         """What an access token opens; None when it is unknown, expired or revoked."""
@@ -248,6 +250,8 @@ class Grants:
             refresh = "_1XRNGLT_" + secrets.token_urlsafe(27)
             until = now + REFRESH_LIFE // _MS
             rows.append((_hash(refresh), "refresh", family, client_id, user, renews, until))
+        for table in ("oauth_token", "oauth_code"):
+            self.db.execute(f"DELETE FROM {table} WHERE expires_at < ?", (now - MEMORY // _MS,))
         self.db.many("INSERT INTO oauth_token VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", rows)
         return Issued(
             token_type="bearer",  # noqa: S106  # RFC 6749's word

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from threading import Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +28,17 @@ class Limits:
         self.limit = limit
         self.window = window
         self.keys = keys
+        # Sandbox answers are made in threads, and count as well.
+        self._lock = Lock()
         self._logs: OrderedDict[object, deque[float]] = OrderedDict()
 
     def log(self, key: object) -> deque[float]:
         """The log of a key, to be kept by whoever asks often."""
-        log = self._logs.get(key)
-        if log is None:
-            log = self._logs[key] = deque()
+        with self._lock:
+            log = self._logs.setdefault(key, deque())
+            self._logs.move_to_end(key)
             if len(self._logs) > self.keys:
                 self._logs.popitem(last=False)
-        else:
-            self._logs.move_to_end(key)
         return log
 
     def of(self, token: str) -> deque[float]:
@@ -47,9 +48,10 @@ class Limits:
     def take(self, log: deque[float], now: float) -> Exhausted | None:
         """Count one request at `now` (seconds, monotonic); None while the limit holds."""
         gone = now - self.window
-        while log and log[0] <= gone:
-            log.popleft()
-        if len(log) < self.limit:
-            log.append(now)
-            return None
+        with self._lock:
+            while log and log[0] <= gone:
+                log.popleft()
+            if len(log) < self.limit:
+                log.append(now)
+                return None
         return Exhausted(self.limit, self.window, int(log[0] - gone) + 1)

@@ -7,6 +7,7 @@ in the cloud is an `ApiError` raised; here it becomes a status and a body.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from datetime import timedelta
 from http import HTTPStatus
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..errors import ApiError, RequestWrong, ScopeMissing
+from ..errors import ApiError, ArchiveError, RequestWrong, ScopeMissing
 from ..windows import Profile
 
 Headers = list[tuple[bytes, bytes]]
@@ -72,6 +73,12 @@ def problem(profile: Profile, status: int, detail: str, extra: Headers | None = 
             status, {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}, extra
         )
     return _answer(status, {"detail": detail}, extra)
+
+
+def unavailable(profile: Profile, error: ArchiveError) -> Answer:
+    """503: the archive is held by another program, full or damaged; which, is for who runs the cloud."""
+    logging.getLogger("ringlet").error("%s", error)
+    return problem(profile, 503, "The archive cannot be used right now.", [(b"retry-after", b"1")])
 
 
 def _answer(status: int, body: dict[str, Any], extra: Headers | None = None) -> Answer:

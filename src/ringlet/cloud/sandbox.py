@@ -16,7 +16,7 @@ from ..catalog import AnyKind
 from ..errors import DocumentGone
 from ..kinds import Documents, Inventory, Samples
 from ..person import Person
-from ..windows import Profile, Span, day_ms, from_ms, parse_instant
+from ..windows import Profile, Span, day_ms, from_ms, parse_instant, to_ms
 from .clock import Clock
 
 FIRST_DAY = date(2016, 1, 1)
@@ -50,7 +50,9 @@ class Sandbox:
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
         """One document by its id."""
         if isinstance(kind, Inventory):
-            everything = self.person.documents(kind.name, FIRST_DAY, self.clock.now().date())
+            everything = self.person.documents(
+                kind.name, FIRST_DAY, self.clock.now().date(), now=self.clock.now()
+            )
         else:
             day = _day_of(id)
             everything = self.person.documents(kind.name, day, day, now=self.clock.now())
@@ -96,7 +98,7 @@ class Sandbox:
         day = first
         while day <= last:
             for instant, row in self.person.samples(kind.name, day, day, now=now):
-                ms = int(instant.timestamp() * 1000)
+                ms = to_ms(instant)
                 if ms < begin or ms > span.end:
                     continue
                 if ms == begin and skip:

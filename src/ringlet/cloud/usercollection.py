@@ -1,7 +1,8 @@
-"""The data routes, production and sandbox: from the table to stored bytes. No framework, no decoding.
+"""The data routes, production and sandbox: from the table to stored bytes. No framework.
 
 A request is a path, a query and an Authorization header; the answer is a status, bytes and headers. Documents
-are never parsed on the way out: the archive hands their bytes over and the envelope goes around them.
+are not parsed on the way out, unless `fields` or a scope cuts them: the archive hands their bytes over and
+the envelope goes around them.
 
 Rules of this file:
 * One order for every route: is there such a route, who asks, may they ask this often, may they read this,
@@ -27,12 +28,12 @@ import msgspec
 
 from ..archive import Archive
 from ..catalog import ROUTES, AnyKind
-from ..errors import ApiError, DocumentGone, NotOffered, RequestWrong, ScopeMissing, TokenDead
+from ..errors import ApiError, ArchiveError, DocumentGone, NotOffered, RequestWrong, ScopeMissing, TokenDead
 from ..kinds import ROOT, SANDBOX, Documents, Inventory, LiveSamples, Samples, Single
-from ..windows import Profile, Span, default_days, default_instants, parse_bound
+from ..windows import FIRST_MS, Profile, Span, default_days, default_instants, parse_bound
 from .clock import Clock
 from .limits import Exhausted, Limits
-from .profiles import Answer, Headers, Invalid, ok, problem, refuse
+from .profiles import Answer, Headers, Invalid, ok, problem, refuse, unavailable
 
 
 @dataclass(slots=True)
@@ -75,8 +76,8 @@ class Settings:
     """Documents per page; the real service was seen to return 2,141 in one."""
     sample_page: int = 1000
     """Rows of a series per page."""
-    keep: int = 512
-    """How many finished answers to keep; 0 keeps none."""
+    keep: int = 32 << 20
+    """How many bytes of finished answers to keep; 0 keeps none."""
     latency: float = 0.0
     """Seconds added to every data answer, to stand in for a network."""
 
@@ -114,6 +115,7 @@ class Usercollection:
         }
         self._accesses: dict[bytes, Access] = {}
         self._kept: dict[tuple[int, str, bytes], Answer] = {}
+        self._kept_bytes = 0
         self._generation = -1
         self._looked = 0.0
 
@@ -132,7 +134,6 @@ class Usercollection:
             if isinstance(route.kind, Single):
                 return ok(self._personal(route.kind, access))
             key = (access.user, path, query)
-            self._forget_if_changed(now)
             kept = self._kept.get(key)
             if kept is None:
                 kept = ok(self._list(self.archive, route.kind, access.user, query))
@@ -141,10 +142,13 @@ class Usercollection:
             return kept
         except ApiError as error:
             return refuse(self.settings.profile, error)
+        except ArchiveError as error:
+            return unavailable(self.settings.profile, error)
 
     # Who asks, and may they
 
     def _enter(self, kind: AnyKind, query: bytes, authorization: bytes, now: float) -> Access | Answer:
+        self._forget_if_changed(now)
         access = self._accesses.get(authorization)
         if access is None or access.expires <= self.clock.seconds():
             access = self._look_up(query, authorization)
@@ -192,15 +196,18 @@ class Usercollection:
             if generation != self._generation:
                 self._generation = generation
                 self._kept.clear()
-
-    def changed(self) -> None:
-        """Something was written by this process: look again at once."""
-        self._looked = 0.0
+                self._kept_bytes = 0
+                self._accesses.clear()
 
     def _keep(self, key: tuple[int, str, bytes], answer: Answer) -> None:
-        if len(self._kept) >= self.settings.keep:
-            del self._kept[next(iter(self._kept))]
+        size = len(answer.body)
+        if size > self.settings.keep // 8:
+            return
         self._kept[key] = answer
+        self._kept_bytes += size
+        while self._kept_bytes > self.settings.keep:
+            oldest = next(iter(self._kept))
+            self._kept_bytes -= len(self._kept.pop(oldest).body)
 
     # One document
 
@@ -288,7 +295,7 @@ class Usercollection:
             now = self.clock.now()
             usual = default_instants(now) if isinstance(kind, Samples) else default_days(now)
             closes = _bound(last, end) if end else usual.end
-            opens = _bound(first, start) if start else closes - (usual.end - usual.start)
+            opens = _bound(first, start) if start else max(FIRST_MS, closes - (usual.end - usual.start))
             span = Span(opens, closes)
         if span.start > span.end:
             raise RequestWrong(
@@ -310,7 +317,7 @@ class Usercollection:
         except (ValueError, msgspec.MsgspecError):
             mark, body, path, start, end, after = b"", b"", "", 0, 0, ""
         if mark != self._mark(body) or path != where:
-            raise RequestWrong("Invalid next_token", field="next_token")
+            raise RequestWrong("Invalid next_token")
         return Span(start, end), after
 
     def _mark(self, body: bytes) -> bytes:
@@ -374,10 +381,11 @@ def _cut(kind: AnyKind, texts: Sequence[bytes | bytearray], fields: str) -> Sequ
 
     Unknown names are dropped silently, and when none is left the whole documents come back: so does Oura.
     """
-    wanted = {name.strip() for name in fields.split(",")} & set(kind.model.__struct_fields__)
+    documents = msgspec.json.decode(b"[%s]" % b",".join(texts), type=list[dict[str, msgspec.Raw]])
+    known = set(kind.model.__struct_fields__).union(*documents)
+    wanted = {name.strip() for name in fields.split(",")} & known
     if not wanted:
         return texts
     wanted |= {"id", "day", "timestamp", getattr(kind, "instant", "id")}
-    documents = msgspec.json.decode(b"[%s]" % b",".join(texts), type=list[dict[str, msgspec.Raw]])
     slim = [{name: value for name, value in one.items() if name in wanted} for one in documents]
     return [msgspec.json.encode(one) for one in slim]
