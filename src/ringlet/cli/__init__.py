@@ -75,9 +75,12 @@ def run() -> int:
             code = ringlet.invoke(context)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has seen enough. Python flushes stdout once more on its way out: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _seen_enough()
+    except BaseExceptionGroup as several:
+        # Tasks that ran at once end together: what one of them met is what there is to say.
+        if several.subgroup(BrokenPipeError):
+            return _seen_enough()
+        raise
     except click.exceptions.Exit as left:
         return left.exit_code
     except click.exceptions.NoArgsIsHelpError as bare:
@@ -95,6 +98,12 @@ def run() -> int:
         what = f"{type(unknown).__name__}: {unknown}"
         return _said(what, "run again with RINGLET_DEBUG=1 for the traceback", 1)
     return code if isinstance(code, int) else 0
+
+
+def _seen_enough() -> int:
+    """The reader of a pipe has gone. Python flushes stdout once more on its way out: let that go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 CURES: dict[type[RingletError], str] = {

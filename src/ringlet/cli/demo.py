@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from ..oauth import Tokens
     from ..sync import Report
     from .child import Child
+
+
+TICK = click.style("✓", fg="green")
 
 
 @click.command()
@@ -69,7 +73,8 @@ def step() -> Generator[Any]:
         yield lines.append
     took = f"{time.monotonic() - began:.1f} s"
     for line in lines:
-        screen.remark(f"{click.style('✓', fg='green')} {line}  {click.style(took, dim=True)}")
+        tick, dim = ("✓", took) if "NO_COLOR" in os.environ else (TICK, click.style(took, dim=True))
+        screen.remark(f"{tick} {line}  {dim}")
 
 
 @contextmanager

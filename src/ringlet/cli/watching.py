@@ -137,9 +137,8 @@ class Watcher(AbstractContextManager["Watcher"]):
             screen.next_step("ringlet sync   (fetches only what is missing)")
         elif any(one.skipped for one in types):
             readable = ",".join(one.kind.name for one in types if one.complete)
-            screen.next_step(
-                f"sign in with what is missing, or leave it out: ringlet sync --types {readable}"
-            )
+            without = f", or leave it out: ringlet sync --types {readable}" if readable else ""
+            screen.next_step(f"sign in with what is missing{without}")
         else:
             screen.next_step("ringlet show night")
 

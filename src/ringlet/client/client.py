@@ -39,7 +39,7 @@ def base_url_from(text: str | None) -> str:
             cure=f"write scheme, host and path alone, as in {OURA_API}",
         )
     if not url.startswith(("https://", "http://")):
-        raise UsageError(f"{url!r} is no base URL", cure=f"write it whole, as in {OURA_API}")
+        raise UsageError("the base URL is none", cure=f"write it whole, as in {OURA_API}")
     return url.removesuffix("/usercollection").removesuffix("/v2").rstrip("/")
 
 

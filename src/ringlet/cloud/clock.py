@@ -29,6 +29,8 @@ class Clock:
             if mode != "frozen":
                 raise ValueError(text)
             instant = datetime.fromisoformat(when)
+            if not 2010 <= instant.year <= 2099:
+                raise ValueError(when)
         except ValueError:
             raise UsageError(
                 f"{text!r} is no clock", cure="pass real, or frozen:2026-03-01T08:00:00Z"

@@ -37,7 +37,7 @@ def bind(host: str, port: int) -> socket.socket:
         if broken.errno == errno.EADDRINUSE:
             raise RingletError(
                 f"port {port} on {host} is taken",
-                cure=f"ringlet serve --port {port + 1}, or --port 0 for any",
+                cure="the same again with --port 0, for any that is free",
             ) from None
         raise RingletError(
             f"cannot listen on {host}:{port}: {broken.strerror or broken}",
