@@ -4,7 +4,7 @@ import io
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -197,6 +197,7 @@ def test_whatever_the_document_holds_the_picture_fits(phases, items, width, seco
 
 
 @given(st.lists(st.none() | st.floats(0, 300), max_size=50))
+@example([5e-324, 0.0])
 def test_blocks_keep_the_order_of_values(values):
     drawn_blocks = drawing.blocks(values)
     known = [(value, block) for value, block in zip(values, drawn_blocks, strict=False) if value is not None]

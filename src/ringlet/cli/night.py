@@ -213,9 +213,10 @@ def blocks(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return ""
-    low, high = min(known), max(known)
-    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
-    return "".join(" " if value is None else BLOCKS[round((value - low) * scale)] for value in values)
+    low, top = min(known), len(BLOCKS) - 1
+    span = (max(known) - low) or 1.0
+    # Divided first: the reciprocal of a very small span is infinite.
+    return "".join(" " if value is None else BLOCKS[round((value - low) / span * top)] for value in values)
 
 
 def curves(sleep: Sleep, columns: int) -> list[Text]:
