@@ -23,7 +23,7 @@ import pandas
 import uvloop
 
 from ringlet import TYPES, Archive, AsyncClient
-from ringlet.client.transport import AiohttpTransport, AsyncHttpxTransport
+from ringlet.client.transport import AiohttpTransport, AsyncHttpcoreTransport
 from ringlet.kinds import Documents, Samples
 from ringlet.sync import Backfill, Report
 
@@ -70,7 +70,7 @@ def ours(api: str, token: str, folder: str, *, connections: int, fast: bool) -> 
     """Everything into a fresh archive."""
 
     async def run() -> Report:
-        make = AiohttpTransport if fast else AsyncHttpxTransport
+        make = AiohttpTransport if fast else AsyncHttpcoreTransport
         transport = make(api, connections=connections)
         async with AsyncClient(token, base_url=api, transport=transport) as client:
             with Archive.open(path, durable=False) as archive:
@@ -111,9 +111,9 @@ def main(rounds: int = 3, slow_rounds: int = 1) -> None:
 
 def _compare(cloud: dict[str, Any], folder: str, latency: float, rounds: int) -> None:
     api, token = f"http://127.0.0.1:{cloud['port']}", cloud["token"]
-    runs = [("httpx2, 16 connections", 16, False), ("aiohttp, 16 connections", 16, True)]
+    runs = [("httpcore2, 16 connections", 16, False), ("aiohttp, 16 connections", 16, True)]
     if latency:
-        runs = [runs[0], ("httpx2, 64 connections", 64, False), ("aiohttp, 64 connections", 64, True)]
+        runs = [runs[0], ("httpcore2, 64 connections", 64, False), ("aiohttp, 64 connections", 64, True)]
     goals = {
         (0.0, 16, False): "at least 2",
         (0.0, 16, True): "at least 3, aim 7",

@@ -7,7 +7,7 @@ import pytest
 
 import ringlet
 
-HEAVY = ["httpx2", "starlette", "sqlite3", "rich", "aiohttp", "uvicorn", "jinja2", "click", "msgspec"]
+HEAVY = ["httpcore2", "starlette", "sqlite3", "rich", "aiohttp", "uvicorn", "jinja2", "click", "msgspec"]
 
 
 def loaded_after(code: str) -> set[str]:

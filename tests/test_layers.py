@@ -20,7 +20,7 @@ KNOWS: dict[str, set[str]] = {
 }
 """Which rooms beyond the language these may import; the others may import all above them."""
 
-HTTP = {"httpx2", "aiohttp", "starlette", "uvicorn", "http", "urllib3", "requests", "httptools"}
+HTTP = {"httpcore2", "aiohttp", "starlette", "uvicorn", "http", "urllib3", "requests", "httptools"}
 OUTSIDE = {"os", "io", "pathlib", "socket", "ssl", "asyncio", "threading", "subprocess", "sqlite3", "time"}
 
 FILES = sorted(path for path in SRC.rglob("*.py") if path != SRC / "__init__.py")
@@ -87,5 +87,5 @@ def test_the_person_and_the_archive_know_no_http(path: Path) -> None:
 
 @pytest.mark.parametrize("path", files_of(*LANGUAGE, *ENDS, "sync", "cloud", "web"), ids=named)
 def test_below_the_commands_only_the_transport_knows_an_http_client(path: Path) -> None:
-    clients = {"httpx2", "aiohttp", "requests", "urllib3"}
+    clients = {"httpcore2", "aiohttp", "requests", "urllib3"}
     assert not packages_used(path) & clients or path == SRC / "client/transport.py"

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("httpx2", "starlette", "sqlite3", "zstandard", "rich", "msgspec", "jinja2", "uvicorn", "asyncio")
+HEAVY = ("httpcore2", "starlette", "sqlite3", "zstandard", "rich", "msgspec", "jinja2", "uvicorn", "asyncio")
 
 
 def test_help_imports_nothing_heavy(ringlet):

@@ -1,6 +1,7 @@
 """The seam to the network, over real sockets: three libraries, one behaviour."""
 
 import asyncio
+import base64
 import gzip
 import json
 import socket
@@ -14,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from ringlet import __version__
-from ringlet.client.transport import AiohttpTransport, AsyncHttpxTransport, HttpxTransport, _is_here
+from ringlet.client.transport import AiohttpTransport, AsyncHttpcoreTransport, HttpcoreTransport, _is_here
 from ringlet.errors import ConnectionLost, UsageError
 from ringlet.wire import Request, Response
 
@@ -22,14 +23,14 @@ Send = Callable[..., list[Response]]
 
 
 def blocking(base_url: str, *requests: Request, timeout: float = 10) -> list[Response]:
-    transport = HttpxTransport(base_url, timeout=timeout)
+    transport = HttpcoreTransport(base_url, timeout=timeout)
     try:
         return [transport.send(request) for request in requests]
     finally:
         transport.close()
 
 
-def awaited(kind: type[AsyncHttpxTransport] | type[AiohttpTransport]) -> Send:
+def awaited(kind: type[AsyncHttpcoreTransport] | type[AiohttpTransport]) -> Send:
     def send(base_url: str, *requests: Request, timeout: float = 10) -> list[Response]:
         async def run() -> list[Response]:
             transport = kind(base_url, timeout=timeout)
@@ -44,8 +45,8 @@ def awaited(kind: type[AsyncHttpxTransport] | type[AiohttpTransport]) -> Send:
 
 
 SENDERS: dict[str, Send] = {
-    "httpx2": blocking,
-    "httpx2, awaited": awaited(AsyncHttpxTransport),
+    "httpcore2": blocking,
+    "httpcore2, awaited": awaited(AsyncHttpcoreTransport),
     "aiohttp": awaited(AiohttpTransport),
 }
 each = pytest.mark.parametrize("send", SENDERS.values(), ids=SENDERS)
@@ -65,6 +66,7 @@ class Echo(BaseHTTPRequestHandler):
             "query": parse_qsl(url.query, keep_blank_values=True),
             "authorization": self.headers.get("authorization"),
             "type": self.headers.get("content-type"),
+            "proxy": self.headers.get("proxy-authorization"),
             "agent": self.headers.get("user-agent"),
             "body": body.decode(),
         }
@@ -73,6 +75,8 @@ class Echo(BaseHTTPRequestHandler):
         status = 200
         if url.path == "/gzip":
             said, headers["Content-Encoding"] = gzip.compress(said), "gzip"
+        if url.path == "/no-gzip":
+            headers["Content-Encoding"] = "gzip"
         if url.path == "/elsewhere":
             status, headers["Location"] = 302, "/"
         if url.path == "/refused":
@@ -181,7 +185,7 @@ def test_this_machine_is_reached_without_the_proxy_of_the_environment(
     assert json.loads(answer.body)["path"] == "/here"
 
 
-@pytest.mark.parametrize("send", [blocking, awaited(AsyncHttpxTransport)], ids=["httpx2", "httpx2, awaited"])
+@each
 def test_other_machines_are_reached_through_the_proxy_of_the_environment(
     echo: str, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,3 +298,31 @@ def test_a_header_that_cannot_be_sent_is_not_quoted(echo: str) -> None:
 def test_a_transport_that_was_never_used_can_be_closed() -> None:
     for send in SENDERS.values():
         assert send("http://nowhere.invalid") == []
+
+
+@each
+def test_the_proxy_is_asked_with_the_name_and_password_it_was_given(
+    echo: str, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_proxy(monkeypatch, echo.replace("//", "//me:a%20word@"))
+    (answer,) = send("http://nowhere.invalid", Request(path="/here"))
+    credentials = json.loads(answer.body)["proxy"].removeprefix("Basic ")
+    assert base64.b64decode(credentials) == b"me:a word"
+
+
+@each
+def test_a_host_that_the_environment_excepts_is_reached_without_the_proxy(
+    send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusing() as proxy:
+        use_proxy(monkeypatch, proxy)
+        monkeypatch.setenv("no_proxy", ".invalid")
+        with pytest.raises(ConnectionLost) as caught:
+            send("http://nowhere.invalid", Request(path="/here"), timeout=2)
+    assert proxy.removeprefix("http://") not in str(caught.value)
+
+
+@each
+def test_an_answer_that_is_no_gzip_though_it_says_so_is_a_lost_connection(echo: str, send: Send) -> None:
+    with pytest.raises(ConnectionLost):
+        send(echo, Request(path="/no-gzip"))

@@ -33,6 +33,11 @@ class Packed(Protocol):
         """The name of its encoding."""
         ...
 
+    @property
+    def in_order(self) -> bool:
+        """Whether its timestamps are known to ascend."""
+        ...
+
     def pack(self) -> bytes:
         """The blob."""
         ...
@@ -58,6 +63,7 @@ class Text:
     """A run of rows as they are."""
 
     encoding = "text"
+    in_order = False  # nothing is known of them
 
     def __init__(self, lengths: Sequence[int], data: bytes, offset: int = 0) -> None:
         self.n = len(lengths)

@@ -14,8 +14,9 @@ Rules of this file:
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 
 import msgspec
@@ -48,8 +49,11 @@ class Planes:
 
     encoding = "planes"
 
-    def __init__(self, template: Template, data: bytes, n: int, offset: int = 0) -> None:
+    def __init__(
+        self, template: Template, data: bytes, n: int, offset: int = 0, *, in_order: bool = False
+    ) -> None:
         self.n = n
+        self.in_order = in_order
         self._template = template
         self._data = data  # from `offset` on, a plane of n bytes for each moving character
         self._offset = offset
@@ -71,20 +75,28 @@ class Planes:
         moving: list[int] = []
         planes: list[bytes] = []
         stamp = (0, 0)
+        ragged = in_order = False
         for c, (literal, cells) in enumerate(zip(layout.literals, columns, strict=True)):
-            width = len(cells[0])
+            start, width = len(row), len(cells[0])
             grid = b"".join(cells)
-            if len(grid) != n * width or not guess:
+            even = guess and len(grid) == n * width
+            if not even:
                 width = max(map(len, cells))
-                grid = b"".join(_padded(cells, width))
-            if len(row) + width > WIDEST or width <= len(literal):
+                grid = b"".join([cell.ljust(width, b"\0") for cell in cells])
+                ragged = ragged or b"\0" in grid
+            if start + width > WIDEST or width <= len(literal):
                 return None
-            if c == layout.stamp:
-                stamp = len(row) + len(literal) + 1, len(row) + width - 1
-            moving += range(len(row) + len(literal), len(row) + width)
-            planes += [grid[at::width] for at in range(len(literal), width)]
             row += grid[:width] + b","
-        run = cls(Template(bytes(row), moving, True, stamp), b"".join(planes), n).cut(0, n)
+            for at in range(len(literal), width):
+                plane = grid[at::width]
+                if plane.count(plane[:1]) < n:
+                    moving.append(start + at)
+                    planes.append(plane)
+            if c == layout.stamp:
+                stamp = start + len(literal) + 1, start + width - 1
+                digits = (plane for place, plane in zip(moving, planes, strict=True) if place >= start)
+                in_order = even and _ascend(bytes(row[slice(*stamp)]), digits, cells)
+        run = cls(Template(bytes(row), moving, ragged, stamp), b"".join(planes), n, in_order=in_order)
         return run if run.text(0, n) == text else None
 
     @classmethod
@@ -123,7 +135,8 @@ class Planes:
                 begin -= place < begin
                 end -= place < end
         ragged = any(b"\0" in plane for plane in planes)
-        return Planes(Template(bytes(row), moving, ragged, (begin, end)), b"".join(planes), stop - start)
+        template = Template(bytes(row), moving, ragged, (begin, end))
+        return Planes(template, b"".join(planes), stop - start, in_order=self.in_order)
 
     def text(self, start: int, stop: int) -> bytes | bytearray:
         template = self._template
@@ -170,16 +183,13 @@ class Planes:
         return [stamp.rstrip(_AFTER_STAMP) for stamp in stamps]
 
 
-def _padded(cells: Sequence[bytes], width: int) -> Iterable[bytes]:
-    """The cells of one column, each as wide as the widest."""
-    if len(set(cells[:_LOOK])) * 4 > len(cells[:_LOOK]):
-        return [cell.ljust(width, b"\0") for cell in cells]
-    # Most columns hold few values again and again: pad each once.
-    return map({cell: cell.ljust(width, b"\0") for cell in set(cells)}.__getitem__, cells)
+def _ascend(stamp: bytes, moving: Iterable[bytes], cells: list[bytes]) -> bool:
+    """Whether timestamps are in order, seen without reading them: all UTC, with as many decimals.
+
+    Then only digits move, and the order of the texts is the order of the instants.
+    """
+    return bool(_UTC.fullmatch(stamp)) and all(map(bytes.isdigit, moving)) and sorted(cells) == cells
 
 
-_LOOK = 256
-"""How many cells show whether a column holds few values."""
-
-
+_UTC = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _TEMPLATE = msgspec.msgpack.Decoder(Template)

@@ -5,13 +5,40 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from operator import le
+from typing import overload
 
-from .layout import Instants, instants, split
+from ..windows import parse_instant
+from .layout import instants, split
 from .packing import Packed, run
 
 MOST = 1024
 """Rows in a chunk, unless more share one instant: large enough to cost little each, small enough that a page
 of 1,000 rows unpacks little more than itself."""
+
+
+class Instants(Sequence[int]):
+    """The instants of rows in order, each read when it is looked at.
+
+    Of ten thousand rows only those at the cuts need to be understood.
+    """
+
+    def __init__(self, rows: Packed) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return self._rows.n
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[int]: ...
+    def __getitem__(self, at: int | slice) -> int | list[int]:
+        if isinstance(at, slice):
+            return instants(self._rows.stamps()[at])
+        return parse_instant(self._rows.stamp(range(len(self))[at]).decode())
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(instants(self._rows.stamps()))
 
 
 class Run:
@@ -28,10 +55,9 @@ class Run:
         Raises ValueError, msgspec.MsgspecError.
         """
         packed = run(text)
-        stamps = packed.stamps()
-        if lazily := Instants.of(stamps):
-            return cls(packed, lazily)
-        times = instants(stamps)
+        if packed.in_order:
+            return cls(packed, Instants(packed))
+        times = instants(packed.stamps())
         if all(map(le, times, times[1:])):
             return cls(packed, times)
         rows = split(b"[" + text + b"]")
@@ -46,7 +72,8 @@ class Run:
         """Rows `start`..`stop` alone."""
         if start == 0 and stop == self.packed.n:
             return self
-        return Run(self.packed.cut(start, stop), self.times[start:stop])
+        packed = self.packed.cut(start, stop)
+        return Run(packed, Instants(packed) if packed.in_order else self.times[start:stop])
 
     def by_instant(self) -> dict[int, list[bytes]]:
         """The rows of each instant."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 import secrets
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
-
-import httpx2
+from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.request import HTTPCookieProcessor, HTTPErrorProcessor, ProxyHandler, Request, build_opener
 
 from ..client import Client, MemoryWallet
 from ..errors import GrantError
@@ -48,15 +47,23 @@ def sign_in(ready: dict[str, Any]) -> Tokens:
 
 def _code(url: str, user: str, state: str) -> str:
     """The code that the wearer's consent sends back to the application."""
-    with httpx2.Client() as browser:
-        page = ConsentPage(browser.get(url).text)
-        form: dict[str, list[str]] = {}
-        for name, value in [*page.fields, ("decision", "allow")]:
-            form.setdefault(name, []).append(value)
-        answer = browser.post(url, data=form | {"user": [user]})
-    back = parse_qs(urlsplit(answer.headers.get("location", "")).query)
+    # Straight to this machine, with the cookie of the consent page, and no further than the answer.
+    browser = build_opener(ProxyHandler({}), HTTPCookieProcessor(), _Stay())
+    with browser.open(url) as answer:
+        fields = ConsentPage(answer.read().decode()).fields
+    form = [*(field for field in fields if field[0] != "user"), ("decision", "allow"), ("user", user)]
+    with browser.open(url, data=urlencode(form).encode()) as answer:
+        location: str = answer.headers.get("location", "")
+    back = parse_qs(urlsplit(location).query)
     if back.get("state") != [state]:
         raise GrantError("invalid_request", "the consent page did not send back the state", status=502)
     if "code" not in back:
         raise GrantError(back.get("error", ["access_denied"])[0], "the consent page sent no code")
     return back["code"][0]
+
+
+class _Stay(HTTPErrorProcessor):
+    """Gives every answer as it is: a redirect is what we came for."""
+
+    def http_response(self, request: Request, response: Any) -> Any:
+        return response

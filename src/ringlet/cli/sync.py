@@ -100,12 +100,12 @@ def _client(
     from ..client import AsyncClient
     from ..client.client import base_url_from
     from ..client.tokens import wallet_for
-    from ..client.transport import AiohttpTransport, AsyncHttpxTransport
+    from ..client.transport import AiohttpTransport, AsyncHttpcoreTransport
     from .watching import Overheard
 
     if fast:
         _need_aiohttp()
-    transport = (AiohttpTransport if fast else AsyncHttpxTransport)(
+    transport = (AiohttpTransport if fast else AsyncHttpcoreTransport)(
         base_url_from(base_url), connections=connections or 8
     )
     wallet = wallet_for(profile) if profile else None

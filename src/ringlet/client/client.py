@@ -21,7 +21,7 @@ from ..kinds import ROOT, SANDBOX
 from ..oauth import App, Hosts, Tokens, Wallet, hosts_at, signed
 from ..wire import WAITED, Flow, Patience, R, Request, patient
 from .tokens import MemoryWallet, wallet_for
-from .transport import AsyncHttpxTransport, AsyncTransport, HttpxTransport, Transport
+from .transport import AsyncHttpcoreTransport, AsyncTransport, HttpcoreTransport, Transport
 
 OURA_API = "https://api.ouraring.com"
 
@@ -123,7 +123,7 @@ class Client(Catalog, _Config, Runner):
             client_secret=client_secret,
             patience=patience,
         )
-        self._transport = transport or HttpxTransport(self.base_url)
+        self._transport = transport or HttpcoreTransport(self.base_url)
 
     def run(self, flow: Flow[R]) -> R:
         """Carry any flow out: `client.run(Catalog.sleep.list(a, b))` is what `client.sleep.list` does."""
@@ -182,7 +182,7 @@ class AsyncClient(Catalog, _Config, AsyncRunner):
             client_secret=client_secret,
             patience=patience,
         )
-        self._transport = transport or AsyncHttpxTransport(self.base_url)
+        self._transport = transport or AsyncHttpcoreTransport(self.base_url)
 
     async def run(self, flow: Flow[R]) -> R:
         """Carry any flow out. See `Client.run`."""
