@@ -1,7 +1,7 @@
 """The cloud as one ASGI application: the data plane first, everything else through Starlette.
 
 `Cloud` puts the rooms together around one archive. It holds no rules of its own: `usercollection` answers
-data routes, `endpoints` OAuth2, `control` the hand on the tiller.
+data routes, `authorize` and `tokens` OAuth2, `control` the hand on the tiller.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from starlette.routing import Route
 from ..archive import Archive
 from ..errors import ArchiveError
 from ..person import Person
+from .authorize import Authorization
 from .clock import Clock
 from .control import Control, Seen
-from .endpoints import Endpoints
 from .grants import Grants
 from .limits import Limits
 from .openapi import document
 from .profiles import Answer, problem, trace_id, unavailable
 from .sandbox import Sandbox
+from .tokens import Tokens
 from .usercollection import Settings, Usercollection
 
 Message = MutableMapping[str, Any]
@@ -69,7 +70,8 @@ class Cloud:
         control = Control(self.admin_token, self.clock, self.grants, archive, self.journal)
         self._rest = Starlette(
             routes=[
-                *Endpoints(archive, self.grants, self.data).routes(),
+                *Authorization(archive, self.grants).routes(),
+                *Tokens(self.grants, self.data).routes(),
                 *control.routes(),
                 Route("/openapi.json", _openapi),
                 Route("/v1/{rest:path}", _sunset, methods=["GET", "POST"]),

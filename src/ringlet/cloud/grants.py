@@ -1,4 +1,4 @@
-"""The OAuth2 server's memory and rules: applications, codes, tokens. No HTTP: that is `endpoints`.
+"""The memory and the rules of the OAuth2 server: applications, codes, tokens. No HTTP here.
 
 Rules of this file:
 * Nothing secret is stored: codes, tokens and client secrets are random and long; only their SHA-256 is kept.
