@@ -4,6 +4,8 @@ import json
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from ringlet.catalog import TYPES
 
 
@@ -23,6 +25,16 @@ def test_what_was_never_asked_for_is_not_synced(ringlet, ready, tmp_path):
     ringlet.at(ready)("sync", "--db", tmp_path / "a.db", "--types", "personal_info")
     said = ringlet("status", "--db", tmp_path / "a.db").stdout
     assert said.count("not synced") == len(TYPES) - 1
+
+
+@pytest.mark.parametrize("columns", [45, 60, 80])
+def test_a_narrow_screen_leaves_columns_out_and_cuts_no_number(ringlet, synced, columns):
+    wide = ringlet("status", "--db", synced, COLUMNS="100").stdout.splitlines()
+    narrow = ringlet("status", "--db", synced, COLUMNS=str(columns)).stdout.splitlines()
+    rows = {line.split()[0]: line.split()[1] for line in wide if line.startswith(tuple(TYPES))}
+    seen = {line.split()[0]: line.split()[1] for line in narrow if line.startswith(tuple(TYPES))}
+    assert seen == rows
+    assert all(len(line.rstrip()) <= columns for line in narrow if line.startswith(tuple(TYPES)))
 
 
 def test_json(ringlet, synced, ready):

@@ -55,7 +55,7 @@ def demo(days: int, seed: int, db: str | None, keep: bool, open_browser: bool) -
             tell(_fetched(report))
         if report.stopped_by:
             raise report.stopped_by
-        _look(archive)
+        _look(archive, "" if db else "gone when this ends; --db PATH keeps it")
         if keep or open_browser:
             _keep(child, archive, open_browser)
         else:
@@ -112,7 +112,7 @@ def _fetched(report: Report) -> str:
     return f"fetched {whole} data types over HTTP: {screen.count(rows)} rows in {screen.count(pages)} pages"
 
 
-def _look(archive: Archive) -> None:
+def _look(archive: Archive, remark: str) -> None:
     """Last night, and what the archive holds."""
     from . import holdings, nights
     from .night import picture
@@ -126,7 +126,7 @@ def _look(archive: Archive) -> None:
         out.print(picture(night, out.width), soft_wrap=True)
         out.print()
     out.print(holdings.table(archive, user, time.time(), out.width))
-    out.print(holdings.footer(archive, [user]), soft_wrap=True)
+    out.print(holdings.footer(archive, [user], remark), soft_wrap=True)
 
 
 def _keep(child: Child, archive: Archive, open_browser: bool) -> None:

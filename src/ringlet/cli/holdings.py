@@ -13,36 +13,46 @@ from ..catalog import TYPES
 from . import screen
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
     from ..archive import Archive, TypeOverview, User
 
 STALE = 36 * 3600
 """Seconds without news after which a sync is suggested: a night and a forgotten morning."""
-WIDE = 88
-"""Columns that the widest row takes."""
+COLUMNS: tuple[tuple[str, JustifyMethod, int], ...] = (
+    ("type", "left", 0),
+    ("rows", "right", 0),
+    ("days", "left", 72),
+    ("age", "right", 0),
+    ("size", "right", 52),
+    ("revised", "right", 88),
+)
+"""Each with the width of the screen from which on it is shown: a number is better left out than cut."""
 
 
 def table(archive: Archive, user: User, now: float, width: int) -> Table:
     """One person's data, `width` columns wide at most."""
     held = {one.name: one for one in archive.overview(user.id)}
     drawn = Table(title=user.name, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    drawn.add_column("type", no_wrap=True)
-    drawn.add_column("rows", justify="right", no_wrap=True)
-    drawn.add_column("days", no_wrap=True)
-    drawn.add_column("age", justify="right", no_wrap=True)
-    drawn.add_column("size", justify="right", no_wrap=True)
-    if width >= WIDE:
-        drawn.add_column("revised", justify="right", no_wrap=True)
-    for name in TYPES:
-        row = _row(held[name], now) if name in held else _absent(name, archive.done(user.id, name))
-        drawn.add_row(*row[: len(drawn.columns)])
-    drawn.add_row(*_total(list(held.values()))[: len(drawn.columns)], style="bold")
+    shown = [place for place, (_, _, least) in enumerate(COLUMNS) if width >= least]
+    for place in shown:
+        name, justify, _ = COLUMNS[place]
+        drawn.add_column(name, justify=justify, no_wrap=True)
+    rows = [
+        _row(held[name], now) if name in held else _absent(name, archive.done(user.id, name))
+        for name in TYPES
+    ]
+    for row in rows:
+        drawn.add_row(*(row[place] for place in shown))
+    drawn.add_row(*(_total(list(held.values()))[place] for place in shown), style="bold")
     return drawn
 
 
-def footer(archive: Archive, users: list[User]) -> Text:
+def footer(archive: Archive, users: list[User], remark: str = "") -> Text:
     """The file under the tables."""
-    nobody = "" if users else "   nothing in it yet"
-    return Text(f"archive  {archive.path}   {screen.size(file_size(archive))}{nobody}", style="dim")
+    words = [f"archive  {archive.path}", screen.size(file_size(archive))]
+    words += [remark or ("" if users else "nothing in it yet")]
+    return Text("   ".join(filter(None, words)), style="dim")
 
 
 def file_size(archive: Archive) -> int:
@@ -73,7 +83,7 @@ def _row(one: TypeOverview, now: float) -> tuple[str | Text, ...]:
 def _absent(name: str, asked: Sequence[object]) -> tuple[str | Text, ...]:
     """A type without rows: either there are none, or nobody asked."""
     words = ("0", "none there") if asked else ("-", "not synced")
-    return Text(name, style="dim"), *(Text(word, style="dim") for word in words)
+    return tuple(Text(word, style="dim") for word in (name, *words, "", "", ""))
 
 
 def _total(held: list[TypeOverview]) -> tuple[str | Text, ...]:
