@@ -1,4 +1,4 @@
-"""An archive in a file of its own, and the recorded answers of the real API beside the checkout."""
+"""An archive of the test's own, on each of the two databases."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ import pytest
 from ringlet.archive import Archive
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an archive may be made: on either database, all is the same."""
+    on_postgres = request.param == "postgres"
+    return str(request.getfixturevalue("postgres") if on_postgres else tmp_path / "oura.db")
+
+
 @pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    with Archive.open(tmp_path / "oura.db") as opened:
+def archive(place: str) -> Iterator[Archive]:
+    with Archive.open(place) as opened:
         yield opened
 
 

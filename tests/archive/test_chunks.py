@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringlet.archive import Archive, Counts
@@ -41,54 +41,62 @@ answers = st.lists(
 )
 
 
-@given(st.lists(st.tuples(answers, st.integers(0, 3)), max_size=5), st.integers(1, 4))
-@settings(deadline=None)
-def test_the_archive_holds_what_a_plain_model_holds(
-    puts: list[tuple[list[tuple[int, int, str]], int]], limit: int
-) -> None:
-    model: dict[int, tuple[int, list[bytes]]] = {}  # instant -> (asked for at, rows)
-    with Archive.open(":memory:") as archive:
-        me = archive.user("me")
-        newest = 0
-        for values, later in puts:
-            newest += later  # never older: what an older request may do has a test of its own
-            fresh: dict[int, list[bytes]] = {}
-            for second, bpm, source in values:
-                fresh.setdefault(second, []).append(row(second, bpm, source))
-            before = {second: rows for second, (_, rows) in model.items()}
-            counts = archive.put_samples(
-                me, HEART, [page_of(*(row(*value) for value in values))], seen_at=newest
-            )
-            assert counts == Counts(
-                added=sum(len(rows) for second, rows in fresh.items() if second not in before),
-                changed=sum(len(rows) for second, rows in fresh.items() if before.get(second, rows) != rows),
-                unchanged=sum(len(rows) for second, rows in fresh.items() if before.get(second) == rows),
-            )
-            model |= {second: (newest, rows) for second, rows in fresh.items()}
-        expected = [one for _, (_, rows) in sorted(model.items()) for one in rows]
-        assert archive.page(me, HEART, EVER)[0] == b",".join(expected)
-        assert archive.latest(me, HEART) == (expected[-1] if expected else None)
+histories = st.lists(st.tuples(answers, st.integers(0, 3)), max_size=5)
+History = list[tuple[list[tuple[int, int, str]], int]]
 
-        # every window, and every way to page through it
-        for first in (0, 3, 86_395):
-            for last in (3, 86_399, 86_405):
-                span = Span(NEW_YEAR + first * 1000, NEW_YEAR + last * 1000)
-                inside = [
-                    one
-                    for second, (_, rows) in sorted(model.items())
-                    if first <= second <= last
-                    for one in rows
-                ]
-                assert archive.page(me, HEART, span)[0] == b",".join(inside)
-                pages: list[bytes] = []
-                after = None
-                while True:
-                    rows, after = archive.page(me, HEART, span, after=after, limit=limit)
-                    pages.append(rows)
-                    if after is None:
-                        break
-                assert b",".join(filter(None, pages)) == b",".join(inside)
-                assert len(pages) == max(1, -(-len(inside) // limit))
+
+@given(histories, st.integers(1, 4))
+@settings(deadline=None)
+def test_the_archive_holds_what_a_plain_model_holds(puts: History, limit: int) -> None:
+    with Archive.open(":memory:") as archive:
+        holds_what_a_plain_model_holds(archive, archive.user("me"), puts, limit)
+
+
+@given(puts=histories, limit=st.integers(1, 4))
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_on_postgres_it_holds_the_same(postgres: str, puts: History, limit: int) -> None:
+    with Archive.open(postgres) as archive:
+        somebody_new = archive.user(f"person {len(archive.users())}")
+        holds_what_a_plain_model_holds(archive, somebody_new, puts, limit)
+
+
+def holds_what_a_plain_model_holds(archive: Archive, me: int, puts: History, limit: int) -> None:
+    model: dict[int, tuple[int, list[bytes]]] = {}  # instant -> (asked for at, rows)
+    newest = 0
+    for values, later in puts:
+        newest += later  # never older: what an older request may do has a test of its own
+        fresh: dict[int, list[bytes]] = {}
+        for second, bpm, source in values:
+            fresh.setdefault(second, []).append(row(second, bpm, source))
+        before = {second: rows for second, (_, rows) in model.items()}
+        counts = archive.put_samples(me, HEART, [page_of(*(row(*value) for value in values))], seen_at=newest)
+        assert counts == Counts(
+            added=sum(len(rows) for second, rows in fresh.items() if second not in before),
+            changed=sum(len(rows) for second, rows in fresh.items() if before.get(second, rows) != rows),
+            unchanged=sum(len(rows) for second, rows in fresh.items() if before.get(second) == rows),
+        )
+        model |= {second: (newest, rows) for second, rows in fresh.items()}
+    expected = [one for _, (_, rows) in sorted(model.items()) for one in rows]
+    assert archive.page(me, HEART, EVER)[0] == b",".join(expected)
+    assert archive.latest(me, HEART) == (expected[-1] if expected else None)
+
+    # every window, and every way to page through it
+    for first in (0, 3, 86_395):
+        for last in (3, 86_399, 86_405):
+            span = Span(NEW_YEAR + first * 1000, NEW_YEAR + last * 1000)
+            inside = [
+                one for second, (_, rows) in sorted(model.items()) if first <= second <= last for one in rows
+            ]
+            assert archive.page(me, HEART, span)[0] == b",".join(inside)
+            pages: list[bytes] = []
+            after = None
+            while True:
+                rows, after = archive.page(me, HEART, span, after=after, limit=limit)
+                pages.append(rows)
+                if after is None:
+                    break
+            assert b",".join(filter(None, pages)) == b",".join(inside)
+            assert len(pages) == max(1, -(-len(inside) // limit))
 
 
 def test_the_same_rows_again_write_nothing(archive: Archive, me: int) -> None:

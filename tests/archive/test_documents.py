@@ -7,12 +7,12 @@ from contextlib import closing
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringlet.archive import Archive, Counts
 from ringlet.archive.documents import _statements
-from ringlet.archive.schema import connect
+from ringlet.archive.opening import connect
 from ringlet.catalog import TYPES
 from ringlet.errors import OuraBroken, UsageError
 from ringlet.windows import DAY_MS, Profile, Span, day_ms, parse_instant
@@ -156,7 +156,7 @@ def test_the_live_reading_compares_instants_and_the_documented_one_days(archive:
         assert archive.page(me, SLEEP, span, profile)[0] == body
 
 
-@given(
+pages = given(
     nights=st.dictionaries(
         st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=3),
         st.tuples(st.integers(0, 3), st.integers(0, 2)),
@@ -165,25 +165,42 @@ def test_the_live_reading_compares_instants_and_the_documented_one_days(archive:
     limit=st.integers(1, 5),
     profile=st.sampled_from(["live", "docs"]),
 )
+Nights = dict[str, tuple[int, int]]
+
+
+@pages
 @settings(deadline=None)
-def test_pages_hold_every_document_once_and_in_order(
-    nights: dict[str, tuple[int, int]], limit: int, profile: Profile
-) -> None:
+def test_pages_hold_every_document_once_and_in_order(nights: Nights, limit: int, profile: Profile) -> None:
     with Archive.open(":memory:") as archive:
-        me = archive.user("me")
-        for id, (hour, day) in nights.items():
-            archive.put(me, SLEEP, night(id, f"2026-01-01T0{hour}:00:00Z", f"2026-01-0{day + 1}"))
-        span = Span(whole_day("2026-01-01").start, whole_day("2026-01-02").end)
-        whole, _ = archive.page(me, SLEEP, span, profile)
-        parts: list[bytes] = []
-        after = None
-        while True:
-            rows, after = archive.page(me, SLEEP, span, profile, after=after, limit=limit)
-            parts.append(rows)
-            if after is None:
-                break
-        assert b",".join(filter(None, parts)) == whole
-        assert len(parts) == max(1, -(-len(json.loads(b"[" + whole + b"]")) // limit))
+        pages_hold_every_document_once_and_in_order(archive, archive.user("me"), nights, limit, profile)
+
+
+@pages
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_pages_of_postgres_are_in_the_same_order(
+    postgres: str, nights: Nights, limit: int, profile: Profile
+) -> None:
+    with Archive.open(postgres) as archive:
+        somebody_new = archive.user(f"person {len(archive.users())}")
+        pages_hold_every_document_once_and_in_order(archive, somebody_new, nights, limit, profile)
+
+
+def pages_hold_every_document_once_and_in_order(
+    archive: Archive, me: int, nights: Nights, limit: int, profile: Profile
+) -> None:
+    for id, (hour, day) in nights.items():
+        archive.put(me, SLEEP, night(id, f"2026-01-01T0{hour}:00:00Z", f"2026-01-0{day + 1}"))
+    span = Span(whole_day("2026-01-01").start, whole_day("2026-01-02").end)
+    whole, _ = archive.page(me, SLEEP, span, profile)
+    parts: list[bytes] = []
+    after = None
+    while True:
+        rows, after = archive.page(me, SLEEP, span, profile, after=after, limit=limit)
+        parts.append(rows)
+        if after is None:
+            break
+    assert b",".join(filter(None, parts)) == whole
+    assert len(parts) == max(1, -(-len(json.loads(b"[" + whole + b"]")) // limit))
 
 
 def test_a_token_that_is_not_ours_is_refused(archive: Archive, me: int) -> None:
@@ -198,8 +215,8 @@ def test_the_latest_document_has_the_newest_instant(archive: Archive, me: int) -
 
 
 @pytest.mark.parametrize("column", ["instant", "day"])
-def test_pages_are_read_off_an_index_in_order(archive: Archive, column: str) -> None:
-    with closing(connect(archive.path, create=False, read_only=True, timeout=0)) as database:
+def test_pages_are_read_off_an_index_in_order(column: str) -> None:
+    with closing(connect(":memory:", create=True, read_only=False, timeout=0)) as database:
         for statement, values in zip(_statements(column), (4, 5, 7), strict=True):
             plan = [row[3] for row in database.all(f"EXPLAIN QUERY PLAN {statement}", ["0"] * values)]
             assert len(plan) == 1, plan

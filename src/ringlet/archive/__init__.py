@@ -1,4 +1,4 @@
-"""The archive: one file with all that Oura answered, byte for byte, owned by the wearer.
+"""The archive: one place with all that Oura answered, byte for byte, owned by the wearer.
 
     with Archive.open("oura.db") as archive:
         me = archive.user("me")
@@ -6,7 +6,7 @@
         rows, more = archive.page(me, TYPES["sleep"], span, "live")
 
 This face only sends each call to its room: `documents`, `chunks` (samples), `progress`, `overview`;
-`database` is the port they share, `schema` opens it, `packing` packs samples.
+`database` is the port they share, `opening` opens it on SQLite or PostgreSQL, `packing` packs samples.
 
 An Archive is one connection: use it from one thread at a time, and open another for another thread.
 """
@@ -27,10 +27,10 @@ from . import chunks, documents, progress
 from . import overview as overviews
 from .database import Database
 from .documents import Counts
+from .opening import connect
 from .overview import TypeOverview
 from .progress import User
 from .runs import Run as Packed
-from .schema import connect
 
 __all__ = ["Archive", "Counts", "Packed", "TypeOverview", "User"]
 
@@ -56,7 +56,9 @@ class Archive:
         timeout: float = 5.0,
         durable: bool = True,
     ) -> Self:
-        """Open the file at a path or `sqlite:///` URL; `:memory:` is an archive that forgets.
+        """Open a file (a path, or `sqlite:///PATH`) or a database on a server (`postgresql://HOST/DATABASE`).
+
+        `:memory:` is an archive that forgets. One that is not there is made, if `create`.
 
         `timeout` is how many seconds to wait for another program that is writing. Every commit survives the
         end of the program; unless `durable`, the last ones may go with the power, which is right for a writer
@@ -66,8 +68,13 @@ class Archive:
 
     @property
     def path(self) -> str:
-        """The file it is open on."""
+        """Where it is: a file, or a URL without its password."""
         return self._database.path
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes on the disk."""
+        return self._database.size
 
     @property
     def database(self) -> Database:
@@ -81,14 +88,14 @@ class Archive:
 
     def wait_at_most(self, seconds: float) -> None:
         """How long to wait from now on for another program that is writing."""
-        self._database.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+        self._database.wait_at_most(seconds)
 
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing: `with archive.transaction(): put ...; finish ...`. May be nested."""
         return self._database.transaction()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close it."""
         self._database.close()
 
     def __enter__(self) -> Self:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -71,6 +72,7 @@ def put(
     if not parted or count < FEW * len(runs):
         runs = [_joined(runs)]
     with database.transaction():
+        database.hold("chunks", user, name)
         chunks = _touched(database, user, name, runs[0].times[0], runs[-1].times[-1], few=count < FEW)
         if chunks:
             return _put_among(database, user, name, chunks, _joined(runs), seen_at)
@@ -200,33 +202,35 @@ def page(
     parts: list[bytes | bytearray] = []
     room = limit
     token: str | None = None
-    for row in database.each(
+    chunks = database.each(
         # Chunks do not overlap, so the first that can reach `start` is the last that begins by then.
         f"{_OF} AND t0 >= coalesce(({_BEFORE}), ?) AND t0 <= ? AND t1 >= ? ORDER BY t0",
         (user, name, user, name, start, start, span.end, start),
-    ):
-        if room == 0:
-            return parts, token
-        chunk = Chunk(*row)
-        rows = chunk.unpack()
-        first, last = 0, rows.n
-        if chunk.t0 < start or given:
-            first = _first(rows, start)
-            while given and first < last and _instant(rows, first) == start:
-                first, given = first + 1, given - 1
-            given = 0
-        if chunk.t1 > span.end:
-            last = _first(rows, span.end + 1)
-        if first >= last:
-            continue
-        if room is not None:
-            if last - first >= room:
-                stop = first + room
-                token = _token(rows, stop)
-                if stop < last:
-                    return [*parts, rows.text(first, stop)], token
-            room -= last - first
-        parts.append(rows.text(first, last))
+    )
+    with closing(chunks):
+        for row in chunks:
+            if room == 0:
+                return parts, token
+            chunk = Chunk(*row)
+            rows = chunk.unpack()
+            first, last = 0, rows.n
+            if chunk.t0 < start or given:
+                first = _first(rows, start)
+                while given and first < last and _instant(rows, first) == start:
+                    first, given = first + 1, given - 1
+                given = 0
+            if chunk.t1 > span.end:
+                last = _first(rows, span.end + 1)
+            if first >= last:
+                continue
+            if room is not None:
+                if last - first >= room:
+                    stop = first + room
+                    token = _token(rows, stop)
+                    if stop < last:
+                        return [*parts, rows.text(first, stop)], token
+                room -= last - first
+            parts.append(rows.text(first, last))
     return parts, None
 
 

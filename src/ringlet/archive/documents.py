@@ -73,6 +73,7 @@ def put(database: Database, user: int, kind: AnyKind, data: bytes, seen_at: int)
         ) from error
     tally = {"added": 0, "changed": 0, "unchanged": 0}
     with database.transaction():
+        database.hold("documents", user, kind.name)
         known = _known(database, user, kind, keyed)
         for key, day, instant, body in keyed:
             if key in known or day in known:
@@ -220,6 +221,7 @@ def _next_place(database: Database, user: int, kind: AnyKind) -> int:
 def delete(database: Database, user: int, kind: AnyKind, id: str, at: int) -> bool:
     """Mark a document as deleted at `at`; whether that took anything away. One never seen stays away, too."""
     with database.transaction():
+        database.hold("documents", user, kind.name)
         row = database.one(
             "SELECT deleted_at FROM documents WHERE user_id = ? AND type = ? AND id = ?",
             (user, kind.name, id),
@@ -279,7 +281,7 @@ def page(
     asked = (user, kind.name, *bounds)
     if limit is None and after is None:
         return [row[0] for row in database.all(whole, asked)], None
-    most = -1 if limit is None else limit + 1
+    most = _EVER[1] if limit is None else limit + 1
     if after is None:
         rows = database.all(first, (*asked, most))
     else:

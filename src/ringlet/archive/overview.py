@@ -28,7 +28,7 @@ _HELD = """
 SELECT type, count(*), min(day), max(day), NULL, NULL, sum(length(body)), max(seen_at) FROM documents
 WHERE user_id = ? AND deleted_at IS NULL GROUP BY type
 UNION ALL
-SELECT type, sum(n), NULL, NULL, min(t0), max(t1), sum(length(body)), max(seen_at) FROM chunks
+SELECT type, CAST(sum(n) AS BIGINT), NULL, NULL, min(t0), max(t1), sum(length(body)), max(seen_at) FROM chunks
 WHERE user_id = ? GROUP BY type
 """
 

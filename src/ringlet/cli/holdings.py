@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -49,16 +48,10 @@ def table(archive: Archive, user: User, now: float, width: int) -> Table:
 
 
 def footer(archive: Archive, users: list[User], remark: str = "") -> Text:
-    """The file under the tables."""
-    words = [f"archive  {archive.path}", screen.size(file_size(archive))]
+    """The place under the tables."""
+    words = [f"archive  {archive.path}", screen.size(archive.size)]
     words += [remark or ("" if users else "nothing in it yet")]
     return Text("   ".join(filter(None, words)), style="dim")
-
-
-def file_size(archive: Archive) -> int:
-    """What the archive takes on the disk, its write-ahead log included."""
-    files = (Path(archive.path + tail) for tail in ("", "-wal"))
-    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def stale(archive: Archive, users: list[User], now: float) -> bool:

@@ -8,7 +8,7 @@ db = click.option(
     "--db",
     envvar="RINGLET_DB",
     metavar="PATH|URL",
-    help="The archive: a file or sqlite:///FILE.  [RINGLET_DB; default: in your data directory]",
+    help="The archive: a file or postgresql://USER@HOST/NAME.  [RINGLET_DB; default: in your data directory]",
 )
 base_url = click.option(
     "--base-url",
@@ -20,6 +20,13 @@ profile = click.option(
     envvar="RINGLET_PROFILE",
     metavar="NAME",
     help="Whose kept sign-in to use, before OURA_ACCESS_TOKEN.  [RINGLET_PROFILE]",
+)
+kept_profile = click.option(
+    "--profile",
+    envvar="RINGLET_PROFILE",
+    default="default",
+    metavar="NAME",
+    help="The name of the sign-in; each may be another person's.  [RINGLET_PROFILE; default: default]",
 )
 user = click.option("--user", metavar="NAME", help="Whose data, where the archive holds several people.")
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")

@@ -48,8 +48,8 @@ def for_demo(db: str | None) -> Archive:
     if archive.users() and archive.setting(DEMO) is None:
         archive.close()
         raise UsageError(
-            f"{db} holds somebody's own data, and the demo would mix a made-up person into it",
-            cure="name a new file with --db, or leave --db out",
+            f"{archive.path} holds somebody's own data, and the demo would mix a made-up person into it",
+            cure="name a new place with --db, or leave --db out",
         )
     archive.set_setting(DEMO, "yes")
     return archive

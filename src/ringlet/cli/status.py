@@ -39,9 +39,7 @@ def status(db: str | None, user: str | None, as_json: bool) -> None:
 
 
 def _document(archive: Archive, users: list[User]) -> dict[str, Any]:
-    from . import holdings
-
     people = [
         {"name": one.name, "types": [held._asdict() for held in archive.overview(one.id)]} for one in users
     ]
-    return {"v": 1, "archive": archive.path, "bytes": holdings.file_size(archive), "users": people}
+    return {"v": 1, "archive": archive.path, "bytes": archive.size, "users": people}
