@@ -1,7 +1,8 @@
 """Both ends of OAuth2: scopes, URLs, and the flows that get, renew and end a grant, driven by hand."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -41,13 +42,20 @@ OLDER, NEWER = "https://older.test/token", "https://newer.test/token"
 HOSTS = Hosts(authorize="https://id.test/authorize", token=(OLDER, NEWER), revoke="https://older.test/revoke")
 APP = App(client_id="an app", client_secret="hush-app", redirect_uri="http://localhost:8000/back")
 STALE = Tokens(access_token="stale", refresh_token="once", scope="daily", token_url=NEWER)
-FRESH = Tokens(access_token="fresh", refresh_token="twice", scope="daily", token_url=NEWER)
+FRESH = Tokens(
+    access_token="fresh", refresh_token="twice", scope="daily", token_url=NEWER, client_id="an app"
+)
 GRANTED = Response(200, b'{"access_token":"fresh","refresh_token":"twice"}')
 REFUSED = Response(400, b'{"error":"invalid_grant","error_description":"no such token"}')
 EXPIRED = Response(401, b'{"detail":"Token expired"}')
 UNSCOPED = Response(401, b'{"detail":"Token not authorized to access this data"}')
 HERE = Request(path="/v2/usercollection/daily_stress", scope="daily")
 PAUSE = Request(after=POLL)
+NOW = 1_000_000.0
+
+
+def CLOCK() -> float:  # noqa: N802  # one word for the moment all of these tests play at
+    return NOW
 
 
 def drive(flow: Flow[Any], answers: Iterable[Response | Exception]) -> tuple[list[Request], Any]:
@@ -64,6 +72,14 @@ def drive(flow: Flow[Any], answers: Iterable[Response | Exception]) -> tuple[lis
 def form(request: Request) -> dict[str, str]:
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
     return dict(parse_qsl(request.body.decode(), strict_parsing=True))
+
+
+KEPT = msgspec.structs.replace(FRESH, obtained_at=NOW)
+
+
+def at(seconds: float) -> Callable[[], float]:
+    """A clock that shows so many seconds after NOW."""
+    return lambda: NOW + seconds
 
 
 # --- Scopes ---
@@ -116,10 +132,10 @@ def test_oura_s_own_hosts_go_with_oura_s_own_api(url: str) -> None:
     assert hosts_at(url) is OURA
 
 
-def test_any_other_cloud_has_everything_on_one_port() -> None:
+def test_any_other_cloud_has_everything_on_one_port_under_both_families_of_paths() -> None:
     assert hosts_at("http://127.0.0.1:8765/") == Hosts(
         authorize="http://127.0.0.1:8765/oauth/authorize",
-        token=("http://127.0.0.1:8765/oauth/token",),
+        token=("http://127.0.0.1:8765/oauth/token", "http://127.0.0.1:8765/oauth/v2/ext/oauth-token"),
         revoke="http://127.0.0.1:8765/oauth/revoke",
     )
 
@@ -257,7 +273,7 @@ def test_any_other_refusal_is_final_because_the_code_may_be_spent(status: int) -
 )
 def test_a_refusal_in_any_shape_is_a_grant_error(body: bytes, error: str, description: str) -> None:
     with pytest.raises(GrantError) as caught:
-        drive(refresh(APP, HOSTS, STALE), [Response(400, body)])
+        drive(refresh(APP, HOSTS, STALE), [Response(400, body)] * 2)
     assert (caught.value.error, caught.value.description) == (error, description)
 
 
@@ -283,12 +299,23 @@ def test_recorded_grants(name: str) -> None:
 # --- Renewing ---
 
 
-def test_a_grant_is_renewed_where_it_was_given_and_nowhere_else() -> None:
+def test_a_grant_is_renewed_where_it_was_given_and_a_judgement_there_is_final() -> None:
     asked, tokens = drive(refresh(APP, HOSTS, STALE), [GRANTED])
     assert [one.path for one in asked] == [NEWER]
     assert tokens == FRESH
     with pytest.raises(GrantError):
         drive(refresh(APP, HOSTS, STALE), [REFUSED])
+
+
+def test_a_host_that_does_not_know_the_application_any_more_is_not_the_last_one_asked() -> None:
+    asked, tokens = drive(refresh(APP, HOSTS, STALE), [Response(400), GRANTED])
+    assert [one.path for one in asked] == [NEWER, OLDER]
+    assert tokens.token_url == OLDER
+
+
+def test_an_application_that_is_known_to_be_the_newer_host_s_is_asked_for_there_first() -> None:
+    asked, _ = drive(exchange(replace(APP, token_url=NEWER), HOSTS, "a code"), [GRANTED])
+    assert [one.path for one in asked] == [NEWER]
 
 
 def test_a_grant_that_does_not_know_its_host_tries_both() -> None:
@@ -305,24 +332,26 @@ def test_a_server_that_does_not_rotate_leaves_the_refresh_token_and_the_scope_as
 
 def test_a_refused_token_is_renewed_once_and_the_request_replayed() -> None:
     wallet = MemoryWallet(STALE)
-    asked, body = drive(signed(ask(HERE), wallet, APP, HOSTS), [EXPIRED, GRANTED, Response(200, b"data")])
+    asked, body = drive(
+        signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK), [EXPIRED, GRANTED, Response(200, b"data")]
+    )
     assert [one.path for one in asked] == [HERE.path, NEWER, HERE.path]
     assert [one.headers.get("authorization") for one in asked] == ["Bearer stale", None, "Bearer fresh"]
     assert body == b"data"
-    assert wallet.load() == FRESH
+    assert wallet.load() == KEPT
 
 
 def test_a_token_refused_even_when_fresh_is_dead() -> None:
     wallet = MemoryWallet(STALE)
     with pytest.raises(TokenDead):
-        drive(signed(ask(HERE), wallet, APP, HOSTS), [EXPIRED, GRANTED, EXPIRED])
-    assert wallet.load() == FRESH, "the rotated token is kept, whatever comes of it"
+        drive(signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK), [EXPIRED, GRANTED, EXPIRED])
+    assert wallet.load() == KEPT, "the rotated token is kept, whatever comes of it"
 
 
 def test_while_another_renews_the_flow_only_waits_and_then_uses_what_the_other_saved() -> None:
     wallet = MemoryWallet(STALE)
     assert wallet.claim(), "the other"
-    flow = signed(ask(HERE), wallet, APP, HOSTS)
+    flow = signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK)
     next(flow)
     assert [flow.send(EXPIRED), flow.send(WAITED), flow.send(WAITED)] == [PAUSE, PAUSE, PAUSE]
     wallet.save(FRESH)
@@ -337,38 +366,40 @@ def test_while_another_renews_the_flow_only_waits_and_then_uses_what_the_other_s
 def test_when_the_other_gave_up_the_next_in_line_renews() -> None:
     wallet = MemoryWallet(STALE)
     assert wallet.claim()
-    flow = renew(wallet, APP, HOSTS, stale=STALE)
+    flow = renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK)
     assert next(flow) == PAUSE
     wallet.release()
     assert flow.send(WAITED).path == NEWER
     with pytest.raises(StopIteration) as done:
         flow.send(GRANTED)
-    assert done.value.value == wallet.load() == FRESH
+    assert done.value.value == wallet.load() == KEPT
 
 
 def test_a_grant_that_was_removed_meanwhile_needs_a_new_sign_in() -> None:
     wallet = MemoryWallet()
     with pytest.raises(SignInNeeded):
-        next(renew(wallet, APP, HOSTS, stale=STALE))
+        next(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK))
     assert wallet.claim()
 
 
 @pytest.mark.parametrize(
-    "answer", [REFUSED, Response(503), Response(200, b"<html>"), ConnectionLost("reset")], ids=repr
+    "answer",
+    [Response(503), Response(200, b"<html>"), Response(403), ConnectionLost("refused", sent=False)],
+    ids=repr,
 )
-def test_a_renewal_that_fails_gives_the_claim_back_and_keeps_the_old_grant(
+def test_a_renewal_that_fails_without_spending_anything_leaves_the_grant_as_it_was(
     answer: Response | Exception,
 ) -> None:
     wallet = MemoryWallet(STALE)
     with pytest.raises((GrantError, OuraBroken, ConnectionLost)):
-        drive(signed(ask(HERE), wallet, APP, HOSTS), [EXPIRED, answer])
-    assert wallet.load() == STALE
+        drive(signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK), [EXPIRED, answer])
+    assert wallet.load() == msgspec.structs.replace(STALE, tried_at=NOW)
     assert wallet.claim()
 
 
 def test_a_renewal_that_is_abandoned_gives_the_claim_back() -> None:
     wallet = MemoryWallet(STALE)
-    flow = signed(ask(HERE), wallet, APP, HOSTS)
+    flow = signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK)
     next(flow)
     assert flow.send(EXPIRED).path == NEWER
     assert not wallet.claim()
@@ -379,7 +410,7 @@ def test_a_renewal_that_is_abandoned_gives_the_claim_back() -> None:
 def test_a_waiting_flow_that_is_abandoned_leaves_the_other_s_claim_alone() -> None:
     wallet = MemoryWallet(STALE)
     assert wallet.claim()
-    flow = renew(wallet, APP, HOSTS, stale=STALE)
+    flow = renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK)
     next(flow)
     flow.close()
     assert not wallet.claim()
@@ -388,7 +419,7 @@ def test_a_waiting_flow_that_is_abandoned_leaves_the_other_s_claim_alone() -> No
 def test_a_live_token_without_the_scope_is_not_renewed() -> None:
     wallet = MemoryWallet(STALE)
     with pytest.raises(ScopeMissing) as caught:
-        drive(signed(ask(HERE), wallet, APP, HOSTS), [UNSCOPED])
+        drive(signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK), [UNSCOPED])
     assert caught.value.scope == HERE.scope
     assert wallet.load() == STALE
 
@@ -400,21 +431,135 @@ def test_a_live_token_without_the_scope_is_not_renewed() -> None:
 )
 def test_what_cannot_be_renewed_is_dead(tokens: Tokens, app: App | None) -> None:
     with pytest.raises(TokenDead):
-        drive(signed(ask(HERE), MemoryWallet(tokens), app, HOSTS), [EXPIRED])
+        drive(signed(ask(HERE), MemoryWallet(tokens), app, HOSTS, clock=CLOCK), [EXPIRED])
 
 
 def test_without_tokens_nothing_is_sent() -> None:
     with pytest.raises(SignInNeeded):
-        next(signed(ask(HERE), MemoryWallet(), APP, HOSTS))
+        next(signed(ask(HERE), MemoryWallet(), APP, HOSTS, clock=CLOCK))
     with pytest.raises(SignInNeeded):
         next(refresh(APP, HOSTS, Tokens(access_token="alone")))
+
+
+# --- Renewing ahead of expiry ---
+
+LIFE = 30 * 86400
+LIVING = msgspec.structs.replace(STALE, expires_in=LIFE, obtained_at=NOW)
+RENEWED = [NEWER, HERE.path]
+
+
+@pytest.mark.parametrize(
+    ("life", "later", "paths"),
+    [
+        (LIFE, LIFE * 0.94, [HERE.path]),
+        (LIFE, LIFE * 0.96, RENEWED),
+        (600, 500, [HERE.path]),
+        (600, 541, RENEWED),
+        (40, 19, [HERE.path]),
+        (40, 21, RENEWED),
+    ],
+    ids=["a month", "a month's last twentieth", "minutes", "the last minute", "seconds", "half of seconds"],
+)
+def test_a_token_is_renewed_before_it_expires_and_no_sooner(
+    life: int, later: float, paths: list[str]
+) -> None:
+    wallet = MemoryWallet(msgspec.structs.replace(LIVING, expires_in=life))
+    flow = signed(ask(HERE), wallet, APP, HOSTS, clock=at(later))
+    asked, _ = drive(flow, [GRANTED, Response(200)][-len(paths) :])
+    assert [one.path for one in asked] == paths
+
+
+@pytest.mark.parametrize("failure", [ConnectionLost("reset"), Response(503)], ids=repr)
+def test_when_nobody_renews_the_token_is_used_while_it_lives(failure: Response | Exception) -> None:
+    wallet = MemoryWallet(LIVING)
+    flow = signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE - 30))
+    asked, _ = drive(flow, [failure, Response(200)])
+    assert asked[-1].headers["authorization"] == "Bearer stale"
+    asked, _ = drive(signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE - 29)), [Response(200)])
+    assert [one.path for one in asked] == [HERE.path], "and not everyone tries anew at once"
+    wallet = MemoryWallet(LIVING)
+    with pytest.raises((ConnectionLost, OuraBroken)):
+        drive(signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE + 1)), [failure])
+
+
+# --- A token that is spent is not sent again ---
+
+
+def noted(times: int) -> Tokens:
+    """The grant as another process left it, that was killed or lost the answer so many times."""
+    return msgspec.structs.replace(LIVING, unanswered=times, tried_at=NOW)
+
+
+def test_the_store_knows_that_the_token_goes_out_before_it_does() -> None:
+    wallet = MemoryWallet(STALE)
+    flow = renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK)
+    assert next(flow).path == NEWER
+    assert wallet.load() == msgspec.structs.replace(STALE, unanswered=1, tried_at=NOW)
+    flow.close()
+    assert wallet.load() == msgspec.structs.replace(STALE, unanswered=1, tried_at=NOW)
+
+
+def test_a_lost_answer_leaves_the_note_and_the_next_answer_wipes_it() -> None:
+    wallet = MemoryWallet(STALE)
+    with pytest.raises(ConnectionLost):
+        drive(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK), [ConnectionLost("reset")])
+    assert wallet.load() == msgspec.structs.replace(STALE, unanswered=1, tried_at=NOW)
+    drive(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK), [GRANTED])
+    assert wallet.load() == KEPT
+
+
+def test_in_doubt_the_access_token_is_used_up_before_the_refresh_token_is_sent_again() -> None:
+    wallet = MemoryWallet(noted(1))
+    asked, _ = drive(signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE - 10)), [Response(200)])
+    assert [one.path for one in asked] == [HERE.path]
+    flow = signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE + 10))
+    asked, _ = drive(flow, [EXPIRED, GRANTED, Response(200)])
+    assert [one.path for one in asked] == [HERE.path, *RENEWED]
+
+
+def test_sent_twice_without_an_answer_it_is_not_sent_a_third_time() -> None:
+    with pytest.raises(SignInNeeded, match="sent twice"):
+        next(renew(MemoryWallet(noted(2)), APP, HOSTS, stale=STALE, clock=CLOCK))
+
+
+@pytest.mark.parametrize(("times", "why"), [(0, "used elsewhere"), (1, "earlier renewal was lost")])
+def test_a_token_known_to_be_spent_is_forgotten_and_the_reason_told(times: int, why: str) -> None:
+    wallet = MemoryWallet(noted(times))
+    with pytest.raises(GrantError, match=why) as caught:
+        drive(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK), [REFUSED])
+    assert caught.value.error == "invalid_grant"
+    kept = wallet.load()
+    assert kept
+    assert (kept.access_token, kept.refresh_token) == ("stale", None)
+    with pytest.raises(SignInNeeded):
+        next(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK))
+
+
+def test_before_a_grant_is_called_dead_the_store_is_read_again() -> None:
+    wallet = MemoryWallet(STALE)
+    flow = renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK)
+    next(flow)
+    wallet.save(FRESH)
+    with pytest.raises(StopIteration) as done:
+        flow.send(REFUSED)
+    assert done.value.value == wallet.load() == FRESH
+
+
+def test_a_grant_is_not_renewed_on_behalf_of_another_application() -> None:
+    theirs = msgspec.structs.replace(STALE, client_id="another app")
+    with pytest.raises(SignInNeeded, match="another application") as caught:
+        next(renew(MemoryWallet(theirs), APP, HOSTS, stale=theirs, clock=CLOCK))
+    assert "OURA_CLIENT_ID" in caught.value.cure
 
 
 ABROAD = Tokens(access_token="hush", refresh_token="hush", token_url="https://other.test/oauth/token")
 
 
 def test_a_grant_of_another_cloud_is_never_sent() -> None:
-    for flow in (signed(ask(HERE), MemoryWallet(ABROAD), APP, HOSTS), refresh(APP, HOSTS, ABROAD)):
+    for flow in (
+        signed(ask(HERE), MemoryWallet(ABROAD), APP, HOSTS, clock=CLOCK),
+        refresh(APP, HOSTS, ABROAD),
+    ):
         with pytest.raises(SignInNeeded, match="another cloud") as caught:
             next(flow)
         assert "OURA_API_BASE_URL" in caught.value.cure
@@ -424,7 +569,7 @@ def test_a_grant_of_another_cloud_is_never_sent() -> None:
 def test_a_grant_of_another_cloud_that_comes_while_waiting_is_not_sent_either() -> None:
     wallet = MemoryWallet(STALE)
     assert wallet.claim(), "the other"
-    flow = signed(ask(HERE), wallet, APP, HOSTS)
+    flow = signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK)
     next(flow)
     assert flow.send(EXPIRED) == PAUSE
     wallet.save(ABROAD)
@@ -436,14 +581,14 @@ def test_a_grant_of_another_cloud_that_comes_while_waiting_is_not_sent_either() 
 @pytest.mark.parametrize("token", ["hush\n", "hush\r\nx-other: 1", " hush", "h\u00fcsh", "hu\x00sh"])
 def test_a_token_that_no_header_can_carry_is_refused_before_it_is_sent_and_not_quoted(token: str) -> None:
     with pytest.raises(SignInNeeded) as caught:
-        next(signed(ask(HERE), MemoryWallet(Tokens(access_token=token)), APP, HOSTS))
+        next(signed(ask(HERE), MemoryWallet(Tokens(access_token=token)), APP, HOSTS, clock=CLOCK))
     assert token.strip() not in str(caught.value) + caught.value.cure
 
 
 def test_requests_that_want_no_signature_and_waits_pass_unsigned() -> None:
     plain = Request(path="https://id.test/", bearer=False)
-    assert drive(signed(ask(plain), MemoryWallet(), None, HOSTS), [Response(200)])[0] == [plain]
-    assert next(signed(ask(PAUSE), MemoryWallet(), None, HOSTS)) == PAUSE
+    assert drive(signed(ask(plain), MemoryWallet(), None, HOSTS, clock=CLOCK), [Response(200)])[0] == [plain]
+    assert next(signed(ask(PAUSE), MemoryWallet(), None, HOSTS, clock=CLOCK)) == PAUSE
 
 
 # --- Ending ---
@@ -474,7 +619,7 @@ def test_no_value_shows_its_secrets() -> None:
         next(exchange(APP, HOSTS, "hush-code", pkce)),
         next(refresh(APP, HOSTS, tokens)),
         next(revoke(HOSTS, "hush-access")),
-        next(signed(ask(HERE), MemoryWallet(tokens), APP, HOSTS)),
+        next(signed(ask(HERE), MemoryWallet(tokens), APP, HOSTS, clock=CLOCK)),
     ]
     assert all(b"hush" in one.body or "hush" in one.headers["authorization"] for one in asked)
     for value in (APP, pkce, tokens, *asked):

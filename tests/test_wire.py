@@ -61,7 +61,7 @@ def test_a_whole_story_of_pages_rate_limit_and_rotation_by_hand() -> None:
     """The flow is a value: each `send` below is an answer of Oura's, each result what is asked next."""
     wallet = MemoryWallet(Tokens(access_token="old", refresh_token="once"))
     nights = Catalog.sleep.list(date(2026, 1, 10), date(2026, 1, 11))
-    flow = patient(signed(nights, wallet, APP, HOSTS), STEADY)
+    flow = patient(signed(nights, wallet, APP, HOSTS, clock=lambda: 0.0), STEADY)
 
     first = next(flow)
     assert (first.method, first.path, first.scope) == ("GET", "/v2/usercollection/sleep", "daily")

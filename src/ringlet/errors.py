@@ -81,9 +81,16 @@ class GrantError(RingletError):
 
 
 class ConnectionLost(RingletError):
-    """No answer arrived: the connection was refused, reset, or timed out."""
+    """No answer arrived: the connection was refused, reset, or timed out.
+
+    `sent` is False where the request certainly never left: there was no connection to send it over.
+    """
 
     default_cure = "check the network and the base URL, then run it again"
+
+    def __init__(self, message: str, *, sent: bool = True, cure: str = "") -> None:
+        super().__init__(message, cure=cure)
+        self.sent = sent
 
 
 class ArchiveError(RingletError):

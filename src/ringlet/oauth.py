@@ -3,14 +3,32 @@
 Names are those of RFC 6749 and RFC 7636. Oura has two identity systems side by side: the older host
 (`api.ouraring.com/oauth/token`) and the one that serves applications registered at developer.ouraring.com
 (`moi.ouraring.com/oauth/v2/ext/oauth-token`). An application of the second is refused by the first with 400
-or 401, so `Hosts.token` is a list, tried in order, and `Tokens.token_url` remembers which one worked. A host
-that answers `invalid_grant` knew the application and has judged the code: no other host is asked.
+or 401, so `Hosts.token` is a list, and the host that is known to serve an application (`App.token_url`) or a
+grant (`Tokens.token_url`) is asked first. A host that answers `invalid_grant` knew the application and has
+judged the code: no other host is asked.
+
+Why a renewal is written down before it is asked for. A refresh token works once, and a server that sees it
+twice takes it for stolen and ends the grant (RFC 9700 section 4.14.2). Between sending it and storing its
+successor a process can be killed and an answer can be lost; whoever comes next must be able to tell. So the
+store learns first that the token goes out (`Tokens.unanswered`), and the successor, stored, wipes the note:
+
+* No note: the token was never sent. It may be.
+* A note: it was sent and no answer was stored. The server may have spent it or never have seen it, and nobody
+  can tell which. The access token is used for as long as it lives, since to ask again may end it; then the
+  refresh token is sent once more, because to keep it back would lose the grant for certain.
+* A note of two sendings: it is not sent again. Sign in.
+* Refused as `invalid_grant`: it is known to be spent, and forgotten.
+
+A token whose successor was stored stands nowhere any more, so it cannot be sent again. What certainly never
+left (`ConnectionLost.sent` is false) or was answered by another refusal leaves no note: being offline, or
+Oura being down, uses nothing up.
 
 Rules of this file:
-* Refresh tokens are single use. A rotated token is stored before it is used; of all threads, tasks and
-  processes that share a store, one renews and the others wait for it (`Wallet.claim`, and waiting is data).
-* A grant goes only to the cloud that gave it: one whose `token_url` is another's is never sent.
+* Of all threads, tasks and processes that share a store, one renews and the others wait for it
+  (`Wallet.claim`, and waiting is data). A rotated token is stored before it is used.
+* A grant goes only to the cloud that gave it, and on behalf of the application that got it.
 * Secrets travel in bodies and headers, never in URLs, and never in a message.
+* No clock is read here: the time comes in as a parameter, in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -18,14 +36,14 @@ from __future__ import annotations
 import hashlib
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 from urllib.parse import urlencode
 
 import msgspec
 
-from .errors import GrantError, OuraBroken, SignInNeeded
+from .errors import ConnectionLost, GrantError, OuraBroken, SignInNeeded
 from .wire import Flow, R, Request, Response, pause, relay
 
 SCOPES: Mapping[str, str] = {
@@ -88,12 +106,17 @@ OURA = Hosts(
 
 
 def hosts_at(base_url: str) -> Hosts:
-    """The OAuth endpoints that go with an API base URL: Oura's own, or those of a cloud on one port."""
+    """The OAuth endpoints that go with an API base URL: Oura's own, or those of a cloud on one port.
+
+    A cloud on one port answers under the paths of both of Oura's hosts.
+    """
     if base_url.rstrip("/") == "https://api.ouraring.com":
         return OURA
     root = base_url.rstrip("/")
     return Hosts(
-        authorize=f"{root}/oauth/authorize", token=(f"{root}/oauth/token",), revoke=f"{root}/oauth/revoke"
+        authorize=f"{root}/oauth/authorize",
+        token=(f"{root}/oauth/token", f"{root}/oauth/v2/ext/oauth-token"),
+        revoke=f"{root}/oauth/revoke",
     )
 
 
@@ -104,6 +127,8 @@ class App:
     client_id: str
     client_secret: str = field(default="", repr=False)
     redirect_uri: str = ""
+    token_url: str = ""
+    """The token host that is known to serve it, asked first: a refused attempt may use up the code."""
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,6 +141,14 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Lifetime in seconds at issue; Oura documents 24 hours and issues 30 days."""
     scope: str = ""
     token_url: str = ""
+    client_id: str = ""
+    """The application that got it, where that is known."""
+    obtained_at: float | None = None
+    """When it was asked for, in seconds since 1970."""
+    tried_at: float | None = None
+    """When a renewal was last asked for without success."""
+    unanswered: int = 0
+    """How often the refresh token was sent without an answer; see the top of this file."""
 
     def __repr__(self) -> str:
         return f"Tokens(scope={self.scope!r}, refreshable={self.refresh_token is not None})"
@@ -124,6 +157,13 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def scopes(self) -> frozenset[str]:
         """What was granted, in portal names; empty when the server did not say."""
         return scope_set(self.scope)
+
+    @property
+    def expires_at(self) -> float | None:
+        """When the access token dies, in seconds since 1970, where that is known."""
+        if self.obtained_at is None or self.expires_in is None:
+            return None
+        return self.obtained_at + self.expires_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +213,7 @@ def exchange(app: App, hosts: Hosts, code: str, pkce: Pkce | None = None) -> Flo
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri}
     if pkce:
         form["code_verifier"] = pkce.verifier
-    return _token(app, hosts.token, form)
+    return _token(app, _hosts_in_order(app.token_url, hosts), form)
 
 
 def refresh(app: App, hosts: Hosts, tokens: Tokens) -> Flow[Tokens]:
@@ -181,12 +221,10 @@ def refresh(app: App, hosts: Hosts, tokens: Tokens) -> Flow[Tokens]:
 
     Raises SignInNeeded (nothing was sent), GrantError, OuraBroken.
     """
-    _at_home(tokens, hosts)
-    if not tokens.refresh_token:
-        raise SignInNeeded("this grant has no refresh token", cure="sign in again")
-    urls = (tokens.token_url,) if tokens.token_url else hosts.token
+    _may_renew(tokens, app, hosts)
+    urls = _hosts_in_order(tokens.token_url or app.token_url, hosts)
     fresh = yield from _token(
-        app, urls, {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token}
+        app, urls, {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token or ""}
     )
     # A server that does not rotate leaves refresh_token out: RFC 6749 section 6 says keep the old one.
     return msgspec.structs.replace(
@@ -204,7 +242,22 @@ def revoke(hosts: Hosts, token: str) -> Flow[None]:
         raise _refused(response)
 
 
+def sign_out(hosts: Hosts, tokens: Tokens) -> Flow[None]:
+    """End a kept grant, both of its tokens.
+
+    Raises SignInNeeded (it is another cloud's, and nothing was sent), GrantError, OuraBroken, ConnectionLost.
+    """
+    _at_home(tokens, hosts)
+    for token in filter(None, (tokens.refresh_token, tokens.access_token)):
+        yield from revoke(hosts, token)
+
+
 _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+
+
+def _hosts_in_order(known: str, hosts: Hosts) -> tuple[str, ...]:
+    """All token hosts, the one that is known to be right first."""
+    return tuple(sorted(hosts.token, key=lambda url: url != known))
 
 
 def _token(app: App, urls: tuple[str, ...], form: dict[str, str]) -> Flow[Tokens]:
@@ -218,7 +271,7 @@ def _token(app: App, urls: tuple[str, ...], form: dict[str, str]) -> Flow[Tokens
                 tokens = msgspec.json.decode(response.body, type=Tokens)
             except msgspec.MsgspecError as broken:
                 raise OuraBroken("the token endpoint answered something else", status=502) from broken
-            return msgspec.structs.replace(tokens, token_url=url)
+            return msgspec.structs.replace(tokens, token_url=url, client_id=app.client_id)
         refusals.append(refused := _refused(response))
         if response.status not in (400, 401) or _weight(refused) == _JUDGED:
             break
@@ -279,38 +332,73 @@ POLL = 0.05
 """Seconds between two looks while somebody else renews."""
 
 
-def signed(flow: Flow[R], wallet: Wallet, app: App | None, hosts: Hosts) -> Flow[R]:
-    """The same flow with every request signed; a refused token is renewed once and the request replayed.
+def signed(
+    flow: Flow[R], wallet: Wallet, app: App | None, hosts: Hosts, *, clock: Callable[[], float]
+) -> Flow[R]:
+    """The same flow with every request signed.
 
-    Raises SignInNeeded, GrantError, OuraBroken.
+    A token that is about to expire is renewed before it is sent; one that is refused is renewed once and the
+    request replayed. Raises SignInNeeded, GrantError, OuraBroken.
     """
 
     def sign(request: Request) -> Flow[Response]:
         if request.bearer and request.path:
-            return (yield from _send_signed(request, wallet, app, hosts))
+            return (yield from _send_signed(request, wallet, app, hosts, clock))
         return (yield request)
 
     return relay(flow, sign)
 
 
-def _send_signed(request: Request, wallet: Wallet, app: App | None, hosts: Hosts) -> Flow[Response]:
+def _send_signed(
+    request: Request, wallet: Wallet, app: App | None, hosts: Hosts, clock: Callable[[], float]
+) -> Flow[Response]:
     tokens = wallet.load()
     if tokens is None:
         raise SignInNeeded("there is no access token")
+    if app and _is_due(tokens, clock()):
+        tokens = yield from _renew_ahead(wallet, app, hosts, tokens, clock)
     response = yield _sign(request, tokens, hosts)
     # "not authorized" is a live token without the scope: a new one would be refused alike.
     if response.status != 401 or b"not authorized" in response.body:
         return response
     if app is None or not tokens.refresh_token:
         return response
-    fresh = yield from renew(wallet, app, hosts, stale=tokens)
+    fresh = yield from renew(wallet, app, hosts, stale=tokens, clock=clock)
     return (yield _sign(request, fresh, hosts))
 
 
-def renew(wallet: Wallet, app: App, hosts: Hosts, *, stale: Tokens) -> Flow[Tokens]:
+MARGIN, SHARE = 60.0, 0.05
+"""A token is renewed when less is left of it than this many seconds, or than this share of its life."""
+
+
+def _is_due(tokens: Tokens, now: float) -> bool:
+    """Whether to renew before sending: soon to expire, not in doubt, and not tried a moment ago."""
+    if not tokens.refresh_token or tokens.expires_in is None or tokens.expires_at is None:
+        return False
+    if tokens.unanswered or (tokens.tried_at is not None and 0 <= now - tokens.tried_at < MARGIN):
+        return False
+    life = tokens.expires_in
+    return tokens.expires_at - now < min(max(MARGIN, SHARE * life), life / 2)
+
+
+def _renew_ahead(
+    wallet: Wallet, app: App, hosts: Hosts, tokens: Tokens, clock: Callable[[], float]
+) -> Flow[Tokens]:
+    """Fresh tokens, or these for as long as they live, where nobody gives fresh ones."""
+    try:
+        return (yield from renew(wallet, app, hosts, stale=tokens, clock=clock))
+    except (ConnectionLost, OuraBroken):
+        if tokens.expires_at is None or clock() >= tokens.expires_at:
+            raise
+        return tokens
+
+
+def renew(
+    wallet: Wallet, app: App, hosts: Hosts, *, stale: Tokens, clock: Callable[[], float]
+) -> Flow[Tokens]:
     """The tokens after `stale`: those that somebody else already fetched, or fresh ones, stored.
 
-    Raises SignInNeeded, GrantError, OuraBroken.
+    Raises SignInNeeded, GrantError, OuraBroken, ConnectionLost.
     """
     while not wallet.claim():
         yield from pause(POLL)
@@ -320,11 +408,59 @@ def renew(wallet: Wallet, app: App, hosts: Hosts, *, stale: Tokens) -> Flow[Toke
             raise SignInNeeded("signed out meanwhile")
         if current.access_token != stale.access_token:
             return current
-        fresh = yield from refresh(app, hosts, current)
-        wallet.save(fresh)
-        return fresh
+        return (yield from _spend(wallet, app, hosts, current, clock()))
     finally:
         wallet.release()
+
+
+def _spend(wallet: Wallet, app: App, hosts: Hosts, current: Tokens, now: float) -> Flow[Tokens]:
+    """Send the refresh token, with a note of it in the store until the answer is there."""
+    _may_renew(current, app, hosts)
+    if current.unanswered >= TWICE:
+        raise SignInNeeded("the refresh token was sent twice and no answer came back", cure=_AGAIN)
+    untold = msgspec.structs.replace(current, tried_at=now)
+    wallet.save(msgspec.structs.replace(untold, unanswered=current.unanswered + 1))
+    try:
+        fresh = yield from refresh(app, hosts, current)
+    except ConnectionLost as lost:
+        if not lost.sent:
+            wallet.save(untold)
+        raise
+    except OuraBroken:
+        wallet.save(untold)
+        raise
+    except GrantError as refused:
+        if refused.error != "invalid_grant":
+            wallet.save(untold)
+            raise
+        newer = wallet.load()
+        if newer and newer.access_token != current.access_token:
+            return newer
+        wallet.save(msgspec.structs.replace(current, refresh_token=None, unanswered=0))
+        why = _LOST if current.unanswered else _ELSEWHERE
+        raise GrantError(
+            refused.error, f"{why} ({refused.description or 'no reason given'})", status=refused.status
+        ) from refused
+    fresh = msgspec.structs.replace(fresh, obtained_at=now)
+    wallet.save(fresh)
+    return fresh
+
+
+TWICE = 2
+_AGAIN = "sign in again: ringlet login"
+_LOST = "the answer to an earlier renewal was lost, and a refresh token works once"
+_ELSEWHERE = "the kept sign-in was revoked or used elsewhere: a refresh token works once"
+
+
+def _may_renew(tokens: Tokens, app: App, hosts: Hosts) -> None:
+    _at_home(tokens, hosts)
+    if not tokens.refresh_token:
+        raise SignInNeeded("this sign-in cannot be renewed: it has no refresh token", cure=_AGAIN)
+    if tokens.client_id and tokens.client_id != app.client_id:
+        raise SignInNeeded(
+            "these tokens were given to another application",
+            cure="unset OURA_CLIENT_ID and OURA_CLIENT_SECRET, or sign in with the application they name",
+        )
 
 
 def _at_home(tokens: Tokens, hosts: Hosts) -> None:

@@ -84,8 +84,9 @@ def test_a_synced_archive_is_a_replica(ringlet, synced, ready):
 
 def test_people_get_lines_to_copy(ringlet):
     cloud = ringlet.start("serve", "--demo", "--days", "3", "--port", "0")
-    lines = [cloud.stdout.readline() for _ in range(5)]
+    lines = [cloud.stdout.readline() for _ in range(7)]
     said = "".join(lines)
+    assert "/portal\n" in said
     assert "export OURA_API_BASE_URL=http://127.0.0.1:" in said
     assert " OURA_ACCESS_TOKEN=_0XRNGLT_" in said
     assert 'curl -H "Authorization: Bearer ' in said
@@ -154,15 +155,16 @@ def test_a_taken_port_is_the_first_thing_said(ringlet, refused):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org"])
 def test_the_network_is_let_in_only_on_purpose(ringlet, refused, host):
-    refused(
-        ringlet("serve", "--demo", "--host", host, "--port", "0"), 2, "health data", "RINGLET_ADMIN_TOKEN"
-    )
+    serve = ("serve", "--demo", "--host", host, "--port", "0")
+    refused(ringlet(*serve), 2, "health data", "RINGLET_ADMIN_TOKEN")
+    refused(ringlet(*serve, RINGLET_ADMIN_TOKEN="chosen-by-somebody"), 2, "health data", "RINGLET_SECRET")
 
 
 def test_on_purpose(ringlet):
     cloud = ringlet.start(
         *("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json", "--host", "0.0.0.0"),
         RINGLET_ADMIN_TOKEN="chosen-by-somebody",
+        RINGLET_SECRET="known-to-the-team",
     )
     ready = first_line(cloud)
     assert ready["admin_token"] == "chosen-by-somebody"
@@ -171,13 +173,22 @@ def test_on_purpose(ringlet):
     assert ended(cloud)[0] == 0
 
 
+def test_what_is_chosen_at_the_start_is_what_it_says_of_itself(ringlet):
+    cloud = ringlet.start(
+        *("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json"),
+        *("--implicit", "--rotation", "none", "--secret", "known-to-the-team"),
+    )
+    ready = first_line(cloud)
+    assert "known-to-the-team" not in json.dumps(ready)
+    described = get(f"{ready['api']}/.well-known/oauth-authorization-server")
+    assert described["response_types_supported"] == ["code", "token"]
+    with urllib.request.urlopen(f"{ready['api']}/portal", timeout=30) as answer:
+        assert b"Passphrase" in answer.read()
+    assert ended(cloud) == (0, "")
+
+
 def test_no_clock(ringlet, refused):
     refused(ringlet("serve", "--clock", "x60", "--port", "0"), 2, "'x60' is no clock", "frozen:2026")
-
-
-def test_postgresql_is_not_there_yet(ringlet, refused):
-    done = ringlet("serve", "--db", "postgresql://localhost/oura", "--port", "0")
-    refused(done, 6, "PostgreSQL", "sqlite:///PATH")
 
 
 def test_another_file_is_left_alone(ringlet, tmp_path, refused):

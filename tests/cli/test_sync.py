@@ -71,7 +71,7 @@ def test_a_wrong_token(ringlet, ready):
     done = ringlet.at(ready)("sync", OURA_ACCESS_TOKEN="secret-and-wrong")
     assert done.returncode == 4
     assert "error: 401" in done.stderr
-    assert done.stderr.endswith("next: export a fresh OURA_ACCESS_TOKEN\n")
+    assert done.stderr.endswith("next: ringlet login, or export a fresh OURA_ACCESS_TOKEN\n")
     assert "secret-and-wrong" not in done.stderr
 
 
@@ -79,7 +79,7 @@ def test_no_token(ringlet):
     done = ringlet("sync")
     assert done.returncode == 4
     assert "error: there is no access token\n" in done.stderr
-    assert "next: export OURA_ACCESS_TOKEN=" in done.stderr
+    assert "next: ringlet login" in done.stderr
 
 
 def test_a_kept_sign_in_is_used_by_its_name(ringlet, ready):

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import inspect
 import json
+import os
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from ringlet.client import AsyncClient, Client, FileWallet, MemoryWallet
+from ringlet.client import AsyncClient, Client, FileWallet, MemoryWallet, Profile
 from ringlet.client.client import OURA_API, app_from, base_url_from
-from ringlet.client.tokens import wallet_for
 from ringlet.client.transport import AiohttpTransport
 from ringlet.errors import ConnectionLost, DocumentGone, SignInNeeded, TokenDead, UsageError
 from ringlet.models import HeartRate
@@ -90,7 +90,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def _clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither this machine's settings nor its tokens."""
-    for name in ("OURA_ACCESS_TOKEN", "OURA_CLIENT_ID", "OURA_CLIENT_SECRET", "OURA_API_BASE_URL"):
+    for name in [name for name in os.environ if name.startswith(("OURA_", "RINGLET_"))]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -120,7 +120,7 @@ def test_the_token_is_the_argument_else_the_wallet_else_the_environment_else_the
         identity()
     assert caught.value.cure
     assert server.asked == []
-    wallet_for().save(Tokens(access_token="of-the-file"))
+    Profile().wallet.save(Tokens(access_token="of-the-file"))
     assert identity() == "of-the-file"
     monkeypatch.setenv("OURA_ACCESS_TOKEN", "of-the-environment")
     assert identity() == "of-the-environment"

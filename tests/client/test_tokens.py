@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringlet.client import FileWallet, MemoryWallet
-from ringlet.client.tokens import wallet_for
+from ringlet.client.profiles import Profile
 from ringlet.errors import RingletError
 from ringlet.oauth import Tokens, Wallet
 
@@ -290,15 +290,15 @@ def _own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_own_configuration")
 @pytest.mark.parametrize("profile", ["default", "me@example.org", "second-ring_2", "\u00e9t\u00e9"])
 def test_a_profile_has_its_own_file_in_the_user_s_configuration(profile: str, tmp_path: Path) -> None:
-    wallet = wallet_for(profile)
+    wallet = Profile(profile).wallet
     assert wallet.path.is_relative_to(tmp_path)
     assert wallet.path.name == f"{profile}.json"
     wallet.save(OLD)
-    assert wallet_for(profile).load() == OLD
-    assert wallet_for("another").load() is None
+    assert Profile(profile).wallet.load() == OLD
+    assert Profile("another").wallet.load() is None
 
 
 @pytest.mark.parametrize("profile", ["", "../me", "a/b", "a\\b", "a b", "a\n", "x" * 65, "nul\x00"])
 def test_a_name_that_could_leave_the_folder_is_no_profile(profile: str) -> None:
     with pytest.raises(RingletError, match="cannot be a profile name"):
-        wallet_for(profile)
+        Profile(profile)

@@ -273,6 +273,7 @@ def test_no_answer_is_a_lost_connection_which_says_where_but_not_what(
     assert f"{base_url}/here" in str(caught.value)
     assert "hush" not in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert caught.value.sent is (trouble is not refusing), "whether it can have left"
 
 
 @each

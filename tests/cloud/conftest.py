@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from ringlet.archive import Archive
-from ringlet.cloud import Clock, Cloud, Settings
+from ringlet.cloud import Clock, Cloud, Rules, Settings
 from ringlet.cloud.demo import settle_in
 from ringlet.oauth import SCOPES
 from ringlet.windows import Profile
@@ -116,11 +116,11 @@ class Asked:
     def token(self, *scopes: str) -> str:
         """A fresh access token: for everything, unless scopes are named (`none` grants none)."""
         if not self.client_id:
-            self.client_id, _ = self.cloud.grants.register("Tests", ["https://tests.example/callback"])
+            self.client_id, _ = self.cloud.grants.apps.register("Tests", ["https://tests.example/callback"])
         granted = [] if scopes == ("none",) else scopes or tuple(SCOPES)
         return self.cloud.grants.issue(self.client_id, self.user, granted).access_token
 
-    def admin(self, path: str, *, method: str = "GET", query: str = "", **body: Any) -> Answer:
+    def admin(self, path: str, /, *, method: str = "GET", query: str = "", **body: Any) -> Answer:
         """A request of whoever runs the cloud."""
         return self(
             f"/_ringlet/{path}",
@@ -146,12 +146,17 @@ def make(runner: asyncio.Runner) -> Iterator[Make]:
     opened: list[Archive] = []
 
     def build(
-        profile: Profile = "live", *, path: Any = ":memory:", at: datetime = NOW, **settings: Any
+        profile: Profile = "live",
+        *,
+        path: Any = ":memory:",
+        at: datetime = NOW,
+        rules: Rules | None = None,
+        **settings: Any,
     ) -> Asked:
         archive = Archive.open(path)
         opened.append(archive)
         user = archive.user("wearer")
-        cloud = Cloud(archive, settings=Settings(profile=profile, **settings), clock=Clock(at))
+        cloud = Cloud(archive, settings=Settings(profile=profile, **settings), clock=Clock(at), rules=rules)
         return Asked(cloud, runner, user)
 
     yield build

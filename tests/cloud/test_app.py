@@ -48,7 +48,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def token_of(cloud: Cloud) -> str:
-    client_id, _ = cloud.grants.register("One", ["https://one.example/"])
+    client_id, _ = cloud.grants.apps.register("One", ["https://one.example/"])
     return cloud.grants.issue(client_id, cloud.archive.users()[0].id, SCOPES).access_token
 
 
@@ -65,14 +65,14 @@ def test_a_token_revoked_by_another_process_is_dead_here(path: Path) -> None:
 def test_an_archive_held_by_another_program_is_503_and_soon(path: Path) -> None:
     with Archive.open(path) as archive, closing(sqlite3.connect(path)) as other:
         cloud = Cloud(archive)
-        client_id, secret = cloud.grants.register("One", ["https://one.example/"])
+        client_id, secret = cloud.grants.apps.register("One", ["https://one.example/"])
         other.execute("BEGIN IMMEDIATE")
         code = f"client_id={client_id}&client_secret={secret}"
         assert ask(cloud, "/oauth/revoke", f"access_token={code}")[0] == 401, "looking needs no lock"
         token_request = ask(cloud, "/_ringlet/tokens", token=cloud.admin_token, method="POST")
         assert token_request[0] in (422, 503)
         with pytest.raises(Exception, match="held by another program"):
-            cloud.grants.register("Two", [])
+            cloud.grants.apps.register("Two", [])
 
 
 def test_an_archive_that_breaks_is_503_with_a_body_of_ours(path: Path) -> None:

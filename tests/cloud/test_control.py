@@ -6,7 +6,11 @@ import pytest
 
 from ringlet import __version__
 
-CLOSED = [("GET", "requests"), ("GET", "clock"), ("POST", "clock"), ("POST", "tokens")]
+CLOSED = [
+    *(("GET", path) for path in ("requests", "clock", "users", "faults")),
+    *(("POST", path) for path in ("clock", "tokens", "users", "faults")),
+    ("DELETE", "faults"),
+]
 
 
 def test_health_is_open_to_all(live):

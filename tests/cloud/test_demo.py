@@ -95,9 +95,9 @@ def test_credentials_open_everything_and_are_printed_by_nothing(clock):
         cloud = Cloud(archive, clock=clock)
         given = credentials(cloud.grants, user, dict(archive.users())[user])
         assert cloud.grants.access(given.access_token).scopes == set(SCOPES)
-        assert cloud.grants.app(given.client_id).redirect_uris == given.redirect_uris == REDIRECT_URIS
+        assert cloud.grants.apps.get(given.client_id).redirect_uris == given.redirect_uris == REDIRECT_URIS
         assert cloud.grants.refresh(
-            cloud.grants.authenticate(given.client_id, given.client_secret), given.refresh_token
+            cloud.grants.apps.authenticate(given.client_id, given.client_secret), given.refresh_token
         )
         for secret in (given.access_token, given.refresh_token, given.client_secret):
             assert secret not in repr(given)

@@ -1,19 +1,17 @@
-"""Applications, codes and tokens: what works once works once, and nothing secret is written down."""
+"""Codes, tokens and grants: what works once works once, and nothing secret is written down."""
 
 import secrets
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from threading import Barrier
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from ringlet.archive import Archive
 from ringlet.cloud import Clock
-from ringlet.cloud.grants import CODE_LIFE, REFRESH_LIFE, Grants
+from ringlet.cloud.grants import CODE_LIFE, REFRESH_LIFE, Grants, Rules
 from ringlet.cloud.limits import Limits
 from ringlet.errors import GrantError
 from ringlet.oauth import SCOPES, Pkce, s256, scope_set
@@ -30,54 +28,19 @@ def grants(tmp_path):
 
 @pytest.fixture
 def app(grants):
-    client_id, secret = grants.register("An application", [URI])
-    return grants.authenticate(client_id, secret)
+    client_id, secret = grants.apps.register("An application", [URI])
+    return grants.apps.authenticate(client_id, secret)
 
 
-def refused(error, call, *args):
+def refused(error, call, *args, **more):
     with pytest.raises(GrantError) as caught:
-        call(*args)
+        call(*args, **more)
     assert caught.value.error == error
     return caught.value
 
 
-def code_for(grants, app, scopes=("daily", "heartrate"), challenge=None):
-    return grants.authorize(app, 1, URI, scopes, challenge)
-
-
-# --- Applications ---
-
-
-def test_an_application_is_what_it_was_registered_as(grants):
-    client_id, _ = grants.register("An application", [URI, "http://localhost:1/"])
-    app = grants.app(client_id)
-    assert (app.client_id, app.name, app.redirect_uris) == (
-        client_id,
-        "An application",
-        (URI, "http://localhost:1/"),
-    )
-    assert app.confidential
-    assert grants.app("nobody") is None
-
-
-def test_a_secret_opens_its_own_application_alone(grants):
-    (one, secret), (other, _) = grants.register("One", [URI]), grants.register("Other", [URI])
-    assert grants.authenticate(one, secret).name == "One"
-    for id, guess in (
-        (other, secret),
-        (one, ""),
-        (one, secret + "x"),
-        (one, secret.swapcase()),
-        ("none", secret),
-    ):
-        assert refused("invalid_client", grants.authenticate, id, guess).status == 401
-
-
-def test_a_public_application_has_no_secret_and_takes_none(grants):
-    client_id, secret = grants.register("Public", [URI], public=True)
-    assert secret == ""
-    assert not grants.authenticate(client_id, "").confidential
-    refused("invalid_client", grants.authenticate, client_id, "guess")
+def code_for(grants, app, scopes=("daily", "heartrate"), challenge=None, user=1):
+    return grants.authorize(app, user, URI, scopes, challenge)
 
 
 # --- Codes ---
@@ -134,7 +97,7 @@ def test_a_code_is_bound_to_its_redirect_uri(grants, app, uri):
 
 
 def test_a_code_is_bound_to_its_application(grants, app):
-    other = grants.authenticate(*grants.register("Other", [URI]))
+    other = grants.apps.authenticate(*grants.apps.register("Other", [URI]))
     code = code_for(grants, app)
     refused("invalid_grant", grants.exchange, other, code, URI, None)
 
@@ -144,42 +107,7 @@ def test_an_unknown_code_is_refused(grants, app):
         refused("invalid_grant", grants.exchange, app, code, URI, None)
 
 
-@pytest.mark.parametrize("what", ["code", "refresh token"])
-def test_what_works_once_works_once_in_many_hands(tmp_path, what):
-    """Each hand is a connection of its own, as in as many processes."""
-    path, hands = tmp_path / "oura.db", 8
-    with Archive.open(path) as archive:
-        grants = Grants(archive, Clock(NOW), Limits())
-        app = grants.authenticate(*grants.register("An application", [URI]))
-        code = code_for(grants, app)
-        refresh = grants.issue(app.client_id, 1, ["daily"]).refresh_token
-    start = Barrier(hands)
-
-    def grab(_):
-        with Archive.open(path, timeout=30) as own:
-            mine = Grants(own, Clock(NOW), Limits())
-            start.wait()
-            try:
-                return mine.exchange(app, code, URI, None) if what == "code" else mine.refresh(app, refresh)
-            except GrantError as no:
-                return no
-
-    with ThreadPoolExecutor(hands) as pool:
-        outcomes = list(pool.map(grab, range(hands)))
-    won = [one for one in outcomes if not isinstance(one, GrantError)]
-    assert len(won) == 1
-    assert {one.error for one in outcomes if isinstance(one, GrantError)} == {"invalid_grant"}
-    with Archive.open(path) as archive:
-        assert Grants(archive, Clock(NOW), Limits()).access(won[0].access_token) is None, "it was replayed"
-
-
 # --- PKCE ---
-
-
-def test_the_example_of_rfc_7636():
-    assert (
-        s256("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-    )
 
 
 def test_a_verifier_proves_its_challenge(grants, app):
@@ -252,7 +180,7 @@ def test_a_spent_refresh_token_that_comes_back_revokes_its_family(grants, app):
 
 
 def test_a_refresh_token_is_bound_to_its_application_and_survives_an_attempt_of_another(grants, app):
-    other = grants.authenticate(*grants.register("Other", [URI]))
+    other = grants.apps.authenticate(*grants.apps.register("Other", [URI]))
     issued = grants.issue(app.client_id, 1, ["daily"])
     refused("invalid_grant", grants.refresh, other, issued.refresh_token)
     assert grants.refresh(app, issued.refresh_token)
@@ -312,33 +240,135 @@ def test_revoking_either_ends_the_family_once(grants, app, which):
     assert not grants.revoke("never issued")
 
 
-# --- What is written down ---
+def test_an_application_that_proved_itself_ends_its_own_grants_alone(grants, app):
+    other = grants.apps.authenticate(*grants.apps.register("Other", [URI]))
+    issued = grants.issue(app.client_id, 1, ["daily"])
+    refused("unauthorized_client", grants.revoke, issued.access_token, other)
+    assert not grants.revoke("never issued", other)
+    assert grants.access(issued.access_token)
+    assert grants.revoke(issued.access_token, app)
 
 
-def test_no_secret_is_in_the_file(tmp_path):
-    path = tmp_path / "oura.db"
-    told = []
+# --- Kinder rules ---
+
+
+@pytest.fixture
+def kinder(grants):
+    """The same grants under other rules."""
+
+    def under(**rules):
+        return Grants(grants.archive, grants.clock, grants.limits, rules=Rules(**rules))
+
+    return under
+
+
+def test_with_grace_a_lost_answer_may_be_asked_for_again_a_few_times(kinder, app):
+    grants = kinder(rotation="grace")
+    first = grants.issue(app.client_id, 1, ["daily"]).refresh_token
+    pairs = [grants.refresh(app, first) for _ in range(4)]
+    assert len({one.refresh_token for one in pairs}) == 4
+    assert grants.refresh(app, pairs[0].refresh_token), "each of them goes on"
+    refused("invalid_grant", grants.refresh, app, first)
+    assert not any(grants.access(one.access_token) for one in pairs), "a fifth is a replay"
+
+
+def test_the_grace_ends_with_its_minute(kinder, app):
+    grants = kinder(rotation="grace")
+    first = grants.issue(app.client_id, 1, ["daily"])
+    second = grants.refresh(app, first.refresh_token)
+    grants.clock.advance(timedelta(seconds=60))
+    assert grants.refresh(app, first.refresh_token)
+    grants.clock.advance(timedelta(milliseconds=1))
+    refused("invalid_grant", grants.refresh, app, first.refresh_token)
+    assert grants.access(second.access_token) is None
+
+
+def test_without_rotation_the_refresh_token_stays(kinder, app):
+    grants = kinder(rotation="none")
+    first = grants.issue(app.client_id, 1, ["daily"])
+    renewed = [grants.refresh(app, first.refresh_token) for _ in range(3)]
+    assert {one.refresh_token for one in renewed} == {first.refresh_token}
+    assert len({one.access_token for one in renewed}) == 3
+    assert all(grants.access(one.access_token) for one in (first, *renewed))
+
+
+# --- Who is connected ---
+
+
+def test_a_wearer_sees_who_may_read_and_ends_it_at_once(grants, app):
+    other = grants.apps.authenticate(*grants.apps.register("Other", [URI]))
+    began = grants.clock.ms()
+    issued = [grants.issue(app.client_id, 1, scopes) for scopes in (["daily"], ["heartrate"])]
+    grants.clock.advance(timedelta(days=1))
+    kept = [grants.issue(app.client_id, 2, ["daily"]), grants.issue(other.client_id, 1, ["tag"])]
+    code = code_for(grants, app)
+    mine, theirs = grants.connections(1)
+    assert (mine.name, mine.scopes, mine.since) == ("An application", {"daily", "heartrate"}, began)
+    assert theirs.client_id == other.client_id
+    assert grants.disconnect(1, app.client_id)
+    assert not grants.disconnect(1, app.client_id)
+    assert [one.client_id for one in grants.connections(1)] == [other.client_id]
+    assert not any(grants.access(one.access_token) for one in issued)
+    assert all(grants.access(one.access_token) for one in kept)
+    refused("invalid_grant", grants.exchange, app, code, URI, None)
+
+
+def test_who_is_connected_no_more_is_not_shown(grants, app):
+    grants.revoke(grants.issue(app.client_id, 1, ["daily"]).access_token)
+    grants.issue(app.client_id, 2, ["daily"])
+    grants.clock.advance(REFRESH_LIFE)
+    assert grants.connections(1) == grants.connections(2) == []
+
+
+# --- Applications on trial ---
+
+
+def test_an_application_on_trial_has_ten_wearers_and_no_more(grants, app):
+    for user in range(1, 11):
+        assert code_for(grants, app, user=user)
+    assert grants.wearers(app.client_id) == 10
+    problem = refused("access_denied", code_for, grants, app, user=11)
+    assert "10 users" in problem.description
+    refused("access_denied", grants.issue, app.client_id, 11, ["daily"])
+    assert code_for(grants, app, user=10), "who is in may come again"
+    assert grants.disconnect(3, app.client_id) is False, "a code is no connection yet"
+    assert code_for(grants, app, user=11), "but its place was given back"
+    refused("access_denied", code_for, grants, app, user=12)
+    grants.apps.approve(app.client_id)
+    assert code_for(grants, app, user=12)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_the_last_place_is_taken_once(request, tmp_path, database):
+    path = tmp_path / "oura.db" if database == "sqlite" else request.getfixturevalue("postgres")
     with Archive.open(path) as archive:
         grants = Grants(archive, Clock(NOW), Limits())
-        client_id, secret = grants.register("An application", [URI])
-        app = grants.authenticate(client_id, secret)
-        pair = Pkce.new()
-        code = code_for(grants, app, SCOPES, pair.challenge)
-        first = grants.exchange(app, code, URI, pair.verifier)
-        second = grants.refresh(app, first.refresh_token)
-        implicit = grants.issue(client_id, 1, SCOPES, refreshable=False)
-        unused = code_for(grants, app)
-        told += [secret, code, unused, pair.verifier]
-        told += [one.access_token for one in (first, second, implicit)]
-        told += [first.refresh_token, second.refresh_token]
-        files = [one for one in tmp_path.iterdir() if one.name.startswith("oura.db")]
-        assert any(one.name.endswith("-wal") for one in files)
-        written = b"".join(one.read_bytes() for one in files)
-    written += path.read_bytes()
-    assert client_id.encode() in written, "the search finds what is there"
-    for one in told:
-        assert one.encode() not in written
-        assert one[9:].encode() not in written
+        client_id, _ = grants.apps.register("An application", [URI])
+
+    def take(user):
+        with Archive.open(path, timeout=30) as own:
+            mine = Grants(own, Clock(NOW), Limits())
+            try:
+                return mine.issue(client_id, user, ["daily"])
+            except GrantError:
+                return None
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(one is not None for one in pool.map(take, range(1, 17))) == 10
+
+
+# --- An application that is gone ---
+
+
+def test_an_application_that_is_deleted_takes_its_grants_with_it(grants, app):
+    issued = grants.issue(app.client_id, 1, ["daily"])
+    grants.apps.delete(app.client_id)
+    assert grants.access(issued.access_token) is None
+    assert grants.look(issued.refresh_token) is None
+    assert grants.connections(1) == []
+
+
+# --- What is written down ---
 
 
 def test_nothing_shown_tells_a_token(grants, app):
@@ -352,84 +382,18 @@ def test_grants_outlive_the_program(tmp_path):
     path = tmp_path / "oura.db"
     with Archive.open(path) as archive:
         grants = Grants(archive, Clock(NOW), Limits())
-        client_id, secret = grants.register("An application", [URI])
+        client_id, secret = grants.apps.register("An application", [URI])
         issued = grants.issue(client_id, 1, ["daily"])
     with Archive.open(path) as archive:
         grants = Grants(archive, Clock(NOW), Limits())
         assert grants.access(issued.access_token).scopes == {"daily"}
-        assert grants.refresh(grants.authenticate(client_id, secret), issued.refresh_token)
+        assert grants.refresh(grants.apps.authenticate(client_id, secret), issued.refresh_token)
     with sqlite3.connect(path) as plain:
-        assert plain.execute("SELECT count(*) FROM oauth_token").fetchone()[0] == 4
+        assert plain.execute("SELECT count(*) FROM oauth_tokens").fetchone()[0] == 4
     plain.close()
 
 
-# --- Whatever the order ---
-
-
-class Families(RuleBasedStateMachine):
-    """Tokens against a model: a family lives or dies as a whole, and one refresh token of it is fresh."""
-
-    fresh = Bundle("fresh")
-    spent = Bundle("spent")
-    access = Bundle("access")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.archive = Archive.open(":memory:")
-        self.grants = Grants(self.archive, Clock(NOW), Limits())
-        self.app = self.grants.authenticate(*self.grants.register("An application", [URI]))
-        self.dead: set[int] = set()
-        self.families = 0
-        self.tokens: list[tuple[int, str]] = []
-
-    def teardown(self) -> None:
-        self.archive.close()
-
-    @rule(target=fresh)
-    def sign_in(self):
-        self.families += 1
-        code = code_for(self.grants, self.app)
-        issued = self.grants.exchange(self.app, code, URI, None)
-        self.tokens.append((self.families, issued.access_token))
-        return self.families, issued.refresh_token
-
-    @rule(target=spent, token=consumes(fresh))
-    def renew(self, token):
-        family, refresh = token
-        if family in self.dead:
-            refused("invalid_grant", self.grants.refresh, self.app, refresh)
-            return token
-        issued = self.grants.refresh(self.app, refresh)
-        self.tokens.append((family, issued.access_token))
-        self.newest = (family, issued.refresh_token)
-        return token
-
-    @rule(target=fresh)
-    def keep_the_newest(self):
-        newest = getattr(self, "newest", None)
-        if newest is None:
-            return self.sign_in()
-        self.newest = None
-        return newest
-
-    @rule(token=spent)
-    def replay(self, token):
-        refused("invalid_grant", self.grants.refresh, self.app, token[1])
-        self.dead.add(token[0])
-
-    @rule(token=fresh)
-    def revoke(self, token):
-        assert self.grants.revoke(token[1]) == (token[0] not in self.dead)
-        self.dead.add(token[0])
-
-    @invariant()
-    def a_family_lives_or_dies_as_a_whole(self):
-        for family, token in self.tokens:
-            assert (self.grants.access(token) is None) == (family in self.dead)
-
-
-Families.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
-TestFamilies = Families.TestCase
+# --- Scopes ---
 
 
 @given(st.sets(st.sampled_from(sorted(SCOPES))))
@@ -437,6 +401,6 @@ TestFamilies = Families.TestCase
 def test_any_set_of_scopes_is_kept_as_granted(scopes):
     with Archive.open(":memory:") as archive:
         grants = Grants(archive, Clock(NOW), Limits())
-        client_id, _ = grants.register("An application", [URI])
+        client_id, _ = grants.apps.register("An application", [URI])
         issued = grants.issue(client_id, 1, scopes)
         assert grants.access(issued.access_token).scopes == scopes == scope_set(issued.scope)

@@ -20,7 +20,7 @@ from ringlet.cloud import Cloud, Settings
 from ringlet.cloud.serve import bind, run
 
 cloud = Cloud(Archive.open(":memory:"), settings=Settings(latency=0.5))
-app_id, _ = cloud.grants.register("App", [])
+app_id, _ = cloud.grants.apps.register("App", [])
 token = cloud.grants.issue(app_id, cloud.archive.user("me"), ["daily"]).access_token
 listener = bind("127.0.0.1", 0)
 

@@ -537,7 +537,6 @@ NOWHERE = [
     "meal",
     "/v2/sandbox/usercollection/personal_info",
     "/v3/usercollection/sleep",
-    "/",
     "/favicon.ico",
 ]
 

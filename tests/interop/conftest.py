@@ -49,6 +49,10 @@ class Oura:
     def revoke_url(self) -> str:
         return f"{self.api}/oauth/revoke"
 
+    @property
+    def introspect_url(self) -> str:
+        return f"{self.api}/oauth/introspect"
+
 
 @pytest.fixture(scope="session")
 def oura() -> Iterator[Oura]:
@@ -57,7 +61,7 @@ def oura() -> Iterator[Oura]:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "ringlet.cli", "serve", "--demo", "--days", str(DAYS)),
-            *("--clock", "frozen:2026-03-01T12:00:00Z", "--port", "0", "--ready", "json"),
+            *("--clock", "frozen:2026-03-01T12:00:00Z", "--port", "0", "--ready", "json", "--implicit"),
         ],
         env=env,
         stdout=subprocess.PIPE,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 from authlib.common.security import generate_token
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc6749.errors import MismatchingStateException
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
 from ringlet.oauth import SCOPES, s256, scope_set
 
@@ -98,13 +101,35 @@ def test_another_state_is_refused_by_it(oura: Oura, wearer: Wearer) -> None:
             )
 
 
-def test_it_ends_a_grant(oura: Oura, wearer: Wearer) -> None:
-    with session(oura) as client:
+@pytest.mark.parametrize("proof", ["client_secret_basic", "client_secret_post"])
+def test_it_asks_about_a_grant_and_ends_it(oura: Oura, wearer: Wearer, proof: str) -> None:
+    with session(oura, token_endpoint_auth_method=proof, revocation_endpoint_auth_method=proof) as client:
         verifier = generate_token(48)
         url, state = client.create_authorization_url(oura.authorize_url, code_verifier=verifier)
         token = client.fetch_token(
             oura.token_url, authorization_response=wearer.allows(url), code_verifier=verifier, state=state
         )
-        assert client.revoke_token(oura.revoke_url, token=token["access_token"]).status_code == 200
+
+        def told(name: str) -> dict[str, Any]:
+            answer: dict[str, Any] = client.introspect_token(oura.introspect_url, token=token[name]).json()
+            return answer
+
+        alive = told("access_token")
+        assert (alive["active"], alive["client_id"], alive["sub"]) == (True, oura.client_id, oura.user_id)
+        assert scope_set(alive["scope"]) == set(SCOPES)
+        assert told("refresh_token")["active"]
+
+        for _ in range(2):  # the second time there is nothing left to end, and that is well, too
+            assert client.revoke_token(oura.revoke_url, token=token["refresh_token"]).status_code == 200
+        assert told("access_token") == told("refresh_token") == {"active": False}
         answer = client.get(f"{oura.api}/v2/usercollection/personal_info", timeout=60)
         assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("issuer", ["", "/oauth/v2/oauth-anonymous"])
+def test_what_the_cloud_says_of_itself_is_valid_by_its_rules(oura: Oura, issuer: str) -> None:
+    """It takes addresses with https alone, and this cloud is on loopback."""
+    answer = requests.get(f"{oura.api}{issuer}/.well-known/openid-configuration", timeout=60)
+    said = AuthorizationServerMetadata(json.loads(answer.text.replace("http://", "https://")))
+    said.validate()
+    assert said["issuer"] == oura.api.replace("http://", "https://") + issuer

@@ -1,4 +1,4 @@
-"""requests-oauthlib signs in: the code flow, with PKCE and without, and the refresh it does by itself."""
+"""requests-oauthlib signs in: the code flow, with PKCE and without, the implicit one, and its own refresh."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import time
 from typing import Any
 
 import pytest
+import requests
+from oauthlib.oauth2 import MobileApplicationClient
 from oauthlib.oauth2.rfc6749.errors import InvalidGrantError
+from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 from ringlet.oauth import SCOPES
@@ -72,3 +75,35 @@ def test_a_refresh_token_that_was_spent_is_its_invalid_grant(oura: Oura, wearer:
         client.refresh_token(oura.token_url, refresh_token=token["refresh_token"], **proof)
         with pytest.raises(InvalidGrantError):
             client.refresh_token(oura.token_url, refresh_token=token["refresh_token"], **proof)
+
+
+@pytest.mark.parametrize("in_header", [True, False], ids=["in the header", "in the body"])
+def test_it_proves_itself_either_way_and_ends_the_grant(oura: Oura, wearer: Wearer, in_header: bool) -> None:
+    with session(oura) as client:
+        url, _ = client.authorization_url(oura.authorize_url)
+        token = client.fetch_token(
+            oura.token_url,
+            authorization_response=wearer.allows(url),
+            client_secret=oura.client_secret,
+            include_client_id=not in_header,
+        )
+        assert who(client, oura) == oura.user_id
+        where, headers, body = client._client.prepare_token_revocation_request(
+            oura.revoke_url,
+            token["refresh_token"],
+            "refresh_token",
+            **({} if in_header else {"client_id": oura.client_id, "client_secret": oura.client_secret}),
+        )
+        proof = HTTPBasicAuth(oura.client_id, oura.client_secret) if in_header else None
+        answer = requests.post(where, data=body, headers=headers, auth=proof, timeout=60)
+        assert answer.status_code == 200
+        assert client.get(f"{oura.api}/v2/usercollection/personal_info", timeout=60).status_code == 401
+
+
+def test_the_implicit_flow_completes_and_does_not_renew(oura: Oura, wearer: Wearer) -> None:
+    page = MobileApplicationClient(oura.client_id)
+    with session(oura, client=page) as client:
+        url, _ = client.authorization_url(oura.authorize_url)
+        token = client.token_from_fragment(wearer.allows(url))
+        assert "refresh_token" not in token
+        assert who(client, oura) == oura.user_id

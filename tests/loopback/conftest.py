@@ -89,7 +89,7 @@ class Loop:
 
     def grant(self, *scopes: str) -> Issued:
         """A grant of its own, to an application of its own: what the tests of refusals spoil."""
-        client_id, _ = self.cloud.grants.register("Loopback", [])
+        client_id, _ = self.cloud.grants.apps.register("Loopback", [])
         return self.cloud.grants.issue(client_id, self.user, scopes or SCOPES)
 
 
@@ -100,7 +100,7 @@ def _build(profile: Profile) -> Iterator[Loop]:
         cloud = Cloud(archive, settings=Settings(profile=profile), clock=clock)
         # A property test asks more often in five minutes than a client of the real service may.
         cloud.limits.limit = 1_000_000
-        client_id, _ = cloud.grants.register("Loopback", ["https://loopback.example/callback"])
+        client_id, _ = cloud.grants.apps.register("Loopback", ["https://loopback.example/callback"])
         token = cloud.grants.issue(client_id, user, SCOPES).access_token
         yield Loop(cloud, Person(7, USER, dialect=profile), user, token)
 

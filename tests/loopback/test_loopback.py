@@ -274,7 +274,7 @@ def test_too_many_requests_say_until_when(loop, monkeypatch):
 
 def test_a_dead_token_is_renewed_on_the_way_and_a_replayed_refresh_token_ends_the_grant(loop):
     """Both ends of the wire agree about rotation."""
-    client_id, secret = loop.cloud.grants.register("Loopback", [])
+    client_id, secret = loop.cloud.grants.apps.register("Loopback", [])
     issued = loop.cloud.grants.issue(client_id, loop.user, SCOPES)
     before = Tokens(access_token="dead", refresh_token=issued.refresh_token)
     first, replay = MemoryWallet(before), MemoryWallet(before)

@@ -2,14 +2,15 @@
 
     demo      the whole story on one screen              sync     fetch what is missing into the archive
     serve     an Oura Cloud of your own                  status   what the archive holds
-    api       one raw request                            show     look at a night
+    login     sign in, and keep it                       show     look at a night
+    auth      a kept sign-in: look, renew, end           api      one raw request
 
 Rules of this house:
 * Results on stdout, everything else on stderr.
 * Every failure is two lines on stderr, `error:` and `next:`, and an exit code: 1 failure, 2 usage, 3 partial,
   4 sign-in needed, 5 rate limited, 6 archive, 130 interrupted with what was done saved.
 * No secret is printed, but by `serve` (and by `demo --keep`, which relays it): a cloud of one's own has to
-  say how it opens.
+  say how it opens. And by `auth token`, whose result it is.
 * Heavy imports stand inside the verbs, so that `ringlet --help` starts at once.
 """
 
@@ -23,9 +24,9 @@ from importlib import import_module
 import click
 
 from .. import __version__
-from ..errors import RingletError, SignInNeeded, TokenDead
+from ..errors import GrantError, RingletError, SignInNeeded, TokenDead
 
-VERBS = ("demo", "serve", "sync", "status", "show", "api")
+VERBS = ("demo", "serve", "login", "auth", "sync", "status", "show", "api")
 
 
 class Verbs(click.Group):
@@ -54,7 +55,7 @@ def ringlet() -> None:
 
     \b
     New here?        ringlet demo
-    Your own data:   export OURA_ACCESS_TOKEN=... ; ringlet sync ; ringlet show night
+    Your own data:   ringlet login ; ringlet sync ; ringlet show night
     No ring at all:  ringlet serve --demo
     """
 
@@ -84,7 +85,8 @@ def run() -> int:
     except click.exceptions.Exit as left:
         return left.exit_code
     except click.exceptions.NoArgsIsHelpError as bare:
-        click.echo(f"{bare.format_message()}\n\nnext: ringlet demo", err=True)
+        following = _help_for(bare) if bare.ctx.parent else "ringlet demo"
+        click.echo(f"{bare.format_message()}\n\nnext: {following}", err=True)
         return bare.exit_code
     except click.ClickException as wrong:
         return _said(wrong.format_message(), _help_for(wrong), wrong.exit_code)
@@ -107,8 +109,9 @@ def _seen_enough() -> int:
 
 
 CURES: dict[type[RingletError], str] = {
-    SignInNeeded: "export OURA_ACCESS_TOKEN=..., or try it without an account: ringlet demo",
-    TokenDead: "export a fresh OURA_ACCESS_TOKEN",
+    SignInNeeded: "ringlet login, or try it without an account: ringlet demo",
+    TokenDead: "ringlet login, or export a fresh OURA_ACCESS_TOKEN",
+    GrantError: "ringlet login",
 }
 """Default cures that read differently at a prompt than in a program."""
 

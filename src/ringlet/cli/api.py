@@ -40,11 +40,10 @@ def api(
     ringlet api /v2/usercollection/heartrate -f latest=true
     """
     from ..client import Client
-    from ..client.tokens import wallet_for
     from ..wire import refusal
 
     asked = request(path, fields)
-    with Client(base_url=base_url, wallet=wallet_for(profile) if profile else None) as client:
+    with Client(base_url=base_url, profile=profile) as client:
         while True:
             response = client.run(_send(asked))
             _print(response, include, paginate)

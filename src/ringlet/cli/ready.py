@@ -62,6 +62,7 @@ class Ready:
             ("", f'     "{self.api}/v2/usercollection/daily_sleep"'),
             ("use it", f"export OURA_API_BASE_URL={self.api} OURA_ACCESS_TOKEN={issued.access_token}"),
             ("", "export RINGLET_DB=demo.db     # keeps the made-up wearer out of your own archive"),
+            ("portal", f"{self.api}/portal"),
             ("OAuth2", f"{self.api}/oauth/authorize   {self.api}/oauth/token"),
             ("", f"client_id={issued.client_id} client_secret={issued.client_secret}"),
             *(("", f"redirect_uri={uri}") for uri in issued.redirect_uris),
@@ -81,6 +82,7 @@ class Ready:
             ("token", f'curl -X POST -H "Authorization: Bearer {self.admin_token}" \\'),
             ("", f"     -d {shlex.quote(json.dumps({'user': who}))} {self.api}/_ringlet/tokens"),
             ("use it", f"export OURA_API_BASE_URL={self.api} OURA_ACCESS_TOKEN=...   # the token from there"),
+            ("portal", f"{self.api}/portal   # or make one there"),
             ("stop", "^C"),
         ]
 

@@ -52,6 +52,11 @@ def moving() -> bool:
     return sys.stderr.isatty() and "CI" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
+def asking() -> bool:
+    """Whether somebody is there to answer a question: a terminal at both ends, and no machine's log."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and "CI" not in os.environ
+
+
 def remark(text: str) -> None:
     """One line on stderr."""
     click.echo(text, err=True)

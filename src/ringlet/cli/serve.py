@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ..archive import Archive
-    from ..cloud.app import Cloud
-    from ..cloud.clock import Clock
+    from ..cloud import Cloud
+    from ..cloud.grants import Rotation
     from ..windows import Profile
     from .ready import Ready
 
@@ -40,6 +40,15 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 for any.")
 @click.option("--clock", "clock_text", default="real", metavar="real|frozen:ISO", help="The cloud's time.")
 @click.option("--admin-token", envvar="RINGLET_ADMIN_TOKEN", help="For /_ringlet/.  [RINGLET_ADMIN_TOKEN]")
+@click.option("--secret", envvar="RINGLET_SECRET", help="What people type to sign in.  [RINGLET_SECRET]")
+@click.option(
+    "--rotation",
+    type=click.Choice(["strict", "grace", "none"]),
+    default="strict",
+    show_default=True,
+    help="A refresh token works once; comes back for a minute; stays.",
+)
+@click.option("--implicit", is_flag=True, help="Offer response_type=token, for programs without a secret.")
 @click.option("--ready", "ready_as", type=click.Choice(["json"]), help="First line on stdout: how to get in.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the API's description in a browser.")
 @click.pass_context
@@ -54,6 +63,9 @@ def serve(
     port: int,
     clock_text: str,
     admin_token: str | None,
+    secret: str | None,
+    rotation: Rotation,
+    implicit: bool,
     ready_as: str | None,
     open_browser: bool,
 ) -> None:
@@ -62,28 +74,42 @@ def serve(
     With --demo and no --db nothing is left behind. RINGLET_DB is not looked at then: a made-up wearer has no
     business in your own archive.
     """
+    from ..cloud import Clock, Cloud, Settings
     from ..cloud import serve as cloud_server
-    from ..cloud.clock import Clock
+    from ..cloud.app import LOOPBACK
+    from ..cloud.grants import Rules
 
-    check_host(host, admin_token)
+    check_host(host, admin_token, secret)
     clock = Clock.parse(clock_text)
     listener = cloud_server.bind(host, port)
     signal.signal(signal.SIGTERM, _leave)  # until the server takes over: the demo takes a while to settle in
     if demo and context.get_parameter_source("db") is not ParameterSource.COMMANDLINE:
         db = None
     with listener, _archive(db, demo) as archive:
-        cloud = _cloud(archive, host, clock, profile, seed, admin_token)
+        cloud = Cloud(
+            archive,
+            settings=Settings(profile=profile),
+            clock=clock,
+            seed=seed,
+            admin_token=admin_token,
+            secret=secret,
+            rules=Rules(rotation=rotation, implicit=implicit),
+            hosts=LOOPBACK if is_local(host) else None,
+        )
         ready = _settled(cloud, address(listener), days, seed) if demo else _plain(cloud, address(listener))
         cloud_server.run(cloud, listener, lambda: ready.announce(ready_as, open_browser))
 
 
-def check_host(host: str, admin_token: str | None) -> None:
+def check_host(host: str, admin_token: str | None, secret: str | None) -> None:
     """Let the network in only on purpose. Raises UsageError."""
-    if not is_local(host) and len(admin_token or "") < LONG:
+    chosen = {"RINGLET_SECRET": secret, "RINGLET_ADMIN_TOKEN": admin_token}
+    missing = [name for name, value in chosen.items() if len(value or "") < LONG]
+    if not is_local(host) and missing:
         raise UsageError(
             f"listening on {host} lets others reach health data",
-            cure="leave --host out, or choose the token that opens the controls in RINGLET_ADMIN_TOKEN,"
-            f" {LONG} characters at least",
+            cure="leave --host out, or choose what people type to sign in (RINGLET_SECRET) and the token that"
+            f" opens the controls (RINGLET_ADMIN_TOKEN), {LONG} characters at least;"
+            f" still to do: {' and '.join(missing)}",
         )
 
 
@@ -115,22 +141,6 @@ def _archive(db: str | None, demo: bool) -> Archive:
     from . import places
 
     return places.for_demo(db) if demo else places.for_writing(db)
-
-
-def _cloud(
-    archive: Archive, host: str, clock: Clock, profile: Profile, seed: int, admin_token: str | None
-) -> Cloud:
-    from ..cloud.app import LOOPBACK, Cloud
-    from ..cloud.usercollection import Settings
-
-    return Cloud(
-        archive,
-        settings=Settings(profile=profile),
-        clock=clock,
-        seed=seed,
-        admin_token=admin_token,
-        hosts=LOOPBACK if is_local(host) else None,
-    )
 
 
 def _plain(cloud: Cloud, api: str) -> Ready:

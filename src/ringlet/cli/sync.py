@@ -99,7 +99,6 @@ def _client(
 ) -> AsyncClient:
     from ..client import AsyncClient
     from ..client.client import base_url_from
-    from ..client.tokens import wallet_for
     from ..client.transport import AiohttpTransport, AsyncHttpcoreTransport
     from .watching import Overheard
 
@@ -108,8 +107,7 @@ def _client(
     transport = (AiohttpTransport if fast else AsyncHttpcoreTransport)(
         base_url_from(base_url), connections=connections or 8
     )
-    wallet = wallet_for(profile) if profile else None
-    return AsyncClient(base_url=base_url, wallet=wallet, transport=Overheard(transport, watching.waiting))
+    return AsyncClient(base_url=base_url, profile=profile, transport=Overheard(transport, watching.waiting))
 
 
 def _need_aiohttp() -> None:

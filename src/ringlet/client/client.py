@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from ..catalog import Catalog
 from ..errors import ConnectionLost, UsageError
 from ..faces import AsyncRunner, Runner
 from ..kinds import ROOT, SANDBOX
-from ..oauth import App, Hosts, Tokens, Wallet, hosts_at, signed
+from ..oauth import App, Tokens, Wallet, hosts_at, signed
 from ..wire import WAITED, Flow, Patience, R, Request, patient
-from .tokens import MemoryWallet, wallet_for
+from .profiles import DEFAULT, Profile
+from .tokens import MemoryWallet
 from .transport import AsyncHttpcoreTransport, AsyncTransport, HttpcoreTransport, Transport
 
 OURA_API = "https://api.ouraring.com"
@@ -50,57 +52,11 @@ def app_from(client_id: str | None, client_secret: str | None) -> App | None:
     return App(client_id=id, client_secret=secret) if id else None
 
 
-class _Config:
+T = TypeVar("T")
+
+
+class _Config(ABC, Generic[T]):
     """What both clients are told, and how a flow is dressed before it is carried out."""
-
-    base_url: str
-    hosts: Hosts
-    wallet: Wallet
-    app: App | None
-    patience: Patience
-    sandbox: bool
-
-    def _configure(
-        self,
-        *,
-        token: str | None,
-        base_url: str | None,
-        sandbox: bool,
-        wallet: Wallet | None,
-        client_id: str | None,
-        client_secret: str | None,
-        patience: Patience | None,
-    ) -> None:
-        self.base_url = base_url_from(base_url)
-        self.hosts = hosts_at(self.base_url)
-        self.sandbox = sandbox
-        self.patience = patience or Patience()
-        self.app = app_from(client_id, client_secret)
-        token = token or (None if wallet else os.environ.get("OURA_ACCESS_TOKEN"))
-        if token is None and sandbox and wallet is None:
-            token = "sandbox"  # noqa: S105  # the sandbox opens to any non-empty authorization
-        self.wallet = MemoryWallet(Tokens(access_token=token)) if token else wallet or wallet_for()
-
-    def _dress(self, flow: Flow[R]) -> Flow[R]:
-        return patient(signed(flow, self.wallet, self.app, self.hosts), self.patience)
-
-    def _address(self, request: Request) -> Request:
-        if self.sandbox and request.path.startswith(ROOT):
-            return replace(request, path=SANDBOX + request.path.removeprefix(ROOT))
-        return request
-
-
-class Client(Catalog, _Config, Runner):
-    """Ask Oura, and wait for the answer.
-
-        with Client(token) as client:
-            for night in client.sleep.list(date(2026, 1, 1), date(2026, 1, 31)):
-                print(night.day, night.total_sleep_duration)
-
-    The token comes from `token`, else `wallet`, else OURA_ACCESS_TOKEN, else the default profile's file. With
-    `client_id` and `client_secret` (or their OURA_ variables) a refused token is renewed. `base_url` may name
-    any cloud that speaks Oura's API; `sandbox=True` reads Oura's sandbox, without an account.
-    """
 
     def __init__(
         self,
@@ -109,21 +65,60 @@ class Client(Catalog, _Config, Runner):
         base_url: str | None = None,
         sandbox: bool = False,
         wallet: Wallet | None = None,
+        profile: str | None = None,
         client_id: str | None = None,
         client_secret: str | None = None,
         patience: Patience | None = None,
-        transport: Transport | None = None,
+        transport: T | None = None,
     ) -> None:
-        self._configure(
-            token=token,
-            base_url=base_url,
-            sandbox=sandbox,
-            wallet=wallet,
-            client_id=client_id,
-            client_secret=client_secret,
-            patience=patience,
-        )
-        self._transport = transport or HttpcoreTransport(self.base_url)
+        self.base_url = base_url_from(base_url)
+        self.hosts = hosts_at(self.base_url)
+        self.sandbox = sandbox
+        self.patience = patience or Patience()
+        self.app = app_from(client_id, client_secret)
+        if not (token or wallet or profile):
+            if sandbox:
+                token = os.environ.get("OURA_ACCESS_TOKEN") or "sandbox"  # which opens to any authorization
+            else:
+                profile = os.environ.get("RINGLET_PROFILE")
+                token = None if profile else os.environ.get("OURA_ACCESS_TOKEN")
+        if token:
+            self.wallet: Wallet = MemoryWallet(Tokens(access_token=token))
+        elif wallet:
+            self.wallet = wallet
+        else:
+            kept = Profile(profile or DEFAULT)
+            self.wallet = kept.wallet
+            self.app = self.app or kept.app
+        self._transport: T = self._default_transport() if transport is None else transport
+
+    @abstractmethod
+    def _default_transport(self) -> T: ...
+
+    def _dress(self, flow: Flow[R]) -> Flow[R]:
+        return patient(signed(flow, self.wallet, self.app, self.hosts, clock=time.time), self.patience)
+
+    def _address(self, request: Request) -> Request:
+        if self.sandbox and request.path.startswith(ROOT):
+            return replace(request, path=SANDBOX + request.path.removeprefix(ROOT))
+        return request
+
+
+class Client(Catalog, _Config[Transport], Runner):
+    """Ask Oura, and wait for the answer.
+
+        with Client(token) as client:
+            for night in client.sleep.list(date(2026, 1, 1), date(2026, 1, 31)):
+                print(night.day, night.total_sleep_duration)
+
+    The token comes from `token`, else `wallet`, else the sign-in kept as `profile` (or RINGLET_PROFILE), else
+    OURA_ACCESS_TOKEN, else the sign-in kept as `default`. With `client_id` and `client_secret` (else their
+    OURA_ variables, else what the profile keeps) tokens are renewed. `base_url` may name any cloud that
+    speaks Oura's API; `sandbox=True` reads Oura's sandbox, without an account.
+    """
+
+    def _default_transport(self) -> Transport:
+        return HttpcoreTransport(self.base_url)
 
     def run(self, flow: Flow[R]) -> R:
         """Carry any flow out: `client.run(Catalog.sleep.list(a, b))` is what `client.sleep.list` does."""
@@ -158,31 +153,11 @@ class Client(Catalog, _Config, Runner):
         self.close()
 
 
-class AsyncClient(Catalog, _Config, AsyncRunner):
+class AsyncClient(Catalog, _Config[AsyncTransport], AsyncRunner):
     """Ask Oura, and await the answer. **Parameters**: see `Client`."""
 
-    def __init__(
-        self,
-        token: str | None = None,
-        *,
-        base_url: str | None = None,
-        sandbox: bool = False,
-        wallet: Wallet | None = None,
-        client_id: str | None = None,
-        client_secret: str | None = None,
-        patience: Patience | None = None,
-        transport: AsyncTransport | None = None,
-    ) -> None:
-        self._configure(
-            token=token,
-            base_url=base_url,
-            sandbox=sandbox,
-            wallet=wallet,
-            client_id=client_id,
-            client_secret=client_secret,
-            patience=patience,
-        )
-        self._transport = transport or AsyncHttpcoreTransport(self.base_url)
+    def _default_transport(self) -> AsyncTransport:
+        return AsyncHttpcoreTransport(self.base_url)
 
     async def run(self, flow: Flow[R]) -> R:
         """Carry any flow out. See `Client.run`."""

@@ -1,31 +1,27 @@
-"""Where a grant is kept: in memory, or in a file that only its owner can read.
+"""Where a grant is kept: in memory, in a file that only its owner can read, or in the system's keyring.
 
 A `Wallet` (see `oauth`) loads, saves, and lets one at a time renew. Rules of this file:
 
-* `save` returns when the tokens would survive a crash: written beside, fsynced, renamed over.
-* `claim` never waits, and a claim dies with its process: it is a lock the operating system holds, not a file
-  that someone must remember to delete.
-* Files and the folders made for them are their owner's alone; a link in place of the lock is not followed.
-* A disk that refuses is a RingletError which names the path and says what to do.
+* `save` returns when the tokens would survive a crash.
+* `claim` never waits, and a claim dies with its process: it is a lock beside the file, whatever keeps the
+  tokens. Whoever has it reads what is kept, not what it remembers.
+* Tokens are loaded for every request, so what was read is remembered until a file changes. A keyring has no
+  such file: `KeyringWallet` keeps one beside it, with no secret in it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
-import re
-import sys
-import tempfile
+import secrets
 import threading
-from collections.abc import Generator
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
 from ..errors import RingletError
 from ..oauth import Tokens
+from . import disk
+from .vault import Vault
 
 
 class MemoryWallet:
@@ -48,149 +44,74 @@ class MemoryWallet:
         self._renewing.release()
 
 
-class FileWallet:
-    """Tokens in a JSON file of mode 0600, shared by every process that names the same path."""
+class _Kept(ABC):
+    """What wallets beside a file share: the claim, and remembering what was read until the file changes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = path.with_name(path.name + ".lock")
-        self._held: int | None = None
-        self._cached: tuple[tuple[int, int, int], Tokens] | None = None
-        self._renewing = threading.Lock()
+        self._lock = disk.Lock(path.with_name(path.name + ".lock"))
+        self._remembered: tuple[tuple[int, int, int], Tokens | None] | None = None
 
     def load(self) -> Tokens | None:
-        try:
-            with _on_disk(self.path, "read", but=FileNotFoundError):
-                stat = self.path.stat()
-                stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-                if self._cached is None or self._cached[0] != stamp:
-                    self._cached = stamp, msgspec.json.decode(self.path.read_bytes(), type=Tokens)
-        except FileNotFoundError:
+        stamp = disk.stamp(self.path)
+        if stamp is None:
             return None
+        if self._remembered is None or self._remembered[0] != stamp:
+            self._remembered = stamp, self._read()
+        return self._remembered[1]
+
+    @abstractmethod
+    def _read(self) -> Tokens | None: ...
+
+    def claim(self) -> bool:
+        taken = self._lock.take()
+        if taken:
+            self._remembered = None
+        return taken
+
+    def release(self) -> None:
+        self._lock.give_back()
+
+    def _decoded(self, content: bytes | None) -> Tokens | None:
+        try:
+            return msgspec.json.decode(content, type=Tokens) if content is not None else None
         except msgspec.MsgspecError:
             raise RingletError(
                 f"{self.path} is not a token file any more", cure="delete it and sign in again"
             ) from None
-        return self._cached[1]
+
+
+class FileWallet(_Kept):
+    """Tokens in a JSON file of mode 0600, shared by every process that names the same path."""
 
     def save(self, tokens: Tokens) -> None:
-        with _on_disk(self.path, "written"):
-            self._save(tokens)
-
-    def _save(self, tokens: Tokens) -> None:
-        _make_folder(self.path.parent)
-        handle, beside = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)  # mode 0600
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.json.encode(tokens))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(beside).replace(self.path)
-            _sync_folder(self.path.parent)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                Path(beside).unlink()
-            raise
-
-    def claim(self) -> bool:
-        if not self._renewing.acquire(blocking=False):
-            return False
-        try:
-            with _on_disk(self._lock, "opened"):
-                _make_folder(self.path.parent)
-                handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-            try:
-                if _lock_file(handle):
-                    self._held = handle
-            except OSError as broken:
-                raise RingletError(
-                    f"{self._lock} cannot be locked: {broken.strerror or broken}",
-                    cure="this file system has no locks: keep the tokens on another one",
-                ) from broken
-            finally:
-                if self._held is None:
-                    os.close(handle)
-            return self._held is not None
-        finally:
-            if self._held is None:
-                self._renewing.release()
-
-    def release(self) -> None:
-        if self._held is not None:
-            os.close(self._held)  # which lets the lock go
-            self._held = None
-            self._renewing.release()
+        disk.write(self.path, msgspec.json.encode(tokens))
 
     def forget(self) -> None:
         """Delete the tokens. The lock file stays: whoever holds it must go on excluding others."""
-        with _on_disk(self.path, "deleted"):
-            self.path.unlink(missing_ok=True)
+        disk.delete(self.path)
+
+    def _read(self) -> Tokens | None:
+        return self._decoded(disk.read(self.path))
 
 
-@contextlib.contextmanager
-def _on_disk(path: Path, done: str, *, but: type[OSError] | tuple[()] = ()) -> Generator[None, None, None]:
-    """Whatever the disk refuses, except `but`, as an error that names the path."""
-    try:
-        yield
-    except but:
-        raise
-    except OSError as broken:
-        raise RingletError(
-            f"{path} cannot be {done}: {broken.strerror or broken}",
-            cure="see that file and folder are yours, on a disk with space, or keep the tokens elsewhere",
-        ) from broken
+class KeyringWallet(_Kept):
+    """Tokens in an entry of the system's keyring; `path` names the file that says when they changed."""
 
+    def __init__(self, vault: Vault, entry: str, path: Path) -> None:
+        super().__init__(path)
+        self.vault = vault
+        self.entry = entry
 
-def _make_folder(folder: Path) -> None:
-    """Make what is missing of a path of folders, each for its owner alone; `parents=True` opens the upper."""
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except FileNotFoundError:
-        if folder.parent == folder:
-            raise
-        _make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+    def save(self, tokens: Tokens) -> None:
+        self.vault.put(self.entry, msgspec.json.encode(tokens).decode())
+        disk.write(self.path, secrets.token_hex(8).encode())
 
+    def forget(self) -> None:
+        """Delete the tokens. The lock file stays: whoever holds it must go on excluding others."""
+        self.vault.remove(self.entry)
+        disk.delete(self.path)
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut; Windows keeps folders by itself."""
-    if sys.platform != "win32":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _lock_file(handle: int) -> bool:
-    """Lock a file without waiting; False while another holds it. The lock dies with handle or process.
-
-    Raises OSError where there are no locks.
-    """
-    try:
-        if sys.platform == "win32":
-            import msvcrt  # exists on this platform only
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl  # exists on this platform only
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as broken:
-        if broken.errno in _HELD:
-            return False
-        raise
-    return True
-
-
-_HELD = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
-"""How operating systems say that another holds a lock; Windows says EACCES or EDEADLK."""
-
-
-def wallet_for(profile: str = "default") -> FileWallet:
-    """The wallet of a named profile, in this user's configuration directory. Raises RingletError."""
-    if not re.fullmatch(r"[\w.@-]{1,64}", profile):
-        raise RingletError(
-            f"{profile!r} cannot be a profile name", cure="use letters, digits and any of . _ @ -"
-        )
-    return FileWallet(platformdirs.user_config_path("ringlet") / "tokens" / f"{profile}.json")
+    def _read(self) -> Tokens | None:
+        kept = self.vault.get(self.entry)
+        return self._decoded(kept.encode() if kept is not None else None)

@@ -156,7 +156,7 @@ class AiohttpTransport:
         import aiohttp
 
         url = _url(self.base_url, request)
-        with _losses(url, aiohttp.ClientError):
+        with _losses(url, aiohttp.ClientError, unconnected=(aiohttp.ClientConnectorError,)):
             target = urlsplit(url)
             origin = target.scheme, target.netloc
             if origin not in self._proxies:
@@ -270,12 +270,24 @@ _BROKEN = (
 
 
 @contextmanager
-def _losses(url: str, *kinds: type[Exception]) -> Generator[None]:
-    """Whatever breaks on the way is a lost connection."""
+def _losses(
+    url: str, *kinds: type[Exception], unconnected: tuple[type[Exception], ...] = ()
+) -> Generator[None]:
+    """Whatever breaks on the way is a lost connection; `unconnected` are those that say nothing was sent."""
     try:
         yield
     except _BROKEN + kinds as broken:
         # A header that cannot be sent is quoted in full, and so is a query; both carry secrets.
         words = "" if isinstance(broken, (httpcore2.LocalProtocolError, ValueError)) else str(broken)
         where, words = url.partition("?")[0], words.partition("?")[0]
-        raise ConnectionLost(f"no answer from {where}: {type(broken).__name__} {words}".rstrip()) from broken
+        said = f"no answer from {where}: {type(broken).__name__} {words}".rstrip()
+        raise ConnectionLost(said, sent=not isinstance(broken, (*_UNCONNECTED, *unconnected))) from broken
+
+
+_UNCONNECTED = (
+    httpcore2.ConnectError,
+    httpcore2.ConnectTimeout,
+    httpcore2.PoolTimeout,
+    httpcore2.ProxyError,
+)
+"""What says that there was no connection to send anything over."""

@@ -2,6 +2,7 @@
 
 from .app import Cloud
 from .clock import Clock
+from .grants import Rules
 from .usercollection import Settings
 
-__all__ = ["Clock", "Cloud", "Settings"]
+__all__ = ["Clock", "Cloud", "Rules", "Settings"]

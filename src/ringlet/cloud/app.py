@@ -10,8 +10,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from starlette.applications import Starlette
@@ -25,17 +24,24 @@ from ..person import Person
 from .authorize import Authorization
 from .clock import Clock
 from .control import Control, Seen
-from .grants import Grants
+from .developer import Developer
+from .faults import Faults, Message, Send
+from .grants import Grants, Rules
+from .guesses import Guesses
 from .limits import Limits
+from .metadata import Metadata
 from .openapi import document
+from .pages import loaded
+from .portal import Portal
 from .profiles import Answer, problem, trace_id, unavailable
 from .sandbox import Sandbox
+from .sessions import Sessions
+from .sign_in import SignIn
 from .tokens import Tokens
 from .usercollection import Settings, Usercollection
+from .visits import Visits
 
-Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -43,7 +49,11 @@ SUNSET = "Oura API v1 is sunset; use /v2/usercollection."
 
 
 class Cloud:
-    """An Oura Cloud over one archive. An ASGI application."""
+    """An Oura Cloud over one archive. An ASGI application.
+
+    `secret` is the passphrase that people type to sign in; without one everybody who reaches the cloud is let
+    in, so it belongs on loopback.
+    """
 
     def __init__(
         self,
@@ -53,6 +63,8 @@ class Cloud:
         clock: Clock | None = None,
         seed: int = 7,
         admin_token: str | None = None,
+        secret: str | None = None,
+        rules: Rules | None = None,
         hosts: frozenset[str] | None = LOOPBACK,
     ) -> None:
         self.archive = archive
@@ -61,17 +73,28 @@ class Cloud:
         self.settings = settings or Settings()
         self.clock = clock or Clock()
         self.limits = Limits()
-        self.grants = Grants(archive, self.clock, self.limits, self.settings.profile)
+        self.guesses = Guesses()
+        self.grants = Grants(archive, self.clock, self.limits, self.settings.profile, rules)
         person = Person(seed, "sandbox", dialect=self.settings.profile, ids="sandbox")
         sandbox = Sandbox(person, self.clock)
         self.data = Usercollection(archive, self.grants, sandbox, self.clock, self.limits, self.settings)
         self.journal: deque[Seen] = deque(maxlen=10_000)
         self.admin_token = admin_token or secrets.token_urlsafe(24)
-        control = Control(self.admin_token, self.clock, self.grants, archive, self.journal)
+        self.faults = Faults(seed)
+        control = Control(
+            self.admin_token, self.clock, self.grants, archive, self.data, self.faults, self.journal
+        )
+        sessions = Sessions(archive, self.clock)
+        visits = Visits(archive, sessions, guarded=bool(secret))
         self._rest = Starlette(
             routes=[
-                *Authorization(archive, self.grants).routes(),
-                *Tokens(self.grants, self.data).routes(),
+                *Authorization(archive, self.grants, sessions, visits, self.guesses).routes(),
+                *SignIn(archive, sessions, visits, self.guesses, secret).routes(),
+                *Portal(self.grants, self.data, visits).routes(),
+                *Developer(self.grants, self.data, visits).routes(),
+                *loaded.routes(),
+                *Tokens(self.grants, self.data, self.guesses).routes(),
+                *Metadata(self.grants.rules).routes(),
                 *control.routes(),
                 Route("/openapi.json", _openapi),
                 Route("/v1/{rest:path}", _sunset, methods=["GET", "POST"]),
@@ -85,6 +108,8 @@ class Cloud:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path: str = scope["path"]
+            if self.faults.rules and self.faults.strikes(path):
+                send = self.faults.losing(send)
             if path.startswith("/v2/"):
                 await self._data(scope, path, send)
             elif self.hosts is not None and _host(scope) not in self.hosts | {""}:

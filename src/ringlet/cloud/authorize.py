@@ -3,100 +3,107 @@
 Both of Oura's path families lead here: `/oauth/authorize` and `/oauth/v2/ext/oauth-authorize`.
 
 Rules of this file:
-* Until client_id and redirect_uri are known to belong together nothing redirects: an error is a page
-  (RFC 6749 section 4.1.2.1). The redirect URI must equal a registered one, character by character.
-* Consent is a POST that proves it came from our page: a token bound to a cookie and to the very request.
+* Until client_id and redirect_uri are known to belong together nothing redirects to an application: an error
+  is a page (RFC 6749 section 4.1.2.1). The redirect URI must equal a registered one, character by character.
+* Consent is a POST with a ticket that works once, for one browser and one request to the character. Every
+  request asks again: what was granted before decides nothing.
+* Parameters that no rule names (`prompt`, `nonce`, ...) are ignored (RFC 6749 section 3.1).
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..archive import Archive
+from ..errors import GrantError
 from ..oauth import SCOPES, scope_set, scope_text
-from .grants import Grants, Issued, Registered
-from .pages import Refused, form_of, is_foreign, once, page_headers, pages, refusal_page
+from .applications import Registered
+from .grants import Grants, Issued
+from .guesses import Guesses
+from .pages import Refused, form_of, once
+from .sessions import Sessions
+from .visits import SIGN_IN, Visit, Visits, address_of, check_guesses, check_origin, expired, to_sign_in
 
-COOKIE = "ringlet_consent"
 PATHS = ("/oauth/authorize", "/oauth/v2/ext/oauth-authorize")
 
 
 class Authorization:
     """Ask the wearer, and send the browser back with what was decided."""
 
-    def __init__(self, archive: Archive, grants: Grants) -> None:
+    def __init__(
+        self, archive: Archive, grants: Grants, sessions: Sessions, visits: Visits, guesses: Guesses
+    ) -> None:
         self.archive = archive
         self.grants = grants
-        self._key = secrets.token_bytes(32)
+        self.sessions = sessions
+        self.visits = visits
+        self.guesses = guesses
 
     def routes(self) -> list[BaseRoute]:
         """The same page under both families of paths."""
         return [
-            Route(path, handler, methods=[method])
+            Route(path, self.visits.for_all(handler), methods=[method])
             for path in PATHS
             for handler, method in ((self.ask, "GET"), (self.consent, "POST"))
         ]
 
-    async def ask(self, request: Request) -> Response:
+    async def ask(self, request: Request, visit: Visit) -> Response:
         """Show the consent page."""
-        try:
-            params = once(request.scope["query_string"])
-            app, redirect_uri = self._who(params)
-        except Refused as refused:
-            return refusal_page(refused)
-        problem = _flaw(params, app)
-        if problem:
-            return _send_back(params, redirect_uri, {"error": problem[0], "error_description": problem[1]})
-        cookie = request.cookies.get(COOKIE) or secrets.token_urlsafe(16)
+        params = once(request.scope["query_string"])
+        app, redirect_uri = self._who(params)
+        # Judged before anybody signs in: browsers hold the redirect after a form to that form's policy, and
+        # the sign-in page knows no application.
+        if flaw := self._flaw(params, app):
+            return _send_back(request, params, redirect_uri, flaw)
+        if self.visits.guarded and visit.user is None:
+            return to_sign_in(request)
         wanted = _wanted(params)
-        page = pages.get_template("consent.html").render(
+        return visit.page(
+            request,
+            "consent.html",
+            leads_to=redirect_uri,
             app=app,
-            users=[name for _, name in self.archive.users()],
+            redirect_uri=redirect_uri,
+            users=[] if self.visits.guarded else [name for _, name in self.archive.users()],
             scopes=[(name, SCOPES[name]) for name in SCOPES if name in wanted],
-            hidden=[("csrf", self._csrf(cookie, request.scope["query_string"]))],
+            ticket=self.sessions.ticket(visit.cookie, address_of(request)),
+            switch=f"{SIGN_IN}?{urlencode({'next': address_of(request)})}",
         )
-        response = HTMLResponse(page, headers=page_headers(redirect_uri))
-        response.set_cookie(COOKIE, cookie, max_age=3600, httponly=True, samesite="lax", path="/oauth")
-        return response
 
-    async def consent(self, request: Request) -> Response:
+    async def consent(self, request: Request, visit: Visit) -> Response:
         """Take the wearer's decision and send the browser back to the application."""
-        try:
-            params = once(request.scope["query_string"])
-            app, redirect_uri = self._who(params)
-            form = await form_of(request)
-            if is_foreign(request):
-                raise Refused("Not from here", "The decision must be taken on this cloud's own page.")
-            cookie = request.cookies.get(COOKIE, "")
-            expected = self._csrf(cookie, request.scope["query_string"])
-            if not cookie or not hmac.compare_digest(expected.encode(), form.get("csrf", [""])[0].encode()):
-                raise Refused("This page has expired", "Go back to the application and start again.")
-            user = self._user(form)
-        except Refused as refused:
-            return refusal_page(refused)
-        problem = _flaw(params, app)
-        if problem:
-            return _send_back(params, redirect_uri, {"error": problem[0], "error_description": problem[1]})
-        if form.get("decision") != ["allow"]:
-            denied = {"error": "access_denied", "error_description": "The user denied the request."}
-            return _send_back(params, redirect_uri, denied)
+        params = once(request.scope["query_string"])
+        app, redirect_uri = self._who(params)
+        check_origin(request)
+        form = await form_of(request)
+        if flaw := self._flaw(params, app):
+            return _send_back(request, params, redirect_uri, flaw)
+        key = (request.client.host if request.client else "", app.client_id)
+        check_guesses(self.guesses, key)
+        if visit.is_new or not self.sessions.spend(_one(form, "ticket"), visit.cookie, address_of(request)):
+            self.guesses.failed(key)
+            raise expired()
+        if _one(form, "decision") != "allow":
+            denied = _error("access_denied", "The user denied the request.")
+            return _send_back(request, params, redirect_uri, denied)
+        user = self._user(visit, form)
         granted = _wanted(params) & set(form.get("granted", []))
-        if params.get("response_type") == "token":
-            issued = self.grants.issue(app.client_id, user, granted, refreshable=False)
-            return _send_back(params, redirect_uri, _fragment(issued))
-        code = self.grants.authorize(app, user, redirect_uri, granted, params.get("code_challenge"))
-        return _send_back(params, redirect_uri, {"code": code, "scope": scope_text(granted)})
+        try:
+            if params.get("response_type") == "token":
+                issued = self.grants.issue(app.client_id, user, granted, refreshable=False)
+                return _send_back(request, params, redirect_uri, _fragment(issued))
+            code = self.grants.authorize(app, user, redirect_uri, granted, params.get("code_challenge"))
+        except GrantError as refused:
+            return _send_back(request, params, redirect_uri, _error(refused.error, refused.description))
+        return _send_back(request, params, redirect_uri, {"code": code, "scope": scope_text(granted)})
 
     def _who(self, params: Mapping[str, str]) -> tuple[Registered, str]:
-        app = self.grants.app(params.get("client_id", ""))
+        app = self.grants.apps.get(params.get("client_id", ""))
         if app is None:
             raise Refused("Invalid Client ID", "No application with this client_id is registered here.")
         uri = params.get("redirect_uri") or (app.redirect_uris[0] if len(app.redirect_uris) == 1 else "")
@@ -109,25 +116,38 @@ class Authorization:
             )
         return app, uri
 
-    def _user(self, form: Mapping[str, list[str]]) -> int:
-        users = {name: id for id, name in self.archive.users()}
-        name = form.get("user", [""])[0]
-        if name not in users:
-            raise Refused("Nobody to sign in", "This cloud holds no such wearer.")
-        return users[name]
+    def _user(self, visit: Visit, form: Mapping[str, list[str]]) -> int:
+        """Whose decision it is. Raises Refused."""
+        if visit.user is not None:
+            return visit.user
+        if self.visits.guarded:
+            raise expired()
+        return self.visits.named(_one(form, "user"))
 
-    def _csrf(self, cookie: str, query: bytes) -> str:
-        return hmac.new(self._key, cookie.encode() + b"\0" + query, hashlib.sha256).hexdigest()
+    def _flaw(self, params: Mapping[str, str], app: Registered) -> dict[str, str] | None:
+        """What is wrong with a request whose sender is known: it is told so (RFC 6749 section 4.1.2.1)."""
+        offered = ("code", "token") if self.grants.rules.implicit else ("code",)
+        if not params.get("response_type"):
+            return _error("invalid_request", "response_type is missing")
+        if params["response_type"] not in offered:
+            return _error("unsupported_response_type", f"response_type must be {' or '.join(offered)}")
+        if bool(params.get("code_challenge")) != (params.get("code_challenge_method") == "S256"):
+            return _error("invalid_request", "code_challenge goes with code_challenge_method S256")
+        if params["response_type"] == "code" and not app.confidential and not params.get("code_challenge"):
+            return _error(
+                "invalid_request", "An application without a secret needs PKCE: code_challenge is missing"
+            )
+        return None
 
 
-def _flaw(params: Mapping[str, str], app: Registered) -> tuple[str, str] | None:
-    if params.get("response_type") not in ("code", "token"):
-        return "unsupported_response_type", "response_type must be code or token"
-    if params.get("code_challenge") and params.get("code_challenge_method") != "S256":
-        return "invalid_request", "code_challenge_method must be S256"
-    if not app.confidential and params.get("response_type") == "code" and not params.get("code_challenge"):
-        return "invalid_request", "An application without a secret needs PKCE: code_challenge is missing"
-    return None
+def _error(error: str, words: str) -> dict[str, str]:
+    return {"error": error, "error_description": words}
+
+
+def _one(form: Mapping[str, list[str]], name: str) -> str:
+    """A field that may be there once."""
+    values = form.get(name, [])
+    return values[0] if len(values) == 1 else ""
 
 
 def _wanted(params: Mapping[str, str]) -> set[str]:
@@ -145,11 +165,19 @@ def _fragment(issued: Issued) -> dict[str, str]:
     }
 
 
-def _send_back(params: Mapping[str, str], uri: str, result: dict[str, str]) -> Response:
+def _send_back(request: Request, params: Mapping[str, str], uri: str, result: Mapping[str, str]) -> Response:
+    said = dict(result)
     if "state" in params:
-        result["state"] = params["state"]
+        said["state"] = params["state"]
+    if "/ext/" in request.url.path:
+        said["iss"] = issuer(request)  # RFC 9207; of Oura's two hosts the newer one says who it is
     if params.get("response_type") == "token":
-        target = f"{uri}#{urlencode(result)}"
+        target = f"{uri}#{urlencode(said)}"
     else:
-        target = f"{uri}{'&' if '?' in uri else '?'}{urlencode(result)}"
+        target = f"{uri}{'&' if '?' in uri else '?'}{urlencode(said)}"
     return RedirectResponse(target, status_code=302, headers={"cache-control": "no-store"})
+
+
+def issuer(request: Request) -> str:
+    """Who signs answers of the newer path family: RFC 8414 section 2."""
+    return f"{request.url.scheme}://{request.url.netloc}/oauth/v2/oauth-anonymous"

@@ -46,6 +46,10 @@ class Clock:
         base = time.time() if self.frozen_at is None else self.frozen_at.timestamp()
         return base + self.ahead.total_seconds()
 
+    def ms(self) -> int:
+        """The same as epoch milliseconds, which is how tables hold it."""
+        return int(self.seconds() * 1000)
+
     def advance(self, by: timedelta) -> datetime:
         """Move forward; never back, because what was promised to expire has expired. Raises UsageError."""
         if by < timedelta(0):

@@ -5,6 +5,12 @@ GET  /_ringlet/requests    the last requests, newest last; ?path= filters by pre
 GET  /_ringlet/clock       what time it is in the cloud
 POST /_ringlet/clock       {"advance": seconds}
 POST /_ringlet/tokens      {"user": name, "scopes": [...]} -> an access token for a wearer
+GET  /_ringlet/users       the wearers, and whether their membership is active
+POST /_ringlet/users       {"user": name, "membership": "active" or "expired"}
+GET  /_ringlet/faults      what goes wrong on purpose
+POST /_ringlet/faults      {"path": "/oauth/token", "act": "drop", "probability": 1.0, "times": null}
+DELETE /_ringlet/faults    nothing more goes wrong
+POST /_ringlet/applications/{client_id}/approve    let an application have more than ten wearers
 """
 
 from __future__ import annotations
@@ -13,10 +19,11 @@ import hmac
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from urllib.parse import unquote_plus
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -26,7 +33,9 @@ from ..archive import Archive
 from ..errors import RingletError
 from ..oauth import SCOPES
 from .clock import Clock
+from .faults import Fault, Faults
 from .grants import Grants
+from .usercollection import Usercollection
 
 Seen: TypeAlias = tuple[float, str, str, bytes, int]
 """One request as the journal keeps it: when, method, path, query, status."""
@@ -43,16 +52,30 @@ class _TokenFor(msgspec.Struct, forbid_unknown_fields=True):
     scopes: tuple[str, ...] = tuple(SCOPES)
 
 
+class _Membership(msgspec.Struct, forbid_unknown_fields=True):
+    user: str
+    membership: Literal["active", "expired"]
+
+
 class Control:
     """The control API."""
 
     def __init__(
-        self, admin_token: str, clock: Clock, grants: Grants, archive: Archive, journal: deque[Seen]
+        self,
+        admin_token: str,
+        clock: Clock,
+        grants: Grants,
+        archive: Archive,
+        data: Usercollection,
+        faults: Faults,
+        journal: deque[Seen],
     ) -> None:
         self._admin = f"Bearer {admin_token}".encode()
         self.clock = clock
         self.grants = grants
         self.archive = archive
+        self.data = data
+        self.faults = faults
         self.journal = journal
         self._house_app = ""
 
@@ -64,6 +87,12 @@ class Control:
             Route("/_ringlet/clock", self._guard(self.time), methods=["GET"]),
             Route("/_ringlet/clock", self._guard(self.advance), methods=["POST"]),
             Route("/_ringlet/tokens", self._guard(self.token), methods=["POST"]),
+            Route("/_ringlet/users", self._guard(self.users), methods=["GET"]),
+            Route("/_ringlet/users", self._guard(self.membership), methods=["POST"]),
+            Route("/_ringlet/faults", self._guard(self.list_faults), methods=["GET"]),
+            Route("/_ringlet/faults", self._guard(self.add_fault), methods=["POST"]),
+            Route("/_ringlet/faults", self._guard(self.clear_faults), methods=["DELETE"]),
+            Route("/_ringlet/applications/{client_id}/approve", self._guard(self.approve), methods=["POST"]),
         ]
 
     def _guard(self, handler: Handler) -> Handler:
@@ -73,6 +102,8 @@ class Control:
                 return JSONResponse({"detail": "The admin token is missing or wrong."}, status_code=401)
             try:
                 return await handler(request)
+            except HTTPException as missing:
+                return JSONResponse({"detail": missing.detail}, missing.status_code)
             except (msgspec.MsgspecError, RingletError, OverflowError) as wrong:
                 return JSONResponse({"detail": str(wrong)}, status_code=422)
 
@@ -105,12 +136,63 @@ class Control:
     async def token(self, request: Request) -> Response:
         """An access token for one wearer, without the consent page."""
         body = msgspec.json.decode(await request.body(), type=_TokenFor)
-        users = {name: id for id, name in self.archive.users()}
-        if body.user not in users:
-            return JSONResponse({"detail": f"no wearer {body.user!r}; there is {sorted(users)}"}, 404)
-        self._house_app = self._house_app or self.grants.register("The house", [], public=True)[0]
-        issued = self.grants.issue(self._house_app, users[body.user], body.scopes, refreshable=False)
+        user = self._wearer(body.user)
+        self._house_app = self._house_app or self._settle_house()
+        issued = self.grants.issue(self._house_app, user, body.scopes, refreshable=False)
         return JSONResponse(msgspec.to_builtins(issued))
+
+    async def users(self, request: Request) -> Response:
+        """Who is here."""
+        return JSONResponse([self._shown(id, name) for id, name in self.archive.users()])
+
+    async def membership(self, request: Request) -> Response:
+        """End or renew the Oura membership of a wearer."""
+        body = msgspec.json.decode(await request.body(), type=_Membership)
+        user = self._wearer(body.user)
+        memberships = self.grants.memberships
+        (memberships.end if body.membership == "expired" else memberships.renew)(user)
+        self.data.forget()
+        return JSONResponse(self._shown(user, body.user))
+
+    def _shown(self, user: int, name: str) -> dict[str, str]:
+        lapsed = self.grants.memberships.has_lapsed(user)
+        return {"user": name, "membership": "expired" if lapsed else "active"}
+
+    def _wearer(self, name: str) -> int:
+        """A wearer by name. Raises HTTPException 404."""
+        users = {known: id for id, known in self.archive.users()}
+        if name not in users:
+            raise HTTPException(404, f"no wearer {name!r}; there is {sorted(users)}")
+        return users[name]
+
+    async def approve(self, request: Request) -> Response:
+        """Let an application have any number of wearers."""
+        client_id: str = request.path_params["client_id"]
+        if self.grants.apps.get(client_id) is None:
+            raise HTTPException(404, "no application has this client_id")
+        self.grants.apps.approve(client_id)
+        return JSONResponse({"client_id": client_id, "approved": True})
+
+    async def list_faults(self, request: Request) -> Response:
+        """What goes wrong on purpose; what is used up is gone."""
+        return JSONResponse(msgspec.to_builtins(self.faults.rules))
+
+    async def add_fault(self, request: Request) -> Response:
+        """Let something go wrong from now on."""
+        fault = msgspec.json.decode(await request.body(), type=Fault)
+        self.faults.rules.append(fault)
+        return JSONResponse(msgspec.to_builtins(fault), status_code=201)
+
+    async def clear_faults(self, request: Request) -> Response:
+        """Let nothing go wrong any more."""
+        self.faults.rules.clear()
+        return Response(status_code=204)
+
+    def _settle_house(self) -> str:
+        """An application of the cloud's own, for tokens that no wearer was asked for."""
+        client_id, _ = self.grants.apps.register("The house", [], public=True)
+        self.grants.apps.approve(client_id)
+        return client_id
 
 
 def _without_token(query: bytes) -> str:

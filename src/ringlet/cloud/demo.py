@@ -85,7 +85,8 @@ def settle_in(
 
 def credentials(grants: Grants, user: int, user_id: str) -> Credentials:
     """An application of the demo's own, and a full grant for it."""
-    client_id, client_secret = grants.register("Demo application", REDIRECT_URIS)
+    client_id, client_secret = grants.apps.register("Demo application", REDIRECT_URIS)
+    grants.apps.approve(client_id)
     issued = grants.issue(client_id, user, SCOPES)
     assert issued.refresh_token
     return Credentials(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..errors import ApiError, ArchiveError, RequestWrong, ScopeMissing
+from ..errors import ApiError, ArchiveError, RequestWrong, ScopeMissing, TokenDead
 from ..windows import Profile
 
 Headers = list[tuple[bytes, bytes]]
@@ -63,7 +63,7 @@ def refuse(profile: Profile, error: ApiError) -> Answer:
         detail = f"Missing scopes: {error.scope}" if profile == "docs" else "Token not authorized"
     if isinstance(error, Invalid):
         return _answer(status, {"detail": [error.flaw]})
-    return problem(profile, status, detail)
+    return problem(profile, status, detail, _challenge(error))
 
 
 def problem(profile: Profile, status: int, detail: str, extra: Headers | None = None) -> Answer:
@@ -73,6 +73,17 @@ def problem(profile: Profile, status: int, detail: str, extra: Headers | None = 
             status, {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}, extra
         )
     return _answer(status, {"detail": detail}, extra)
+
+
+def _challenge(error: ApiError) -> Headers:
+    """What a bearer lacks: RFC 6750 section 3. Who showed nothing is told no error."""
+    if isinstance(error, ScopeMissing):
+        return [
+            (b"www-authenticate", b'Bearer error="insufficient_scope", scope="%s"' % error.scope.encode())
+        ]
+    if isinstance(error, TokenMissing):
+        return [(b"www-authenticate", b"Bearer")]
+    return [(b"www-authenticate", b'Bearer error="invalid_token"')] if isinstance(error, TokenDead) else []
 
 
 def unavailable(profile: Profile, error: ArchiveError) -> Answer:
@@ -85,6 +96,10 @@ def _answer(status: int, body: dict[str, Any], extra: Headers | None = None) -> 
     encoded = msgspec.json.encode(body)
     headers = [*COMMON, (b"content-length", b"%d" % len(encoded)), *(extra or [])]
     return Answer(status, encoded, headers)
+
+
+class TokenMissing(TokenDead):
+    """401: nobody said who they are."""
 
 
 class Invalid(RequestWrong):

@@ -5,8 +5,8 @@ are not parsed on the way out, unless `fields` or a scope cuts them: the archive
 the envelope goes around them.
 
 Rules of this file:
-* One order for every route: is there such a route, who asks, may they ask this often, may they read this,
-  does the question parse, what is the answer.
+* One order for every route: is there such a route, who asks, may they ask this often, is their membership
+  alive, may they read this, does the question parse, what is the answer.
 * What differs between `live` and `docs` is named at the place where it differs; bodies and headers stand in
   `profiles`.
 * Finished answers are kept until anything in the archive changes.
@@ -15,6 +15,7 @@ Rules of this file:
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -28,12 +29,21 @@ import msgspec
 
 from ..archive import Archive
 from ..catalog import ROUTES, AnyKind
-from ..errors import ApiError, ArchiveError, DocumentGone, NotOffered, RequestWrong, ScopeMissing, TokenDead
+from ..errors import (
+    ApiError,
+    ArchiveError,
+    DocumentGone,
+    MembershipLapsed,
+    NotOffered,
+    RequestWrong,
+    ScopeMissing,
+    TokenDead,
+)
 from ..kinds import ROOT, SANDBOX, Documents, Inventory, LiveSamples, Samples, Single
 from ..windows import FIRST_MS, Profile, Span, default_days, default_instants, parse_bound
 from .clock import Clock
 from .limits import Exhausted, Limits
-from .profiles import Answer, Headers, Invalid, ok, problem, refuse, unavailable
+from .profiles import Answer, Headers, Invalid, TokenMissing, ok, problem, refuse, unavailable
 
 
 @dataclass(slots=True)
@@ -45,6 +55,8 @@ class Access:
     expires: float
     """Epoch seconds on the cloud's clock."""
     log: deque[float] = field(repr=False)
+    lapsed: bool = False
+    """Whether the wearer's membership has ended."""
 
 
 class Doorkeeper(Protocol):
@@ -155,6 +167,8 @@ class Usercollection:
         used_up = self.limits.take(access.log, now)
         if used_up is not None:
             return self._too_many(used_up)
+        if access.lapsed:
+            raise MembershipLapsed("The user's Oura membership has expired.")
         if kind.scope not in access.scopes and not isinstance(kind, Single):
             raise ScopeMissing(kind.scope)
         return access
@@ -164,7 +178,9 @@ class Usercollection:
         token = _bearer(query, authorization)
         access = self.doorkeeper.access(token) if token else None
         if access is None:
-            raise TokenDead("Invalid access token" if token or authorization else "Missing access token")
+            if not token and not authorization:
+                raise TokenMissing("Missing access token")
+            raise TokenDead("Invalid access token")
         if authorization:
             if len(self._accesses) >= 10_000:
                 self._accesses.clear()
@@ -230,7 +246,7 @@ class Usercollection:
     ) -> Answer:
         token = _bearer(query, authorization) or authorization.strip().decode("latin-1")
         if not token:
-            raise TokenDead("Missing access token")
+            raise TokenMissing("Missing access token")
         used_up = self.limits.take(self.limits.of(token), now)
         if used_up is not None:
             return self._too_many(used_up)
@@ -316,7 +332,7 @@ class Usercollection:
             path, start, end, after = msgspec.msgpack.decode(body, type=tuple[str, int, int, str])
         except (ValueError, msgspec.MsgspecError):
             mark, body, path, start, end, after = b"", b"", "", 0, 0, ""
-        if mark != self._mark(body) or path != where:
+        if not hmac.compare_digest(mark, self._mark(body)) or path != where:
             raise RequestWrong("Invalid next_token")
         return Span(start, end), after
 

@@ -1,0 +1,161 @@
+"""Waiting at the redirect URI: a server for one answer, on this machine only (RFC 8252 section 7.3).
+
+Rules of this file:
+* It listens on loopback addresses alone, all of those that the URI's name stands for: whoever else listened
+  on the other one would get the code.
+* Exactly the path of the URI, under exactly its name, by GET, with an answer of OAuth in the query. Whatever
+  else knocks (a favicon, a browser that connects ahead, a page that guesses the port) is answered 404.
+* One answer is taken, after its page was sent. Whether it belongs to this sign-in is judged by who reads it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from ..errors import RingletError
+
+LOOPBACK = {
+    "localhost": (socket.AF_INET, socket.AF_INET6),
+    "127.0.0.1": (socket.AF_INET,),
+    "::1": (socket.AF_INET6,),
+}
+ADDRESS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>ringlet</title><style>body{{font:1.1rem/1.5 system-ui;margin:4rem auto;max-width:34rem;padding:0 1rem}}
+:root{{color-scheme:light dark}}</style><h1>{title}</h1><p>{words}</p></html>
+"""
+ARRIVED = ("Back to the terminal", "The answer has arrived, and you can close this page.")
+FRAGMENT = ("One step more", "Copy the address of this page, all of it, and paste it into the terminal.")
+NOTHING = ("Nothing here", "This address waits for one answer of a sign-in.")
+
+
+def is_local(redirect_uri: str) -> bool:
+    """Whether a listener on this machine can be what a redirect URI means."""
+    target = urlsplit(redirect_uri)
+    return target.scheme == "http" and target.hostname in LOOPBACK
+
+
+class Listener:
+    """Listens at a local redirect URI while it is entered, and hands the first answer's query to `take`.
+
+    With `fragment` the answer stands in the part of the address that a browser keeps to itself, and the page
+    asks for it to be pasted. Raises RingletError when the port is in use.
+    """
+
+    def __init__(self, redirect_uri: str, take: Callable[[str], None], *, fragment: bool = False) -> None:
+        self.redirect_uri = redirect_uri
+        self.fragment = fragment
+        self._take = take
+        self._first = threading.Lock()
+        self._servers: list[ThreadingHTTPServer] = []
+
+    def __enter__(self) -> Self:
+        target = urlsplit(self.redirect_uri)
+        try:
+            for family in LOOPBACK[target.hostname or ""]:
+                server = _bound(family, target.port or 80, self._handler())
+                if server:
+                    self._servers.append(server)
+                    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        except OSError as broken:
+            self._close()
+            words = (
+                "is in use" if broken.errno == errno.EADDRINUSE else f"cannot be opened: {broken.strerror}"
+            )
+            raise RingletError(
+                f"port {target.port or 80}, where the answer is to arrive, {words}",
+                cure="register another redirect URI, e.g. http://localhost:8766/callback, and name it:"
+                " ringlet login --redirect-uri http://localhost:8766/callback",
+            ) from broken
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        listener = self
+        target = urlsplit(self.redirect_uri)
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10
+
+            def do_GET(self) -> None:
+                asked = urlsplit(self.path)
+                # Another name for this machine is another site's attempt to read along (DNS rebinding).
+                if asked.path != (target.path or "/") or self.headers.get("host") != target.netloc:
+                    self._say(404, NOTHING)
+                elif listener.fragment:
+                    self._say(200, FRAGMENT)
+                elif not _is_answer(asked.query) or not listener._first.acquire(blocking=False):
+                    self._say(404, NOTHING)
+                else:
+                    self._say(200, ARRIVED)
+                    listener._take(asked.query)
+
+            def _say(self, status: int, page: tuple[str, str]) -> None:
+                title, words = page
+                body = PAGE.format(title=title, words=words).encode()
+                self.send_response_only(status)
+                for name, value in {**_HEADERS, "content-length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Nothing: a request line holds the code."""
+
+        return Handler
+
+
+_HEADERS = {
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "connection": "close",
+}
+
+
+def _is_answer(query: str) -> bool:
+    """RFC 6749 sections 4.1.2 and 4.1.2.1."""
+    names = parse_qs(query, keep_blank_values=True).keys()
+    return "state" in names and bool({"code", "error"} & names)
+
+
+def _bound(
+    family: socket.AddressFamily, port: int, handler: type[BaseHTTPRequestHandler]
+) -> ThreadingHTTPServer | None:
+    """A server on the loopback address of a family; None where this machine does not speak it."""
+
+    class Server(ThreadingHTTPServer):
+        address_family = family
+        daemon_threads = True
+        # On Windows this would let another program listen on the same port.
+        allow_reuse_address = os.name != "nt"
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A browser that hangs up is no news."""
+
+    try:
+        return Server((ADDRESS[family], port), handler)
+    except OSError as broken:
+        if family == socket.AF_INET6 and broken.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            return None
+        raise

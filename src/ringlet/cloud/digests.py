@@ -1,0 +1,27 @@
+"""What is kept of a secret: its SHA-256, and one way of comparing.
+
+Rules of this file:
+* Only what is random and long is digested here: a fast digest is enough where nothing can be guessed. What
+  people choose themselves is never stored.
+* Secrets are compared here, in constant time, and nowhere by `==`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+
+def digest(secret: str) -> bytes:
+    """What is stored in place of a secret."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def is_same(given: str, expected: str) -> bool:
+    """Whether two secrets are one, at the same cost wherever they differ and however long they are."""
+    return hmac.compare_digest(digest(given), digest(expected))
+
+
+def is_digest_of(secret: str, stored: bytes) -> bool:
+    """Whether a secret is the one that was stored."""
+    return hmac.compare_digest(digest(secret), stored)

@@ -1,0 +1,84 @@
+"""Answers that get lost, on purpose: what a client does then is what a test wants to know.
+
+A dropped answer is lost after the work: the request is carried out and committed, and then the connection is
+closed before a usable answer has come. So a refresh token is spent, and its successor never arrives.
+
+Rules of this file:
+* What strikes is decided by seeded dice: the same requests meet the same faults.
+* Only what was asked for goes wrong: the server's own complaint about an unfinished answer is not printed.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One rule: which path it strikes, how likely, and how many times more."""
+
+    path: Annotated[str, msgspec.Meta(pattern="^/")]
+    act: Literal["drop"]
+    probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    times: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """How many requests it strikes before it is used up; None: all."""
+
+
+class Faults:
+    """The rules that hold now."""
+
+    def __init__(self, seed: int) -> None:
+        self.rules: list[Fault] = []
+        self._unfinished = _Unfinished()
+        self._dice = random.Random(seed)  # noqa: S311  # not for secrets
+
+    def strikes(self, path: str) -> bool:
+        """Whether a request to this path loses its answer."""
+        for rule in self.rules:
+            if rule.path == path and self._dice.random() < rule.probability:
+                if rule.times is not None:
+                    rule.times -= 1
+                    if not rule.times:
+                        self.rules.remove(rule)
+                return True
+        return False
+
+    def losing(self, send: Send) -> Send:
+        """A `send` that promises a body and sends none: the server can only close the connection then."""
+        logging.getLogger("uvicorn.error").addFilter(self._unfinished)
+
+        async def lost(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._unfinished.expected += 1
+                await send(
+                    {
+                        "type": "http.response.start",
+                        "status": message["status"],
+                        "headers": [(b"content-length", b"1"), (b"connection", b"close")],
+                    }
+                )
+
+        return lost
+
+
+class _Unfinished(logging.Filter):
+    """Keeps the complaints about answers that were lost on purpose out of the log."""
+
+    WORDS = "ASGI callable returned without completing response."
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.expected = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if self.expected and record.getMessage() == self.WORDS:
+            self.expected -= 1
+            return False
+        return True

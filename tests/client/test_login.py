@@ -1,0 +1,131 @@
+"""The steps of signing in, driven by hand: what is asked, what may come back, and the proof that it lasts."""
+
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringlet.client.login import SignIn
+from ringlet.errors import ConnectionLost, GrantError, OuraBroken, UsageError
+from ringlet.oauth import App, Hosts, s256
+from ringlet.wire import Response
+
+OLDER, NEWER = "https://older.test/token", "https://newer.test/token"
+HOSTS = Hosts(authorize="https://id.test/authorize", token=(OLDER, NEWER), revoke="https://older.test/revoke")
+APP = App(client_id="an app", client_secret="hush", redirect_uri="http://localhost:8765/callback")
+FIRST = Response(200, b'{"access_token":"first","refresh_token":"once","expires_in":86400}')
+SECOND = Response(200, b'{"access_token":"second","refresh_token":"twice","expires_in":86400}')
+NOT_MINE = Response(400, b'{"error":"invalid_request"}')
+
+
+def clock():
+    return 1000.0
+
+
+def finish(under_way, returned, *answers):
+    """Where requests went, and the tokens."""
+    flow = under_way.finish(returned, clock=clock)
+    try:
+        asked = [next(flow)]
+        for answer in answers:
+            following = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
+            asked.append(following)
+    except StopIteration as done:
+        return [one.path for one in asked] if answers else [], done.value
+    raise AssertionError(f"still asking after {asked}")
+
+
+def query(under_way, **more):
+    return urlencode({"code": "a code", "scope": "extapi:daily", "state": under_way.state} | more)
+
+
+def test_each_sign_in_has_a_state_of_its_own_and_pkce():
+    one, other = SignIn(app=APP, hosts=HOSTS), SignIn(app=APP, hosts=HOSTS)
+    assert one.state != other.state
+    asked = parse_qs(urlsplit(one.url).query)
+    assert asked["state"] == [one.state]
+    assert asked["code_challenge"] == [s256(one.pkce.verifier)]
+    assert asked["response_type"] == ["code"]
+    assert one.state not in repr(one)
+    assert "hush" not in one.url
+
+
+def test_the_tokens_are_renewed_at_once_and_the_renewed_ones_are_the_result():
+    under_way = SignIn(app=APP, hosts=HOSTS)
+    asked, tokens = finish(under_way, query(under_way), FIRST, SECOND)
+    assert asked == [OLDER, OLDER]
+    assert (tokens.access_token, tokens.refresh_token) == ("second", "twice")
+    assert tokens.scopes == {"daily"}, "what the redirect said, where the server does not repeat it"
+    assert (tokens.obtained_at, tokens.client_id, tokens.unanswered) == (1000.0, "an app", 0)
+
+
+def test_an_application_of_the_newer_host_is_found_out_and_renewed_there():
+    under_way = SignIn(app=APP, hosts=HOSTS)
+    asked, tokens = finish(under_way, query(under_way), Response(401), FIRST, SECOND)
+    assert asked == [OLDER, NEWER, NEWER]
+    assert tokens.token_url == NEWER
+
+
+def test_an_application_that_only_the_newer_host_renews_is_found_out_now_and_not_tomorrow():
+    under_way = SignIn(app=APP, hosts=HOSTS)
+    asked, tokens = finish(under_way, query(under_way), FIRST, NOT_MINE, SECOND)
+    assert asked == [OLDER, OLDER, NEWER]
+    assert tokens.token_url == NEWER
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [((NOT_MINE, NOT_MINE), GrantError), ((ConnectionLost("reset"),), ConnectionLost)],
+    ids=["refused", "lost"],
+)
+def test_tokens_that_cannot_be_renewed_are_no_sign_in(answers, error):
+    under_way = SignIn(app=APP, hosts=HOSTS)
+    with pytest.raises(error):
+        finish(under_way, query(under_way), FIRST, *answers)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["{q}", "?{q}", "http://localhost:8765/callback?{q}", "localhost:8765/callback?{q}\n", " {q}#_=_"],
+)
+def test_an_address_may_be_pasted_in_whole_or_in_part(shape):
+    under_way = SignIn(app=APP, hosts=HOSTS)
+    _, tokens = finish(under_way, shape.format(q=query(under_way)), FIRST, SECOND)
+    assert tokens.access_token == "second"
+
+
+@pytest.mark.parametrize("changed", [{"state": "another"}, {"state": ""}, {"state": "é"}])
+@pytest.mark.parametrize("kind", [{}, {"error": "access_denied"}])
+def test_an_answer_to_another_sign_in_is_not_believed(changed, kind):
+    under_way = SignIn(app=APP, hosts=HOSTS)
+    with pytest.raises(GrantError, match="another sign-in"):
+        finish(under_way, query(under_way, **kind, **changed))
+
+
+def test_a_refusal_is_told_in_the_server_s_words():
+    under_way = SignIn(app=APP, hosts=HOSTS)
+    refusal = urlencode(
+        {"error": "access_denied", "error_description": "The user denied.", "state": under_way.state}
+    )
+    with pytest.raises(GrantError, match=r"access_denied: The user denied\."):
+        finish(under_way, refusal)
+
+
+@given(st.text())
+def test_whatever_else_is_pasted_is_a_clear_error(text):
+    with pytest.raises((UsageError, GrantError)):
+        finish(SignIn(app=APP, hosts=HOSTS), text)
+
+
+def test_an_implicit_answer_is_the_token_and_asks_nothing():
+    under_way = SignIn(app=APP, hosts=HOSTS, implicit=True)
+    assert "code_challenge" not in under_way.url
+    assert "response_type=token" in under_way.url
+    said = {"access_token": "given", "expires_in": "2592000", "scope": "daily", "state": under_way.state}
+    asked, tokens = finish(under_way, f"{APP.redirect_uri}#{urlencode(said)}")
+    assert asked == []
+    assert (tokens.access_token, tokens.refresh_token, tokens.expires_in) == ("given", None, 2592000)
+    assert tokens.expires_at == 1000 + 2592000
+    with pytest.raises(OuraBroken):
+        finish(under_way, urlencode(said | {"expires_in": "soon"}))

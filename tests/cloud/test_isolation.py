@@ -1,0 +1,210 @@
+"""Nobody reads another's data: every operation of the API, asked by every kind of user, for somebody else's.
+
+The other wearer's documents are known by what only they contain: their ids and their instants.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ringlet import TYPES
+from ringlet.archive import Archive
+from ringlet.cloud import Clock, Cloud, Rules
+from ringlet.cloud.demo import settle_in
+from ringlet.cloud.openapi import document
+from ringlet.kinds import ROOT, SANDBOX, Documents, Inventory, Samples
+from ringlet.oauth import SCOPES
+
+from .conftest import NOW, Asked
+
+OPERATIONS = sorted(
+    (path, method)
+    for path, operations in document()["paths"].items()
+    if path.startswith((ROOT, SANDBOX))
+    for method in operations
+    if method == "get"
+)
+WIDE = {"start_date": "2026-01-01", "end_date": "2026-03-02"}
+ROW = re.compile(rb"\{[^{}]*\}")
+INSTANTS = {"start_datetime": "2026-01-20T00:00:00Z", "end_datetime": "2026-03-02T00:00:00Z"}
+
+
+class Town:
+    """Two wearers in one cloud, and what only the second of them has."""
+
+    def __init__(self, archive: Archive, runner: asyncio.Runner) -> None:
+        clock = Clock(NOW)
+        self.reader = settle_in(archive, clock, days=20, seed=7)
+        self.other = settle_in(archive, clock, days=20, seed=8)
+        assert self.reader != self.other
+        self.cloud = Cloud(archive, clock=clock, rules=Rules(implicit=True))
+        self.ask = Asked(self.cloud, runner, self.reader)
+        self.others = Asked(self.cloud, runner, self.other)
+        self.archive = archive
+        self._marks: dict[str, set[bytes]] = {}
+
+    def window(self, name: str) -> dict[str, str]:
+        """All that both have of a type."""
+        return INSTANTS if isinstance(TYPES[name], Samples) else WIDE
+
+    def ids(self, name: str) -> list[str]:
+        """The other wearer's document ids."""
+        return self.others(TYPES[name].path, WIDE, token=self.others.token()).ids
+
+    def marks(self, name: str) -> set[bytes]:
+        """What tells the other wearer's documents of a type from the reader's."""
+        if name not in self._marks:
+            kind, window = TYPES[name], self.window(name)
+            theirs = self.others(kind.path, window, token=self.others.token())
+            mine = self.ask(kind.path, window, token=self.ask.token())
+            if isinstance(kind, Documents | Inventory):
+                found = {f'"{id}"'.encode() for id in set(theirs.ids) - set(mine.ids)}
+            elif isinstance(kind, Samples):
+                found = set(ROW.findall(theirs.body)) - set(ROW.findall(mine.body))
+            else:
+                found = {f'"{theirs.json["id"]}"'.encode()}
+            self._marks[name] = found
+        return self._marks[name]
+
+
+@pytest.fixture(scope="module")
+def town(runner: asyncio.Runner) -> Iterator[Town]:
+    with Archive.open(":memory:") as archive:
+        yield Town(archive, runner)
+
+
+def granted(town: Town) -> str:
+    return town.ask.token()
+
+
+def narrow(town: Town) -> str:
+    return town.ask.token("personal")
+
+
+def nothing(town: Town) -> str:
+    return town.ask.token("none")
+
+
+def personal(town: Town) -> str:
+    return town.cloud.grants.personal.create(town.reader, "notebook")
+
+
+def implicit(town: Town) -> str:
+    client_id, _ = town.cloud.grants.apps.register("Page", ["https://page.example/callback"], public=True)
+    return town.cloud.grants.issue(client_id, town.reader, SCOPES, refreshable=False).access_token
+
+
+def refreshing(town: Town) -> str:
+    """A refresh token is no key to data."""
+    client_id, _ = town.cloud.grants.apps.register("Renewing", ["https://renewing.example/callback"])
+    issued = town.cloud.grants.issue(client_id, town.reader, SCOPES)
+    assert issued.refresh_token
+    return issued.refresh_token
+
+
+def revoked(town: Town) -> str:
+    """The other wearer's own token, after it was revoked."""
+    token = town.others.token()
+    assert town.cloud.grants.revoke(token)
+    town.cloud.data.forget()
+    return token
+
+
+def lapsed(town: Town) -> str:
+    """Somebody whose membership has ended."""
+    user = town.archive.user("lapsed")
+    town.cloud.grants.memberships.end(user)
+    return Asked(town.cloud, town.ask.runner, user).token()
+
+
+def newcomer(town: Town) -> str:
+    """Somebody who has no data at all."""
+    return Asked(town.cloud, town.ask.runner, town.archive.user("newcomer")).token()
+
+
+def running(town: Town) -> str:
+    """Whoever runs the cloud holds the controls, not the data."""
+    return town.cloud.admin_token
+
+
+def unknown(town: Town) -> str:
+    return "sandbox"
+
+
+RARE = {"rest_mode_period"}
+"""Neither wearer need have one in twenty days."""
+
+KINDS: list[Callable[[Town], str]] = [
+    granted,
+    narrow,
+    nothing,
+    personal,
+    implicit,
+    refreshing,
+    revoked,
+    lapsed,
+    newcomer,
+    running,
+    unknown,
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(("path", "method"), OPERATIONS, ids=[path for path, _ in OPERATIONS])
+def test_row_19_no_operation_gives_anyone_what_is_anothers(
+    town: Town, kind: Callable[[Town], str], path: str, method: str
+) -> None:
+    route = path.removeprefix(SANDBOX).removeprefix(ROOT).strip("/").partition("/")[0]
+    name = next(name for name, one in TYPES.items() if one.path == route)
+    secrets = town.marks(name)
+    assert secrets or name in RARE
+    token = kind(town)
+    for target, query in asked(town, name, path):
+        for sent in (
+            {"token": token},
+            {"headers": {"authorization": f"Bearer {token}", "x-user-id": str(town.other)}},
+        ):
+            answer = town.ask(target, query, method=method.upper(), **sent)
+            assert not [mark for mark in secrets if mark in answer.body], (target, query)
+        answer = town.ask(target, query | {"access_token": token}, method=method.upper())
+        assert not [mark for mark in secrets if mark in answer.body], (target, query)
+
+
+def asked(town: Town, name: str, path: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Everything one might try to get at the other wearer through one operation."""
+    if "{" in path:
+        for id in town.ids(name)[:3]:
+            yield re.sub(r"\{\w+\}", id, path), {}
+            yield re.sub(r"\{\w+\}", id, path), {"user_id": str(town.other)}
+        return
+    window = town.window(name)
+    yield path, {}
+    yield path, window
+    me = json.loads(town.archive.single(town.other, TYPES["personal_info"]) or b"{}")["id"]
+    for wish in ("user_id", "user", "id"):
+        yield path, window | {wish: me}
+        yield path, window | {wish: str(town.other)}
+    if isinstance(TYPES[name], Samples):
+        yield path, {"latest": "true"}
+        first = town.others(TYPES[name].path, window, token=town.others.token()).json
+        if first.get("next_token"):
+            yield path, {"next_token": first["next_token"]}
+
+
+def test_row_19_another_wearers_page_token_opens_ones_own_page_or_none(town: Town) -> None:
+    first = town.others("heartrate", INSTANTS, token=town.others.token()).json
+    answer = town.ask("heartrate", {"next_token": first["next_token"]}, token=town.ask.token())
+    own = town.ask("heartrate", INSTANTS, token=town.ask.token())
+    assert not town.marks("heartrate") & set(ROW.findall(answer.body))
+    assert own.json["data"]
+
+
+def test_every_operation_of_the_api_was_asked() -> None:
+    counted = {name: 2 * (1 + isinstance(kind, Documents | Inventory)) for name, kind in TYPES.items()}
+    counted["personal_info"] = 1  # the sandbox has none
+    assert len(OPERATIONS) == sum(counted.values())

@@ -1,0 +1,110 @@
+"""Many processes that renew one grant, some of them killed at any moment: what `test_contention` starts.
+
+    renewers.py WALLET SECONDS     with what the cloud's ready line said on stdin
+
+The first process signs in again whenever the grant is dead. Each of its children renews without end, and
+notes the refresh tokens that it stored.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ringlet.cli.signing_in import sign_in
+from ringlet.client import Client, FileWallet
+from ringlet.errors import ConnectionLost, GrantError, OuraBroken, SignInNeeded
+from ringlet.oauth import TWICE, App, Tokens, renew
+from ringlet.wire import Patience
+
+PROCESSES = 16
+ONCE = Patience(tries=1)
+
+
+class NotingWallet(FileWallet):
+    """Notes which refresh tokens it stored, in one write each, so that a kill leaves whole lines."""
+
+    def save(self, tokens: Tokens) -> None:
+        super().save(tokens)
+        if tokens.refresh_token and not tokens.unanswered:
+            note(self.path, tokens.refresh_token)
+
+
+def note(wallet: Path, line: str) -> None:
+    handle = os.open(wallet.with_suffix(".stored"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(handle, line.encode() + b"\n")
+    os.close(handle)
+
+
+def is_dead(tokens: Tokens) -> bool:
+    return tokens.refresh_token is None or tokens.unanswered >= TWICE
+
+
+def renew_without_end(api: str, path: Path, app: App) -> None:
+    wallet = NotingWallet(path)
+    with Client(base_url=api, wallet=wallet, patience=ONCE) as client:
+        while True:
+            tokens = wallet.load()
+            if tokens is None or is_dead(tokens):
+                time.sleep(0.02)
+                continue
+            with suppress(ConnectionLost, GrantError, OuraBroken, SignInNeeded):
+                client.run(renew(wallet, app, client.hosts, stale=tokens, clock=time.time))
+
+
+def fork(api: str, path: Path, app: App) -> int:
+    child = os.fork()
+    if child == 0:
+        random.seed()
+        try:
+            renew_without_end(api, path, app)
+        except BaseException as odd:
+            sys.stderr.write(f"a child ended: {odd!r}\n")
+            sys.stderr.flush()
+        finally:
+            os._exit(1)
+    return child
+
+
+def sign_in_again(wallet: FileWallet, ready: dict[str, Any]) -> None:
+    while not wallet.claim():
+        time.sleep(0.005)
+    before = wallet.load()
+    if before is None or is_dead(before):
+        wallet.save(sign_in(ready))
+    wallet.release()
+
+
+def main(path: Path, seconds: float) -> None:
+    ready = json.loads(sys.stdin.read())
+    api = ready["api"]
+    app = App(client_id=ready["client_id"], client_secret=ready["client_secret"])
+    # A wallet of its own: whoever forks while it holds a lock would hand the lock on.
+    wallet = NotingWallet(path)
+    sign_in_again(wallet, ready)
+    children = {fork(api, path, app) for _ in range(PROCESSES)}
+    end = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            time.sleep(random.uniform(0.01, 0.1))
+            victim = random.choice(sorted(children))
+            os.kill(victim, signal.SIGKILL)
+            os.waitpid(victim, 0)
+            children.remove(victim)
+            children.add(fork(api, path, app))
+            tokens = wallet.load()
+            if tokens is None or is_dead(tokens):
+                sign_in_again(wallet, ready)
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]))
