@@ -158,6 +158,8 @@ def test_pages_end_where_the_tokens_end_or_where_one_comes_twice(tokens: list[st
         b'{"data":[{"day":7}]}',
         b'{"data":[{"id":"x"}]}',
         b'{"data":[],"next_token":5}',
+        b'{"data":[],"next_token":"\xff"}',
+        b'{"data":' + b"[" * 100_000,
     ],
 )
 def test_an_answer_that_is_not_what_the_route_returns_means_that_the_server_is_broken(body: bytes) -> None:

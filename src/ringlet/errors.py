@@ -7,6 +7,7 @@
      ├─ SignInNeeded                 there is no token to send
      ├─ GrantError                   the OAuth2 server refused; `error` is the RFC 6749 code
      ├─ ConnectionLost               no answer arrived: refused, reset, timed out
+     ├─ EventRefused                 a webhook delivery that must not be believed; `status` is what to answer
      ├─ ArchiveError                 the archive cannot be read or written: locked, full, not ours
      └─ ApiError                     an answer arrived and it is a refusal
          ├─ RequestWrong        400  Oura says the request is wrong; `field` says where
@@ -91,6 +92,16 @@ class ConnectionLost(RingletError):
     def __init__(self, message: str, *, sent: bool = True, cure: str = "") -> None:
         super().__init__(message, cure=cure)
         self.sent = sent
+
+
+class EventRefused(RingletError):
+    """A webhook delivery, or a challenge, that must not be believed. `status` is what to answer it with."""
+
+    default_cure = "answer with `status`; if it is Oura's after all, look at the client secret and the clock"
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ArchiveError(RingletError):

@@ -27,7 +27,7 @@ import msgspec
 
 from .errors import OuraBroken, UnknownField, UsageError
 from .windows import check_days, check_instants, to_ms, widen
-from .wire import Flow, Request, ask
+from .wire import MALFORMED, Flow, Request, ask
 
 D = TypeVar("D", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -257,7 +257,7 @@ def decode(body: bytes, shape: type[T]) -> T:
     """JSON into a shape, or the error that says the server broke its own contract."""
     try:
         return msgspec.json.decode(body, type=shape)
-    except msgspec.MsgspecError as broken:
+    except MALFORMED as broken:
         raise OuraBroken(f"the answer is not what this route returns: {broken}", status=502) from broken
 
 

@@ -40,6 +40,9 @@ from .errors import (
 
 R = TypeVar("R")
 
+MALFORMED: tuple[type[Exception], ...] = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises at bytes that are not the JSON they should be, are not UTF-8, or nest without end."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
@@ -222,7 +225,7 @@ def _words(body: bytes) -> tuple[str, str]:
     """What an error body says, and which parameter it points at. Bodies can be empty or not JSON at all."""
     try:
         problem = msgspec.json.decode(body, type=_Problem)
-    except msgspec.MsgspecError:
+    except MALFORMED:
         return body[:200].decode("utf-8", "replace").strip(), ""
     if isinstance(problem.detail, list):
         first = problem.detail[0] if problem.detail else _Flaw()

@@ -1,0 +1,314 @@
+"""Webhooks at both ends, by hand: what is signed is believed, and nothing else is; nothing crashes."""
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringlet import webhooks as w
+from ringlet.errors import DocumentGone, EventRefused, OuraBroken, RequestWrong, RingletError, UsageError
+from ringlet.oauth import App
+from ringlet.wire import Response
+
+SECRET = "the application's secret"
+NOW = 1_770_000_000.0
+EVENT = w.Event(
+    event_type="update",
+    data_type="sleep",
+    object_id="5f2e0c1a",
+    event_time="2026-02-02T02:40:00.123000+00:00",
+    user_id="wearer",
+)
+HEADERS = w.headers(SECRET, EVENT.body, now=NOW)
+APP = App(client_id="id", client_secret=SECRET)
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+events = st.builds(
+    w.Event,
+    event_type=st.sampled_from(w.EVENT_TYPES),
+    data_type=st.sampled_from(w.DATA_TYPES),
+    object_id=texts,
+    event_time=texts,
+    user_id=texts,
+)
+
+
+def signed(body: bytes, *, at: float = NOW, secret: str = SECRET) -> tuple[dict[str, str], bytes]:
+    return w.headers(secret, body, now=at), body
+
+
+# --- Signing ---
+
+
+def test_the_signature_is_what_the_documents_say() -> None:
+    expected = hmac.new(SECRET.encode(), b"1770000000" + EVENT.body, hashlib.sha256).hexdigest().upper()
+    assert HEADERS["x-oura-signature"] == expected
+    assert HEADERS["x-oura-timestamp"] == "1770000000"
+
+
+@given(events)
+def test_who_decodes_a_body_and_encodes_it_again_has_the_same_bytes(event: w.Event) -> None:
+    again = json.dumps(json.loads(event.body), separators=(",", ":"), ensure_ascii=False)  # JSON.stringify
+    assert again.encode() == event.body
+
+
+@given(events, st.integers(0, 4_000_000_000), texts)
+def test_what_one_end_signs_the_other_believes(event: w.Event, at: int, secret: str) -> None:
+    headers = w.headers(secret, event.body, now=at)
+    assert w.verify(secret, headers, event.body, now=at) == event
+
+
+@pytest.mark.parametrize("seconds", [-300, -1, 0, 1, 299.9, 300])
+def test_five_minutes_are_lately(seconds: float) -> None:
+    assert w.verify(SECRET, HEADERS, EVENT.body, now=NOW + seconds) == EVENT
+
+
+def test_case_neither_of_headers_nor_of_hex_matters() -> None:
+    shouted = {name.upper(): value.lower() for name, value in HEADERS.items()}
+    assert w.verify(SECRET, shouted, EVENT.body, now=NOW) == EVENT
+
+
+def test_while_a_secret_is_changed_both_are_believed() -> None:
+    assert w.verify(["new", SECRET], HEADERS, EVENT.body, now=NOW) == EVENT
+    with pytest.raises(EventRefused):
+        w.verify([], HEADERS, EVENT.body, now=NOW)
+
+
+# --- What is refused ---
+
+
+def other(**changed: str) -> dict[str, str]:
+    return {**HEADERS, **{name.replace("_", "-"): value for name, value in changed.items()}}
+
+
+def less(name: str) -> dict[str, str]:
+    return {key: value for key, value in HEADERS.items() if key != name}
+
+
+SIGNATURE = HEADERS["x-oura-signature"]
+BODY = EVENT.body
+TAMPERED: dict[str, tuple[dict[str, str], bytes, float]] = {
+    "no headers": ({}, BODY, NOW),
+    "no timestamp": (less("x-oura-timestamp"), BODY, NOW),
+    "no signature": (less("x-oura-signature"), BODY, NOW),
+    "empty timestamp": (other(x_oura_timestamp=""), BODY, NOW),
+    "empty signature": (other(x_oura_signature=""), BODY, NOW),
+    "another timestamp": (other(x_oura_timestamp="1770000001"), BODY, NOW),
+    "negative timestamp": (other(x_oura_timestamp="-1770000000"), BODY, NOW),
+    "timestamp with a plus": (other(x_oura_timestamp="+1770000000"), BODY, NOW),
+    "timestamp with blanks": (other(x_oura_timestamp=" 1770000000 "), BODY, NOW),
+    "timestamp with a line break": (other(x_oura_timestamp="1770000000\n"), BODY, NOW),
+    "timestamp with an underscore": (other(x_oura_timestamp="1_770000000"), BODY, NOW),
+    "fractional timestamp": (other(x_oura_timestamp="1770000000.0"), BODY, NOW),
+    "exponential timestamp": (other(x_oura_timestamp="1.77e9"), BODY, NOW),
+    "infinite timestamp": (other(x_oura_timestamp="inf"), BODY, NOW),
+    "ISO timestamp": (other(x_oura_timestamp="2026-02-02T02:40:00Z"), BODY, NOW),
+    "Arabic digits": (other(x_oura_timestamp="\u0661\u0667\u0667" + "\u0660" * 7), BODY, NOW),
+    "endless timestamp": (other(x_oura_timestamp="1" * 5000), BODY, NOW),
+    "no hex": (other(x_oura_signature="Z" * 64), BODY, NOW),
+    "short signature": (other(x_oura_signature=SIGNATURE[:-1]), BODY, NOW),
+    "long signature": (other(x_oura_signature=SIGNATURE + "0"), BODY, NOW),
+    "endless signature": (other(x_oura_signature="A" * 100_000), BODY, NOW),
+    "signature with a prefix": (other(x_oura_signature="sha256=" + SIGNATURE), BODY, NOW),
+    "signature with a line break": (other(x_oura_signature=SIGNATURE + "\n"), BODY, NOW),
+    "signature with one digit changed": (
+        other(x_oura_signature=("1" if SIGNATURE[0] == "0" else "0") + SIGNATURE[1:]),
+        BODY,
+        NOW,
+    ),
+    "signature beyond ASCII": (other(x_oura_signature="é" * 64), BODY, NOW),
+    "signature with a lone surrogate": (other(x_oura_signature="\ud800" * 64), BODY, NOW),
+    "fullwidth digits": (other(x_oura_signature="\uff10" * 64), BODY, NOW),
+    "signed by another": (*signed(BODY, secret="another secret"), NOW),
+    "signed by nobody": (*signed(BODY, secret=""), NOW),
+    "signature of the body alone": (
+        other(x_oura_signature=hmac.new(SECRET.encode(), BODY, "sha256").hexdigest()),
+        BODY,
+        NOW,
+    ),
+    "signature by SHA-1": (
+        other(x_oura_signature=hmac.new(SECRET.encode(), b"1770000000" + BODY, "sha1").hexdigest()),
+        BODY,
+        NOW,
+    ),
+    "truncated body": (HEADERS, BODY[:-1], NOW),
+    "longer body": (HEADERS, BODY + b"\n", NOW),
+    "empty body": (HEADERS, b"", NOW),
+    "body written another way": (HEADERS, json.dumps(json.loads(BODY)).encode(), NOW),
+    "one letter of the body": (HEADERS, BODY.replace(b"sleep", b"sleeq"), NOW),
+    "digits moved from timestamp to body": (other(x_oura_timestamp="177000000"), b"0" + BODY, NOW),
+    "replayed after six minutes": (HEADERS, BODY, NOW + 360),
+    "replayed after a year": (HEADERS, BODY, NOW + 3.2e7),
+    "six minutes ahead": (HEADERS, BODY, NOW - 360),
+    "from 1970": (*signed(BODY, at=0), NOW),
+    "signed, empty": (*signed(b""), NOW),
+    "signed, not JSON": (*signed(b"sleep"), NOW),
+    "signed, not UTF-8": (*signed(b'{"event_type":"\xff\xfe"}'), NOW),
+    "signed, an array": (*signed(b"[]"), NOW),
+    "signed, null": (*signed(b"null"), NOW),
+    "signed, a field missing": (*signed(BODY.replace(b"object_id", b"objectid")), NOW),
+    "signed, a field of another type": (*signed(BODY.replace(b'"5f2e0c1a"', b"17")), NOW),
+    "signed, twice": (*signed(BODY + BODY), NOW),
+    "signed, a deep nest": (*signed(b"[" * 30_000), NOW),
+    "signed, too large": (*signed(b'{"event_type":"' + b"a" * w.MOST + b'"}'), NOW),
+    "signed, NULs": (*signed(b"\0" * 100), NOW),
+}
+
+
+@pytest.mark.parametrize(("headers", "body", "now"), TAMPERED.values(), ids=TAMPERED)
+def test_whatever_was_tampered_with_is_refused(headers: dict[str, str], body: bytes, now: float) -> None:
+    with pytest.raises(EventRefused) as caught:
+        w.verify(SECRET, headers, body, now=now)
+    assert caught.value.status in (400, 401, 413)
+    assert SECRET not in str(caught.value) + caught.value.cure
+
+
+@given(st.dictionaries(texts, texts), st.binary(), st.floats(0, 4e9))
+def test_rubbish_is_refused_and_nothing_crashes(headers: dict[str, str], body: bytes, now: float) -> None:
+    with pytest.raises(EventRefused):
+        w.verify(SECRET, headers, body, now=now)
+
+
+@given(events, st.data())
+def test_no_byte_of_a_delivery_can_be_changed(event: w.Event, data: st.DataObject) -> None:
+    body = bytearray(event.body)
+    at = data.draw(st.integers(0, len(body) - 1))
+    body[at] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(EventRefused):
+        w.verify(SECRET, w.headers(SECRET, event.body, now=NOW), bytes(body), now=NOW)
+
+
+# --- The challenge ---
+
+
+@given(texts, texts)
+def test_a_challenge_that_knows_the_token_is_answered(token: str, challenge: str) -> None:
+    body = w.answer(token, {"verification_token": token, "challenge": challenge})
+    assert w.is_proof(200, body, challenge)
+    assert not w.is_proof(201, body, challenge)
+    assert not w.is_proof(200, body, challenge + "x")
+
+
+@pytest.mark.parametrize("query", [{}, {"challenge": "c"}, {"verification_token": "other", "challenge": "c"}])
+def test_a_challenge_that_does_not_know_the_token_is_refused(query: dict[str, str]) -> None:
+    with pytest.raises(EventRefused) as caught:
+        w.answer("hush", query)
+    assert caught.value.status == 401
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"", b"c", b"[]", b'{"challenge":1}', b'{"challenge":null}', b"[" * 9999])
+def test_another_answer_proves_nothing(body: bytes) -> None:
+    assert not w.is_proof(200, body, "c")
+
+
+def test_a_callback_keeps_its_own_query() -> None:
+    assert w.challenge_url("https://a.example/x?team=1", "t&", "c=") == (
+        "https://a.example/x?team=1&verification_token=t%26&challenge=c%3D"
+    )
+
+
+# --- Events and subscriptions ---
+
+
+def test_an_event_knows_its_row_of_the_table() -> None:
+    assert EVENT.kind is w.KINDS["sleep"]
+    assert w.KINDS["vo2_max"].name == "vO2_max"
+    assert "heartrate" not in w.KINDS
+    meal = w.Event(event_type="create", data_type="meal", object_id="1", event_time="", user_id="")
+    assert meal.kind is None
+
+
+@given(events, events)
+def test_a_key_is_an_events_own(one: w.Event, other: w.Event) -> None:
+    assert (one.key == other.key) == (one == other)
+
+
+def subscription(**changed: str) -> bytes:
+    fields = {
+        "id": "1",
+        "callback_url": "https://a.example/hook",
+        "event_type": "create",
+        "data_type": "sleep",
+        "expiration_time": "2026-11-01T12:34:56.789000",
+    }
+    return json.dumps(fields | changed).encode()
+
+
+def test_a_time_without_a_zone_is_utc() -> None:
+    (one,) = drive(w.subscriptions(APP), Response(200, b"[%s]" % subscription()))[1]
+    assert one.expires_at == datetime(2026, 11, 1, 12, 34, 56, 789000, UTC)
+    assert one.expires_at - w.LIFE == one.expires_at - timedelta(days=90)
+    (odd,) = drive(w.subscriptions(APP), Response(200, b"[%s]" % subscription(expiration_time="soon")))[1]
+    with pytest.raises(OuraBroken):
+        _ = odd.expires_at
+
+
+def drive(flow, response):
+    """The one request of a flow, and what it makes of the answer."""
+    request = next(flow)
+    try:
+        flow.send(response)
+    except StopIteration as done:
+        return request, done.value
+    raise AssertionError("it asked for more")
+
+
+def test_the_six_calls_are_sent_as_documented() -> None:
+    one = Response(200, subscription())
+    wish = {"callback_url": "https://a.example/hook", "verification_token": "t"}
+    calls = [
+        (w.subscriptions(APP), Response(200, b"[]"), "GET", "", None),
+        (w.subscription(APP, "1"), one, "GET", "/1", None),
+        (
+            w.subscribe(APP, "https://a.example/hook", "t", "create", "sleep"),
+            Response(201, subscription()),
+            "POST",
+            "",
+            {**wish, "event_type": "create", "data_type": "sleep"},
+        ),
+        (
+            w.update(APP, "1", "t", data_type="tag"),
+            one,
+            "PUT",
+            "/1",
+            {"verification_token": "t", "data_type": "tag"},
+        ),
+        (w.renew(APP, "1"), one, "PUT", "/renew/1", None),
+        (w.unsubscribe(APP, "1"), Response(204), "DELETE", "/1", None),
+    ]
+    for flow, answer, method, path, body in calls:
+        request, _ = drive(flow, answer)
+        assert (request.method, request.path) == (method, "/v2/webhook/subscription" + path)
+        assert request.headers["x-client-id"] == "id"
+        assert request.headers["x-client-secret"] == SECRET
+        assert not request.bearer
+        assert (json.loads(request.body) if request.body else None) == body
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (403, b'{"detail":"Webhook with specified id does not exist."}', DocumentGone),
+        (409, b'{"detail":"Subscription already exists"}', RequestWrong),
+        (422, b'{"detail":[{"type":"enum","loc":["body","data_type"],"msg":"wrong"}]}', RequestWrong),
+        (500, b"", OuraBroken),
+        (200, b"<html>", OuraBroken),
+    ],
+)
+def test_a_refusal_says_what_it_means(status: int, body: bytes, error: type[RingletError]) -> None:
+    with pytest.raises(error) as caught:
+        drive(w.subscription(APP, "1"), Response(status, body))
+    assert SECRET not in str(caught.value)
+
+
+def test_nothing_is_sent_without_a_secret_or_for_no_id() -> None:
+    with pytest.raises(UsageError):
+        next(w.subscriptions(App(client_id="id")))
+    for id in ("", "../x", "a/b", "a?b", "a b"):
+        with pytest.raises(UsageError):
+            next(w.subscription(APP, id))
