@@ -98,10 +98,11 @@ def _following(asked: Request, response: Response) -> Request | None:
     import msgspec
 
     from ..kinds import RawPage
+    from ..wire import MALFORMED
 
     try:
         token = msgspec.json.decode(response.body, type=RawPage).next_token
-    except msgspec.MsgspecError:
+    except MALFORMED:
         return None  # not a list
     if token and token == asked.params.get("next_token"):
         raise OuraBroken("the page token repeats", status=502)
