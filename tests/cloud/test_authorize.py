@@ -162,6 +162,9 @@ def test_a_refused_page_shows_what_it_was_given_as_text(browser):
         ({"code_challenge": "x" * 43, "code_challenge_method": "plain"}, "invalid_request"),
         ({"code_challenge": "x" * 43, "code_challenge_method": "s256"}, "invalid_request"),
         ({"code_challenge_method": "S256"}, "invalid_request"),
+        ({"code_challenge": "x" * 42, "code_challenge_method": "S256"}, "invalid_request"),
+        ({"code_challenge": "x" * 129, "code_challenge_method": "S256"}, "invalid_request"),
+        ({"code_challenge": "x" * 42 + "\0", "code_challenge_method": "S256"}, "invalid_request"),
     ],
 )
 def test_a_flaw_goes_back_with_the_state(browser, flaw, error):

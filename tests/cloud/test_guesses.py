@@ -73,6 +73,22 @@ def test_quiet_clears_it_too(guesses, watch):
     assert guesses.check(KEY) == 0
 
 
+def test_who_holds_a_whole_ipv6_network_waits_as_one(guesses):
+    for number in range(FREE + 1):
+        guesses.failed((f"2001:db8:1:2::{number:x}", "client"))
+    assert guesses.check(("2001:db8:1:2:ffff::1", "client")) > 0
+    assert guesses.check(("2001:db8:1:3::1", "client")) == 0
+    guesses.passed(("2001:db8:1:2::1", "client"))
+    assert guesses.check(("2001:db8:1:2:ffff::1", "client")) == 0
+
+
+def test_ipv4_on_a_socket_for_both_is_told_apart(guesses):
+    for _ in range(FREE + 1):
+        guesses.failed(("::ffff:192.0.2.1", "client"))
+    assert guesses.check(("192.0.2.1", "client")) > 0
+    assert guesses.check(("::ffff:192.0.2.2", "client")) == 0
+
+
 def test_no_number_of_names_fills_the_memory(guesses):
     for number in range(KEYS + 50):
         guesses.failed((f"address {number}", "client"))

@@ -332,6 +332,19 @@ def test_a_connected_app_is_disconnected_at_once(live, person):
     assert "Sleep Lab" not in person(CONNECTIONS).text
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_an_address_with_a_nul_is_nowhere(request, runner, database):
+    """PostgreSQL takes none in a text."""
+    place = ":memory:" if database == "sqlite" else request.getfixturevalue("postgres")
+    with Archive.open(place) as archive:
+        person = Person(Asked(Cloud(archive, clock=Clock(NOW)), runner, archive.user("wearer")))
+        person.sign_in(user="wearer")
+        for path in posts(person.asked.cloud):
+            at = path.replace("/x", "/x\0")
+            if at != path:
+                assert person(at, method="POST", form={"token": _token_for(person, at)}).status == 404, at
+
+
 # --- Rows of the security table ---
 
 
@@ -370,6 +383,10 @@ def test_row_12_no_form_counts_without_the_token_of_its_own_page(live, person):
     [
         {"origin": "https://evil.example"},
         {"origin": "http://localhost:1"},
+        {"origin": "http://localhost.evil.example"},
+        {"origin": "http://localhost@evil.example"},
+        {"origin": "http://["},
+        {"origin": ""},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
     ],
@@ -380,6 +397,26 @@ def test_row_12_no_form_counts_that_a_browser_says_another_site_sent(live, perso
         form = {"token": _token_for(person, path)}
         answer = person(path, method="POST", form=form, headers={**headers, "host": "localhost"})
         assert "Not from here" in answer.text, path
+
+
+def test_a_form_that_breaks_off_leaves_no_traceback(live):
+    """Otherwise anybody could fill the log."""
+
+    async def broken_off():
+        pieces = iter([{"type": "http.request", "body": b"tok", "more_body": True}])
+        said = []
+
+        async def receive():
+            return next(pieces, {"type": "http.disconnect"})
+
+        async def send(message):
+            said.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/sign-in", "query_string": b"", "scheme": "http"}
+        await live.cloud({**scope, "headers": [(b"host", b"localhost")]}, receive, send)
+        return said[0]["status"]
+
+    assert live.runner.run(broken_off()) == 400
 
 
 def test_row_12_a_form_without_an_origin_counts_by_its_token(person):

@@ -837,3 +837,18 @@ def test_row_18_a_thousand_guesses_at_the_passphrase_get_a_few_answers(runner):
         assert FREE <= statuses.count(422) < 2 * FREE
         assert statuses.count(429) > 1000 - 2 * FREE
         assert sign_in(SECRET) == 429
+
+
+def test_row_18_a_page_of_another_site_cannot_use_up_the_guesses_of_the_real_client(live, browser):
+    form = {"grant_type": "refresh_token", "client_id": browser.client_id, "client_secret": "guess"}
+    for _ in range(2 * FREE):
+        answer = live(TOKEN, method="POST", form=form, headers={"origin": "https://other.example"})
+        assert refused(answer, "invalid_client", 401)
+    token = browser.redeem(browser.code()).json["refresh_token"]
+    assert browser.renew(token).status == 200
+
+
+def test_row_18_consents_that_fail_do_not_stop_the_tokens(live, browser):
+    for _ in range(2 * FREE):
+        live(AUTHORIZE, browser.query(), method="POST", form={"ticket": "forged"})
+    assert refused(browser.renew("x"), "invalid_grant")

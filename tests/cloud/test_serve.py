@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ringlet.cloud.guesses import FREE
 from ringlet.cloud.serve import bind, rest_the_heap
 from ringlet.errors import RingletError
 
@@ -155,3 +156,19 @@ def test_ready_is_said_when_it_answers_and_not_before(tmp_path):
         finally:
             process.terminate()
         assert process.wait(30) == 0
+
+
+def test_nobody_dodges_the_wait_for_wrong_guesses_by_naming_other_addresses(waiting):
+    port = int(waiting.stdout.readline().split()[0])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    statuses = []
+    for guess in range(2 * FREE):
+        headers = {"x-forwarded-for": f"192.0.2.{guess}", "content-type": "application/x-www-form-urlencoded"}
+        body = f"grant_type=refresh_token&client_id=x&client_secret={guess}"
+        connection.request("POST", "/oauth/token", body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+    connection.close()
+    assert statuses[0] == 401
+    assert statuses[-1] == 429

@@ -28,6 +28,16 @@ def test_a_session_lasts_twelve_hours_and_not_a_moment_longer(sessions):
     assert sessions.find(cookie) is None
 
 
+@pytest.mark.parametrize("then", ["a former passphrase", None])
+@pytest.mark.parametrize("now", ["a passphrase", None])
+def test_another_passphrase_ends_the_sessions_that_were_let_in_without_it(sessions, now, then):
+    """Nor does a cookie of a cloud that asked for none open one that asks."""
+    before, after = (Sessions(sessions.archive, sessions.clock, one) for one in (then, now))
+    cookie = before.begin(7)
+    assert before.find(cookie) == Session(7)
+    assert after.find(cookie) == (Session(7) if not then and not now else None)
+
+
 def test_signing_in_again_ends_the_session_before(sessions):
     first = sessions.begin(None)
     second = sessions.begin(7, instead_of=first)

@@ -84,7 +84,7 @@ class Cloud:
         control = Control(
             self.admin_token, self.clock, self.grants, archive, self.data, self.faults, self.journal
         )
-        sessions = Sessions(archive, self.clock)
+        sessions = Sessions(archive, self.clock, secret)
         visits = Visits(archive, sessions, guarded=bool(secret))
         self._rest = Starlette(
             routes=[

@@ -83,7 +83,7 @@ class Authorization:
         form = await form_of(request)
         if flaw := self._flaw(params, app):
             return _send_back(request, params, redirect_uri, flaw)
-        key = (request.client.host if request.client else "", app.client_id)
+        key = (request.client.host if request.client else "", f"consent {app.client_id}")
         check_guesses(self.guesses, key)
         if visit.is_new or not self.sessions.spend(_one(form, "ticket"), visit.cookie, address_of(request)):
             self.guesses.failed(key)
@@ -133,6 +133,10 @@ class Authorization:
             return _error("unsupported_response_type", f"response_type must be {' or '.join(offered)}")
         if bool(params.get("code_challenge")) != (params.get("code_challenge_method") == "S256"):
             return _error("invalid_request", "code_challenge goes with code_challenge_method S256")
+        challenge = params.get("code_challenge", "")
+        if challenge and not (challenge.isprintable() and 43 <= len(challenge) <= 128):
+            # It is kept until the code is used: neither without end nor with what not every database takes.
+            return _error("invalid_request", "code_challenge has 43 to 128 characters (RFC 7636 section 4.2)")
         if params["response_type"] == "code" and not app.confidential and not params.get("code_challenge"):
             return _error(
                 "invalid_request", "An application without a secret needs PKCE: code_challenge is missing"

@@ -6,6 +6,7 @@ Secrets here are too long to be guessed; a passphrase may not be, and an attempt
 Rules of this file:
 * Whoever must wait gets no answer at all: neither a wrong guess nor a right one is told from the other.
 * What succeeds counts for nothing, and clears the slate of its key.
+* Who has one IPv6 address has 2^64 of them (RFC 6177): such addresses are counted by their network.
 * Waiting is in real seconds, as with all limits here: the cloud's clock can be moved.
 """
 
@@ -15,6 +16,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from math import ceil
 from typing import TypeAlias
 
@@ -64,9 +66,21 @@ class Guesses:
 
     def passed(self, key: Key) -> None:
         """Forget the failures of a key; those of its address stay."""
-        self._slates.pop(key, None)
+        self._slates.pop(_counted(key)[0], None)
 
 
 def _counted(key: Key) -> tuple[Key, Key]:
-    address, _ = key
-    return key, (address, "")
+    address, what = key
+    source = _source(address)
+    return (source, what), (source, "")
+
+
+def _source(address: str) -> str:
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address  # a socket in the file system has none
+    if not isinstance(ip, IPv6Address):
+        return address
+    # On a socket for both, an IPv4 address comes as an IPv6 one: those share no network.
+    return str(ip.ipv4_mapped) if ip.ipv4_mapped else f"{ip.packed[:8].hex()}/64"

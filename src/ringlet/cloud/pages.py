@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import jinja2
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -98,10 +98,14 @@ def once(query: bytes) -> dict[str, str]:
 
 async def form_of(request: Request) -> dict[str, list[str]]:
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY:
-            raise Refused("Too large", "The request body is too large.")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY:
+                raise Refused("Too large", "The request body is too large.")
+    except ClientDisconnect:
+        # Nobody reads this; but whoever hangs up would otherwise write a traceback into the log each time.
+        raise Refused("Incomplete", "The request ended before its body did.") from None
     form: dict[str, list[str]] = {}
     for name, value in parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True):
         form.setdefault(name, []).append(value)
@@ -123,7 +127,7 @@ def is_foreign(request: Request) -> bool:
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return True
     origin = request.headers.get("origin", "null")
-    return origin != "null" and urlsplit(origin).netloc != request.headers.get("host", "")
+    return origin != "null" and origin.partition("://")[2] != request.headers.get("host", "")
 
 
 def page_headers(leads_to: str = "") -> dict[str, str]:

@@ -111,7 +111,8 @@ class Portal:
     async def disconnect(self, request: Request, visit: Visit) -> Response:
         """End all that an application was granted. Raises Refused."""
         await visit.form(request)
-        if not self.grants.disconnect(visit.wearer, request.path_params["client_id"]):
+        app = self.grants.apps.get(request.path_params["client_id"])
+        if app is None or not self.grants.disconnect(visit.wearer, app.client_id):
             raise Refused("No such connection", "It may have been ended already.", status=404)
         self.data.forget()
         return go(CONNECTIONS)

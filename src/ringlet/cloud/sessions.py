@@ -1,7 +1,8 @@
 """Who is signed in to the pages: sessions, and the proofs that a form came from a page of ours.
 
 Rules of this file:
-* Nothing secret is stored: of a session only the SHA-256 of its cookie is kept.
+* Nothing secret is stored: of a session only a SHA-256 is kept, of its cookie and the passphrase of its time.
+  So a new passphrase ends all sessions. No passphrase can be guessed from it without the cookie.
 * A form token is bound to one cookie and one purpose. Its key is the cookie itself, 256 random bits that only
   this browser and this cloud have seen: it survives a restart, and several clouds on one archive agree.
 * A ticket is a form token that works once. Only spent ones are remembered: looking at a page writes nothing.
@@ -46,9 +47,13 @@ class Session:
 
 
 class Sessions:
-    """Sessions and spent tickets, in the archive's database, on the cloud's clock."""
+    """Sessions and spent tickets, in the archive's database, on the cloud's clock.
 
-    def __init__(self, archive: Archive, clock: Clock) -> None:
+    `secret` is the passphrase that lets people in, where there is one.
+    """
+
+    def __init__(self, archive: Archive, clock: Clock, secret: str | None = None) -> None:
+        self._secret = secret or ""
         self.archive = archive
         self.clock = clock
         self.db = archive.database
@@ -65,7 +70,7 @@ class Sessions:
             self.end(instead_of)
             self.db.execute(
                 "INSERT INTO oauth_sessions (hash, user_id, expires_at) VALUES (?, ?, ?)",
-                (digest(cookie), user, now + SESSION_LIFE // _MS),
+                (self._digest(cookie), user, now + SESSION_LIFE // _MS),
             )
         return cookie
 
@@ -73,13 +78,16 @@ class Sessions:
         """The session a cookie names; None when there is none, or it has ended."""
         row = self.db.one(
             "SELECT user_id FROM oauth_sessions WHERE hash = ? AND expires_at > ?",
-            (digest(cookie), self.clock.ms()),
+            (self._digest(cookie), self.clock.ms()),
         )
         return Session(row[0]) if row else None
 
     def end(self, cookie: str) -> None:
         """Sign out."""
-        self.db.execute("DELETE FROM oauth_sessions WHERE hash = ?", (digest(cookie),))
+        self.db.execute("DELETE FROM oauth_sessions WHERE hash = ?", (self._digest(cookie),))
+
+    def _digest(self, cookie: str) -> bytes:
+        return digest(cookie + self._secret)
 
     def ticket(self, cookie: str, purpose: str) -> str:
         """A form token for this cookie and purpose that works once, for an hour."""

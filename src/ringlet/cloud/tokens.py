@@ -27,7 +27,7 @@ from ..oauth import scope_set, scope_text
 from .applications import Registered
 from .grants import Grants
 from .guesses import Guesses
-from .pages import Refused, form_of, single_values
+from .pages import Refused, form_of, is_foreign, single_values
 from .usercollection import Usercollection
 
 TOKEN = ("/oauth/token", "/oauth/v2/ext/oauth-token")
@@ -155,7 +155,9 @@ class Tokens:
         try:
             yield
         except GrantError as refused:
-            if refused.error in GUESSES:
+            # A page of another site cannot read the answer, so it guesses nothing: it could only use up what
+            # the wearer's own programs at this address may fail.
+            if refused.error in GUESSES and not is_foreign(request):
                 self.guesses.failed(key)
             raise
         self.guesses.passed(key)
