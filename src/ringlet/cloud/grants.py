@@ -52,6 +52,7 @@ CREATE TABLE IF NOT EXISTS oauth_grants (
     expires_at    INTEGER NOT NULL,
     ended_at      INTEGER
 );
+CREATE INDEX IF NOT EXISTS oauth_grants_expiring ON oauth_grants (expires_at);
 CREATE INDEX IF NOT EXISTS oauth_grants_of_app ON oauth_grants (client_id);
 CREATE INDEX IF NOT EXISTS oauth_grants_of_user ON oauth_grants (user_id);
 CREATE TABLE IF NOT EXISTS oauth_codes (
@@ -73,7 +74,9 @@ CREATE TABLE IF NOT EXISTS oauth_tokens (
     expires_at    INTEGER NOT NULL,
     spent_at      INTEGER,
     uses          INTEGER NOT NULL
-)
+);
+CREATE INDEX IF NOT EXISTS oauth_codes_expiring ON oauth_codes (expires_at);
+CREATE INDEX IF NOT EXISTS oauth_tokens_expiring ON oauth_tokens (expires_at)
 """
 
 Rotation: TypeAlias = Literal["strict", "grace", "none"]
