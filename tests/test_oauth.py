@@ -18,6 +18,7 @@ from ringlet.oauth import (
     OURA,
     POLL,
     SCOPES,
+    TWICE,
     App,
     Hosts,
     Pkce,
@@ -384,7 +385,7 @@ def test_a_grant_that_was_removed_meanwhile_needs_a_new_sign_in() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [Response(503), Response(200, b"<html>"), Response(403), ConnectionLost("refused", sent=False)],
+    [Response(503), Response(403), Response(429), ConnectionLost("refused", sent=False)],
     ids=repr,
 )
 def test_a_renewal_that_fails_without_spending_anything_leaves_the_grant_as_it_was(
@@ -395,6 +396,15 @@ def test_a_renewal_that_fails_without_spending_anything_leaves_the_grant_as_it_w
         drive(signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK), [EXPIRED, answer])
     assert wallet.load() == msgspec.structs.replace(STALE, tried_at=NOW)
     assert wallet.claim()
+
+
+@pytest.mark.parametrize("answer", [Response(502), Response(504), Response(200, b"<html>")], ids=repr)
+def test_a_gateway_that_answers_for_the_server_leaves_doubt_for_as_long_as_it_likes(answer: Response) -> None:
+    wallet = MemoryWallet(STALE)
+    for _ in range(TWICE + 1):
+        with pytest.raises(OuraBroken):
+            drive(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK), [answer])
+        assert wallet.load() == noted(1, STALE)
 
 
 def test_a_renewal_that_is_abandoned_gives_the_claim_back() -> None:
@@ -469,7 +479,9 @@ def test_a_token_is_renewed_before_it_expires_and_no_sooner(
     assert [one.path for one in asked] == paths
 
 
-@pytest.mark.parametrize("failure", [ConnectionLost("reset"), Response(503)], ids=repr)
+@pytest.mark.parametrize(
+    "failure", [ConnectionLost("reset"), Response(503), Response(502), Response(429)], ids=repr
+)
 def test_when_nobody_renews_the_token_is_used_while_it_lives(failure: Response | Exception) -> None:
     wallet = MemoryWallet(LIVING)
     flow = signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE - 30))
@@ -478,16 +490,22 @@ def test_when_nobody_renews_the_token_is_used_while_it_lives(failure: Response |
     asked, _ = drive(signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE - 29)), [Response(200)])
     assert [one.path for one in asked] == [HERE.path], "and not everyone tries anew at once"
     wallet = MemoryWallet(LIVING)
-    with pytest.raises((ConnectionLost, OuraBroken)):
+    with pytest.raises((ConnectionLost, OuraBroken, GrantError)):
         drive(signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE + 1)), [failure])
+
+
+def test_a_grant_that_turns_out_to_be_dead_is_told_of_at_once() -> None:
+    flow = signed(ask(HERE), MemoryWallet(LIVING), APP, HOSTS, clock=at(LIFE - 30))
+    with pytest.raises(GrantError, match="used elsewhere"):
+        drive(flow, [REFUSED])
 
 
 # --- A token that is spent is not sent again ---
 
 
-def noted(times: int) -> Tokens:
+def noted(times: int, tokens: Tokens = LIVING) -> Tokens:
     """The grant as another process left it, that was killed or lost the answer so many times."""
-    return msgspec.structs.replace(LIVING, unanswered=times, tried_at=NOW)
+    return msgspec.structs.replace(tokens, unanswered=times, tried_at=NOW)
 
 
 def test_the_store_knows_that_the_token_goes_out_before_it_does() -> None:

@@ -21,7 +21,8 @@ store learns first that the token goes out (`Tokens.unanswered`), and the succes
 
 A token whose successor was stored stands nowhere any more, so it cannot be sent again. What certainly never
 left (`ConnectionLost.sent` is false) or was answered by another refusal leaves no note: being offline, or
-Oura being down, uses nothing up.
+Oura being down, uses nothing up. Where a gateway answers in the server's place (502, 504) the access token is
+used up first, as with a note, but the sending is not counted: an outage may be as long as it likes.
 
 Rules of this file:
 * Of all threads, tasks and processes that share a store, one renews and the others wait for it
@@ -387,8 +388,9 @@ def _renew_ahead(
     """Fresh tokens, or these for as long as they live, where nobody gives fresh ones."""
     try:
         return (yield from renew(wallet, app, hosts, stale=tokens, clock=clock))
-    except (ConnectionLost, OuraBroken):
-        if tokens.expires_at is None or clock() >= tokens.expires_at:
+    except (ConnectionLost, OuraBroken, GrantError) as failed:
+        is_dead = isinstance(failed, GrantError) and failed.error == "invalid_grant"
+        if is_dead or tokens.expires_at is None or clock() >= tokens.expires_at:
             raise
         return tokens
 
@@ -426,8 +428,9 @@ def _spend(wallet: Wallet, app: App, hosts: Hosts, current: Tokens, now: float) 
         if not lost.sent:
             wallet.save(untold)
         raise
-    except OuraBroken:
-        wallet.save(untold)
+    except OuraBroken as broken:
+        doubt = 1 if broken.status in _GATEWAY else 0
+        wallet.save(msgspec.structs.replace(untold, unanswered=max(current.unanswered, doubt)))
         raise
     except GrantError as refused:
         if refused.error != "invalid_grant":
@@ -447,6 +450,8 @@ def _spend(wallet: Wallet, app: App, hosts: Hosts, current: Tokens, now: float) 
 
 
 TWICE = 2
+_GATEWAY = {502, 504}
+"""Said by who stands before the server, which may have done its work: RFC 9110 sections 15.6.3 and 15.6.5."""
 _AGAIN = "sign in again: ringlet login"
 _LOST = "the answer to an earlier renewal was lost, and a refresh token works once"
 _ELSEWHERE = "the kept sign-in was revoked or used elsewhere: a refresh token works once"

@@ -223,6 +223,19 @@ def test_a_claim_excludes_other_processes_and_dies_with_its_own(path: Path) -> N
     wallet.release()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+def test_a_claim_is_not_inherited_by_a_fork(path: Path) -> None:
+    wallet = FileWallet(path)
+    with child(
+        "wallet.claim(); os.fork() and os._exit(0); sys.stdin.read(); print(wallet.claim())", path
+    ) as other:
+        other.wait()
+        assert wallet.claim(), "it died with the process that had it, and its child lives"
+        wallet.release()
+        told, _ = other.communicate()
+    assert told == "True\n", "nor does the child wait for itself"
+
+
 def test_forgetting_the_tokens_does_not_let_a_second_one_renew(path: Path) -> None:
     wallet = FileWallet(path)
     wallet.save(OLD)

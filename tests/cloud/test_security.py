@@ -27,7 +27,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Rules
 from ringlet.cloud.digests import digest
-from ringlet.cloud.grants import Grants, _verified
+from ringlet.cloud.grants import Grants, Issued, _verified
 from ringlet.cloud.guesses import FREE
 from ringlet.cloud.limits import Limits
 from ringlet.errors import GrantError
@@ -282,6 +282,29 @@ def test_row_05_and_07_of_many_hands_exactly_one_gets_tokens(place, what, hands)
         assert archive.database.one("SELECT count(*) FROM oauth_tokens")[0] == before + 2
         grants = Grants(archive, Clock(NOW), Limits())
         assert grants.access(won[0].access_token) is None, "it was replayed"
+
+
+@pytest.mark.parametrize("what", ["code", "refresh token"])
+def test_row_05_and_07_what_is_given_while_the_wearer_disconnects_is_dead(place, what):
+    with Archive.open(place) as archive:
+        grants = Grants(archive, Clock(NOW), Limits())
+        app = grants.apps.authenticate(*grants.apps.register("Lab", [URI]))
+        codes = {user: grants.authorize(app, user, URI, ["daily"], None) for user in range(1, 11)}
+        held = {user: grants.issue(app.client_id, user, ["daily"]).refresh_token for user in codes}
+    turns = iter([(user, gets) for user in codes for gets in (True, False)])
+
+    def call(mine):
+        user, gets = next(turns)
+        if not gets:
+            return mine.disconnect(user, app.client_id)
+        return mine.exchange(app, codes[user], URI, None) if what == "code" else mine.refresh(app, held[user])
+
+    outcomes = grab(place, 20, call)
+    with Archive.open(place) as archive:
+        grants = Grants(archive, Clock(NOW), Limits())
+        given = [one.access_token for one in outcomes if isinstance(one, Issued)]
+        assert [grants.access(token) for token in given] == [None] * len(given)
+        assert grants.wearers(app.client_id) == 0
 
 
 def test_row_05_a_code_is_long_and_bound_to_all_it_was_given_for(live, browser):

@@ -2,8 +2,8 @@
 
     renewers.py WALLET SECONDS     with what the cloud's ready line said on stdin
 
-The first process signs in again whenever the grant is dead. Each of its children renews without end, and
-notes the refresh tokens that it stored.
+The first process signs in again whenever the grant is dead. Each of its children renews without end. All
+write down what they stored, a line each: who, how often the refresh token is out without an answer, and it.
 """
 
 import json
@@ -27,22 +27,18 @@ ONCE = Patience(tries=1)
 
 
 class NotingWallet(FileWallet):
-    """Notes which refresh tokens it stored, in one write each, so that a kill leaves whole lines."""
+    """Writes down what it stored, in one write each, so that a kill leaves whole lines."""
 
     def save(self, tokens: Tokens) -> None:
         super().save(tokens)
-        if tokens.refresh_token and not tokens.unanswered:
-            note(self.path, tokens.refresh_token)
+        line = f"{os.getpid()} {tokens.unanswered} {tokens.refresh_token}\n"
+        handle = os.open(self.path.with_suffix(".stored"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(handle, line.encode())
+        os.close(handle)
 
 
-def note(wallet: Path, line: str) -> None:
-    handle = os.open(wallet.with_suffix(".stored"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(handle, line.encode() + b"\n")
-    os.close(handle)
-
-
-def is_dead(tokens: Tokens) -> bool:
-    return tokens.refresh_token is None or tokens.unanswered >= TWICE
+def is_dead(tokens: Tokens | None) -> bool:
+    return tokens is None or tokens.refresh_token is None or tokens.unanswered >= TWICE
 
 
 def renew_without_end(api: str, path: Path, app: App) -> None:
@@ -74,9 +70,9 @@ def fork(api: str, path: Path, app: App) -> int:
 def sign_in_again(wallet: FileWallet, ready: dict[str, Any]) -> None:
     while not wallet.claim():
         time.sleep(0.005)
-    before = wallet.load()
-    if before is None or is_dead(before):
-        wallet.save(sign_in(ready))
+    while is_dead(wallet.load()):
+        with suppress(ConnectionLost):  # the answer that brings the tokens may be lost as well
+            wallet.save(sign_in(ready))
     wallet.release()
 
 
@@ -97,8 +93,7 @@ def main(path: Path, seconds: float) -> None:
             os.waitpid(victim, 0)
             children.remove(victim)
             children.add(fork(api, path, app))
-            tokens = wallet.load()
-            if tokens is None or is_dead(tokens):
+            if is_dead(wallet.load()):
                 sign_in_again(wallet, ready)
     finally:
         for child in children:

@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Generator
 from pathlib import Path
+from weakref import WeakSet
 
 from ..errors import RingletError
 
@@ -65,12 +66,18 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 class Lock:
-    """A lock beside a file, excluding threads and processes alike."""
+    """A lock beside a file, excluding threads and processes alike; a forked process holds none of them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._held: int | None = None
         self._threads = threading.Lock()
+        _LOCKS.add(self)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a thread of this process has it."""
+        return self._held is not None
 
     def take(self) -> bool:
         """Take it without waiting; False while another has it. Raises RingletError."""
@@ -102,6 +109,21 @@ class Lock:
             os.close(self._held)  # which lets the lock go
             self._held = None
             self._threads.release()
+
+    @staticmethod
+    def leave_to_the_parent() -> None:
+        """Hold nothing in a forked process: a copy of a handle would hold the lock while it lives."""
+        for lock in _LOCKS:
+            if lock._held is not None:
+                os.close(lock._held)
+                lock._held = None
+            lock._threads = threading.Lock()
+
+
+_LOCKS: WeakSet[Lock] = WeakSet()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=Lock.leave_to_the_parent)
 
 
 @contextlib.contextmanager

@@ -56,18 +56,16 @@ class _Kept(ABC):
         stamp = disk.stamp(self.path)
         if stamp is None:
             return None
-        if self._remembered is None or self._remembered[0] != stamp:
-            self._remembered = stamp, self._read()
-        return self._remembered[1]
+        remembered = self._remembered
+        if remembered is None or remembered[0] != stamp or self._lock.is_held:
+            self._remembered = remembered = stamp, self._read()
+        return remembered[1]
 
     @abstractmethod
     def _read(self) -> Tokens | None: ...
 
     def claim(self) -> bool:
-        taken = self._lock.take()
-        if taken:
-            self._remembered = None
-        return taken
+        return self._lock.take()
 
     def release(self) -> None:
         self._lock.give_back()
