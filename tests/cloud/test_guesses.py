@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringlet.cloud.guesses import FREE, KEYS, LONGEST, Guesses
+from ringlet.cloud.guesses import FORGIVEN, FREE, KEYS, LONGEST, Guesses
 
 KEY = ("192.0.2.1", "client")
 
@@ -93,3 +93,12 @@ def test_no_number_of_names_fills_the_memory(guesses):
     for number in range(KEYS + 50):
         guesses.failed((f"address {number}", "client"))
     assert len(guesses._slates) == KEYS
+
+
+def test_failures_that_come_slowly_are_forgiven_as_they_come():
+    now = [0.0]
+    guesses = Guesses(lambda: now[0])
+    for _ in range(100 * FREE):
+        guesses.failed(("192.0.2.1", "app"))
+        now[0] += FORGIVEN
+        assert guesses.check(("192.0.2.1", "app")) == 0

@@ -27,13 +27,15 @@ FREE = 30
 """Failures before the first wait; an address may have ten times as many, over all that it tries."""
 LONGEST = 900
 """Seconds of the longest wait; after as many of quiet the slate is clean."""
+FORGIVEN = 30
+"""Seconds of quiet for which one failure is forgiven: many people behind one address may err now and then."""
 KEYS = 10_000
 """How many slates are kept; the least recently used are forgotten past them."""
 
 
 @dataclass(slots=True)
 class _Slate:
-    failures: int
+    failures: float
     until: float
     """When the next attempt is looked at."""
 
@@ -54,11 +56,10 @@ class Guesses:
         """Count a failure: the first few cost nothing, each further one doubles the wait."""
         now = self._now()
         for one, free in zip(_counted(key), (FREE, 10 * FREE), strict=True):
-            slate = self._slates.setdefault(one, _Slate(0, now))
+            slate = self._slates.setdefault(one, _Slate(0.0, now))
             self._slates.move_to_end(one)
-            if now - slate.until > LONGEST:
-                slate.failures = 0
-            slate.failures += 1
+            quiet = max(0.0, now - slate.until)
+            slate.failures = 1 + (0 if quiet > LONGEST else max(0.0, slate.failures - quiet / FORGIVEN))
             over = slate.failures - free
             slate.until = now + (min(LONGEST, 2.0 ** min(over, 20)) if over >= 0 else 0)
         while len(self._slates) > KEYS:
