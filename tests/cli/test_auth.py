@@ -119,3 +119,20 @@ def test_a_sync_renews_with_what_is_kept(signed_in, ready, grant):
     keep(signed_in, ready, **grant | {"access_token": "dead"})
     done = signed_in("sync", "--types", "daily_sleep", "--db", signed_in.home / "a.db")
     assert done.returncode == 0, done.stderr
+
+
+def test_what_to_do_next_is_about_the_profile_that_failed(signed_in):
+    for verb in (["sync", "--db", signed_in.home / "a.db"], ["api", "personal_info"], ["auth", "refresh"]):
+        done = signed_in(*verb, "--profile", "mum")
+        assert done.returncode == 4
+        assert "next: ringlet login --profile mum" in done.stderr
+        assert "next: ringlet login" in signed_in(*verb, RINGLET_PROFILE="mum").stderr
+        assert "--profile" not in signed_in(*verb, RINGLET_PROFILE="mum").stderr
+
+
+def test_a_dead_profile_is_not_cured_by_a_variable_that_comes_after_it(signed_in, ready, grant, refused):
+    del grant["refresh_token"]
+    keep(signed_in, ready, **grant | {"access_token": "dead"})
+    done = signed_in("api", "personal_info", "--profile", "default", RINGLET_PROFILE="mum")
+    refused(done, 4, "401", "next: ringlet login --profile default")
+    assert "OURA_ACCESS_TOKEN" not in done.stderr

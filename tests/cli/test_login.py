@@ -79,6 +79,39 @@ def test_a_wrong_secret_ends_before_anything_is_kept(signing_in, app, refused):
     assert signing_in("auth", "status").returncode == 4
 
 
+def test_a_secret_that_went_stale_has_a_way_out_that_asks_for_another(signing_in, app, ready, refused):
+    assert signing_in("login", "--profile", "mum", **app).returncode == 0
+    secret = next(signing_in.home.rglob("mum.secret"))
+    secret.write_text("stale")
+    done = signing_in("login", "--profile", "mum")
+    refused(
+        done,
+        4,
+        "invalid_client",
+        "next: ringlet auth logout --purge --profile mum; ringlet login --profile mum",
+    )
+    assert f"{ready['api']}/oauth/applications" in done.stderr
+    done = signing_in("login", "--profile", "mum", **app | {"OURA_CLIENT_SECRET": "wrong"})
+    refused(
+        done,
+        4,
+        "invalid_client",
+        "next: unset OURA_CLIENT_ID OURA_CLIENT_SECRET; ringlet login --profile mum",
+    )
+
+
+def test_an_empty_secret_file_is_not_an_application_without_a_secret(signing_in, app, tmp_path, refused):
+    (tmp_path / "secret").write_text("\n")
+    done = signing_in("login", "--client-secret-file", tmp_path / "secret", **app)
+    refused(done, 2, "is empty", "put it there")
+
+
+@pytest.mark.parametrize("uri", ["banana", "http://localhost:banana/callback", "http://localhost:8766/#end"])
+def test_what_cannot_be_a_redirect_uri_is_refused_before_it_is_registered(signing_in, app, refused, uri):
+    done = signing_in("login", **app | {"OURA_REDIRECT_URI": uri})
+    refused(done, 2, f"{uri} is no redirect URI", "http://localhost:8766/callback")
+
+
 @pytest.mark.parametrize("missing", ["OURA_CLIENT_ID", "OURA_CLIENT_SECRET"])
 def test_where_nobody_can_be_asked_what_is_missing_is_named(signing_in, app, ready, refused, missing):
     del app[missing]
@@ -90,7 +123,7 @@ def test_where_nobody_can_be_asked_what_is_missing_is_named(signing_in, app, rea
 def test_where_nobody_can_paste_only_a_local_redirect_uri_will_do(signing_in, app, refused):
     for more, option in (({"OURA_REDIRECT_URI": "https://example.com/callback"}, []), ({}, ["--implicit"])):
         done = signing_in("login", *option, **app | more)
-        refused(done, 2, "nobody can be asked", "http://localhost:8765/callback")
+        refused(done, 2, "nobody can be asked", "http://localhost:8766/callback")
 
 
 def test_a_port_in_use_is_an_error_that_names_the_way_around(signing_in, app, refused):

@@ -129,6 +129,8 @@ def test_over_ssh_the_address_that_the_browser_ends_on_is_pasted(login, ringlet,
     terminal = login(SSH_TTY="/dev/pts/9", BROWSER="false")
     url = introduces_itself(terminal, ready)
     terminal.sees("Paste the address of that page here")
+    terminal.types(url)
+    terminal.sees("A sign-in does not end on that")
     terminal.types(consent(url, {"WEARER": ready["user_id"]}))
     ends_signed_in(terminal, ringlet, ready)
 
@@ -162,13 +164,13 @@ def test_without_a_secret_the_token_itself_is_pasted_and_not_shown(login, ringle
 def test_an_address_of_another_sign_in_is_refused(login, ready):
     terminal = login("--no-browser")
     introduces_itself(terminal, ready)
-    terminal.types("http://localhost:8765/callback?code=c&state=s")
+    terminal.types("http://localhost:8766/callback?code=c&state=s")
     terminal.sees(r"error: invalid_request: the answer belongs to another sign-in.*\nnext: start again")
     terminal.sees("ended with 4")
 
 
 def test_a_redirect_uri_that_is_not_registered_ends_in_what_to_register(login, ringlet, ready):
-    wrong = "http://localhost:8765/callback/"
+    wrong = "http://localhost:8766/callback/"
     terminal = login("--redirect-uri", wrong, "--no-browser")
     url = introduces_itself(terminal, ready)
     with pytest.raises(urllib.error.HTTPError):

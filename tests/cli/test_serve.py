@@ -5,8 +5,12 @@ import signal
 import socket
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
+
+from ringlet.cli.login import REDIRECT_URI
+from ringlet.cli.serve import PORT
 
 KEYS = [
     "api",
@@ -196,3 +200,7 @@ def test_another_file_is_left_alone(ringlet, tmp_path, refused):
     done = ringlet("serve", "--db", tmp_path / "letter.txt", "--port", "0")
     refused(done, 6, "is not a ringlet archive", "name another file")
     assert (tmp_path / "letter.txt").read_text().startswith("Dear reader")
+
+
+def test_a_cloud_and_a_login_beside_it_want_different_ports():
+    assert urlsplit(REDIRECT_URI).port != PORT

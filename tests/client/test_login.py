@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ringlet.client.login import SignIn
 from ringlet.errors import ConnectionLost, GrantError, OuraBroken, UsageError
-from ringlet.oauth import App, Hosts, s256
+from ringlet.oauth import OURA, App, Hosts, s256
 from ringlet.wire import Response
 
 OLDER, NEWER = "https://older.test/token", "https://newer.test/token"
@@ -129,3 +129,14 @@ def test_an_implicit_answer_is_the_token_and_asks_nothing():
     assert tokens.expires_at == 1000 + 2592000
     with pytest.raises(OuraBroken):
         finish(under_way, urlencode(said | {"expires_in": "soon"}))
+
+
+def test_what_is_an_answer_is_told_before_it_is_believed() -> None:
+    by_code = SignIn(app=APP, hosts=OURA)
+    without = SignIn(app=APP, hosts=OURA, implicit=True)
+    assert by_code.is_answer("http://localhost/callback?code=c&state=s")
+    assert by_code.is_answer("error=access_denied")
+    assert without.is_answer("http://localhost/callback#access_token=t&state=s")
+    for rubbish in ("", "banana", by_code.url, "http://localhost/callback", "?code="):
+        assert not by_code.is_answer(rubbish)
+        assert not without.is_answer(rubbish)

@@ -18,13 +18,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
 from .. import __version__
 from ..errors import GrantError, RingletError, SignInNeeded, TokenDead
+from . import options
 
 VERBS = ("demo", "serve", "login", "auth", "sync", "status", "show", "api")
 
@@ -70,9 +73,11 @@ def main() -> None:
 
 def run() -> int:
     """Carry the command line out; the exit code."""
+    about: dict[str, Any] = {}
     try:
         # Not `ringlet.main`: that would answer a closed pipe with exit code 1.
         with ringlet.make_context("ringlet", sys.argv[1:]) as context:
+            about = context.meta
             code = ringlet.invoke(context)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -93,7 +98,7 @@ def run() -> int:
     except (KeyboardInterrupt, click.Abort):
         return _said("interrupted", "run it again", 130)
     except RingletError as known:
-        return _said(known.message, cure_for(known), known.exit_code)
+        return _said(known.message, cure_for(known, about.get(options.WHOSE)), known.exit_code)
     except Exception as unknown:
         if os.environ.get("RINGLET_DEBUG"):
             raise
@@ -116,10 +121,21 @@ CURES: dict[type[RingletError], str] = {
 """Default cures that read differently at a prompt than in a program."""
 
 
-def cure_for(error: RingletError) -> str:
-    """What to do next, as one would type it."""
+def cure_for(error: RingletError, whose: str | None = None) -> str:
+    """What to do next, as one would type it; `whose` sign-in it is about, where it has a name.
+
+    To sign in without that name would put one person's sign-in in another's place.
+    """
     by_default = error.cure == type(error).default_cure
-    return (CURES.get(type(error)) if by_default else None) or error.cure or "ringlet --help"
+    cure = (CURES.get(type(error)) if by_default else None) or error.cure or "ringlet --help"
+    if whose is None or "ringlet login" not in cure:
+        return cure
+    from ..client import Profile
+
+    login = Profile(whose).login
+    if by_default and isinstance(error, TokenDead):
+        return login  # a variable would come after the profile
+    return re.sub("ringlet login(?! --profile)", login, cure)
 
 
 def _help_for(wrong: click.ClickException) -> str:

@@ -16,10 +16,11 @@ import sys
 import threading
 import time
 from typing import TYPE_CHECKING, TextIO
+from urllib.parse import urlsplit
 
 import click
 
-from ..errors import RingletError, SignInNeeded, UsageError
+from ..errors import GrantError, RingletError, SignInNeeded, UsageError
 from . import options, screen
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ..client.profiles import Store
     from ..oauth import App, Tokens
 
-REDIRECT_URI = "http://localhost:8765/callback"
+REDIRECT_URI = "http://localhost:8766/callback"
 PORTAL = "https://developer.ouraring.com/applications"
 PATIENCE = 600.0
 """Seconds to wait for the browser; a code lives no longer."""
@@ -99,7 +100,17 @@ def login(
         except KeyboardInterrupt:
             screen.remark(f"\nerror: interrupted\nnext: {cure}")
             return 130
-        tokens = client.run(under_way.finish(returned, clock=time.time))
+        try:
+            tokens = client.run(under_way.finish(returned, clock=time.time))
+        except GrantError as refused:
+            if refused.error != "invalid_client":
+                raise
+            raise GrantError(
+                refused.error,
+                refused.description,
+                status=refused.status,
+                cure=_application_cure(kept, client.base_url),
+            ) from refused
     kept.keep(app, tokens, store)
     _tell(kept, tokens, under_way, base_url)
     return 0
@@ -122,7 +133,14 @@ def _store(kept: Profile, wanted: Store | None) -> Store:
 
 
 def _secret(file: TextIO | None) -> str | None:
-    return file.readline().strip() if file else os.environ.get("OURA_CLIENT_SECRET")
+    if file is None:
+        return os.environ.get("OURA_CLIENT_SECRET")
+    if secret := file.readline().strip():
+        return secret
+    raise UsageError(
+        f"the first line of {file.name} is empty, and the secret was to be there",
+        cure="put it there, or leave --client-secret-file out",
+    )
 
 
 def _application(
@@ -142,10 +160,10 @@ def _application(
         return App(
             client_id=known.client_id,
             client_secret=known.client_secret if secret is None else secret,
-            redirect_uri=redirect_uri or known.redirect_uri,
+            redirect_uri=_checked(redirect_uri or known.redirect_uri or REDIRECT_URI),
             token_url=known.token_url,
         )
-    redirect_uri = redirect_uri or REDIRECT_URI
+    redirect_uri = _checked(redirect_uri or REDIRECT_URI)
     missing = [] if client_id else ["OURA_CLIENT_ID"]
     if secret is None and not implicit:
         missing.append("OURA_CLIENT_SECRET")
@@ -164,6 +182,30 @@ def _application(
     if secret is None:
         secret = "" if implicit else _typed("Client secret (not shown; Enter if it has none)", default="")
     return App(client_id=client_id, client_secret=secret, redirect_uri=redirect_uri)
+
+
+def _checked(redirect_uri: str) -> str:
+    """The redirect URI, if it can be one: whole, and without a fragment (RFC 6749 section 3.1.2).
+
+    Raises UsageError.
+    """
+    try:
+        target = urlsplit(redirect_uri)
+        wrong = not target.scheme or not (target.netloc or target.path) or target.fragment or target.port == 0
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise UsageError(f"{redirect_uri} is no redirect URI", cure=f"write it whole, as in {REDIRECT_URI}")
+    return redirect_uri
+
+
+def _application_cure(kept: Profile, base_url: str) -> str:
+    """How another id and secret get in, in place of the ones that were refused."""
+    again = f"{kept.login}, with the client ID and secret that {_portal(base_url)} shows"
+    if {"OURA_CLIENT_ID", "OURA_CLIENT_SECRET"} & os.environ.keys():
+        return f"unset OURA_CLIENT_ID OURA_CLIENT_SECRET; {again}"
+    # What is kept is not asked for again, so it must go first.
+    return f"{kept.login.replace('login', 'auth logout --purge', 1)}; {again}" if kept.is_kept else again
 
 
 def _typed(prompt: str, default: str | None = None) -> str:
@@ -218,8 +260,16 @@ def _returned(under_way: SignIn, asking: bool, cure: str, *, browser: bool) -> s
             return _typed("Address (not shown)")
         if asking:
             _hear_pastes(answers)
+        else:
+            screen.remark(f"Waiting here for {PATIENCE / 60:.0f} minutes at most.")
         try:
-            return answers.get(timeout=PATIENCE)
+            returned = answers.get(timeout=PATIENCE)
+            while asking and not under_way.is_answer(returned):
+                screen.remark(
+                    "A sign-in does not end on that. Paste the address that the browser shows at the end:"
+                )
+                returned = answers.get(timeout=PATIENCE)
+            return returned
         except queue.Empty:
             raise SignInNeeded(
                 f"nothing came back within {PATIENCE / 60:.0f} minutes",
@@ -267,8 +317,6 @@ def _redirect_cure(redirect_uri: str, base_url: str) -> str:
 
 
 def _tell(kept: Profile, tokens: Tokens, under_way: SignIn, base_url: str | None) -> None:
-    from urllib.parse import urlsplit
-
     from ..oauth import scope_text
     from .auth import whose
 

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import click
 
+
+def _whose(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
+    """Remember whose sign-in it is about, for what a failure says to do next."""
+    context.meta[WHOSE] = name
+    return name
+
+
+WHOSE = "ringlet.profile"
+"""Under which name that is remembered, in the `meta` of click's context."""
+
 db = click.option(
     "--db",
     envvar="RINGLET_DB",
@@ -18,6 +28,7 @@ base_url = click.option(
 profile = click.option(
     "--profile",
     envvar="RINGLET_PROFILE",
+    callback=_whose,
     metavar="NAME",
     help="Whose kept sign-in to use, before OURA_ACCESS_TOKEN.  [RINGLET_PROFILE]",
 )
@@ -25,6 +36,7 @@ kept_profile = click.option(
     "--profile",
     envvar="RINGLET_PROFILE",
     default="default",
+    callback=_whose,
     metavar="NAME",
     help="The name of the sign-in; each may be another person's.  [RINGLET_PROFILE; default: default]",
 )

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ..windows import Profile
     from .ready import Ready
 
+PORT = 8765
+"""`login` waits for the browser next door, so that both run at once."""
+
 
 @click.command()
 @click.option("--demo", is_flag=True, help="With a made-up wearer, and credentials to try it.")
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 )
 @options.db
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 for any.")
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 for any.")
 @click.option("--clock", "clock_text", default="real", metavar="real|frozen:ISO", help="The cloud's time.")
 @click.option("--admin-token", envvar="RINGLET_ADMIN_TOKEN", help="For /_ringlet/.  [RINGLET_ADMIN_TOKEN]")
 @click.option("--secret", envvar="RINGLET_SECRET", help="What people type to sign in.  [RINGLET_SECRET]")

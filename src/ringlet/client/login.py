@@ -72,12 +72,13 @@ class SignIn:
             return tokens
         return (yield from renew(MemoryWallet(tokens), self.app, self.hosts, stale=tokens, clock=clock))
 
+    def is_answer(self, returned: str) -> bool:
+        """Whether that can be what a browser came back with; the address it was sent to cannot."""
+        return bool({"access_token" if self.implicit else "code", "error"} & _parameters(returned).keys())
+
     def _read(self, returned: str) -> dict[str, str]:
-        answer: dict[str, str] = {}
-        for part in re.split(r"[?#]", returned.strip()):
-            answer |= parse_qsl(part)
-        wanted = "access_token" if self.implicit else "code"
-        if not {wanted, "error"} & answer.keys():
+        answer = _parameters(returned)
+        if not self.is_answer(returned):
             raise UsageError(
                 "that is not an address that a sign-in ends on",
                 cure="start again, and paste all of the address that the browser shows at the end",
@@ -106,3 +107,11 @@ class SignIn:
             client_id=self.app.client_id,
             obtained_at=now,
         )
+
+
+def _parameters(address: str) -> dict[str, str]:
+    """Those of its query and of its fragment."""
+    found: dict[str, str] = {}
+    for part in re.split(r"[?#]", address.strip()):
+        found |= parse_qsl(part)
+    return found

@@ -20,7 +20,7 @@ from .grants import Grants
 
 USER = "demo"
 REDIRECT_URIS = (
-    "http://localhost:8765/callback",
+    "http://localhost:8766/callback",
     "http://localhost:8080/callback",
     "http://127.0.0.1:8080/callback",
     "https://example.com/callback",
