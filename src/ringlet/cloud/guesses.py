@@ -60,7 +60,7 @@ class Guesses:
             self._slates.move_to_end(one)
             quiet = max(0.0, now - slate.until)
             slate.failures = 1 + (0 if quiet > LONGEST else max(0.0, slate.failures - quiet / FORGIVEN))
-            over = slate.failures - free
+            over = ceil(slate.failures - free)
             slate.until = now + (min(LONGEST, 2.0 ** min(over, 20)) if over >= 0 else 0)
         while len(self._slates) > KEYS:
             self._slates.popitem(last=False)
