@@ -86,9 +86,11 @@ def _length(head: bytes) -> int:
     return 0
 
 
-@pytest.fixture
-def ready(tmp_path: Path) -> Iterator[dict[str, Any]]:
-    serve = [sys.executable, "-m", "ringlet.cli", "serve", "--demo", "--days", "2", "--port", "0"]
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def ready(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    on_file = request.param == "SQLite"
+    db = str(tmp_path / "cloud.db") if on_file else request.getfixturevalue("postgres")
+    serve = [sys.executable, "-m", "ringlet.cli", "serve", "--demo", "--days", "2", "--port", "0", "--db", db]
     env = {k: v for k, v in os.environ.items() if not k.startswith(("OURA_", "RINGLET_"))}
     env |= {"FORWARDED_ALLOW_IPS": "127.0.0.1"}  # the tap is a proxy, and believed
     cloud = subprocess.Popen([*serve, "--ready", "json"], stdout=subprocess.PIPE, env=env, text=True)
