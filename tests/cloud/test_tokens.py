@@ -1,6 +1,8 @@
 """The token, revocation and introspection endpoints as an application sees them."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -240,3 +242,18 @@ def test_scopes_are_known_by_all_their_names_and_gated_ones_are_silently_not_gra
     came = back(browser.decide(browser.query(scope=asked)))
     issued = browser.redeem(came["code"]).json
     assert scope_set(came["scope"]) == scope_set(issued["scope"]) == granted
+
+
+def test_while_the_archive_is_held_both_endpoints_say_to_come_again(make, tmp_path):
+    asked = make(path=tmp_path / "cloud.db")
+    browser = Browser(asked, *asked.cloud.grants.apps.register("Lab", [URI]))
+    token = browser.redeem(browser.code()).json["refresh_token"]
+    browser.open(browser.query())
+    with closing(sqlite3.connect(tmp_path / "cloud.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        renewed = browser.renew(token)
+        assert refused(renewed, "temporarily_unavailable", 503)
+        assert renewed.headers["retry-after"] == "1"
+        assert back(browser.decide(browser.query()))["error"] == "temporarily_unavailable"
+    assert browser.renew(token).status == 200, "nothing was spent by it"
+    assert "code" in back(browser.decide(browser.query()))

@@ -12,6 +12,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
@@ -20,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..archive import Archive
-from ..errors import GrantError
+from ..errors import ArchiveError, GrantError
 from ..oauth import SCOPES, scope_set, scope_text
 from .applications import Registered
 from .grants import Grants, Issued
@@ -28,6 +29,8 @@ from .guesses import Guesses
 from .pages import Refused, form_of, once
 from .sessions import Sessions
 from .visits import SIGN_IN, Visit, Visits, address_of, check_guesses, check_origin, expired, to_sign_in
+
+log = logging.getLogger("ringlet")
 
 PATHS = ("/oauth/authorize", "/oauth/v2/ext/oauth-authorize")
 
@@ -83,24 +86,39 @@ class Authorization:
         form = await form_of(request)
         if flaw := self._flaw(params, app):
             return _send_back(request, params, redirect_uri, flaw)
+        try:
+            decided = self._decided(request, visit, params, app, redirect_uri, form)
+            return _send_back(request, params, redirect_uri, decided)
+        except GrantError as refused:
+            return _send_back(request, params, redirect_uri, _error(refused.error, refused.description))
+        except ArchiveError as busy:
+            log.error("%s", busy)
+            later = _error("temporarily_unavailable", "The archive cannot be used right now.")
+            return _send_back(request, params, redirect_uri, later)
+
+    def _decided(
+        self,
+        request: Request,
+        visit: Visit,
+        params: Mapping[str, str],
+        app: Registered,
+        redirect_uri: str,
+        form: Mapping[str, list[str]],
+    ) -> dict[str, str]:
+        """What the decision gives the application. Raises Refused, GrantError, ArchiveError."""
         key = (request.client.host if request.client else "", f"consent {app.client_id}")
         check_guesses(self.guesses, key)
         if visit.is_new or not self.sessions.spend(_one(form, "ticket"), visit.cookie, address_of(request)):
             self.guesses.failed(key)
             raise expired()
         if _one(form, "decision") != "allow":
-            denied = _error("access_denied", "The user denied the request.")
-            return _send_back(request, params, redirect_uri, denied)
+            return _error("access_denied", "The user denied the request.")
         user = self._user(visit, form)
         granted = _wanted(params) & set(form.get("granted", []))
-        try:
-            if params.get("response_type") == "token":
-                issued = self.grants.issue(app.client_id, user, granted, refreshable=False)
-                return _send_back(request, params, redirect_uri, _fragment(issued))
-            code = self.grants.authorize(app, user, redirect_uri, granted, params.get("code_challenge"))
-        except GrantError as refused:
-            return _send_back(request, params, redirect_uri, _error(refused.error, refused.description))
-        return _send_back(request, params, redirect_uri, {"code": code, "scope": scope_text(granted)})
+        if params.get("response_type") == "token":
+            return _fragment(self.grants.issue(app.client_id, user, granted, refreshable=False))
+        code = self.grants.authorize(app, user, redirect_uri, granted, params.get("code_challenge"))
+        return {"code": code, "scope": scope_text(granted)}
 
     def _who(self, params: Mapping[str, str]) -> tuple[Registered, str]:
         app = self.grants.apps.get(params.get("client_id", ""))

@@ -11,6 +11,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import logging
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ..errors import GrantError
+from ..errors import ArchiveError, GrantError
 from ..oauth import scope_set, scope_text
 from .applications import Registered
 from .grants import Grants
@@ -38,6 +39,9 @@ GUESSES = {"invalid_client", "invalid_grant"}
 """The refusals that somebody who guesses gets."""
 
 Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
+
+
+log = logging.getLogger("ringlet")
 
 
 class Tokens:
@@ -70,6 +74,9 @@ class Tokens:
                 return _grant_error(refused, request)
             except Refused as refused:
                 return _grant_error(GrantError("invalid_request", refused.detail), request)
+            except ArchiveError as busy:
+                log.error("%s", busy)
+                return _grant_error(_Later("The archive cannot be used right now", 1, status=503), request)
 
         return answered
 
@@ -151,7 +158,7 @@ class Tokens:
         address = request.client.host if request.client else ""
         key = (address, _credentials(request, form)[0][:64])
         if seconds := self.guesses.check(key):
-            raise _TooMany(seconds)
+            raise _Later("Too many attempts failed; wait a little", seconds, status=429)
         try:
             yield
         except GrantError as refused:
@@ -163,11 +170,11 @@ class Tokens:
         self.guesses.passed(key)
 
 
-class _TooMany(GrantError):
-    """So many guesses failed that the next must wait."""
+class _Later(GrantError):
+    """Not now: asked again after `seconds` it may go well."""
 
-    def __init__(self, seconds: int) -> None:
-        super().__init__("temporarily_unavailable", "Too many attempts failed; wait a little", status=429)
+    def __init__(self, description: str, seconds: int, *, status: int) -> None:
+        super().__init__("temporarily_unavailable", description, status=status)
         self.seconds = seconds
 
 
@@ -228,6 +235,6 @@ def _grant_error(refused: GrantError, request: Request) -> Response:
     headers: dict[str, str] = {}
     if refused.status == 401 and "authorization" in request.headers:
         headers["www-authenticate"] = "Basic realm=oauth"
-    if isinstance(refused, _TooMany):
+    if isinstance(refused, _Later):
         headers["retry-after"] = str(refused.seconds)
     return _json(body, refused.status, headers)
