@@ -267,6 +267,8 @@ def test_any_other_refusal_is_final_because_the_code_may_be_spent(status: int) -
     [
         (b"", "invalid_request", ""),
         (b"<html>", "invalid_request", ""),
+        (b'{"error":"\xff"}', "invalid_request", ""),
+        (b"[" * 100_000, "invalid_request", ""),
         (b'{"error":"invalid_client"}', "invalid_client", ""),
         (b'{"status":400,"title":"Bad","detail":"more words"}', "invalid_request", "more words"),
         (b'{"title":"Bad"}', "invalid_request", "Bad"),
@@ -278,7 +280,9 @@ def test_a_refusal_in_any_shape_is_a_grant_error(body: bytes, error: str, descri
     assert (caught.value.error, caught.value.description) == (error, description)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"<html>hush", b'{"access_token":7}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"<html>hush", b'{"access_token":7}', b'{"access_token":"\xff"}']
+)
 def test_a_token_endpoint_that_answers_something_else_is_broken(body: bytes) -> None:
     with pytest.raises(OuraBroken) as caught:
         drive(exchange(APP, HOSTS, "a code"), [Response(200, body)])

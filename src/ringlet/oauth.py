@@ -45,7 +45,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from .errors import ConnectionLost, GrantError, OuraBroken, SignInNeeded
-from .wire import Flow, R, Request, Response, pause, relay
+from .wire import MALFORMED, Flow, R, Request, Response, pause, relay
 
 SCOPES: Mapping[str, str] = {
     "email": "E-mail address",
@@ -270,7 +270,7 @@ def _token(app: App, urls: tuple[str, ...], form: dict[str, str]) -> Flow[Tokens
         if response.status < 400:
             try:
                 tokens = msgspec.json.decode(response.body, type=Tokens)
-            except msgspec.MsgspecError as broken:
+            except MALFORMED as broken:
                 raise OuraBroken("the token endpoint answered something else", status=502) from broken
             return msgspec.structs.replace(tokens, token_url=url, client_id=app.client_id)
         refusals.append(refused := _refused(response))
@@ -301,7 +301,7 @@ class _OAuthProblem(msgspec.Struct):
 def _refused(response: Response) -> GrantError | OuraBroken:
     try:
         problem = msgspec.json.decode(response.body, type=_OAuthProblem)
-    except msgspec.MsgspecError:
+    except MALFORMED:
         problem = _OAuthProblem()
     if response.status >= 500:
         return OuraBroken("the token endpoint failed", status=response.status)

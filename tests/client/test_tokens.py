@@ -117,7 +117,9 @@ def test_a_save_that_fails_leaves_the_old_tokens_and_no_litter(path: Path) -> No
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"access_token": 7}', b"hush\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"{}", b'{"access_token": 7}', b"hush\xff", b'{"access_token": "\xff"}']
+)
 def test_a_file_that_is_none_of_ours_is_a_clear_error(path: Path, content: bytes) -> None:
     FileWallet(path).save(OLD)
     path.write_bytes(content)

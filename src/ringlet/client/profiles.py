@@ -26,6 +26,7 @@ import platformdirs
 
 from ..errors import RingletError
 from ..oauth import POLL, App, Tokens
+from ..wire import MALFORMED
 from . import disk
 from .tokens import FileWallet, KeyringWallet
 from .vault import Vault
@@ -134,7 +135,7 @@ class Profile:
         content = disk.read(self._card_path)
         try:
             return msgspec.json.decode(content, type=_Card) if content is not None else _Card()
-        except msgspec.MsgspecError:
+        except MALFORMED:
             raise RingletError(
                 f"{self._card_path} is not a profile any more", cure="delete it and sign in again"
             ) from None

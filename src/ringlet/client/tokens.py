@@ -20,6 +20,7 @@ import msgspec
 
 from ..errors import RingletError
 from ..oauth import Tokens
+from ..wire import MALFORMED
 from . import disk
 from .vault import Vault
 
@@ -73,7 +74,7 @@ class _Kept(ABC):
     def _decoded(self, content: bytes | None) -> Tokens | None:
         try:
             return msgspec.json.decode(content, type=Tokens) if content is not None else None
-        except msgspec.MsgspecError:
+        except MALFORMED:
             raise RingletError(
                 f"{self.path} is not a token file any more", cure="delete it and sign in again"
             ) from None
