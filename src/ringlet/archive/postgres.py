@@ -134,9 +134,8 @@ class PostgresDatabase(Database):
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> int:
         if "IF NOT EXISTS" in sql:
-            self.hold(
-                "schema"
-            )  # two who find nothing at the same time would both make it, and one would fail
+            # Two who find nothing at the same time would both make it, and one would fail.
+            self.hold("schema")
         with self._failing():
             return self._run(sql, values).rowcount
 

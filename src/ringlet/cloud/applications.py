@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ..archive import Archive
 from ..archive.database import Row
 from ..errors import GrantError, UsageError
-from .clock import Clock
 from .digests import digest, is_digest_of
+from .tables import Tables
 
 LONGEST_NAME = 100
 LONGEST_URI = 2000
@@ -55,15 +54,10 @@ class Registered:
     """Epoch milliseconds on the cloud's clock."""
 
 
-class Applications:
+class Applications(Tables):
     """All applications, in the archive's database."""
 
-    def __init__(self, archive: Archive, clock: Clock) -> None:
-        self.archive = archive
-        self.clock = clock
-        self.db = archive.database
-        with archive.transaction():
-            self.db.execute(TABLE)
+    SCHEMA = TABLE
 
     def register(
         self, name: str, redirect_uris: Sequence[str], *, public: bool = False, owner: int | None = None

@@ -32,6 +32,7 @@ from .. import __version__
 from ..archive import Archive
 from ..errors import RingletError
 from ..oauth import SCOPES
+from ..wire import MALFORMED
 from .clock import Clock
 from .faults import Fault, Faults
 from .grants import Grants
@@ -39,6 +40,9 @@ from .usercollection import Usercollection
 
 Seen: TypeAlias = tuple[float, str, str, bytes, int]
 """One request as the journal keeps it: when, method, path, query, status."""
+
+WRONG: tuple[type[Exception], ...] = (*MALFORMED, RingletError, OverflowError)
+"""What a wish that cannot be carried out raises."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -104,7 +108,7 @@ class Control:
                 return await handler(request)
             except HTTPException as missing:
                 return JSONResponse({"detail": missing.detail}, missing.status_code)
-            except (msgspec.MsgspecError, RingletError, OverflowError) as wrong:
+            except WRONG as wrong:
                 return JSONResponse({"detail": str(wrong)}, status_code=422)
 
         return guarded

@@ -33,6 +33,7 @@ from .limits import Limits
 from .memberships import Memberships
 from .personal import PersonalTokens
 from .profiles import access_life
+from .tables import Tables
 from .usercollection import Access
 
 CODE_LIFE = timedelta(minutes=10)
@@ -133,8 +134,10 @@ class Told:
     """Epoch milliseconds on the cloud's clock, as `since` is: when the wearer granted it."""
 
 
-class Grants:
+class Grants(Tables):
     """Codes, tokens and grants, in the archive's database; what else opens or closes doors beside them."""
+
+    SCHEMA = SCHEMA
 
     def __init__(
         self,
@@ -144,18 +147,13 @@ class Grants:
         profile: Profile = "live",
         rules: Rules | None = None,
     ) -> None:
-        self.archive = archive
-        self.clock = clock
+        super().__init__(archive, clock)
         self.limits = limits
         self.profile: Profile = profile
         self.rules = rules or Rules()
         self.apps = Applications(archive, clock)
         self.personal = PersonalTokens(archive, clock)
         self.memberships = Memberships(archive, clock)
-        self.db = archive.database
-        with archive.transaction():
-            for statement in SCHEMA.split(";"):
-                self.db.execute(statement)
 
     # Codes
 

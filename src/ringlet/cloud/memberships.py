@@ -6,8 +6,7 @@ that part.
 
 from __future__ import annotations
 
-from ..archive import Archive
-from .clock import Clock
+from .tables import Tables
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS lapsed_memberships (
@@ -17,15 +16,10 @@ CREATE TABLE IF NOT EXISTS lapsed_memberships (
 """
 
 
-class Memberships:
+class Memberships(Tables):
     """Who has none, in the archive's database."""
 
-    def __init__(self, archive: Archive, clock: Clock) -> None:
-        self.archive = archive
-        self.clock = clock
-        self.db = archive.database
-        with archive.transaction():
-            self.db.execute(TABLE)
+    SCHEMA = TABLE
 
     def has_lapsed(self, user: int) -> bool:
         """Whether a wearer's membership has ended."""

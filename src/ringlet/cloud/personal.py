@@ -13,10 +13,9 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 
-from ..archive import Archive
 from ..errors import ArchiveError, UsageError
-from .clock import Clock
 from .digests import digest
+from .tables import Tables
 
 PREFIX = "_2XRNGLT_"
 LONGEST_NOTE = 200
@@ -45,15 +44,10 @@ class PersonalToken:
     """When it was last used, to the hour; None for never."""
 
 
-class PersonalTokens:
+class PersonalTokens(Tables):
     """All personal access tokens, in the archive's database."""
 
-    def __init__(self, archive: Archive, clock: Clock) -> None:
-        self.archive = archive
-        self.clock = clock
-        self.db = archive.database
-        with archive.transaction():
-            self.db.execute(TABLE)
+    SCHEMA = TABLE
 
     def create(self, user: int, note: str) -> str:
         """A new token of a wearer, told only now. Raises UsageError for a note that will not do."""

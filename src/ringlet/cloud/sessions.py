@@ -20,23 +20,24 @@ from datetime import timedelta
 from ..archive import Archive
 from .clock import Clock
 from .digests import digest, is_same
+from .tables import Tables
 
 SESSION_LIFE = timedelta(hours=12)
 TICKET_LIFE = timedelta(hours=1)
 COOKIE_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
 TICKET_SHAPE = re.compile(r"((\d{1,15})\.[A-Za-z0-9_-]{22})\.([0-9a-f]{64})")
 
-SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS oauth_sessions (
-        hash       BLOB PRIMARY KEY,
-        user_id    INTEGER,
-        expires_at INTEGER NOT NULL
-    )""",
-    """CREATE TABLE IF NOT EXISTS oauth_tickets (
-        hash       BLOB PRIMARY KEY,
-        expires_at INTEGER NOT NULL
-    )""",
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS oauth_sessions (
+    hash       BLOB PRIMARY KEY,
+    user_id    INTEGER,
+    expires_at INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS oauth_tickets (
+    hash       BLOB PRIMARY KEY,
+    expires_at INTEGER NOT NULL
 )
+"""
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,17 @@ class Session:
     user: int | None
 
 
-class Sessions:
+class Sessions(Tables):
     """Sessions and spent tickets, in the archive's database, on the cloud's clock.
 
     `secret` is the passphrase that lets people in, where there is one.
     """
 
+    SCHEMA = SCHEMA
+
     def __init__(self, archive: Archive, clock: Clock, secret: str | None = None) -> None:
+        super().__init__(archive, clock)
         self._secret = secret or ""
-        self.archive = archive
-        self.clock = clock
-        self.db = archive.database
-        with archive.transaction():
-            for statement in SCHEMA:
-                self.db.execute(statement)
 
     def begin(self, user: int | None, *, instead_of: str = "") -> str:
         """A new session, in place of the one an older cookie named: its cookie, told only now."""
