@@ -117,20 +117,34 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 # Signing, at the end that sends
 
 
-def sign(secret: str, timestamp: str, body: bytes) -> str:
+def sign(secret: str | bytes, timestamp: str, body: bytes) -> str:
     """The signature of a body sent at `timestamp` (as it stands in its header)."""
+    key = secret.encode() if isinstance(secret, str) else secret
     signed = timestamp.encode("latin-1", "replace") + body
-    return hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest().upper()
+    return hmac.digest(key, signed, "sha256").hex().upper()
 
 
-def headers(secret: str, body: bytes, *, now: float) -> dict[str, str]:
-    """The headers of a delivery at `now`."""
+def headers(secret: str | bytes, body: bytes, *, now: float) -> dict[str, str]:
+    """The headers of a delivery at `now`, signed with a client secret or its `signing_key`."""
     timestamp = str(int(now))
     return {
         "content-type": "application/json",
         "x-oura-timestamp": timestamp,
         "x-oura-signature": sign(secret, timestamp, body),
     }
+
+
+LONG = 65
+"""Characters from which on a secret need not be kept to sign with it: see `signing_key`."""
+
+
+def signing_key(secret: str) -> bytes:
+    """What signs as a secret of at least `LONG` characters does, and can be kept in its place.
+
+    HMAC takes the digest of a key that is longer than its block of 64 bytes (RFC 2104 section 2): so a server
+    that keeps digests alone can sign, and what it keeps proves nothing at the token endpoint.
+    """
+    return hashlib.sha256(secret.encode()).digest()
 
 
 def challenge_url(callback_url: str, verification_token: str, challenge: str) -> str:

@@ -26,7 +26,8 @@ token = cloud.grants.issue(app_id, cloud.archive.user("me"), ["daily"]).access_t
 listener = bind("127.0.0.1", 0)
 
 async def app(scope, receive, send):
-    print("begun", flush=True)
+    if scope["type"] == "http":
+        print("begun", flush=True)
     await cloud(scope, receive, send)
 
 run(app, listener, lambda: print(listener.getsockname()[1], token, flush=True))

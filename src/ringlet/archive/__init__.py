@@ -14,11 +14,12 @@ An Archive is one connection: use it from one thread at a time, and open another
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from ..catalog import AnyKind
 from ..kinds import Samples
@@ -26,13 +27,16 @@ from ..windows import Profile, Span
 from . import chunks, documents, progress
 from . import overview as overviews
 from .database import Database
-from .documents import Counts
+from .documents import Change, Counts, Tell
 from .opening import connect
 from .overview import TypeOverview
 from .progress import User
 from .runs import Run as Packed
 
-__all__ = ["Archive", "Counts", "Packed", "TypeOverview", "User"]
+__all__ = ["Archive", "Change", "Counts", "Observer", "Packed", "TypeOverview", "User"]
+
+Observer: TypeAlias = Callable[[int, AnyKind, Sequence[Change]], None]
+"""Who is told of a user's changed documents of a kind, in the transaction that changes them."""
 
 
 def now_ms() -> int:
@@ -45,6 +49,8 @@ class Archive:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.observer: Observer | None = None
+        """Hears of every document created, updated or deleted through this Archive; None: nobody does."""
 
     @classmethod
     def open(
@@ -113,7 +119,8 @@ class Archive:
 
         `seen_at` is when the request was sent (milliseconds UTC; default now): what was asked for later wins.
         """
-        return documents.put(self._database, user, kind, data, now_ms() if seen_at is None else seen_at)
+        seen_at = now_ms() if seen_at is None else seen_at
+        return documents.put(self._database, user, kind, data, seen_at, self._tell(user, kind))
 
     def put_samples(
         self,
@@ -137,7 +144,11 @@ class Archive:
 
     def delete(self, user: int, kind: AnyKind, id: str, at: int | None = None) -> bool:
         """Mark a document as deleted at a time (milliseconds UTC; default now); whether there was one."""
-        return documents.delete(self._database, user, kind, id, now_ms() if at is None else at)
+        at = now_ms() if at is None else at
+        return documents.delete(self._database, user, kind, id, at, self._tell(user, kind))
+
+    def _tell(self, user: int, kind: AnyKind) -> Tell | None:
+        return None if self.observer is None else partial(self.observer, user, kind)
 
     # --- reading ---
 

@@ -11,17 +11,18 @@ Rules of this file:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Protocol, cast
+from typing import Protocol, TypeAlias, cast
 
 import msgspec
 
 from ..catalog import AnyKind
 from ..errors import OuraBroken, UsageError
 from ..kinds import Documents, Single
+from ..webhooks import EventType
 from ..windows import Profile, Span, parse_instant
 from .database import Database, Row
 from .layout import split
@@ -29,6 +30,11 @@ from .zstd import compress, decompress
 
 SINGLE = ""
 """The key of the one document of a Single."""
+
+Change: TypeAlias = tuple[EventType, str]
+"""What happened to a document, and its id."""
+Tell: TypeAlias = Callable[[Sequence[Change]], None]
+"""Who hears of changes in the transaction that makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,9 @@ def _index_decoder(day: str, instant: str) -> msgspec.json.Decoder[_Index]:
     return cast("msgspec.json.Decoder[_Index]", msgspec.json.Decoder(index))
 
 
-def put(database: Database, user: int, kind: AnyKind, data: bytes, seen_at: int) -> Counts:
+def put(
+    database: Database, user: int, kind: AnyKind, data: bytes, seen_at: int, tell: Tell | None = None
+) -> Counts:
     """Keep a document (`{...}`) or an array of them (`[...]`), asked for at `seen_at`."""
     try:
         bodies = split(data) if data.lstrip()[:1] == b"[" else [data]
@@ -71,21 +79,29 @@ def put(database: Database, user: int, kind: AnyKind, data: bytes, seen_at: int)
         raise OuraBroken(
             f"{kind.name}: this is not a document: {error}", status=502, cure="nothing of it was saved"
         ) from error
-    tally = {"added": 0, "changed": 0, "unchanged": 0}
+    unchanged = 0
+    changes: list[Change] = []
     with database.transaction():
         database.hold("documents", user, kind.name)
         known = _known(database, user, kind, keyed)
         for key, day, instant, body in keyed:
             if key in known or day in known:
-                tally[_put(database, user, kind, key, day, instant, body, seen_at)] += 1
+                happened = _put(database, user, kind, key, day, instant, body, seen_at)
+                if happened:
+                    changes.append((happened, key))
+                else:
+                    unchanged += 1
         fresh = [
             (user, kind.name, key, day, instant, 1, seen_at, _digest(body), body)
             for key, day, instant, body in keyed
             if key not in known and day not in known
         ]
         database.many(_INSERT, fresh)
-        tally["added"] += len(fresh)
-    return Counts(**tally)
+        changes.extend(("create", row[2]) for row in fresh)
+        if tell is not None and changes:
+            tell(changes)
+    added = sum(happened == "create" for happened, _ in changes)
+    return Counts(added, len(changes) - added, unchanged)
 
 
 _INSERT = (
@@ -145,17 +161,19 @@ def _put(
     instant: int | None,
     body: bytes,
     seen_at: int,
-) -> str:
+) -> EventType | None:
+    """What that did to the document; None where nothing."""
+    happened: EventType
     digest = _digest(body)
     row = _state(database, user, kind, key)
     if row is None and day and _rename(database, user, kind, day, key):
         row = _state(database, user, kind, key)
     if row is None:
-        version, outcome = 1, "added"
+        version, happened = 1, "create"
     else:
         version, stored_at, deleted_at, stored, place = row
         if seen_at < max(stored_at, deleted_at or stored_at):
-            return "unchanged"
+            return None
         if digest == stored and deleted_at is None:
             # Confirmed: an answer to a request sent before this one is older news than what stands here.
             if seen_at > stored_at:
@@ -163,8 +181,8 @@ def _put(
                     "UPDATE documents SET seen_at = ? WHERE user_id = ? AND type = ? AND id = ?",
                     (seen_at, user, kind.name, key),
                 )
-            return "unchanged"
-        outcome = "changed"
+            return None
+        happened = "update"
         if not isinstance(kind, Documents):
             instant = place
         if digest != stored and stored:
@@ -178,7 +196,7 @@ def _put(
         " deleted_at = NULL, hash = excluded.hash, body = excluded.body",
         (user, kind.name, key, day, instant, version, seen_at, digest, body),
     )
-    return outcome
+    return happened
 
 
 def _state(database: Database, user: int, kind: AnyKind, key: str) -> Row | None:
@@ -218,7 +236,7 @@ def _next_place(database: Database, user: int, kind: AnyKind) -> int:
     return row[0] if row else 0
 
 
-def delete(database: Database, user: int, kind: AnyKind, id: str, at: int) -> bool:
+def delete(database: Database, user: int, kind: AnyKind, id: str, at: int, tell: Tell | None = None) -> bool:
     """Mark a document as deleted at `at`; whether that took anything away. One never seen stays away, too."""
     with database.transaction():
         database.hold("documents", user, kind.name)
@@ -233,13 +251,16 @@ def delete(database: Database, user: int, kind: AnyKind, id: str, at: int) -> bo
                 (user, kind.name, id, at, at, b"", b""),
             )
             return False
-        return row[0] is None and bool(
+        gone = row[0] is None and bool(
             database.execute(
                 "UPDATE documents SET deleted_at = ?"
                 " WHERE user_id = ? AND type = ? AND id = ? AND seen_at <= ?",
                 (at, user, kind.name, id, at),
             )
         )
+        if gone and tell is not None:
+            tell([("delete", id)])
+        return gone
 
 
 _OF = "FROM documents WHERE user_id = ? AND type = ? AND deleted_at IS NULL "

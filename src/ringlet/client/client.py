@@ -20,6 +20,7 @@ from ..errors import ConnectionLost, UsageError
 from ..faces import AsyncRunner, Runner
 from ..kinds import ROOT, SANDBOX
 from ..oauth import App, Tokens, Wallet, hosts_at, signed
+from ..webhooks import AsyncWebhooks, Webhooks
 from ..wire import WAITED, Flow, Patience, R, Request, patient
 from .profiles import DEFAULT, Profile
 from .tokens import MemoryWallet
@@ -92,6 +93,11 @@ class _Config(ABC, Generic[T]):
             self.app = self.app or kept.app
         self._transport: T = self._default_transport() if transport is None else transport
 
+    @property
+    def _application(self) -> App:
+        """Who subscribes to webhooks; without a secret that is refused when it is tried."""
+        return self.app or App(client_id="")
+
     @abstractmethod
     def _default_transport(self) -> T: ...
 
@@ -119,6 +125,11 @@ class Client(Catalog, _Config[Transport], Runner):
 
     def _default_transport(self) -> Transport:
         return HttpcoreTransport(self.base_url)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """The application's subscriptions; they ask for its id and secret, not for a token."""
+        return Webhooks(self._application, self)
 
     def run(self, flow: Flow[R]) -> R:
         """Carry any flow out: `client.run(Catalog.sleep.list(a, b))` is what `client.sleep.list` does."""
@@ -158,6 +169,11 @@ class AsyncClient(Catalog, _Config[AsyncTransport], AsyncRunner):
 
     def _default_transport(self) -> AsyncTransport:
         return AsyncHttpcoreTransport(self.base_url)
+
+    @property
+    def webhooks(self) -> AsyncWebhooks:
+        """See `Client.webhooks`."""
+        return AsyncWebhooks(self._application, self)
 
     async def run(self, flow: Flow[R]) -> R:
         """Carry any flow out. See `Client.run`."""

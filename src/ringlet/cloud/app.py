@@ -2,6 +2,9 @@
 
 `Cloud` puts the rooms together around one archive. It holds no rules of its own: `usercollection` answers
 data routes, `authorize` and `tokens` OAuth2, `control` the hand on the tiller.
+
+What a cloud does by itself (delivering events, letting the demo wearer live on) it does while it is
+`running`: between an ASGI server's startup and shutdown, or inside `async with cloud.running()`.
 """
 
 from __future__ import annotations
@@ -10,7 +13,9 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -31,12 +36,14 @@ from .guesses import Guesses
 from .limits import Limits
 from .metadata import Metadata
 from .openapi import document
+from .outbox import Outbox
 from .pages import loaded
 from .portal import Portal
 from .profiles import Answer, problem, trace_id, unavailable
 from .sandbox import Sandbox
 from .sessions import Sessions
 from .sign_in import SignIn
+from .subscriptions import Subscriptions
 from .tokens import Tokens
 from .usercollection import Settings, Usercollection
 from .visits import Visits
@@ -75,6 +82,11 @@ class Cloud:
         self.limits = Limits()
         self.guesses = Guesses()
         self.grants = Grants(archive, self.clock, self.limits, self.settings.profile, rules)
+        self.subscriptions = Subscriptions(archive, self.clock)
+        self.outbox = Outbox(archive, self.clock)
+        archive.observer = self.outbox.observe
+        self.workers: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """What it does by itself while it runs; each goes on until it is cancelled."""
         person = Person(seed, "sandbox", dialect=self.settings.profile, ids="sandbox")
         sandbox = Sandbox(person, self.clock)
         self.data = Usercollection(archive, self.grants, sandbox, self.clock, self.limits, self.settings)
@@ -105,12 +117,35 @@ class Cloud:
         # Requests wait for each other here: better to say "busy" than to make everybody wait.
         archive.wait_at_most(0.25)
 
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """While this lasts, the cloud does what it does by itself."""
+        tasks = [asyncio.create_task(worker()) for worker in self.workers]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The lifespan protocol of ASGI."""
+        await receive()
+        async with self.running():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
         if scope["type"] == "http":
             path: str = scope["path"]
             if self.faults.rules and self.faults.strikes(path):
                 send = self.faults.losing(send)
-            if path.startswith("/v2/"):
+            if path.startswith("/v2/webhook/"):
+                await self._rest(scope, receive, send)
+            elif path.startswith("/v2/"):
                 await self._data(scope, path, send)
             elif self.hosts is not None and _host(scope) not in self.hosts | {""}:
                 # A page of another site whose name was pointed at this machine (DNS rebinding).

@@ -68,7 +68,7 @@ class Applications(Tables):
         """
         uris = _checked(name, redirect_uris)
         client_id = secrets.token_urlsafe(16)
-        secret = "" if public else secrets.token_urlsafe(32)
+        secret = "" if public else _new_secret()
         with self.archive.transaction():
             self.db.execute(
                 f"INSERT INTO oauth_apps ({COLUMNS}) VALUES (?, ?, ?, ?, ?, NULL, ?)",
@@ -98,6 +98,11 @@ class Applications(Tables):
             raise GrantError("invalid_client", "Client authentication failed", status=401)
         return _registered(row)
 
+    def signing_key(self, client_id: str) -> bytes | None:
+        """What signs an application's events as its secret would (`webhooks.signing_key`)."""
+        row = self._row(client_id)
+        return row[1] if row else None
+
     def change(self, client_id: str, *, name: str, redirect_uris: Sequence[str]) -> None:
         """Give it another name and other redirect URIs. Raises UsageError."""
         uris = _checked(name, redirect_uris)
@@ -105,7 +110,7 @@ class Applications(Tables):
 
     def rotate_secret(self, client_id: str) -> str:
         """A new secret, told only now; the old one stops at once. Raises UsageError."""
-        secret = secrets.token_urlsafe(32)
+        secret = _new_secret()
         app = self.get(client_id)
         if app is not None and not app.confidential:
             raise UsageError(
@@ -131,6 +136,11 @@ class Applications(Tables):
         with self.archive.transaction():
             if not self.db.execute(f"{change} WHERE client_id = ?", (*values, client_id)):
                 raise UsageError("there is no such application", cure="look at the list of applications")
+
+
+def _new_secret() -> str:
+    # So long that its digest signs webhooks as the secret itself would: see `webhooks.signing_key`.
+    return secrets.token_urlsafe(49)
 
 
 _NOBODY = digest("no such application")

@@ -50,6 +50,7 @@ def settle_in(
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Put the last `days` days of the simulated person into the archive; returns the user."""
+    archive.observer = None  # nobody is told of what was there from the beginning
     person = Person(seed, USER, dialect=profile)
     me = msgspec.json.decode(person.personal_info(), type=PersonalInfo)
     user = archive.user(me.id)

@@ -79,7 +79,7 @@ def run(cloud: Cloud, listener: socket.socket, ready: Callable[[], None]) -> Non
     gc.freeze()
     config = uvicorn.Config(
         cloud,
-        lifespan="off",
+        lifespan="on",
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -1,0 +1,182 @@
+"""Who wants to hear of what: the subscriptions of all applications. No HTTP here.
+
+Rules of this file:
+* An application has one living subscription for each pair of data type and event type.
+* A subscription lives 90 days, and another 90 when it is renewed.
+* One that ended stays, with what ended it, so that its owner can see why nothing comes any more. What was
+  still to be delivered to it goes in the same transaction: nothing is sent after its end.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+
+from ..archive.database import Row
+from ..errors import DocumentGone, RequestWrong
+from ..webhooks import LIFE, EventType
+from ..webhooks import Subscription as Shown
+from ..windows import MILLISECOND
+from .tables import Tables
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS webhook_subscriptions (
+    id            TEXT PRIMARY KEY,
+    client_id     TEXT NOT NULL,
+    callback_url  TEXT NOT NULL,
+    event_type    TEXT NOT NULL,
+    data_type     TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    ended_at      INTEGER,
+    ended_by      TEXT
+);
+CREATE UNIQUE INDEX IF NOT EXISTS webhook_subscriptions_living
+    ON webhook_subscriptions (client_id, data_type, event_type) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS webhook_subscriptions_of_type
+    ON webhook_subscriptions (data_type, event_type) WHERE ended_at IS NULL
+"""
+COLUMNS = "id, client_id, callback_url, event_type, data_type, created_at, expires_at, ended_at, ended_by"
+
+End: TypeAlias = Literal["deleted", "gone", "expired"]
+"""What ended a subscription: its application, a callback that answered 410, its 90 days."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscribed:
+    """One subscription. Instants are epoch milliseconds on the cloud's clock."""
+
+    id: str
+    client_id: str
+    callback_url: str
+    event_type: EventType
+    data_type: str
+    created_at: int
+    expires_at: int
+    ended_at: int | None
+    ended_by: End | None
+
+    @property
+    def shown(self) -> Shown:
+        """As the API shows it."""
+        expires = datetime.fromtimestamp(self.expires_at / 1000, UTC).replace(tzinfo=None)
+        return Shown(
+            id=self.id,
+            callback_url=self.callback_url,
+            event_type=self.event_type,
+            data_type=self.data_type,
+            expiration_time=expires.isoformat(timespec="microseconds"),
+        )
+
+
+class Subscriptions(Tables):
+    """All subscriptions, in the archive's database."""
+
+    SCHEMA = SCHEMA
+
+    def create(self, client_id: str, callback_url: str, event_type: EventType, data_type: str) -> Subscribed:
+        """A new subscription. Raises RequestWrong 409 where there is one for the pair."""
+        with self.archive.transaction():
+            self._expire()
+            self._alone(client_id, event_type, data_type)
+            now = self.clock.ms()
+            id = str(uuid.uuid4())
+            self.db.execute(
+                f"INSERT INTO webhook_subscriptions ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+                (id, client_id, callback_url, event_type, data_type, now, now + LIFE // MILLISECOND),
+            )
+            return self.get(client_id, id)
+
+    def get(self, client_id: str, id: str) -> Subscribed:
+        """A living subscription of an application. Raises DocumentGone."""
+        row = None
+        if "\0" not in id:  # not every database takes it, and no id of ours holds it
+            row = self.db.one(
+                f"SELECT {COLUMNS} FROM webhook_subscriptions"
+                " WHERE id = ? AND client_id = ? AND ended_at IS NULL AND expires_at > ?",
+                (id, client_id, self.clock.ms()),
+            )
+        if row is None:
+            raise DocumentGone("Webhook with specified id does not exist.", status=403)
+        return _subscribed(row)
+
+    def of(self, client_id: str, *, ended: bool = False) -> list[Subscribed]:
+        """An application's subscriptions, oldest first; with `ended`, those that live no more as well."""
+        rows = self.db.all(
+            f"SELECT {COLUMNS} FROM webhook_subscriptions WHERE client_id = ? ORDER BY created_at, id",
+            (client_id,),
+        )
+        now = self.clock.ms()
+        found = map(_subscribed, rows)
+        return [one for one in found if ended or (one.ended_at is None and one.expires_at > now)]
+
+    def change(
+        self,
+        client_id: str,
+        id: str,
+        *,
+        callback_url: str | None = None,
+        event_type: EventType | None = None,
+        data_type: str | None = None,
+    ) -> Subscribed:
+        """Another callback, or another wish. Raises DocumentGone, RequestWrong 409."""
+        with self.archive.transaction():
+            self._expire()
+            was = self.get(client_id, id)
+            pair = event_type or was.event_type, data_type or was.data_type
+            if pair != (was.event_type, was.data_type):
+                self._alone(client_id, *pair)
+            self.db.execute(
+                "UPDATE webhook_subscriptions SET callback_url = ?, event_type = ?, data_type = ?"
+                " WHERE id = ?",
+                (callback_url or was.callback_url, *pair, id),
+            )
+            return self.get(client_id, id)
+
+    def renew(self, client_id: str, id: str) -> Subscribed:
+        """Another 90 days from now. Raises DocumentGone."""
+        with self.archive.transaction():
+            self.get(client_id, id)
+            until = self.clock.ms() + LIFE // MILLISECOND
+            self.db.execute("UPDATE webhook_subscriptions SET expires_at = ? WHERE id = ?", (until, id))
+            return self.get(client_id, id)
+
+    def delete(self, client_id: str, id: str) -> None:
+        """End it for its application. Raises DocumentGone."""
+        with self.archive.transaction():
+            self.get(client_id, id)
+            self.end(id, "deleted")
+
+    def end(self, id: str, by: End) -> None:
+        """End it, and with it what was still to be delivered. In a transaction."""
+        self.db.execute(
+            "UPDATE webhook_subscriptions SET ended_at = ?, ended_by = ? WHERE id = ? AND ended_at IS NULL",
+            (self.clock.ms(), by, id),
+        )
+        self.db.execute(
+            "DELETE FROM webhook_deliveries WHERE subscription_id = ? AND due_at IS NOT NULL", (id,)
+        )
+
+    def _expire(self) -> None:
+        """End those whose days are over, so that their pairs are free again."""
+        for (id,) in self.db.all(
+            "SELECT id FROM webhook_subscriptions WHERE ended_at IS NULL AND expires_at <= ?",
+            (self.clock.ms(),),
+        ):
+            self.end(id, "expired")
+
+    def _alone(self, client_id: str, event_type: str, data_type: str) -> None:
+        self.db.hold("subscriptions", client_id)  # two at once would both find nothing
+        if self.db.one(
+            "SELECT 1 FROM webhook_subscriptions"
+            " WHERE client_id = ? AND event_type = ? AND data_type = ? AND ended_at IS NULL",
+            (client_id, event_type, data_type),
+        ):
+            raise RequestWrong(f"A subscription for {data_type} {event_type} exists already.", status=409)
+
+
+def _subscribed(row: Row) -> Subscribed:
+    names = COLUMNS.split(", ")
+    return Subscribed(**dict(zip(names, row, strict=True)))
