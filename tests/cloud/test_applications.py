@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ringlet import webhooks
 from ringlet.archive import Archive
 from ringlet.cloud import Clock
 from ringlet.cloud.applications import Applications
@@ -152,3 +153,13 @@ def test_nowhere_else(apps, uri, why):
     with pytest.raises(UsageError, match=why) as caught:
         apps.register("One", [URI, uri])
     assert caught.value.cure
+
+
+def test_what_is_kept_of_a_secret_signs_as_the_secret_does_and_opens_nothing(apps):
+    client_id, secret = apps.register("App", [URI])
+    kept = apps.signing_key(client_id)
+    assert webhooks.sign(kept, "1", b"body") == webhooks.sign(secret, "1", b"body")
+    assert is_refused(apps, client_id, kept.hex())
+    renewed = apps.rotate_secret(client_id)
+    assert webhooks.sign(apps.signing_key(client_id), "1", b"") == webhooks.sign(renewed, "1", b"")
+    assert apps.signing_key("none") is None
