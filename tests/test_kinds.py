@@ -203,6 +203,15 @@ def test_a_document_by_its_id() -> None:
     assert found == DailySleep(id=f"of {A}", day=A)
 
 
+def test_a_raw_document_is_the_bytes_that_came() -> None:
+    body = b'{"id":  "some-id", "unknown": 1e3}'
+    asked, found = drive(Catalog.ring_configuration.raw_document("some-id"), [Response(200, body)])
+    assert asked == [
+        Request(path="/v2/usercollection/ring_configuration/some-id", scope="ring_configuration")
+    ]
+    assert found == body
+
+
 def test_a_document_that_is_not_there_is_gone() -> None:
     with pytest.raises(DocumentGone):
         drive(Catalog.workout.get("some-id"), [Response(404, b'{"detail":"Document not found."}')])

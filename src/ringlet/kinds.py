@@ -137,8 +137,11 @@ class Kind(Generic[D]):
 class _WithIds(Kind[D]):
     def get(self, id: str) -> Flow[D]:
         """One document by its id. Raises DocumentGone."""
-        request = replace(self.request(), path=f"{self.route}/{_segment(id)}")
-        return decode((yield from ask(request)), self.model)
+        return decode((yield from self.raw_document(id)), self.model)
+
+    def raw_document(self, id: str) -> Flow[bytes]:
+        """The same in Oura's own bytes."""
+        return ask(replace(self.request(), path=f"{self.route}/{_segment(id)}"))
 
 
 @dataclass(frozen=True, kw_only=True)

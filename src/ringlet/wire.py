@@ -147,13 +147,13 @@ def patient(flow: Flow[R], patience: Patience) -> Flow[R]:
 def _wait_after(response: Response, patience: Patience, failures: int) -> float | None:
     """Seconds to wait before asking again; None when the response is the answer."""
     if response.status == 429:
-        wait = _seconds_until_retry(response)
+        wait = seconds_until_retry(response)
         wait = patience.wait(failures) if wait is None else wait
         return wait if wait <= patience.longest_retry_after else None
     return patience.wait(failures) if response.status >= 500 else None
 
 
-def _seconds_until_retry(response: Response) -> float | None:
+def seconds_until_retry(response: Response) -> float | None:
     """`Retry-After` as seconds; RFC 9110 10.2.3 allows a number or a date, and the date is the server's."""
     text = response.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(text):
@@ -201,7 +201,7 @@ def refusal(request: Request, response: Response) -> ApiError:
     if status >= 500:
         return OuraBroken(detail or "the server failed", status=status)
     if status == 429:
-        wait = _seconds_until_retry(response)
+        wait = seconds_until_retry(response)
         until = None if wait is None else datetime.now(UTC) + timedelta(seconds=wait)
         return RateLimited(detail, until=until)
     if status in (401, 403) and request.scope and _speaks_of_scope(detail):

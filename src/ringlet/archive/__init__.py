@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from ..catalog import AnyKind
-from ..kinds import Samples
+from ..kinds import Documents, Inventory, Samples
 from ..windows import Profile, Span
 from . import chunks, documents, progress
 from . import overview as overviews
@@ -184,6 +184,13 @@ class Archive:
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
         """One document by its id."""
         return documents.document(self._database, user, kind, id)
+
+    def ids(self, user: int, kind: Documents[Any] | Inventory[Any], start: int, end: int) -> set[str]:
+        """The ids of the documents whose instant lies in [start, end); all of an inventory, which has none.
+
+        One that goes by its day, for want of an id, is not among them.
+        """
+        return documents.ids(self._database, user, kind, start, end)
 
     def single(self, user: int, kind: AnyKind) -> bytes | None:
         """The one object of its kind."""

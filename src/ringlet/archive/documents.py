@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import msgspec
 
 from ..catalog import AnyKind
 from ..errors import OuraBroken, UsageError
-from ..kinds import Documents, Single
+from ..kinds import Documents, Inventory, Single
 from ..webhooks import EventType
 from ..windows import Profile, Span, parse_instant
 from .database import Database, Row
@@ -328,6 +328,18 @@ def document(database: Database, user: int, kind: AnyKind, id: str) -> bytes | N
     """One document by its id."""
     row = database.one(f"SELECT body {_OF} AND id = ?", (user, kind.name, id))
     return row[0] if row else None
+
+
+def ids(
+    database: Database, user: int, kind: Documents[Any] | Inventory[Any], start: int, end: int
+) -> set[str]:
+    """The ids of what a window holds; see `Archive.ids`."""
+    first, last = (start, end) if isinstance(kind, Documents) else _EVER
+    rows = database.all(
+        f"SELECT id {_OF} AND instant >= ? AND instant < ? AND id <> coalesce(day, '')",
+        (user, kind.name, first, last),
+    )
+    return {row[0] for row in rows}
 
 
 def latest(database: Database, user: int, kind: AnyKind) -> bytes | None:

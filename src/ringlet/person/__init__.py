@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from msgspec import json
@@ -42,9 +44,21 @@ from .series import SERIES, Series
 from .zones import EPOCH, HOUR, day_of, midnight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["DOCUMENTS", "EARLIEST", "LATEST", "RINGS", "SERIES", "Dialect", "Ids", "Item", "Period", "Person"]
+__all__ = [
+    "DOCUMENTS",
+    "EARLIEST",
+    "LATEST",
+    "RINGS",
+    "SERIES",
+    "Dialect",
+    "Happening",
+    "Ids",
+    "Item",
+    "Period",
+    "Person",
+]
 
 EARLIEST: Final = date(2010, 1, 1)
 LATEST: Final = date(2099, 12, 31)
@@ -62,6 +76,17 @@ class Item:
     """The instant (UTC) from which the cloud shows this version."""
     version: int
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """The cloud comes to know a version of a document, or that its wearer has deleted it."""
+
+    at: datetime
+    name: str
+    id: str
+    body: bytes | None
+    """None: deleted."""
 
 
 class Person:
@@ -91,19 +116,41 @@ class Person:
     def documents(self, name: str, first: date, last: date, *, now: datetime | None = None) -> Iterator[Item]:
         """The documents of the days first..last, each as the cloud shows it at `now` (None: in the end).
 
-        Rings are listed from the oldest on, whenever they were set up, up to `last`.
+        What was deleted by then is left out. Rings are listed from the oldest on, whenever they were set up,
+        up to `last`.
         """
         until = None if now is None else now.timestamp()
         for index, draft in self._drafts(name, first, last):
+            if draft.deleted is not None and (until is None or draft.deleted <= until):
+                continue
             known = [n for n, (at, _) in enumerate(draft.versions) if until is None or at <= until]
             if known:
                 yield self._item(name, draft, index, known[-1])
 
     def revisions(self, name: str, first: date, last: date) -> Iterator[Item]:
-        """Every version of every document, by day, document, version."""
+        """Every version of every document, those deleted later among them, by day, document, version."""
         for index, draft in self._drafts(name, first, last):
             for number in range(len(draft.versions)):
                 yield self._item(name, draft, index, number)
+
+    def happenings(self, since: datetime, until: datetime) -> Iterator[Happening]:
+        """What the cloud comes to know in (since, until], in order of time: new, changed, deleted documents.
+
+        Played upon `documents(now=since)` it makes `documents(now=until)`. What it costs grows with the days
+        between the two.
+        """
+        begin, end = since.timestamp(), until.timestamp()
+        found: list[tuple[int, Callable[[], Happening]]] = []
+        for name, kind in DOCUMENTS.items():
+            first, last = since.date() - timedelta(days=kind.late), until.date() + timedelta(days=1)
+            for index, draft in self._drafts(name, first, last):
+                for number, (at, _) in enumerate(draft.versions):
+                    if begin < at <= end:
+                        found.append((at, partial(self._known, name, draft, index, number)))
+                if draft.deleted is not None and begin < draft.deleted <= end:
+                    found.append((draft.deleted, partial(self._gone, name, draft, index)))
+        for _, tell in sorted(found, key=itemgetter(0)):
+            yield tell()
 
     def samples(
         self, name: str, first: date, last: date, *, now: datetime | None = None
@@ -161,11 +208,19 @@ class Person:
         if name == RINGS:
             for at, _ in self._pen.rings:
                 if day_of(at) <= last.toordinal():
-                    yield from enumerate(DOCUMENTS[name].write(self._pen, day_of(at)))
+                    yield from enumerate(DOCUMENTS[name].drafts(self._pen, day_of(at)))
             return
-        write = DOCUMENTS[name].write
+        drafts = DOCUMENTS[name].drafts
         for day in _span(first, last):
-            yield from enumerate(write(self._pen, day))
+            yield from enumerate(drafts(self._pen, day))
+
+    def _known(self, name: str, draft: Draft, index: int, number: int) -> Happening:
+        item = self._item(name, draft, index, number)
+        return Happening(item.at, name, item.id, item.body)
+
+    def _gone(self, name: str, draft: Draft, index: int) -> Happening:
+        assert draft.deleted is not None
+        return Happening(_instant(draft.deleted), name, self._pen.id(name, draft.day, index), None)
 
     def _item(self, name: str, draft: Draft, index: int, number: int) -> Item:
         at, write = draft.versions[number]

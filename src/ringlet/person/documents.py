@@ -1,9 +1,9 @@
-"""The table of document types: who writes each, and whether its documented model carries `meta`."""
+"""The table of document types: who writes each, whether its documented model carries `meta`, what can go."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -28,13 +28,26 @@ class Kind:
     write: Callable[[Pen, int], list[Draft]]
     meta: bool = True
     """Whether the documented model asks for `meta` (updated_at, version)."""
+    deletable: str = ""
+    """What the app calls it, where it lets the wearer delete it: one note is a document of two types."""
+    late: int = 4
+    """Days after its own within which a document has all its versions, and its end."""
+
+    def drafts(self, pen: Pen, day: int) -> list[Draft]:
+        """Its documents of a day, with the end that some of them find."""
+        drafts = self.write(pen, day)
+        if not self.deletable:
+            return drafts
+        return [
+            replace(draft, deleted=pen.deleted(self.deletable, draft.versions[-1][0])) for draft in drafts
+        ]
 
 
 DOCUMENTS: Final[dict[str, Kind]] = {
-    "tag": Kind(notes.tag, meta=False),
-    "enhanced_tag": Kind(notes.enhanced_tag, meta=False),
-    "workout": Kind(daily.workout),
-    "session": Kind(daily.session),
+    "tag": Kind(notes.tag, meta=False, deletable="tag"),
+    "enhanced_tag": Kind(notes.enhanced_tag, meta=False, deletable="tag"),
+    "workout": Kind(daily.workout, deletable="workout"),
+    "session": Kind(daily.session, deletable="session"),
     "sleep": Kind(nightly.sleep),
     "daily_sleep": Kind(nightly.daily_sleep),
     "daily_activity": Kind(daily.daily_activity),
@@ -44,7 +57,7 @@ DOCUMENTS: Final[dict[str, Kind]] = {
     "daily_spo2": Kind(nightly.daily_spo2),
     "daily_cardiovascular_age": Kind(nightly.daily_cardiovascular_age),
     "sleep_time": Kind(nightly.sleep_time),
-    "rest_mode_period": Kind(notes.rest_mode_period),
+    "rest_mode_period": Kind(notes.rest_mode_period, late=10),
     "ring_configuration": Kind(_rings),
     "vO2_max": Kind(nightly.vo2_max),
 }

@@ -6,6 +6,8 @@ Rules:
   cloud shows it and a function that writes it, called only for the versions asked for.
 * Sleep and what follows from it appear when the app is opened in the morning, now and then in the evening or
   the next day; some are worked out again hours later. The last version is the true one.
+* What a person can delete in the app, they sometimes do, hours later: a walk that was none, a slip of the
+  finger.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ class Draft:
 
     day: int
     versions: Sequence[Version]
+    deleted: int | None = None
+    """When its wearer deletes it, after the last version; None: never."""
 
 
 def sample(interval: float, items: Sequence[float | None], stamp: str) -> Fields:
@@ -84,6 +88,11 @@ class Pen:
         """When the night was worked out again, if it was."""
         dice = self.cup.dice("revised", day)
         return self.opened(day) + dice.whole(2 * HOUR, 9 * HOUR) if dice.chance(0.12) else None
+
+    def deleted(self, purpose: str, at: int) -> int | None:
+        """When something that came to the cloud at an instant is deleted again, if it is."""
+        dice = self.cup.dice(f"deleted {purpose}", at)
+        return at + dice.whole(HOUR, 20 * HOUR) if dice.chance(0.03) else None
 
     def synced(self, nap: Period) -> int:
         """When a nap reached the cloud."""
