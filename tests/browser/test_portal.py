@@ -187,7 +187,7 @@ def test_consent_needs_no_mouse(
     step_to(here, "Sign in")
     here.leads_on(lambda: here.press("Enter"))
     here.open(f"{open_cloud['api']}/oauth/applications/new")
-    step_to(here, "", times=7)  # past the skip link and the navigation, into the first field
+    step_to(here, "", times=8)  # past the skip link and the navigation, into the first field
     here.type("Sleep Lab")
     here.press("Tab")
     here.type(callback.uri)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ringlet.cloud import Clock
+from ringlet.cloud.clock import Clock, duration
 from ringlet.errors import UsageError
 
 
@@ -59,3 +59,37 @@ def test_a_clock_does_not_run_off_the_calendar() -> None:
     with pytest.raises(UsageError, match="9999"):
         clock.advance(timedelta(days=9_999_999))
     assert clock.now() == datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1d", 86_400),
+        ("36h", 129_600),
+        ("30m", 1_800),
+        ("45s", 45),
+        ("1d12h", 129_600),
+        ("1D2h3m4s", 93_784),
+        ("1.5h", 5_400),
+        ("90", 90),
+        (" 90.5 ", 90.5),
+    ],
+)
+def test_a_duration_is_read_as_people_write_it(text: str, seconds: float) -> None:
+    assert duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "d", "1x", "12h1d", "1d 12h tomorrow", "nan", "inf", "1e400", "9" * 400 + "d"]
+)
+def test_what_is_no_duration_says_how_to_write_one(text: str) -> None:
+    with pytest.raises(UsageError, match="is no duration") as refused:
+        duration(text)
+    assert "36h" in refused.value.cure
+
+
+def test_whoever_tells_the_time_hears_that_it_was_moved() -> None:
+    clock, told = Clock.parse("frozen:2026-03-01T08:00:00Z"), list[datetime]()
+    clock.moved = lambda: told.append(clock.now())
+    clock.advance(timedelta(hours=1))
+    assert told == [datetime(2026, 3, 1, 9, tzinfo=UTC)]

@@ -8,7 +8,8 @@ import pytest
 from ringlet.archive import Archive
 from ringlet.catalog import TYPES
 from ringlet.cloud import Clock, Cloud
-from ringlet.cloud.demo import BLOCK, REDIRECT_URIS, USER, credentials, settle_in
+from ringlet.cloud.demo import REDIRECT_URIS, USER, credentials, settle_in
+from ringlet.cloud.life import BLOCK
 from ringlet.kinds import Documents, Inventory, Samples, Single
 from ringlet.oauth import SCOPES
 from ringlet.person import Person

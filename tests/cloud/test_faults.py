@@ -1,9 +1,10 @@
-"""Answers that are lost on purpose: the work is done, and nobody hears of it."""
+"""What goes wrong on purpose: answers that are lost after the work, refused before it, or late."""
 
 import http.client
 import json
 import subprocess
 import sys
+import time
 from urllib.parse import urlencode
 
 import pytest
@@ -11,13 +12,14 @@ import pytest
 from ringlet.cloud.faults import Fault, Faults
 
 URI = "https://lab.example/callback"
+DEFAULTS = {"status": 503, "seconds": 1.0, "probability": 1.0}
 
 
 def test_the_list_is_kept_by_the_controls(live):
     assert live.admin("faults").json == []
     told = live.admin("faults", method="POST", path="/oauth/token", act="drop", times=2)
     assert told.status == 201
-    assert told.json == {"path": "/oauth/token", "act": "drop", "probability": 1.0, "times": 2}
+    assert told.json == {"path": "/oauth/token", "act": "drop", "times": 2} | DEFAULTS
     assert live.admin("faults").json == [told.json]
     assert live.admin("faults", method="DELETE").status == 204
     assert live.admin("faults").json == []
@@ -25,7 +27,15 @@ def test_the_list_is_kept_by_the_controls(live):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"path": "oauth/token"}, {"act": "delay"}, {"probability": 1.1}, {"times": 0}, {"hosts": []}],
+    [
+        {"path": "oauth/token"},
+        {"act": "shout"},
+        {"status": 200},
+        {"seconds": -1},
+        {"probability": 1.1},
+        {"times": 0},
+        {"hosts": []},
+    ],
 )
 def test_a_fault_that_makes_no_sense_is_422(live, wrong):
     fault = {"path": "/oauth/token", "act": "drop"} | wrong
@@ -43,7 +53,7 @@ def test_a_data_route_may_lose_its_answer_too(live):
 def strikes(seed, probability):
     faults = Faults(seed)
     faults.rules.append(Fault(path="/x", act="drop", probability=probability))
-    return [faults.strikes("/x") for _ in range(1000)]
+    return [faults.strikes("/x") is not None for _ in range(1000)]
 
 
 def test_the_same_seed_meets_the_same_faults():
@@ -51,6 +61,33 @@ def test_the_same_seed_meets_the_same_faults():
     assert 200 < sum(strikes(1, 0.3)) < 400
     assert not any(strikes(1, 0.0))
     assert all(strikes(1, 1.0))
+
+
+def test_a_status_is_answered_and_nothing_is_done(live):
+    live.admin("faults", method="POST", path="/v2/*", act="status", status=500, times=1)
+    token = live.token()
+    refused = live("sleep", token=token)
+    assert refused.status == 500
+    assert refused.json["detail"]
+    assert live("sleep", token=token).status == 200
+    assert len(live.admin("requests").json) == 1, "the first never got there"
+
+
+def test_a_delay_is_waited_for_and_the_answer_is_as_always(live):
+    live.admin("faults", method="POST", path="/v2/usercollection/sleep", act="delay", seconds=0.2)
+    token = live.token()
+    begun = time.monotonic()
+    assert live("sleep", token=token).json["data"] == []
+    assert time.monotonic() - begun >= 0.2
+
+
+@pytest.mark.parametrize(
+    ("path", "struck"), [("/v2/a", True), ("/v2/", True), ("/v2", False), ("/oauth/v2/a", False)]
+)
+def test_a_star_at_the_end_means_all_that_begin_so(path, struck):
+    faults = Faults(1)
+    faults.rules.append(Fault(path="/v2/*", act="drop"))
+    assert (faults.strikes(path) is not None) is struck
 
 
 SERVED = """

@@ -17,8 +17,10 @@ from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Rules
 from ringlet.cloud.demo import settle_in
 from ringlet.cloud.openapi import document
+from ringlet.cloud.subscriptions import Subscribed
 from ringlet.kinds import ROOT, SANDBOX, Documents, Inventory, Samples
 from ringlet.oauth import SCOPES
+from ringlet.webhooks import SUBSCRIPTION
 
 from .conftest import NOW, Asked
 
@@ -28,6 +30,12 @@ OPERATIONS = sorted(
     if path.startswith((ROOT, SANDBOX))
     for method in operations
     if method == "get"
+)
+SUBSCRIBING = sorted(
+    (path, method)
+    for path, operations in document()["paths"].items()
+    if path.startswith(SUBSCRIPTION)
+    for method in operations
 )
 WIDE = {"start_date": "2026-01-01", "end_date": "2026-03-02"}
 ROW = re.compile(rb"\{[^{}]*\}")
@@ -47,6 +55,14 @@ class Town:
         self.others = Asked(self.cloud, runner, self.other)
         self.archive = archive
         self._marks: dict[str, set[bytes]] = {}
+        self._app, _ = self.cloud.grants.apps.register("Theirs", ["https://theirs.example/callback"])
+        self.cloud.subscriptions.create(self._app, "https://theirs.example/oura?their-key", "update", "sleep")
+
+    @property
+    def subscription(self) -> Subscribed:
+        """What an application of the other wearer has subscribed to."""
+        [one] = self.cloud.subscriptions.of(self._app)
+        return one
 
     def window(self, name: str) -> dict[str, str]:
         """All that both have of a type."""
@@ -204,7 +220,43 @@ def test_row_19_another_wearers_page_token_opens_ones_own_page_or_none(town: Tow
     assert own.json["data"]
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(("path", "method"), SUBSCRIBING, ids=[" ".join(one) for one in SUBSCRIBING])
+def test_row_19_no_token_opens_the_subscriptions_of_an_application(
+    town: Town, kind: Callable[[Town], str], path: str, method: str
+) -> None:
+    theirs = town.subscription
+    token, at = kind(town), path.replace("{id}", theirs.id)
+    wish = {"verification_token": "x", "callback_url": "https://mine.example/"}
+    for headers in (
+        {"authorization": f"Bearer {token}"},
+        {"authorization": f"Bearer {token}", "x-client-id": theirs.client_id},
+        {"x-client-id": theirs.client_id, "x-client-secret": token},
+    ):
+        answer = town.ask(at, method=method.upper(), headers=headers, body=json.dumps(wish).encode())
+        assert answer.status in (401, 429), answer
+        assert b"their-key" not in answer.body
+    assert town.subscription == theirs, "and nothing has changed"
+
+
+@pytest.mark.parametrize(("path", "method"), SUBSCRIBING, ids=[" ".join(one) for one in SUBSCRIBING])
+def test_row_19_no_application_sees_or_changes_what_another_subscribed_to(
+    town: Town, path: str, method: str
+) -> None:
+    client_id, secret = town.cloud.grants.apps.register("Nosy", ["https://nosy.example/callback"])
+    theirs = town.subscription
+    headers = {"x-client-id": client_id, "x-client-secret": secret}
+    wish = b'{"verification_token": "x", "event_type": "delete"}'
+    answer = town.ask(path.replace("{id}", theirs.id), method=method.upper(), headers=headers, body=wish)
+    unknown = town.ask(path.replace("{id}", "unknown"), method=method.upper(), headers=headers, body=wish)
+    assert (answer.status, answer.body) == (unknown.status, unknown.body)
+    assert answer.status == {"get": 200, "post": 422}.get(method, 403) or answer.status == 403
+    assert b"their-key" not in answer.body
+    assert town.subscription == theirs
+
+
 def test_every_operation_of_the_api_was_asked() -> None:
     counted = {name: 2 * (1 + isinstance(kind, Documents | Inventory)) for name, kind in TYPES.items()}
     counted["personal_info"] = 1  # the sandbox has none
     assert len(OPERATIONS) == sum(counted.values())
+    assert len(SUBSCRIBING) == 6

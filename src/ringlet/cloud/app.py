@@ -26,13 +26,20 @@ from starlette.routing import Route
 from ..archive import Archive
 from ..errors import ArchiveError
 from ..person import Person
+from .admin import Admin
 from .authorize import Authorization
 from .clock import Clock
 from .control import Control, Seen
+from .control_clock import Timekeeper
+from .control_webhooks import Happenings
+from .deliveries import Deliveries
 from .developer import Developer
+from .dial import Dialer
 from .faults import Faults, Message, Send
 from .grants import Grants, Rules
+from .guard import Callbacks
 from .guesses import Guesses
+from .life import Life
 from .limits import Limits
 from .metadata import Metadata
 from .openapi import document
@@ -41,12 +48,16 @@ from .pages import loaded
 from .portal import Portal
 from .profiles import Answer, problem, trace_id, unavailable
 from .sandbox import Sandbox
+from .sender import Sender
 from .sessions import Sessions
 from .sign_in import SignIn
+from .subscribing import Subscribing
 from .subscriptions import Subscriptions
 from .tokens import Tokens
+from .triggers import Triggers
 from .usercollection import Settings, Usercollection
 from .visits import Visits
+from .webhook_pages import WebhookPages
 
 Receive = Callable[[], Awaitable[Message]]
 
@@ -59,7 +70,8 @@ class Cloud:
     """An Oura Cloud over one archive. An ASGI application.
 
     `secret` is the passphrase that people type to sign in; without one everybody who reaches the cloud is let
-    in, so it belongs on loopback.
+    in, so it belongs on loopback. `callbacks` says which addresses its events may be sent to: public ones,
+    unless more are allowed.
     """
 
     def __init__(
@@ -73,6 +85,7 @@ class Cloud:
         secret: str | None = None,
         rules: Rules | None = None,
         hosts: frozenset[str] | None = LOOPBACK,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self.archive = archive
         self.hosts = hosts
@@ -87,27 +100,49 @@ class Cloud:
         archive.observer = self.outbox.observe
         self.workers: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """What it does by itself while it runs; each goes on until it is cancelled."""
+        self.dialer = Dialer(callbacks)
+        self.deliveries = Deliveries(archive, self.clock, self.subscriptions)
+        self.sender = Sender(self.deliveries, self.outbox, self.grants.apps, self.dialer)
+        self.outbox.wake = self.sender.wake
+        self.workers.append(self.sender.run)
         person = Person(seed, "sandbox", dialect=self.settings.profile, ids="sandbox")
         sandbox = Sandbox(person, self.clock)
         self.data = Usercollection(archive, self.grants, sandbox, self.clock, self.limits, self.settings)
         self.journal: deque[Seen] = deque(maxlen=10_000)
         self.admin_token = admin_token or secrets.token_urlsafe(24)
         self.faults = Faults(seed)
-        control = Control(
-            self.admin_token, self.clock, self.grants, archive, self.data, self.faults, self.journal
-        )
+        admin = Admin(self.admin_token)
+        control = Control(admin, self.grants, archive, self.data, self.faults, self.journal)
+        self.time = Timekeeper(admin, archive, self.clock, self.outbox, self.deliveries)
+        triggers = Triggers(archive, self.clock, self.outbox, self.settings.profile)
+        self.happenings = Happenings(admin, archive, self.outbox, triggers, self.deliveries)
         sessions = Sessions(archive, self.clock, secret)
         visits = Visits(archive, sessions, guarded=bool(secret))
+        webhook_pages = WebhookPages(
+            self.grants.apps, self.subscriptions, self.outbox, self.deliveries, visits
+        )
+        subscribing = Subscribing(
+            self.grants.apps,
+            self.subscriptions,
+            self.dialer,
+            self.settings.profile,
+            self.guesses,
+            self.limits,
+        )
         self._rest = Starlette(
             routes=[
                 *Authorization(archive, self.grants, sessions, visits, self.guesses).routes(),
                 *SignIn(archive, sessions, visits, self.guesses, secret).routes(),
-                *Portal(self.grants, self.data, visits).routes(),
-                *Developer(self.grants, self.data, visits).routes(),
+                *Portal(self.grants, self.subscriptions, self.data, visits).routes(),
+                *Developer(self.grants, self.subscriptions, self.data, visits).routes(),
+                *webhook_pages.routes(),
                 *loaded.routes(),
                 *Tokens(self.grants, self.data, self.guesses).routes(),
+                *subscribing.routes(),
                 *Metadata(self.grants.rules).routes(),
                 *control.routes(),
+                *self.time.routes(),
+                *self.happenings.routes(),
                 Route("/openapi.json", _openapi),
                 Route("/v1/{rest:path}", _sunset, methods=["GET", "POST"]),
             ],
@@ -116,6 +151,15 @@ class Cloud:
         self._rest.router.redirect_slashes = False  # it would redirect to whatever Host says
         # Requests wait for each other here: better to say "busy" than to make everybody wait.
         archive.wait_at_most(0.25)
+
+    def adopt(self, life: Life) -> None:
+        """Let a made-up wearer live on with the clock."""
+        self.time.life = life
+        self.workers.append(life.run)
+
+    def leave(self) -> None:
+        """Let nobody wait any longer for something to happen: the server is about to stop."""
+        self.happenings.leaving = True
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -127,6 +171,7 @@ class Cloud:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self.dialer.close()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """The lifespan protocol of ASGI."""
@@ -141,10 +186,13 @@ class Cloud:
             await self._live(receive, send)
         if scope["type"] == "http":
             path: str = scope["path"]
-            if self.faults.rules and self.faults.strikes(path):
-                send = self.faults.losing(send)
+            if self.faults.rules and (fault := self.faults.strikes(path)):
+                left = await self.faults.inflict(fault, send)
+                if left is None:
+                    return
+                send = left
             if path.startswith("/v2/webhook/"):
-                await self._rest(scope, receive, send)
+                await self._rest(scope, receive, self._noting(scope, send))
             elif path.startswith("/v2/"):
                 await self._data(scope, path, send)
             elif self.hosts is not None and _host(scope) not in self.hosts | {""}:
@@ -181,6 +229,17 @@ class Cloud:
             }
         )
         await send({"type": "http.response.body", "body": body})
+
+    def _noting(self, scope: Message, send: Send) -> Send:
+        """The same, and the request is in the journal; without its query, which means nothing here."""
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen = time.time(), scope["method"], scope["path"][:512], b"", message["status"]
+                self.journal.append(seen)
+            await send(message)
+
+        return noted
 
     def _not_allowed(self) -> Answer:
         return problem(self.settings.profile, 405, "Method Not Allowed", [(b"allow", b"GET")])

@@ -1,12 +1,14 @@
 """What time it is in the cloud: the real time, or a time that stands still until someone moves it.
 
-Default windows, tokens, codes and the sandbox live by this clock; the demo wearer is settled in once, at the
-start. Rate limits do not: a client that is told to come back in 300 seconds waits real ones.
+Default windows, tokens, codes, the sandbox and the demo wearer live by this clock. Rate limits do not: a
+client that is told to come back in 300 seconds waits real ones.
 """
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from ..errors import UsageError
@@ -18,6 +20,8 @@ class Clock:
     def __init__(self, frozen_at: datetime | None = None) -> None:
         self.frozen_at = frozen_at
         self.ahead = timedelta(0)
+        self.moved: Callable[[], None] = lambda: None
+        """Called when it has been moved; the server that tells its time puts itself here."""
 
     @classmethod
     def parse(cls, text: str) -> Clock:
@@ -59,4 +63,21 @@ class Clock:
         except OverflowError:
             raise UsageError("the calendar ends with the year 9999", cure="advance by less") from None
         self.ahead += by
+        self.moved()
         return moved
+
+
+UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in UNITS))
+
+
+def duration(text: str) -> timedelta:
+    """`1d`, `36h`, `30m`, `1d12h`, or a number of seconds. Raises UsageError."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    try:
+        if found is None or not any(found.groups()):
+            return timedelta(seconds=float(text))
+        parts = zip(found.groups(), UNITS.values(), strict=True)
+        return timedelta(seconds=sum(float(number) * unit for number, unit in parts if number))
+    except (ValueError, OverflowError):
+        raise UsageError(f"{text!r} is no duration", cure="write 1d, 36h, 30m or 1d12h") from None

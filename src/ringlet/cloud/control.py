@@ -2,8 +2,6 @@
 
 GET  /_ringlet/health      is it up (open to all)
 GET  /_ringlet/requests    the last requests, newest last; ?path= filters by prefix
-GET  /_ringlet/clock       what time it is in the cloud
-POST /_ringlet/clock       {"advance": seconds}
 POST /_ringlet/tokens      {"user": name, "scopes": [...]} -> an access token for a wearer
 GET  /_ringlet/users       the wearers, and whether their membership is active
 POST /_ringlet/users       {"user": name, "membership": "active" or "expired"}
@@ -11,14 +9,13 @@ GET  /_ringlet/faults      what goes wrong on purpose
 POST /_ringlet/faults      {"path": "/oauth/token", "act": "drop", "probability": 1.0, "times": null}
 DELETE /_ringlet/faults    nothing more goes wrong
 POST /_ringlet/applications/{client_id}/approve    let an application have more than ten wearers
+
+`control_clock` moves the time, `control_webhooks` makes events happen and shows where they went.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections import deque
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Literal, TypeAlias
 from urllib.parse import unquote_plus
 
@@ -30,25 +27,14 @@ from starlette.routing import BaseRoute, Route
 
 from .. import __version__
 from ..archive import Archive
-from ..errors import RingletError
 from ..oauth import SCOPES
-from ..wire import MALFORMED
-from .clock import Clock
+from .admin import Admin, wearer
 from .faults import Fault, Faults
 from .grants import Grants
 from .usercollection import Usercollection
 
 Seen: TypeAlias = tuple[float, str, str, bytes, int]
 """One request as the journal keeps it: when, method, path, query, status."""
-
-WRONG: tuple[type[Exception], ...] = (*MALFORMED, RingletError, OverflowError)
-"""What a wish that cannot be carried out raises."""
-
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-class _Advance(msgspec.Struct, forbid_unknown_fields=True):
-    advance: float
 
 
 class _TokenFor(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,16 +52,14 @@ class Control:
 
     def __init__(
         self,
-        admin_token: str,
-        clock: Clock,
+        admin: Admin,
         grants: Grants,
         archive: Archive,
         data: Usercollection,
         faults: Faults,
         journal: deque[Seen],
     ) -> None:
-        self._admin = f"Bearer {admin_token}".encode()
-        self.clock = clock
+        self._admin = admin
         self.grants = grants
         self.archive = archive
         self.data = data
@@ -85,33 +69,18 @@ class Control:
 
     def routes(self) -> list[BaseRoute]:
         """All routes; every one but health asks for the admin token."""
+        only = self._admin.only
         return [
             Route("/_ringlet/health", self.health, methods=["GET"]),
-            Route("/_ringlet/requests", self._guard(self.requests), methods=["GET"]),
-            Route("/_ringlet/clock", self._guard(self.time), methods=["GET"]),
-            Route("/_ringlet/clock", self._guard(self.advance), methods=["POST"]),
-            Route("/_ringlet/tokens", self._guard(self.token), methods=["POST"]),
-            Route("/_ringlet/users", self._guard(self.users), methods=["GET"]),
-            Route("/_ringlet/users", self._guard(self.membership), methods=["POST"]),
-            Route("/_ringlet/faults", self._guard(self.list_faults), methods=["GET"]),
-            Route("/_ringlet/faults", self._guard(self.add_fault), methods=["POST"]),
-            Route("/_ringlet/faults", self._guard(self.clear_faults), methods=["DELETE"]),
-            Route("/_ringlet/applications/{client_id}/approve", self._guard(self.approve), methods=["POST"]),
+            Route("/_ringlet/requests", only(self.requests), methods=["GET"]),
+            Route("/_ringlet/tokens", only(self.token), methods=["POST"]),
+            Route("/_ringlet/users", only(self.users), methods=["GET"]),
+            Route("/_ringlet/users", only(self.membership), methods=["POST"]),
+            Route("/_ringlet/faults", only(self.list_faults), methods=["GET"]),
+            Route("/_ringlet/faults", only(self.add_fault), methods=["POST"]),
+            Route("/_ringlet/faults", only(self.clear_faults), methods=["DELETE"]),
+            Route("/_ringlet/applications/{client_id}/approve", only(self.approve), methods=["POST"]),
         ]
-
-    def _guard(self, handler: Handler) -> Handler:
-        async def guarded(request: Request) -> Response:
-            given = request.headers.get("authorization", "").encode()
-            if not hmac.compare_digest(given, self._admin):
-                return JSONResponse({"detail": "The admin token is missing or wrong."}, status_code=401)
-            try:
-                return await handler(request)
-            except HTTPException as missing:
-                return JSONResponse({"detail": missing.detail}, missing.status_code)
-            except WRONG as wrong:
-                return JSONResponse({"detail": str(wrong)}, status_code=422)
-
-        return guarded
 
     async def health(self, request: Request) -> Response:
         """Up, and which version."""
@@ -128,19 +97,10 @@ class Control:
             ]
         )
 
-    async def time(self, request: Request) -> Response:
-        """The cloud's clock."""
-        return JSONResponse({"now": self.clock.now().isoformat(), "frozen": self.clock.frozen_at is not None})
-
-    async def advance(self, request: Request) -> Response:
-        """Move the clock forward."""
-        body = msgspec.json.decode(await request.body(), type=_Advance)
-        return JSONResponse({"now": self.clock.advance(timedelta(seconds=body.advance)).isoformat()})
-
     async def token(self, request: Request) -> Response:
         """An access token for one wearer, without the consent page."""
         body = msgspec.json.decode(await request.body(), type=_TokenFor)
-        user = self._wearer(body.user)
+        user = wearer(self.archive, body.user)
         self._house_app = self._house_app or self._settle_house()
         issued = self.grants.issue(self._house_app, user, body.scopes, refreshable=False)
         return JSONResponse(msgspec.to_builtins(issued))
@@ -152,7 +112,7 @@ class Control:
     async def membership(self, request: Request) -> Response:
         """End or renew the Oura membership of a wearer."""
         body = msgspec.json.decode(await request.body(), type=_Membership)
-        user = self._wearer(body.user)
+        user = wearer(self.archive, body.user)
         memberships = self.grants.memberships
         (memberships.end if body.membership == "expired" else memberships.renew)(user)
         self.data.forget()
@@ -161,13 +121,6 @@ class Control:
     def _shown(self, user: int, name: str) -> dict[str, str]:
         lapsed = self.grants.memberships.has_lapsed(user)
         return {"user": name, "membership": "expired" if lapsed else "active"}
-
-    def _wearer(self, name: str) -> int:
-        """A wearer by name. Raises HTTPException 404."""
-        users = {known: id for id, known in self.archive.users()}
-        if name not in users:
-            raise HTTPException(404, f"no wearer {name!r}; there is {sorted(users)}")
-        return users[name]
 
     async def approve(self, request: Request) -> Response:
         """Let an application have any number of wearers."""

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
-
-import msgspec
 
 from ..archive import Archive
-from ..catalog import TYPES
-from ..kinds import Documents, Inventory, Samples
-from ..models import PersonalInfo
 from ..oauth import SCOPES
 from ..person import Person
-from ..windows import Profile, to_ms
+from ..windows import Profile
 from .clock import Clock
 from .grants import Grants
+from .life import Life
+from .outbox import Outbox
 
 USER = "demo"
 REDIRECT_URIS = (
@@ -25,7 +21,6 @@ REDIRECT_URIS = (
     "http://127.0.0.1:8080/callback",
     "https://example.com/callback",
 )
-BLOCK = timedelta(days=30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,38 +45,14 @@ def settle_in(
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Put the last `days` days of the simulated person into the archive; returns the user."""
-    archive.observer = None  # nobody is told of what was there from the beginning
-    person = Person(seed, USER, dialect=profile)
-    me = msgspec.json.decode(person.personal_info(), type=PersonalInfo)
-    user = archive.user(me.id)
-    now = clock.now()
-    # Tomorrow is already today somewhere east of Greenwich; what has not happened yet stays out by `now`.
-    last = now.date() + timedelta(days=1)
-    first = now.date() - timedelta(days=days - 1)
-    seen_at = to_ms(now)
-    done = 0
-    start = first
-    while start <= last:
-        stop = min(last, start + BLOCK - timedelta(days=1))
-        with archive.transaction():
-            for kind in TYPES.values():
-                if isinstance(kind, Documents):
-                    items = person.documents(kind.name, start, stop, now=now)
-                    archive.put(user, kind, b"[%s]" % b",".join(i.body for i in items), seen_at=seen_at)
-                elif isinstance(kind, Samples):
-                    rows = b",".join(row for _, row in person.samples(kind.name, start, stop, now=now))
-                    archive.put_samples(user, kind, [b"[%s]" % rows], seen_at=seen_at)
-        done += (stop - start).days + 1
-        if progress:
-            progress(done, (last - first).days + 1)
-        start = stop + timedelta(days=1)
-    with archive.transaction():
-        for kind in TYPES.values():
-            if isinstance(kind, Inventory):
-                items = person.documents(kind.name, first, last, now=now)
-                archive.put(user, kind, b"[%s]" % b",".join(i.body for i in items), seen_at=seen_at)
-        archive.put(user, TYPES["personal_info"], person.personal_info(), seen_at=seen_at)
-    return user
+    life = wearer(archive, clock, Outbox(archive, clock), seed=seed, profile=profile)
+    life.settle_in(days, progress)
+    return life.user
+
+
+def wearer(archive: Archive, clock: Clock, outbox: Outbox, *, seed: int, profile: Profile = "live") -> Life:
+    """The demo wearer of an archive, who lives with a cloud's clock."""
+    return Life.of(archive, clock, outbox, Person(seed, USER, dialect=profile))
 
 
 def credentials(grants: Grants, user: int, user_id: str) -> Credentials:

@@ -15,10 +15,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from ..errors import UsageError
-from .applications import Registered, check_redirect_uri
+from .applications import Applications, Registered, check_redirect_uri
 from .grants import ON_TRIAL, Grants
 from .pages import Refused
 from .portal import base_of, sentence
+from .subscriptions import Subscriptions
 from .usercollection import Usercollection
 from .visits import Visit, Visits, go
 
@@ -30,8 +31,11 @@ ONE = f"{APPLICATIONS}/{{client_id}}"
 class Developer:
     """The pages of somebody who registers applications."""
 
-    def __init__(self, grants: Grants, data: Usercollection, visits: Visits) -> None:
+    def __init__(
+        self, grants: Grants, subscriptions: Subscriptions, data: Usercollection, visits: Visits
+    ) -> None:
         self.grants = grants
+        self.subscriptions = subscriptions
         self.data = data
         self.visits = visits
 
@@ -71,7 +75,9 @@ class Developer:
             except UsageError as wrong:
                 errors = {"name": sentence(wrong)}
             else:
-                return self._page(request, visit, self._app(visit, client_id), secret=secret, is_new=True)
+                app = self.grants.apps.get(client_id)
+                assert app is not None
+                return self._page(request, visit, app, secret=secret, is_new=True)
         return _form(request, visit, form, errors)
 
     async def show(self, request: Request, visit: Visit) -> Response:
@@ -113,20 +119,17 @@ class Developer:
         )
 
     async def delete(self, request: Request, visit: Visit) -> Response:
-        """Forget an application, and with it all it was granted. Raises Refused."""
+        """Forget an application, and with it all it was granted and subscribed to. Raises Refused."""
         await visit.form(request)
-        self.grants.apps.delete(self._named(request, visit).client_id)
+        app = self._named(request, visit)
+        with self.subscriptions.held(app.client_id):
+            self.subscriptions.forget(app.client_id)
+            self.grants.apps.delete(app.client_id)
         self.data.forget()
         return go(APPLICATIONS)
 
     def _named(self, request: Request, visit: Visit) -> Registered:
-        return self._app(visit, request.path_params["client_id"])
-
-    def _app(self, visit: Visit, client_id: str) -> Registered:
-        app = self.grants.apps.get(client_id)
-        if app is None or app.owner != visit.wearer:
-            raise Refused("No such application", "You registered none with this client_id.", status=404)
-        return app
+        return owned(self.grants.apps, request, visit)
 
     def _page(
         self,
@@ -154,6 +157,14 @@ class Developer:
             fields=kept | dict(typed or {}),
             errors=errors or {},
         )
+
+
+def owned(apps: Applications, request: Request, visit: Visit) -> Registered:
+    """The application of a path, which the wearer registered. Raises Refused."""
+    app = apps.get(request.path_params["client_id"])
+    if app is None or app.owner != visit.wearer:
+        raise Refused("No such application", "You registered none with this client_id.", status=404)
+    return app
 
 
 def _form(

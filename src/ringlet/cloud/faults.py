@@ -1,7 +1,10 @@
-"""Answers that get lost, on purpose: what a client does then is what a test wants to know.
+"""What goes wrong on purpose: what a client does then is what a test wants to know.
 
-A dropped answer is lost after the work: the request is carried out and committed, and then the connection is
-closed before a usable answer has come. So a refresh token is spent, and its successor never arrives.
+    drop      the answer is lost after the work: the request is carried out and committed, and then the
+              connection is closed before a usable answer has come. So a refresh token is spent, and its
+              successor never arrives.
+    status    the request is answered with a status, and nothing is done
+    delay     the request is answered as always, some seconds later
 
 Rules of this file:
 * What strikes is decided by seeded dice: the same requests meet the same faults.
@@ -10,6 +13,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -22,13 +26,20 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One rule: which path it strikes, how likely, and how many times more."""
+    """One rule: which paths it strikes, with what, how likely, and how many times more."""
 
     path: Annotated[str, msgspec.Meta(pattern="^/")]
-    act: Literal["drop"]
+    """One path, or with `*` at its end all that begin so."""
+    act: Literal["drop", "status", "delay"]
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 503
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=600)] = 1.0
     probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     times: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """How many requests it strikes before it is used up; None: all."""
+
+    def covers(self, path: str) -> bool:
+        """Whether a path is one of its own."""
+        return path.startswith(self.path[:-1]) if self.path.endswith("*") else path == self.path
 
 
 class Faults:
@@ -39,16 +50,29 @@ class Faults:
         self._unfinished = _Unfinished()
         self._dice = random.Random(seed)  # noqa: S311  # not for secrets
 
-    def strikes(self, path: str) -> bool:
-        """Whether a request to this path loses its answer."""
+    def strikes(self, path: str) -> Fault | None:
+        """What a request to this path meets."""
         for rule in self.rules:
-            if rule.path == path and self._dice.random() < rule.probability:
+            if rule.covers(path) and self._dice.random() < rule.probability:
                 if rule.times is not None:
                     rule.times -= 1
                     if not rule.times:
                         self.rules.remove(rule)
-                return True
-        return False
+                return rule
+        return None
+
+    async def inflict(self, fault: Fault, send: Send) -> Send | None:
+        """Let it go wrong: where the answer is to be sent now; None where there is nothing more to do."""
+        if fault.act == "drop":
+            return self.losing(send)
+        if fault.act == "delay":
+            await asyncio.sleep(fault.seconds)
+            return send
+        body = b'{"detail":"This goes wrong on purpose."}'
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        return None
 
     def losing(self, send: Send) -> Send:
         """A `send` that promises a body and sends none: the server can only close the connection then."""

@@ -1,7 +1,7 @@
 """`/openapi.json`: the API in Oura's own shape, from the table.
 
 One list and one single-document operation per row, production and sandbox, with the parameters, statuses and
-security of the published files; schemas come from the models.
+security of the published files; schemas come from the models. `openapi_webhooks` adds the subscriptions.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .. import __version__
 from ..catalog import TYPES, AnyKind
 from ..kinds import ROOT, SANDBOX, Documents, Inventory, LiveSamples, Samples, Single
 from ..oauth import SCOPES
+from . import openapi_webhooks as subscriptions
 
 _DATE = {
     "anyOf": [
@@ -59,8 +60,11 @@ def document() -> dict[str, Any]:
             "version": "2.0",
             "description": f"A stand-in by ringlet {__version__}. Not affiliated with Oura.",
         },
-        "paths": paths,
-        "components": {"schemas": schemas | _VALIDATION, "securitySchemes": _SECURITY},
+        "paths": paths | subscriptions.paths(),
+        "components": {
+            "schemas": schemas | subscriptions.SCHEMAS | _VALIDATION,
+            "securitySchemes": _SECURITY | subscriptions.SECURITY,
+        },
     }
 
 

@@ -13,7 +13,9 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -35,7 +37,7 @@ CREATE TABLE IF NOT EXISTS webhook_events (
     body             BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS webhook_deliveries (
-    id               INTEGER PRIMARY KEY,
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
     event_seq        INTEGER NOT NULL,
     subscription_id  TEXT NOT NULL,
     due_at           INTEGER,
@@ -61,11 +63,15 @@ CREATE TABLE IF NOT EXISTS webhook_attempts (
     PRIMARY KEY (delivery_id, number)
 )
 """
-# `due_at` is on the cloud's clock, and NULL when nothing more is to be done; leases and attempts are in real
-# time, because that is what a connection takes, however far the cloud's clock is moved meanwhile.
+# No id of a delivery is given twice, not even when the newest is gone: what a sender still has to say about
+# that one must not be taken to be about another. `due_at` is on the cloud's clock, and NULL when nothing more
+# is to be done; leases and attempts are in real time, because that is what a connection takes, however far
+# the cloud's clock is moved meanwhile.
 
 LATENCY = timedelta(seconds=30)
 """How long after a sync of the ring its events are sent (Oura's documents: about 30 seconds)."""
+LOG = "webhook log"
+"""The setting that names the log."""
 MEMORY = timedelta(days=30)
 """How long events and deliveries are kept, on the cloud's clock."""
 
@@ -92,12 +98,23 @@ class Outbox(Tables):
         super().__init__(archive, clock)
         self.wake: Callable[[], None] = lambda: None
         """Called when there may be something to deliver; the sender of this process puts itself here."""
+        self._at: int | None = None
 
     def observe(self, user: int, kind: AnyKind, changes: Sequence[Change]) -> None:
         """An archive's `observer`: log what happened to documents, to be delivered at once."""
+        due = None if self._at is None else self._at + LATENCY // MILLISECOND
         if kind.webhook:
             for event_type, id in changes:
-                self.record(user, event_type, kind.webhook, id)
+                self.record(user, event_type, kind.webhook, id, at=self._at, due=due)
+
+    @contextmanager
+    def at(self, instant: int) -> Generator[None]:
+        """What is observed meanwhile came with a sync of the ring then, and is due `LATENCY` later."""
+        self._at = instant
+        try:
+            yield
+        finally:
+            self._at = None
 
     def record(
         self,
@@ -154,27 +171,49 @@ class Outbox(Tables):
         return [_logged(row) for row in rows]
 
     @property
+    def id(self) -> str:
+        """What tells this log from every other: numbers mean something within one log only."""
+        kept = self.archive.setting(LOG)
+        if kept is None:
+            with self.archive.transaction():
+                self.db.hold("webhook events")  # another process may be about to name it
+                kept = self.archive.setting(LOG) or str(uuid.uuid4())
+                self.archive.set_setting(LOG, kept)
+        return kept
+
+    def wanted(self, seq: int) -> int:
+        """How many subscriptions an event is delivered to."""
+        row = self.db.one("SELECT count(*) FROM webhook_deliveries WHERE event_seq = ?", (seq,))
+        return int(row[0]) if row else 0
+
+    @property
     def newest(self) -> int:
         """The number of the newest event; 0 before the first."""
         row = self.db.one("SELECT coalesce(max(seq), 0) FROM webhook_events")
         return int(row[0]) if row else 0
 
     def forget(self) -> None:
-        """Let go of what is older than the memory and needs nothing more."""
-        before = self.clock.ms() - MEMORY // MILLISECOND
+        """Let go of what is older than the memory, and of what waits for a subscription that has ended."""
+        now = self.clock.ms()
+        before = now - MEMORY // MILLISECOND
         old = "SELECT seq FROM webhook_events WHERE at < ? AND seq < (SELECT max(seq) FROM webhook_events)"
+        living = "SELECT id FROM webhook_subscriptions WHERE ended_at IS NULL AND expires_at > ?"
+        done = f"due_at IS NULL AND event_seq IN ({old})"
+        vain = f"due_at IS NOT NULL AND subscription_id NOT IN ({living})"
         with self.archive.transaction():
-            self.db.execute(
-                "DELETE FROM webhook_attempts WHERE delivery_id IN (SELECT id FROM webhook_deliveries"
-                f" WHERE due_at IS NULL AND event_seq IN ({old}))",
-                (before,),
-            )
-            self.db.execute(
-                f"DELETE FROM webhook_deliveries WHERE due_at IS NULL AND event_seq IN ({old})", (before,)
-            )
+            self.db.hold("webhook deliveries")
+            for deliveries, since in ((done, before), (vain, now)):
+                ids = f"SELECT id FROM webhook_deliveries WHERE {deliveries}"
+                self.db.execute(f"DELETE FROM webhook_attempts WHERE delivery_id IN ({ids})", (since,))
+                self.db.execute(f"DELETE FROM webhook_deliveries WHERE {deliveries}", (since,))
             self.db.execute(
                 f"DELETE FROM webhook_events WHERE seq IN ({old})"
                 " AND NOT EXISTS (SELECT 1 FROM webhook_deliveries WHERE event_seq = seq)",
+                (before,),
+            )
+            self.db.execute(
+                "DELETE FROM webhook_subscriptions WHERE ended_at < ? AND NOT EXISTS"
+                " (SELECT 1 FROM webhook_deliveries WHERE subscription_id = webhook_subscriptions.id)",
                 (before,),
             )
 

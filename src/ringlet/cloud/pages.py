@@ -76,6 +76,11 @@ def day_of(ms: int) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
+def second_of(ms: int) -> str:
+    """An instant in epoch milliseconds to the second, for people who compare it with a log."""
+    return f"{from_ms(ms):%Y-%m-%d %H:%M:%S} UTC"
+
+
 loaded = Loaded()
 pages = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -85,6 +90,7 @@ pages = jinja2.Environment(
     lstrip_blocks=True,
 )
 pages.filters["day"] = day_of
+pages.filters["second"] = second_of
 
 
 def once(query: bytes) -> dict[str, str]:

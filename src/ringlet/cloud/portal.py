@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..oauth import SCOPES
 from .grants import Grants
 from .pages import Refused
+from .subscriptions import Subscriptions
 from .usercollection import Usercollection
 from .visits import HOME, Visit, Visits, go
 
@@ -26,8 +27,11 @@ CONNECTIONS = "/connected-apps"
 class Portal:
     """The pages of somebody who is signed in, but for the applications they register."""
 
-    def __init__(self, grants: Grants, data: Usercollection, visits: Visits) -> None:
+    def __init__(
+        self, grants: Grants, subscriptions: Subscriptions, data: Usercollection, visits: Visits
+    ) -> None:
         self.grants = grants
+        self.subscriptions = subscriptions
         self.data = data
         self.visits = visits
 
@@ -47,8 +51,10 @@ class Portal:
     async def home(self, request: Request, visit: Visit) -> Response:
         """What there is to do here."""
         user = visit.wearer
+        apps = self.grants.apps.of(user)
         counts = {
-            "applications": len(self.grants.apps.of(user)),
+            "applications": len(apps),
+            "subscriptions": sum(len(self.subscriptions.of(app.client_id)) for app in apps),
             "tokens": len(self.grants.personal.of(user)),
             "connections": len(self.grants.connections(user)),
         }

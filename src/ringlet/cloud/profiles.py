@@ -9,9 +9,10 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -19,6 +20,8 @@ from ..errors import ApiError, ArchiveError, RequestWrong, ScopeMissing, TokenDe
 from ..windows import Profile
 
 Headers = list[tuple[bytes, bytes]]
+Flaw: TypeAlias = dict[str, Any]
+"""One thing that is wrong with a request: `type`, `loc`, `msg`, and what came as `input`."""
 
 
 class Answer(NamedTuple):
@@ -62,7 +65,7 @@ def refuse(profile: Profile, error: ApiError) -> Answer:
         status = 403 if profile == "docs" else 401
         detail = f"Missing scopes: {error.scope}" if profile == "docs" else "Token not authorized"
     if isinstance(error, Invalid):
-        return _answer(status, {"detail": [error.flaw]})
+        return flawed([error.flaw])
     return problem(profile, status, detail, _challenge(error))
 
 
@@ -73,6 +76,11 @@ def problem(profile: Profile, status: int, detail: str, extra: Headers | None = 
             status, {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}, extra
         )
     return _answer(status, {"detail": detail}, extra)
+
+
+def flawed(flaws: Sequence[Flaw]) -> Answer:
+    """422 in the shape of the service's validator: each flaw with its place (`loc`), its type and words."""
+    return _answer(422, {"detail": flaws})
 
 
 def _challenge(error: ApiError) -> Headers:
@@ -109,7 +117,7 @@ class Invalid(RequestWrong):
 
     def __init__(self, type: str, name: str, message: str, value: str, **ctx: str) -> None:
         super().__init__(message, field=name, status=422)
-        self.flaw: dict[str, Any] = {"type": type, "loc": ["query", name], "msg": message, "input": value}
+        self.flaw: Flaw = {"type": type, "loc": ["query", name], "msg": message, "input": value}
         if ctx:
             self.flaw["ctx"] = ctx
 

@@ -3,6 +3,7 @@
 Rules of this file:
 * The port is bound before anything else is made, so that "port taken" is the first thing said.
 * The ready line is printed when the port answers, not before.
+* Every answer is dated by the cloud's clock, from the moment it is moved: clients see there what time it is.
 """
 
 from __future__ import annotations
@@ -16,12 +17,21 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
+from email.utils import formatdate
+from typing import TYPE_CHECKING, TypeAlias
 
 import uvicorn
 
 from ..errors import RingletError
-from .app import Cloud
+from .clock import Clock
+from .faults import Message, Send
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+App: TypeAlias = Callable[[Message, Callable[[], Awaitable[Message]], Send], Awaitable[None]]
+"""An ASGI application."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -48,11 +58,33 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with our own idea of signals and of when it is ready."""
+    """uvicorn, with our own idea of signals, of when it is ready and of what time it is."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, clock: Clock, ready: Callable[[], None], leave: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._clock = clock
         self._ready = ready
+        self._leave = leave
+        self._headers = [(b"date", b"")]
+        clock.moved = self._date
+
+    def _date(self) -> None:
+        # In place: answers that are being worked out when the clock is moved have taken the list already.
+        self._headers[0] = (b"date", formatdate(self._clock.seconds(), usegmt=True).encode())
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        leaving = await super().on_tick(counter)
+        self._date()
+        self.server_state.default_headers = self._headers
+        return leaving
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal says to stop."""
+        self._leave()
+        super().handle_exit(sig, frame)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -71,25 +103,36 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def run(cloud: Cloud, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Answer until a signal says to stop; then let requests in flight finish."""
+def run(
+    app: App,
+    listener: socket.socket,
+    ready: Callable[[], None],
+    *,
+    clock: Clock | None = None,
+    leave: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer until a signal says to stop; then let requests in flight finish.
+
+    `clock` dates the answers. `leave` is called with the signal, for those who wait to be told.
+    """
     rest_the_heap()
     # What is loaded by now stays: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()
     config = uvicorn.Config(
-        cloud,
+        app,
         lifespan="on",
         log_level="warning",
         access_log=False,
         server_header=False,
+        date_header=False,
         # Whoever reaches this machine could name any address of theirs, and dodge the wait for wrong guesses:
         # a proxy is believed only where somebody says which (uvicorn's variable).
         proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
         timeout_graceful_shutdown=10,
         timeout_keep_alive=75,
     )
-    _Server(config, ready).run(sockets=[listener])
+    _Server(config, clock or Clock(), ready, leave).run(sockets=[listener])
 
 
 def rest_the_heap() -> None:

@@ -10,15 +10,17 @@ Rules of this file:
 from __future__ import annotations
 
 import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Literal, TypeAlias
 
 from ..archive.database import Row
 from ..errors import DocumentGone, RequestWrong
 from ..webhooks import LIFE, EventType
 from ..webhooks import Subscription as Shown
-from ..windows import MILLISECOND
+from ..windows import MILLISECOND, Profile, from_ms
 from .tables import Tables
 
 SCHEMA = """
@@ -58,10 +60,9 @@ class Subscribed:
     ended_at: int | None
     ended_by: End | None
 
-    @property
-    def shown(self) -> Shown:
-        """As the API shows it."""
-        expires = datetime.fromtimestamp(self.expires_at / 1000, UTC).replace(tzinfo=None)
+    def shown(self, profile: Profile) -> Shown:
+        """As the API shows it: the service leaves the zone out, which a `date-time` of its documents has."""
+        expires = from_ms(self.expires_at).replace(tzinfo=None if profile == "live" else UTC)
         return Shown(
             id=self.id,
             callback_url=self.callback_url,
@@ -76,11 +77,27 @@ class Subscriptions(Tables):
 
     SCHEMA = SCHEMA
 
+    @contextmanager
+    def held(self, client_id: str) -> Generator[None]:
+        """A transaction in which nobody else changes what an application has subscribed to."""
+        with self.archive.transaction():
+            self.db.hold("subscriptions", client_id)
+            yield
+
+    def check_free(self, client_id: str, event_type: str, data_type: str) -> None:
+        """See that there is no living subscription for a pair. Raises RequestWrong 409."""
+        if self.db.one(
+            "SELECT 1 FROM webhook_subscriptions WHERE client_id = ? AND event_type = ? AND data_type = ?"
+            " AND ended_at IS NULL AND expires_at > ?",
+            (client_id, event_type, data_type, self.clock.ms()),
+        ):
+            raise RequestWrong(f"A subscription for {data_type} {event_type} exists already.", status=409)
+
     def create(self, client_id: str, callback_url: str, event_type: EventType, data_type: str) -> Subscribed:
         """A new subscription. Raises RequestWrong 409 where there is one for the pair."""
-        with self.archive.transaction():
-            self._expire()
-            self._alone(client_id, event_type, data_type)
+        with self.held(client_id):
+            self._expire(client_id)
+            self.check_free(client_id, event_type, data_type)
             now = self.clock.ms()
             id = str(uuid.uuid4())
             self.db.execute(
@@ -104,13 +121,14 @@ class Subscriptions(Tables):
 
     def of(self, client_id: str, *, ended: bool = False) -> list[Subscribed]:
         """An application's subscriptions, oldest first; with `ended`, those that live no more as well."""
+        only = "" if ended else " AND ended_at IS NULL"
         rows = self.db.all(
-            f"SELECT {COLUMNS} FROM webhook_subscriptions WHERE client_id = ? ORDER BY created_at, id",
+            f"SELECT {COLUMNS} FROM webhook_subscriptions WHERE client_id = ?{only} ORDER BY created_at, id",
             (client_id,),
         )
         now = self.clock.ms()
         found = map(_subscribed, rows)
-        return [one for one in found if ended or (one.ended_at is None and one.expires_at > now)]
+        return [one for one in found if ended or one.expires_at > now]
 
     def change(
         self,
@@ -122,12 +140,12 @@ class Subscriptions(Tables):
         data_type: str | None = None,
     ) -> Subscribed:
         """Another callback, or another wish. Raises DocumentGone, RequestWrong 409."""
-        with self.archive.transaction():
-            self._expire()
+        with self.held(client_id):
+            self._expire(client_id)
             was = self.get(client_id, id)
             pair = event_type or was.event_type, data_type or was.data_type
             if pair != (was.event_type, was.data_type):
-                self._alone(client_id, *pair)
+                self.check_free(client_id, *pair)
             self.db.execute(
                 "UPDATE webhook_subscriptions SET callback_url = ?, event_type = ?, data_type = ?"
                 " WHERE id = ?",
@@ -137,7 +155,7 @@ class Subscriptions(Tables):
 
     def renew(self, client_id: str, id: str) -> Subscribed:
         """Another 90 days from now. Raises DocumentGone."""
-        with self.archive.transaction():
+        with self.held(client_id):
             self.get(client_id, id)
             until = self.clock.ms() + LIFE // MILLISECOND
             self.db.execute("UPDATE webhook_subscriptions SET expires_at = ? WHERE id = ?", (until, id))
@@ -145,36 +163,43 @@ class Subscriptions(Tables):
 
     def delete(self, client_id: str, id: str) -> None:
         """End it for its application. Raises DocumentGone."""
-        with self.archive.transaction():
+        with self.held(client_id):
             self.get(client_id, id)
             self.end(id, "deleted")
 
+    def forget(self, client_id: str) -> None:
+        """Let go of all that an application subscribed to, and of what became of it. In `held`."""
+        self.db.hold("webhook deliveries")
+        theirs = "SELECT id FROM webhook_subscriptions WHERE client_id = ?"
+        deliveries = f"SELECT id FROM webhook_deliveries WHERE subscription_id IN ({theirs})"
+        for what in (
+            f"webhook_attempts WHERE delivery_id IN ({deliveries})",
+            f"webhook_deliveries WHERE subscription_id IN ({theirs})",
+            "webhook_subscriptions WHERE client_id = ?",
+        ):
+            self.db.execute(f"DELETE FROM {what}", (client_id,))
+
     def end(self, id: str, by: End) -> None:
         """End it, and with it what was still to be delivered. In a transaction."""
+        self.db.hold("webhook deliveries")  # as senders do, so that they and we wait for each other in turn
         self.db.execute(
             "UPDATE webhook_subscriptions SET ended_at = ?, ended_by = ? WHERE id = ? AND ended_at IS NULL",
             (self.clock.ms(), by, id),
         )
+        waiting = "webhook_deliveries WHERE subscription_id = ? AND due_at IS NOT NULL"
         self.db.execute(
-            "DELETE FROM webhook_deliveries WHERE subscription_id = ? AND due_at IS NOT NULL", (id,)
+            f"DELETE FROM webhook_attempts WHERE delivery_id IN (SELECT id FROM {waiting})", (id,)
         )
+        self.db.execute(f"DELETE FROM {waiting}", (id,))
 
-    def _expire(self) -> None:
-        """End those whose days are over, so that their pairs are free again."""
+    def _expire(self, client_id: str) -> None:
+        """End those of an application whose days are over, so that their pairs are free again."""
         for (id,) in self.db.all(
-            "SELECT id FROM webhook_subscriptions WHERE ended_at IS NULL AND expires_at <= ?",
-            (self.clock.ms(),),
+            "SELECT id FROM webhook_subscriptions"
+            " WHERE client_id = ? AND ended_at IS NULL AND expires_at <= ?",
+            (client_id, self.clock.ms()),
         ):
             self.end(id, "expired")
-
-    def _alone(self, client_id: str, event_type: str, data_type: str) -> None:
-        self.db.hold("subscriptions", client_id)  # two at once would both find nothing
-        if self.db.one(
-            "SELECT 1 FROM webhook_subscriptions"
-            " WHERE client_id = ? AND event_type = ? AND data_type = ? AND ended_at IS NULL",
-            (client_id, event_type, data_type),
-        ):
-            raise RequestWrong(f"A subscription for {data_type} {event_type} exists already.", status=409)
 
 
 def _subscribed(row: Row) -> Subscribed:

@@ -1,0 +1,249 @@
+"""Delivering events: what a dead receiver costs a live one, and what the archive costs the sender.
+
+One sender in this process, over an archive on the disk; the receivers are in a process of their own.
+What is compared takes turns within a round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import httpcore2
+
+from ringlet.archive import Archive
+from ringlet.cloud.clock import Clock
+from ringlet.cloud.deliveries import Deliveries
+from ringlet.cloud.dial import Dialer
+from ringlet.cloud.grants import Grants
+from ringlet.cloud.guard import Callbacks
+from ringlet.cloud.limits import Limits
+from ringlet.cloud.outbox import Outbox
+from ringlet.cloud.sender import Policy, Sender
+from ringlet.cloud.subscriptions import Subscriptions
+from ringlet.oauth import SCOPES
+from ringlet.webhooks import headers
+
+from .report import line
+
+RATE = 100
+"""Events a second where latency is measured."""
+SECONDS = 1.0
+"""Of each situation at a time."""
+SEGMENTS = 6
+"""How often each has its turn in a round."""
+EVENTS = 4000
+"""Where speed is measured."""
+EACH = Policy().each
+DEAD = ("refusing", "hanging", "failing")
+
+
+class Bench:
+    """A sender over an archive of its own."""
+
+    def __init__(self, archive: Archive) -> None:
+        clock = Clock()
+        self.archive = archive
+        self.subscriptions = Subscriptions(archive, clock)
+        self.outbox = Outbox(archive, clock)
+        self.grants = Grants(archive, clock, Limits())
+        self.deliveries = Deliveries(archive, clock, self.subscriptions)
+        self.dialer = Dialer(Callbacks("dev"))
+        self.sender = Sender(self.deliveries, self.outbox, self.grants.apps, self.dialer, Policy(grace=0))
+        self.outbox.wake = self.sender.wake
+        self.user = archive.user("wearer")
+
+    def subscribe(self, url: str) -> None:
+        client_id, _ = self.grants.apps.register("Bench", [])
+        self.grants.issue(client_id, self.user, SCOPES)
+        self.subscriptions.create(client_id, url, "update", "sleep")
+
+    def happen(self, name: str) -> None:
+        self.outbox.record(self.user, "update", "sleep", name)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.sender.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await self.dialer.close()
+
+
+@contextmanager
+def fresh() -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory() as folder, Archive.open(Path(folder) / "cloud.db") as archive:
+        archive.wait_at_most(0.25)
+        yield Bench(archive)
+
+
+@contextmanager
+def receivers() -> Iterator[dict[str, int]]:
+    """Their ports, by what they do; nobody listens where they refuse."""
+    program = [sys.executable, "-m", "bench.delivery", "receivers"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))  # taken, and never listened on
+            yield json.loads(process.stdout.readline()) | {"refusing": nobody.getsockname()[1]}
+        process.kill()
+
+
+async def asked(port: int) -> dict[str, float]:
+    """When the live receiver was asked about which object; it begins a new list with that."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
+    writer.write(b"GET /list HTTP/1.1\r\n\r\n")
+    told: dict[str, float] = json.loads(await reader.readline())
+    writer.close()
+    return told
+
+
+async def latencies(bench: Bench, live: int, segment: int) -> list[float]:
+    """Seconds from the commit of an event to its arrival at the live receiver."""
+    committed: dict[str, float] = {}
+    async with bench.running():
+        began = time.monotonic()
+        for number in range(int(RATE * SECONDS)):
+            await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
+            name = f"{segment}-{number}"
+            bench.happen(name)
+            committed[name] = time.monotonic()
+        await asyncio.sleep(0.1)
+    arrived = await asked(live)
+    return [arrived[name] - at for name, at in [*committed.items()][RATE // 10 :]]
+
+
+def beside(ports: dict[str, int], rounds: int) -> dict[str, list[list[float]]]:
+    """The latencies of a live receiver alone and beside those that are dead, by round; "" is alone.
+
+    The situations take turns every second, so that what else the machine does meets them all.
+    """
+    taken: dict[str, list[list[float]]] = {dead: [[] for _ in range(rounds)] for dead in ("", *DEAD)}
+    with ExitStack() as stack:
+        benches = {dead: stack.enter_context(fresh()) for dead in taken}
+        for dead, bench in benches.items():
+            bench.subscribe(f"http://127.0.0.1:{ports['live']}/")
+            if dead:
+                bench.subscribe(f"http://127.0.0.2:{ports[dead]}/")
+            asyncio.run(latencies(bench, ports["live"], 0))
+        for segment in range(1, rounds * SEGMENTS + 1):
+            for dead in random.sample([*taken], len(taken)):
+                found = asyncio.run(latencies(benches[dead], ports["live"], segment))
+                taken[dead][(segment - 1) // SEGMENTS] += found
+    return taken
+
+
+async def ours(port: int) -> float:
+    """Events a second, from the archive to the receiver and back into the archive."""
+    with fresh() as bench:
+        bench.subscribe(f"http://127.0.0.1:{port}/")
+        with bench.archive.transaction():
+            for number in range(EVENTS):
+                bench.happen(str(number))
+        began = time.monotonic()
+        async with bench.running():
+            while bench.deliveries.next_due() is not None:  # noqa: ASYNC110 - that is what is there to ask
+                await asyncio.sleep(0.01)
+        took = time.monotonic() - began
+        assert bench.deliveries.counts()["delivered"] == EVENTS
+    await asked(port)
+    return EVENTS / took
+
+
+async def bare(port: int) -> float:
+    """Requests a second of the same client alone, signed and as many at a time."""
+    body = b'{"event_type":"update","data_type":"sleep","object_id":"1","event_time":"x","user_id":"wearer"}'
+    left = iter(range(EVENTS))
+
+    async def work() -> None:
+        async with httpcore2.AsyncConnectionPool(max_connections=1) as pool:
+            for _ in left:
+                signed = [*headers("secret", body, now=time.time()).items()]
+                url = f"http://127.0.0.1:{port}/"
+                answer = await pool.request("POST", url, headers=signed, content=body)
+                assert answer.status == 200
+
+    began = time.monotonic()
+    await asyncio.gather(*(work() for _ in range(EACH)))
+    took = time.monotonic() - began
+    await asked(port)
+    return EVENTS / took
+
+
+def p99(values: list[float]) -> float:
+    return quantiles(values, n=100)[-1]
+
+
+def main(rounds: int = 5) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {0})
+    with receivers() as ports:
+        speeds = [(asyncio.run(ours(ports["live"])), asyncio.run(bare(ports["live"]))) for _ in range(rounds)]
+        print(f"Delivery, {EVENTS} events to one receiver, {EACH} at a time")
+        rate = median(one for one, _ in speeds)
+        line(f"events a second ({rate:.0f}), over the bare client", [a / b for a, b in speeds], "")
+        print(f"Latency of a live receiver beside a dead one, over its latency alone; {RATE} events a second")
+        taken = beside(ports, rounds)
+        for name, figure, goal in (("median", median, "at most 1.05"), ("p99", p99, "")):
+            alone = [figure(values) for values in taken[""]]
+            for dead in DEAD:
+                ratios = [figure(one) / was for one, was in zip(taken[dead], alone, strict=True)]
+                line(f"{dead}: {name} (alone {median(alone) * 1e3:.2f} ms)", ratios, goal)
+
+
+async def receive() -> None:
+    """The receivers: one answers at once, one never, one that it is broken."""
+    seen: dict[str, float] = {}
+
+    async def live(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: bytes = b"200"
+    ) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                if head.startswith(b"GET /list"):
+                    writer.write(json.dumps(seen).encode() + b"\n")
+                    seen.clear()
+                    continue
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+                event: Any = json.loads(await reader.readexactly(length))
+                if status == b"200":
+                    seen[event["object_id"]] = time.monotonic()
+                writer.write(b"HTTP/1.1 " + status + b" X\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async def failing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await live(reader, writer, b"500")
+
+    async def hanging(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    ports: dict[str, int] = {}
+    for name, handle in (("live", live), ("failing", failing), ("hanging", hanging)):
+        server = await asyncio.start_server(handle, "0.0.0.0", 0, backlog=256)
+        ports[name] = server.sockets[0].getsockname()[1]
+    print(json.dumps(ports), flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["receivers"]:
+        asyncio.run(receive())
+    else:
+        main()

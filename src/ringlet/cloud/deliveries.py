@@ -1,0 +1,334 @@
+"""What is to be delivered, and what came of it: claims, attempts, retries and replays. No HTTP here.
+
+    waiting -> claimed by a sender -> an attempt -> delivered
+                                                 -> waiting again, until it has had its retries -> failed
+                                                 -> its subscription is gone (410), and all that waited for it
+
+Rules of this file:
+* A claim is a lease: it ends by itself, so that what a killed sender held is delivered by another. Every
+  claim has a number of its own, the fence; only who claimed last may say what came of it.
+* What came of an attempt and what follows from it are one transaction.
+* What is due is found subscription by subscription, each by one look into an index: a backlog costs nothing.
+* Due times are on the cloud's clock; leases and attempts are in real time, see `outbox`.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias
+
+from ..archive import Archive
+from ..archive.database import Row
+from ..webhooks import EventType
+from ..windows import MILLISECOND
+from . import outbox
+from .clock import Clock
+from .subscriptions import Subscriptions
+from .tables import Tables
+
+State: TypeAlias = Literal["waiting", "delivered", "failed"]
+STATES: tuple[State, ...] = ("waiting", "delivered", "failed")
+
+RETRIES: tuple[timedelta, ...] = tuple(
+    timedelta(seconds=seconds) for seconds in (10, 30, 60, 120, 240, 360, 480, 600, 720, 900)
+)
+"""How long after each failure the next attempt is due. Oura documents ten retries over about an hour; how it
+spreads them is not published. These make 58 minutes and 40 seconds."""
+JITTER = 0.2
+"""What part of a delay chance adds or takes, so that those who failed together do not come back together."""
+LONGEST_RETRY_AFTER = 3600.0
+"""Seconds; who asks to be left alone for longer is asked again after these."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A living subscription with something to deliver now."""
+
+    subscription_id: str
+    client_id: str
+    callback_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """A delivery that is this sender's until its lease ends."""
+
+    id: int
+    fence: int
+    attempts: int
+    """Those before, since it was first due or replayed."""
+    to: Ready
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One request, and what came of it. `began_at` is real epoch milliseconds, `took` milliseconds."""
+
+    delivery_id: int
+    number: int = 0
+    """Counted by the archive, from 1; it goes on when a delivery is replayed."""
+    callback_url: str
+    timestamp: str
+    signature: str
+    """What its headers said."""
+    began_at: int
+    took: int
+    status: int | None
+    """None where no whole answer came; `reason` says why."""
+    reason: str
+    response: bytes
+    """The beginning of the answer's body."""
+
+    @property
+    def good(self) -> bool:
+        """Oura's documents: a status in the ranges 2xx and 3xx, within ten seconds."""
+        return self.status is not None and 200 <= self.status < 400
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a sender has to say about what it claimed."""
+
+    claimed: Claimed
+    attempt: Attempt
+    retry_after: float = 0.0
+    """Seconds that the receiver asked to be left alone (429, 503)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """An event on its way to one subscription. Instants are epoch milliseconds on the cloud's clock."""
+
+    id: int
+    event_seq: int
+    subscription_id: str
+    client_id: str
+    callback_url: str
+    event_type: EventType
+    data_type: str
+    at: int
+    """When it happened."""
+    body: bytes
+    state: State
+    attempts: int
+    """Since it was first due, or replayed."""
+    due_at: int | None
+    """When the next attempt is; None when there is none."""
+
+
+_SHOWN = (
+    "SELECT d.id, d.event_seq, d.subscription_id, s.client_id, s.callback_url, e.event_type, e.data_type,"
+    " e.at, e.body, d.state, d.attempts, d.due_at FROM webhook_deliveries d"
+    " JOIN webhook_events e ON e.seq = d.event_seq"
+    " JOIN webhook_subscriptions s ON s.id = d.subscription_id"
+)
+_TRIED = "delivery_id, number, callback_url, timestamp, signature, began_at, took, status, reason, response"
+
+
+class Deliveries(Tables):
+    """All deliveries, in the archive's database."""
+
+    SCHEMA = outbox.SCHEMA
+
+    def __init__(
+        self,
+        archive: Archive,
+        clock: Clock,
+        subscriptions: Subscriptions,
+        retries: Sequence[timedelta] = RETRIES,
+    ) -> None:
+        super().__init__(archive, clock)
+        self.subscriptions = subscriptions
+        self.retries = retries
+
+    # --- for senders ---
+
+    def ready(self) -> list[Ready]:
+        """The living subscriptions with something that is due and that nobody has claimed."""
+        now = self.clock.ms()
+        # A scalar subquery, because planners make of EXISTS a join, and of a join a walk through the backlog.
+        rows = self.db.all(
+            "SELECT s.id, s.client_id, s.callback_url FROM webhook_subscriptions s"
+            " WHERE s.ended_at IS NULL AND s.expires_at > ? AND (SELECT d.id FROM webhook_deliveries d"
+            " WHERE d.subscription_id = s.id AND d.due_at <= ? AND d.leased_until <= ?"
+            " ORDER BY d.due_at, d.id LIMIT 1) IS NOT NULL",
+            (now, now, _real_ms()),
+        )
+        return [Ready(*row) for row in rows]
+
+    def claim(self, wants: Iterable[tuple[Ready, int]], lease: timedelta) -> list[Claimed]:
+        """Up to a number of deliveries of each of these subscriptions, those due first before others."""
+        claimed: list[Claimed] = []
+        with self.archive.transaction():
+            self.db.hold("webhook deliveries")  # two senders would want the same ones
+            for ready, most in wants:
+                now = _real_ms()
+                rows = self.db.all(
+                    "UPDATE webhook_deliveries SET fence = fence + 1, leased_until = ? WHERE id IN"
+                    " (SELECT id FROM webhook_deliveries WHERE subscription_id = ? AND due_at <= ?"
+                    " AND leased_until <= ? ORDER BY due_at, id LIMIT ?)"
+                    " RETURNING id, fence, attempts, (SELECT body FROM webhook_events WHERE seq = event_seq)",
+                    (now + lease // MILLISECOND, ready.subscription_id, self.clock.ms(), now, most),
+                )
+                claimed += [
+                    Claimed(id=id, fence=fence, attempts=attempts, to=ready, body=body)
+                    for id, fence, attempts, body in sorted(rows)
+                ]
+        return claimed
+
+    def finish(self, outcomes: Sequence[Outcome]) -> None:
+        """Write down what came of attempts, and what follows; nothing about what others have claimed since.
+
+        Doing it again changes nothing: whoever lost the answer to a commit may.
+        """
+        if not outcomes:
+            return
+        with self.archive.transaction():
+            self.db.hold("webhook deliveries")
+            self.db.many(
+                f"INSERT INTO webhook_attempts ({_TRIED}) SELECT d.id, (SELECT coalesce(max(number), 0) + 1"
+                " FROM webhook_attempts WHERE delivery_id = d.id), ?, ?, ?, ?, ?, ?, ?, ?"
+                " FROM webhook_deliveries d WHERE d.id = ? AND d.fence = ?",
+                [_tried(one) for one in outcomes],
+            )
+            self.db.many(
+                "UPDATE webhook_deliveries SET state = ?, due_at = ?, attempts = ?, leased_until = 0,"
+                " fence = fence + 1 WHERE id = ? AND fence = ?",
+                [
+                    (*self._follows(one), one.claimed.attempts + 1, one.claimed.id, one.claimed.fence)
+                    for one in outcomes
+                ],
+            )
+            for id in {one.claimed.to.subscription_id for one in outcomes if one.attempt.status == 410}:
+                self.subscriptions.end(id, "gone")
+
+    def release(self, claims: Iterable[Claimed]) -> None:
+        """Give back what was claimed and not tried, for others to claim at once."""
+        self.db.many(
+            "UPDATE webhook_deliveries SET leased_until = 0, fence = fence + 1 WHERE id = ? AND fence = ?",
+            [(one.id, one.fence) for one in claims],
+        )
+
+    def next_due(self) -> int | None:
+        """When the next attempt is due, claimed or not: epoch milliseconds on the cloud's clock."""
+        row = self.db.one(
+            "SELECT min((SELECT d.due_at FROM webhook_deliveries d WHERE d.subscription_id = s.id"
+            " AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1)) FROM webhook_subscriptions s"
+            " WHERE s.ended_at IS NULL AND s.expires_at > ?",
+            (self.clock.ms(),),
+        )
+        return row[0] if row else None
+
+    def due(self, now: int | None = None) -> bool:
+        """Whether anything is due by an instant (default: by now) and not through yet, claimed or not."""
+        soonest = self.next_due()
+        return soonest is not None and soonest <= (self.clock.ms() if now is None else now)
+
+    def _follows(self, outcome: Outcome) -> tuple[State, int | None]:
+        """What a delivery is after an attempt, and when the next is due."""
+        attempt, before = outcome.attempt, outcome.claimed.attempts
+        if attempt.good:
+            return "delivered", None
+        if attempt.status == 410 or before >= len(self.retries):
+            return "failed", None
+        delay = self.retries[before] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+        asked = timedelta(seconds=min(outcome.retry_after, LONGEST_RETRY_AFTER))
+        return "waiting", self.clock.ms() + max(delay, asked) // MILLISECOND
+
+    # --- sending again ---
+
+    def replay_one(self, id: int) -> bool:
+        """Deliver one again, now and with all retries; whether there is one, with a living subscription."""
+        return bool(self._replay(None, "id = ?", id))
+
+    def replay_range(self, client_id: str | None, first_ms: int, last_ms: int) -> int:
+        """Deliver what happened in [first, last] again; how many those are."""
+        events = "event_seq IN (SELECT seq FROM webhook_events WHERE at BETWEEN ? AND ?)"
+        return self._replay(client_id, events, first_ms, last_ms)
+
+    def replay_failed(self, client_id: str | None) -> int:
+        """Deliver all that failed for good again; how many those are."""
+        return self._replay(client_id, "state = 'failed'")
+
+    def _replay(self, client_id: str | None, which: str, *values: object) -> int:
+        # What is under way keeps its lease: it is tried again when that attempt has failed.
+        now = self.clock.ms()
+        whose, mine = ("", ()) if client_id is None else (" AND client_id = ?", (client_id,))
+        return self.db.execute(
+            "UPDATE webhook_deliveries SET state = 'waiting', due_at = ?, attempts = 0"
+            f" WHERE {which} AND subscription_id IN (SELECT id FROM webhook_subscriptions"
+            f" WHERE ended_at IS NULL AND expires_at > ?{whose})",
+            (now, *values, now, *mine),
+        )
+
+    # --- looking ---
+
+    def get(self, id: int) -> Delivery | None:
+        """One delivery."""
+        row = self.db.one(f"{_SHOWN} WHERE d.id = ?", (id,))
+        return _delivery(row) if row else None
+
+    def list(
+        self,
+        client_id: str | None = None,
+        subscription_id: str | None = None,
+        state: State | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[Delivery]:
+        """Deliveries, newest first: those before an id, of whom and in the state that is named."""
+        given = {
+            "s.client_id = ?": client_id,
+            "d.subscription_id = ?": subscription_id,
+            "d.state = ?": state,
+            "d.id < ?": before,
+        }
+        asked = {condition: value for condition, value in given.items() if value is not None}
+        where = f" WHERE {' AND '.join(asked)}" if asked else ""
+        rows = self.db.all(f"{_SHOWN}{where} ORDER BY d.id DESC LIMIT ?", (*asked.values(), limit))
+        return [_delivery(row) for row in rows]
+
+    def attempts(self, delivery_id: int) -> Sequence[Attempt]:
+        """All attempts of a delivery, oldest first."""
+        rows = self.db.all(
+            f"SELECT {_TRIED} FROM webhook_attempts WHERE delivery_id = ? ORDER BY number", (delivery_id,)
+        )
+        return [Attempt(**dict(zip(_TRIED.split(", "), row, strict=True))) for row in rows]
+
+    def counts(self) -> dict[State, int]:
+        """How many there are in each state; this looks at all of them."""
+        found = self.db.all("SELECT state, count(*) FROM webhook_deliveries GROUP BY state")
+        return dict.fromkeys(STATES, 0) | dict(found)
+
+
+def _tried(outcome: Outcome) -> tuple[Any, ...]:
+    one = outcome.attempt
+    said = one.callback_url, one.timestamp, one.signature, one.began_at, one.took, one.status, one.reason
+    return *said, one.response, outcome.claimed.id, outcome.claimed.fence
+
+
+def _delivery(row: Row) -> Delivery:
+    id, seq, subscription, client, url, event_type, data_type, at, body, state, attempts, due = row
+    return Delivery(
+        id=id,
+        event_seq=seq,
+        subscription_id=subscription,
+        client_id=client,
+        callback_url=url,
+        event_type=event_type,
+        data_type=data_type,
+        at=at,
+        body=body,
+        state=state,
+        attempts=attempts,
+        due_at=due,
+    )
+
+
+def _real_ms() -> int:
+    return time.time_ns() // 1_000_000

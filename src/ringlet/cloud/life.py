@@ -1,0 +1,235 @@
+"""The made-up wearer of a cloud, who lives on with its clock.
+
+What the person has lived up to an instant is in the archive; what happens after it is written as it happens:
+each version of a document, each deletion and all samples, with the instant at which the cloud came to know.
+Their events are logged with that instant, and are due `LATENCY` after it.
+
+Rules of this file:
+* Documents, samples and the note of how far they reach are one transaction, a day of life at most: killed in
+  between, the next start goes on without doubling or losing anything.
+* Nobody is told of what was there from the beginning.
+* Between two pieces other requests are answered: a year of life takes some seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import groupby
+
+import msgspec
+
+from ..archive import Archive, Counts
+from ..catalog import TYPES
+from ..errors import ArchiveError
+from ..kinds import Documents, Inventory, Samples
+from ..models import PersonalInfo
+from ..person import Person
+from ..windows import from_ms, to_ms
+from .clock import Clock
+from .outbox import Outbox
+
+DAY = timedelta(days=1)
+BLOCK = timedelta(days=30)
+"""How much of the past settles in at once."""
+REST = 60.0
+"""Seconds between two looks at the clock, where nobody moves it."""
+TURN = 0.002
+"""Seconds for others between two days: a request takes several turns of the loop, not one."""
+TRIES = 50
+PAUSE = 0.1
+"""How often, and after how many seconds, an archive is asked again that somebody else is writing to."""
+
+
+@dataclass(frozen=True)
+class Lived:
+    """What happened in a stretch of life, in documents."""
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+    def __add__(self, other: Lived) -> Lived:
+        return Lived(self.created + other.created, self.updated + other.updated, self.deleted + other.deleted)
+
+    @property
+    def events(self) -> int:
+        """How many of them webhooks tell of: all."""
+        return self.created + self.updated + self.deleted
+
+
+class _Held(msgspec.Struct, frozen=True):
+    """How much of a life an archive holds."""
+
+    dialect: str
+    first: date
+    until: int
+    """Everything up to and including this instant, epoch milliseconds on the cloud's clock."""
+
+
+class Life:
+    """The life of one simulated person, in an archive.
+
+    `person` must be the same at every start, or it is another life.
+    """
+
+    def __init__(self, archive: Archive, clock: Clock, outbox: Outbox, person: Person, user: int) -> None:
+        self.archive = archive
+        self.clock = clock
+        self.outbox = outbox
+        self.person = person
+        self.user = user
+        self._setting = f"life of {user}"
+        self._alone = asyncio.Lock()
+
+    @classmethod
+    def of(cls, archive: Archive, clock: Clock, outbox: Outbox, person: Person) -> Life:
+        """The life of a person, who is made a user of the archive by the name that the API has for them."""
+        me = msgspec.json.decode(person.personal_info(), type=PersonalInfo)
+        return cls(archive, clock, outbox, person, archive.user(me.id))
+
+    # The past
+
+    def settle_in(self, days: int, progress: Callable[[int, int], None] | None = None) -> Lived:
+        """Let the archive hold the last `days` days, and what happened since it was last looked after.
+
+        The past is told to nobody; what happened while the cloud was away is told as if it had been there.
+        """
+        now = self.clock.now()
+        held = self._held()
+        first = now.date() - timedelta(days=days - 1)
+        if held is None or held.dialect != self.person.dialect:
+            known, last = now, now.date() + DAY  # tomorrow is already today somewhere east of Greenwich
+        else:
+            known, last = from_ms(held.until), held.first - DAY
+            first = min(first, held.first)
+        with self._quietly():
+            self._settle(first, last, known, progress)
+        with self.archive.transaction():
+            self._hold(_Held(self.person.dialect, first, to_ms(known)))
+        return self.catch_up()
+
+    def _settle(
+        self, first: date, last: date, known: datetime, progress: Callable[[int, int], None] | None
+    ) -> None:
+        """Put in the days first..last, as the cloud shows them at `known`."""
+        seen_at, start, done = to_ms(known), first, 0
+        while start <= last:
+            stop = min(last, start + BLOCK - DAY)
+            with self.archive.transaction():
+                for kind in TYPES.values():
+                    if isinstance(kind, Documents):
+                        items = self.person.documents(kind.name, start, stop, now=known)
+                        data = b"[%s]" % b",".join(item.body for item in items)
+                        self.archive.put(self.user, kind, data, seen_at=seen_at)
+                    elif isinstance(kind, Samples):
+                        rows = self.person.samples(kind.name, start, stop, now=known)
+                        page = b"[%s]" % b",".join(row for _, row in rows)
+                        self.archive.put_samples(self.user, kind, [page], seen_at=seen_at)
+            done += (stop - start).days + 1
+            if progress:
+                progress(done, (last - first).days + 1)
+            start = stop + DAY
+        with self.archive.transaction():
+            for kind in TYPES.values():
+                if isinstance(kind, Inventory):
+                    items = self.person.documents(kind.name, first, max(last, known.date()), now=known)
+                    data = b"[%s]" % b",".join(item.body for item in items)
+                    self.archive.put(self.user, kind, data, seen_at=seen_at)
+            info = self.person.personal_info()
+            self.archive.put(self.user, TYPES["personal_info"], info, seen_at=seen_at)
+
+    @contextlib.contextmanager
+    def _quietly(self) -> Generator[None]:
+        observer, self.archive.observer = self.archive.observer, None
+        try:
+            yield
+        finally:
+            self.archive.observer = observer
+
+    # The present
+
+    def catch_up(self) -> Lived:
+        """Live on up to the clock's time; what happened on the way. Raises ArchiveError."""
+        return sum(self._pieces(), Lived())
+
+    async def live_on(self) -> Lived:
+        """The same, letting others have a turn between two days, and waiting for others who write.
+
+        Raises ArchiveError where they do not come to an end.
+        """
+        async with self._alone:
+            lived, refused = Lived(), 0
+            now = to_ms(self.clock.now())  # a clock that runs on is never caught up with
+            while True:
+                try:
+                    piece = next(self._pieces(now), None)
+                except ArchiveError:
+                    refused += 1
+                    if refused > TRIES:
+                        raise
+                    await asyncio.sleep(PAUSE)
+                    continue
+                if piece is None:
+                    return lived
+                lived += piece
+                await asyncio.sleep(TURN)
+
+    async def run(self) -> None:
+        """Live on with the clock, until cancelled."""
+        while True:
+            with contextlib.suppress(ArchiveError):  # somebody else goes on writing: later, then
+                await self.live_on()
+            await asyncio.sleep(REST)
+
+    def _pieces(self, now: int | None = None) -> Iterator[Lived]:
+        """Day by day from where the archive has got to, each kept when it is yielded."""
+        now = to_ms(self.clock.now()) if now is None else now
+        while (held := self._held()) is not None and held.until < now:
+            until = min(now, held.until + DAY // timedelta(milliseconds=1))
+            yield self._live(held, until)
+
+    def _live(self, held: _Held, until: int) -> Lived:
+        since, now = from_ms(held.until), from_ms(until)
+        with self.archive.transaction():
+            self.archive.database.hold("life", self.user)
+            if self._held() != held:
+                return Lived()  # another process over this archive has lived it meanwhile
+            lived = self._write_documents(since, now)
+            self._write_samples(since, now)
+            self._hold(_Held(held.dialect, held.first, until))
+        return lived
+
+    def _write_documents(self, since: datetime, now: datetime) -> Lived:
+        lived = Lived()
+        for at, together in groupby(self.person.happenings(since, now), lambda one: one.at):
+            with self.outbox.at(to_ms(at)):
+                for one in together:
+                    kind, seen_at = TYPES[one.name], to_ms(at)
+                    if one.body is None:
+                        gone = self.archive.delete(self.user, kind, one.id, seen_at)
+                        lived += Lived(deleted=int(gone))
+                    else:
+                        lived += _of(self.archive.put(self.user, kind, one.body, seen_at=seen_at))
+        return lived
+
+    def _write_samples(self, since: datetime, now: datetime) -> None:
+        for kind in TYPES.values():
+            if isinstance(kind, Samples):
+                rows = self.person.samples(kind.name, since.date(), now.date(), now=now)
+                new = b",".join(row for at, row in rows if at > since)
+                self.archive.put_samples(self.user, kind, [b"[%s]" % new], seen_at=to_ms(now))
+
+    def _held(self) -> _Held | None:
+        text = self.archive.setting(self._setting)
+        return None if text is None else msgspec.json.decode(text, type=_Held)
+
+    def _hold(self, held: _Held) -> None:
+        self.archive.set_setting(self._setting, msgspec.json.encode(held).decode())
+
+
+def _of(counts: Counts) -> Lived:
+    return Lived(created=counts.added, updated=counts.changed)

@@ -1,0 +1,229 @@
+"""Delivers events: claims what is due, signs it, posts it, and writes down what came of it.
+
+It does so in turns. A turn commits, in one transaction, everything that has come to an end since the last one
+and the claims of what is tried next: however many receivers there are, the disk is waited for once.
+
+Rules of this file:
+* At least once: an outcome is written before anything forgets it. Where the archive cannot take it, the next
+  turn tries again, and nothing new is claimed meanwhile.
+* A receiver that hangs or fails slows nobody else. Each has a few requests at a time, and after some failures
+  in a row one at a time with pauses between, until one goes well.
+* A signature is made for its attempt, with the real time and the key of that moment.
+* When it is told to stop it finishes what is under way, and gives back the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from .. import webhooks
+from ..errors import ArchiveError
+from ..wire import Response, seconds_until_retry
+from .applications import Applications
+from .deliveries import Attempt, Claimed, Deliveries, Outcome, Ready
+from .dial import Dialer, Exchange
+from .outbox import Outbox
+
+NO_SECRET: Final = Exchange(reason="the application has no client secret to sign with")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """How hard it tries. Seconds of real time."""
+
+    at_once: int = 256
+    """Requests under way, to whomever."""
+    each: int = 16
+    """Requests under way to one receiver: a scheme, host and port."""
+    failures: int = 5
+    """Failures of a receiver in a row, from which on it is tried one request at a time."""
+    pause: float = 0.2
+    """Between two requests to such a receiver."""
+    lease: timedelta = timedelta(seconds=60)
+    """How long a claim holds: longer than any request takes."""
+    look: float = 0.25
+    """How often to look whether others have written, or the clock was moved."""
+    backoff: float = 5.0
+    """The longest pause while the archive cannot be written."""
+    grace: float = 5.0
+    """For what is under way when it is told to stop."""
+    tidy: float = 3600.0
+    """How often to let go of what is too old to be kept."""
+
+
+@dataclass
+class Receiver:
+    """What a sender remembers of a scheme, host and port."""
+
+    under_way: int = 0
+    failures: int = 0
+    """In a row."""
+    not_before: float = 0.0
+
+
+class Sender:
+    """One sender. Any number of them may work on one archive, each in a process of its own."""
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        outbox: Outbox,
+        apps: Applications,
+        dialer: Dialer,
+        policy: Policy | None = None,
+    ) -> None:
+        self.deliveries = deliveries
+        self.outbox = outbox
+        self.apps = apps
+        self.dialer = dialer
+        self.policy = policy or Policy()
+        self._receivers: dict[str, Receiver] = {}
+        self._under_way: dict[asyncio.Task[None], Claimed] = {}
+        self._ended: list[Outcome] = []
+        """What came to an end and is not written down yet."""
+        self._signal: asyncio.Event | None = None
+        self._tidied = 0.0
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        if self._signal is not None:
+            self._signal.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        self._signal = asyncio.Event()
+        troubled = 0
+        try:
+            while True:
+                self._signal.clear()
+                try:
+                    self._turn()
+                    troubled = 0
+                except ArchiveError:  # busy, full or gone for now: nothing is lost by waiting
+                    troubled += 1
+                    await asyncio.sleep(min(self.policy.look * 2 ** min(troubled, 10), self.policy.backoff))
+                    continue
+                try:
+                    async with asyncio.timeout(self.policy.look):
+                        await self._signal.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            self._signal = None
+            await self._leave()
+
+    def _turn(self) -> None:
+        """Write down what has ended, claim what is next, and set it going."""
+        wants = list(self._shares(self.deliveries.ready()))
+        if self._ended or wants:
+            written = len(self._ended)
+            with self.deliveries.archive.transaction():
+                self.deliveries.finish(self._ended)
+                keys = {client: self.apps.signing_key(client) for client in {to.client_id for to, _ in wants}}
+                claims = self.deliveries.claim(wants, self.policy.lease)
+            del self._ended[:written]
+            for claimed in claims:
+                self._begin(claimed, keys[claimed.to.client_id])
+        if time.monotonic() - self._tidied > self.policy.tidy:
+            self._tidied = time.monotonic()
+            self.outbox.forget()
+
+    def _shares(self, ready: list[Ready]) -> Iterator[tuple[Ready, int]]:
+        """How many more requests each of these subscriptions gets now."""
+        room = self.policy.at_once - len(self._under_way)
+        random.shuffle(ready)  # nobody is always the last
+        for place, subscriptions in _by_receiver(ready).items():
+            left = min(room, self._room(self._receivers.setdefault(place, Receiver())))
+            room -= left
+            for others, one in zip(range(len(subscriptions), 0, -1), subscriptions, strict=True):
+                share = -(-left // others)
+                left -= share
+                if share > 0:
+                    yield one, share
+
+    def _room(self, receiver: Receiver) -> int:
+        if receiver.failures < self.policy.failures:
+            return self.policy.each - receiver.under_way
+        return int(not receiver.under_way and time.monotonic() >= receiver.not_before)
+
+    def _begin(self, claimed: Claimed, key: bytes | None) -> None:
+        receiver = self._receivers[place_of(claimed.to.callback_url)]
+        receiver.under_way += 1
+        self._under_way[asyncio.create_task(self._deliver(claimed, key, receiver))] = claimed
+
+    async def _deliver(self, claimed: Claimed, key: bytes | None, receiver: Receiver) -> None:
+        began = time.time()
+        signed: Mapping[str, str] = {}
+        exchange = NO_SECRET
+        try:
+            if key is not None:
+                signed = webhooks.headers(key, claimed.body, now=began)
+                exchange = await self.dialer.send("POST", claimed.to.callback_url, signed, claimed.body)
+        finally:
+            receiver.under_way -= 1
+            task = asyncio.current_task()
+            assert task
+            del self._under_way[task]
+        outcome = _outcome(claimed, signed, began, exchange)
+        self._ended.append(outcome)
+        receiver.failures = 0 if outcome.attempt.good else receiver.failures + 1
+        if receiver.failures < self.policy.failures:
+            self.wake()
+        else:  # what came of it can wait for its next request: one commit for both
+            receiver.not_before = time.monotonic() + self.policy.pause
+            asyncio.get_running_loop().call_later(self.policy.pause, self.wake)
+
+    async def _leave(self) -> None:
+        """Let what is under way come to its end, for a while; write it down, and give back the rest."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=self.policy.grace)
+        cut_off = dict(self._under_way)
+        for task in cut_off:
+            task.cancel()
+        await asyncio.gather(*cut_off, return_exceptions=True)
+        for _ in range(20):
+            try:
+                with self.deliveries.archive.transaction():
+                    self.deliveries.finish(self._ended)
+                    self.deliveries.release(cut_off.values())
+                return
+            except ArchiveError:  # the leases end in any case
+                await asyncio.sleep(0.1)
+
+
+def place_of(url: str) -> str:
+    """The scheme, host and port of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _by_receiver(ready: list[Ready]) -> dict[str, list[Ready]]:
+    grouped: dict[str, list[Ready]] = {}
+    for one in ready:
+        grouped.setdefault(place_of(one.callback_url), []).append(one)
+    return grouped
+
+
+def _outcome(claimed: Claimed, signed: Mapping[str, str], began: float, exchange: Exchange) -> Outcome:
+    attempt = Attempt(
+        delivery_id=claimed.id,
+        callback_url=claimed.to.callback_url,
+        timestamp=signed.get("x-oura-timestamp", ""),
+        signature=signed.get("x-oura-signature", ""),
+        began_at=int(began * 1000),
+        took=round(exchange.took * 1000),
+        status=exchange.status,
+        reason=exchange.reason,
+        response=exchange.body,
+    )
+    asked = None
+    if exchange.status in (429, 503):
+        asked = seconds_until_retry(Response(exchange.status, headers=exchange.headers))
+    return Outcome(claimed, attempt, asked or 0.0)

@@ -1,0 +1,94 @@
+"""A post office: an archive with one wearer, applications that subscribe, and a sender."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from ringlet.archive import Archive
+from ringlet.cloud.clock import Clock
+from ringlet.cloud.deliveries import RETRIES, Claimed, Deliveries
+from ringlet.cloud.dial import Dialer
+from ringlet.cloud.grants import Grants
+from ringlet.cloud.guard import Callbacks
+from ringlet.cloud.limits import Limits
+from ringlet.cloud.outbox import Outbox
+from ringlet.cloud.sender import Policy, Sender
+from ringlet.cloud.subscriptions import Subscribed, Subscriptions
+from ringlet.oauth import SCOPES
+from ringlet.webhooks import EventType
+
+LEASE = timedelta(seconds=30)
+
+
+class Office:
+    """Rooms of a cloud around one archive."""
+
+    def __init__(
+        self, archive: Archive, clock: Clock | None = None, *, retries: Sequence[timedelta] = RETRIES
+    ) -> None:
+        self.archive = archive
+        self.clock = clock or Clock()
+        self.grants = Grants(archive, self.clock, Limits(), "live")
+        self.apps = self.grants.apps
+        self.subscriptions = Subscriptions(archive, self.clock)
+        self.outbox = Outbox(archive, self.clock)
+        self.deliveries = Deliveries(archive, self.clock, self.subscriptions, retries)
+        self.user = archive.user("wearer")
+        self.numbers = count(1)
+
+    def app(self) -> tuple[str, str]:
+        """An application that the wearer is connected with: its id and secret."""
+        client_id, secret = self.apps.register("Office", [])
+        self.grants.issue(client_id, self.user, SCOPES)
+        return client_id, secret or ""
+
+    def subscribe(
+        self, url: str, data_type: str = "sleep", event_type: EventType = "update", client_id: str = ""
+    ) -> Subscribed:
+        return self.subscriptions.create(client_id or self.app()[0], url, event_type, data_type)
+
+    def happen(self, events: int = 1, data_type: str = "sleep", **when: Any) -> list[str]:
+        """Events, each of a document of its own: their object ids."""
+        ids = [f"object-{next(self.numbers)}" for _ in range(events)]
+        with self.archive.transaction():
+            for id in ids:
+                self.outbox.record(self.user, "update", data_type, id, **when)
+        return ids
+
+    def claim(self, most: int = 100, lease: timedelta = LEASE) -> list[Claimed]:
+        """All that is ready, up to so many for each subscription."""
+        return self.deliveries.claim([(one, most) for one in self.deliveries.ready()], lease)
+
+    def sender(self, policy: Policy | None = None, *, deadline: float = 1.0) -> Sender:
+        dialer = Dialer(Callbacks("dev"), deadline=deadline)
+        sender = Sender(self.deliveries, self.outbox, self.apps, dialer, policy)
+        self.outbox.wake = sender.wake
+        return sender
+
+
+@asynccontextmanager
+async def running(*senders: Sender) -> AsyncIterator[None]:
+    """While this lasts, they deliver."""
+    tasks = [asyncio.create_task(sender.run()) for sender in senders]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        for sender in senders:
+            await sender.dialer.close()
+
+
+async def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until something is true."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - what is waited for happens in other processes, too
+            await asyncio.sleep(0.005)

@@ -1,0 +1,99 @@
+"""Two senders on one archive, killed at any moment: what `test_storm` starts.
+
+    senders.py ARCHIVE KILLS SECONDS
+
+Kills one of its two children KILLS times, some SECONDS apart, and starts another in its place; then lets them
+work until it is told to stop by its stdin. Prints what memory they took: bytes at first, and at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import select
+import signal
+import sys
+import time
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from ringlet.archive import Archive
+from ringlet.cloud.applications import Applications
+from ringlet.cloud.clock import Clock
+from ringlet.cloud.deliveries import Deliveries
+from ringlet.cloud.dial import Dialer
+from ringlet.cloud.guard import Callbacks
+from ringlet.cloud.outbox import Outbox
+from ringlet.cloud.sender import Policy, Sender
+from ringlet.cloud.subscriptions import Subscriptions
+
+DEADLINE = 1.0
+RETRIES = [timedelta(milliseconds=300)] * 10
+POLICY = Policy(lease=timedelta(seconds=3), pause=0.02, backoff=0.2)
+
+
+async def send(place: str) -> None:
+    loop, this = asyncio.get_running_loop(), asyncio.current_task()
+    assert this
+    loop.add_signal_handler(signal.SIGTERM, this.cancel)
+    clock = Clock()
+    with Archive.open(place) as archive:
+        deliveries = Deliveries(archive, clock, Subscriptions(archive, clock), RETRIES)
+        outbox, apps = Outbox(archive, clock), Applications(archive, clock)
+        archive.wait_at_most(0.25)  # as a cloud does, once its rooms are there
+        dialer = Dialer(Callbacks("dev"), deadline=DEADLINE)
+        try:
+            await Sender(deliveries, outbox, apps, dialer, POLICY).run()
+        finally:
+            await dialer.close()
+
+
+def fork(place: str) -> int:
+    child = os.fork()
+    if child == 0:
+        random.seed()
+        try:
+            with suppress(asyncio.CancelledError):
+                asyncio.run(send(place))
+            os._exit(0)
+        except BaseException as odd:
+            sys.stderr.write(f"a sender ended: {odd!r}\n")
+            sys.stderr.flush()
+        finally:
+            os._exit(1)
+    return child
+
+
+def memory(child: int) -> int:
+    """Bytes that a process has in memory of its own."""
+    pages = int(Path(f"/proc/{child}/statm").read_text().split()[1]) if Path("/proc").exists() else 0
+    return pages * os.sysconf("SC_PAGESIZE")
+
+
+def main(place: str, kills: int, seconds: float) -> None:
+    children = [fork(place), fork(place)]
+    time.sleep(0.5)
+    first = most = max(map(memory, children))
+    next_kill = time.monotonic()
+    while kills or not select.select([sys.stdin], [], [], 0)[0]:
+        time.sleep(0.02)
+        most = max(most, *map(memory, children))
+        if kills and time.monotonic() >= next_kill:
+            victim = children.pop(random.randrange(2))
+            os.kill(victim, signal.SIGKILL)
+            os.waitpid(victim, 0)
+            children.append(fork(place))
+            kills -= 1
+            next_kill = time.monotonic() + random.uniform(0, 2 * seconds)
+    ends = []
+    for child in children:
+        os.kill(child, signal.SIGTERM)
+        ends.append(os.waitpid(child, 0)[1])
+    sys.stdout.write(json.dumps({"first": first, "most": most, "ends": ends}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
