@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 )
 @options.as_json
 @click.option("--fast", is_flag=True, help="Over aiohttp: less CPU for bulk work. Extra 'fast'.")
+@click.option("--webhooks", is_flag=True, help="Then keep up, by webhooks, until stopped.")
+@click.option(
+    "--public-url", metavar="URL", help="Where Oura reaches the address of --listen, with --webhooks."
+)
+@click.option(
+    "--listen", metavar="HOST:PORT", default="127.0.0.1:8767", show_default=True, help="For events."
+)
+@click.option("--take-over", is_flag=True, help="Have subscriptions that call another address call this one.")
 def sync(
     db: str | None,
     base_url: str | None,
@@ -40,19 +48,31 @@ def sync(
     connections: int | None,
     as_json: bool,
     fast: bool,
+    webhooks: bool,
+    public_url: str | None,
+    listen: str,
+    take_over: bool,
 ) -> int:
     """Fetch what is missing into the archive. Safe to stop at any time, and to run again.
 
     Exit code 3 means that some data types could not be read; the reasons stand on stderr.
+
+    With --webhooks it goes on: it subscribes to what is fetched, follows each event, polls the types that
+    have no webhook, and looks through the last days once a night. Needs the application's id and secret.
     """
     import asyncio
 
-    from . import places
+    from . import keeping, places
 
     names = _types(types)
     first = _since(since)
+    if (public_url or take_over) and not webhooks:
+        raise UsageError("--public-url and --take-over are about webhooks", cure="add --webhooks")
+    door = keeping.Door.parse(public_url, listen, take_over=take_over) if webhooks else None
     with places.for_writing(db, durable=False) as archive, _watcher(archive.path, names, as_json) as watching:
         client = _client(base_url, profile, connections, fast, watching)
+        if door:
+            return keeping.keep_up(client, archive, db, door, watching, names, first, connections)
         try:
             report = asyncio.run(_run(client, archive, names, first, connections, watching))
         except KeyboardInterrupt:

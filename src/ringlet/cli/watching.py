@@ -118,11 +118,13 @@ class Watcher(AbstractContextManager["Watcher"]):
         """Tell how it ended."""
         types = report.types.values()
         added, changed = sum(one.added for one in types), sum(one.changed for one in types)
+        deleted = sum(one.deleted for one in types)
         whole = sum(one.complete for one in types)
         took = time.monotonic() - self.began
         click.echo(
             f"{whole} of {len(types)} types complete, {screen.count(added)} added, "
-            f"{screen.count(changed)} changed, {took:.1f} s   {self.path}"
+            f"{screen.count(changed)} changed, "
+            f"{f'{screen.count(deleted)} deleted, ' if deleted else ''}{took:.1f} s   {self.path}"
         )
         if report.stopped_by is None:
             self.tell_gaps(report)
@@ -179,12 +181,13 @@ class JsonLines(Watcher):
     """One JSON object per type that has ended, and one for the run."""
 
     def type_ended(self, one: Progress) -> None:
-        _line(
+        tell(
             event="collection",
             name=one.kind.name,
             added=one.added,
             changed=one.changed,
             unchanged=one.unchanged,
+            deleted=one.deleted,
             pages=one.pages,
             **{"from": day(one) or None},
             complete=one.complete,
@@ -196,18 +199,20 @@ class JsonLines(Watcher):
         types = report.types.values()
         skipped = sum(bool(one.skipped) for one in types)
         ok = sum(one.complete for one in types)
-        _line(
+        tell(
             event="done",
             user=report.user_name,
             resumed=report.resumed,
             added=sum(one.added for one in types),
             changed=sum(one.changed for one in types),
+            deleted=sum(one.deleted for one in types),
             collections={"ok": ok, "skipped": skipped, "failed": len(types) - ok - skipped},
             exit=report.exit_code,
         )
 
 
-def _line(**fields: Any) -> None:
+def tell(**fields: Any) -> None:
+    """One line for programs."""
     click.echo(json.dumps({"v": 1} | fields))
 
 
@@ -239,4 +244,5 @@ def note(one: Progress) -> str:
     if one.windows == 0:
         return "up to date"
     changed = [f"{screen.count(one.changed)} changed"] if one.changed else []
-    return ", ".join([f"+{screen.count(one.added)}", *changed])
+    deleted = [f"{screen.count(one.deleted)} deleted"] if one.deleted else []
+    return ", ".join([f"+{screen.count(one.added)}", *changed, *deleted])

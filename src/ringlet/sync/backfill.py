@@ -6,6 +6,8 @@ Rules of this file:
 * A run that did not end is resumed by the next one within the hour, so that even the days that every run
   asks for again are asked for once.
 * A day is asked for again until a run finds it settled, however long ago the last run was.
+* What the archive holds of such a day and the answer leaves out is looked up, and if it is gone, deleted.
+* How far to read is up to the server's clock, not to this machine's.
 * A type that may not be read is skipped with its reason, and one that the server does not have is no failure.
   A window that fails is told and the others go on. A dead token ends the run, and so does a network that is
   gone: each of the windows left would wait for it in vain.
@@ -15,12 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import cast
+from time import perf_counter
+from typing import Any, NamedTuple, cast
 
 from ..archive import Archive, Counts
 from ..catalog import TYPES, AnyKind
@@ -34,10 +36,12 @@ from ..errors import (
     RingletError,
     ScopeMissing,
 )
-from ..kinds import Samples, decode
+from ..kinds import Documents, Inventory, Samples, decode
 from ..models import PersonalInfo
 from ..windows import from_ms, to_ms
 from .plan import FIRST_RINGS, Agenda, Window, horizon, plan, settled
+from .server_time import ServerTime
+from .vanished import left_out, look_up
 
 RESUME = timedelta(hours=1)
 NEAR = 0.03
@@ -58,6 +62,7 @@ class Progress:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+    deleted: int = 0
     oldest: int | None = None
     skipped: str = ""
     """Why this type is not read at all; empty while it is."""
@@ -92,7 +97,9 @@ class Backfill:
     """One run of `ringlet sync`.
 
     `connections` is how many windows are fetched at once, and so how many are begun again after a `kill -9`;
-    None decides by how long the first answer takes.
+    None decides by how long the first answer takes. `now` is the server's time, and told by its first answer
+    unless it is given; `time` is who keeps it. Without `resume` a run that did not end is not gone on with:
+    the last days are read again, with what has changed since.
     """
 
     def __init__(
@@ -104,6 +111,8 @@ class Backfill:
         since: date = FIRST_RINGS,
         connections: int | None = None,
         now: datetime | None = None,
+        time: ServerTime | None = None,
+        resume: bool = True,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self.client = client
@@ -111,15 +120,19 @@ class Backfill:
         self.kinds = [TYPES[name] for name in types]
         self.since = since
         self.connections = connections
-        self.now = now or datetime.now(UTC)
+        self.time = time or ServerTime()
+        self.resume = resume
+        self._given = now
+        self.now = now or self.time.now()
         self.on_progress = on_progress
         self._me: tuple[int, list[bytes]] = 0, []
 
     async def run(self) -> Report:
         """Fetch all that is missing. Raises what stops it before the first window."""
-        began = time.perf_counter()
-        self._me = to_ms(datetime.now(UTC)), await self.client.run(ME.raw(bytes))
-        connections = self.connections or (1 if time.perf_counter() - began < NEAR else AFAR)
+        began = perf_counter()
+        self._me = _now_ms(), await self.client.run(self.time.heard(ME.raw(bytes)))
+        self.now = self._given or self.time.now()
+        connections = self.connections or (1 if perf_counter() - began < NEAR else AFAR)
         me = decode(self._me[1][0], PersonalInfo)
         user = self.archive.user(me.id)
         resumed = self._begin(user)
@@ -142,7 +155,8 @@ class Backfill:
         """Take up an interrupted run, or begin a new one that reads the last days again."""
         last = self.archive.setting(f"sync.{user}.begun")
         begun = datetime.fromisoformat(last) if last else self.now
-        if self.archive.setting(f"sync.{user}.unfinished") and self.now - begun < RESUME:
+        unfinished = self.archive.setting(f"sync.{user}.unfinished") is not None
+        if self.resume and unfinished and self.now - begun < RESUME:
             self.now = begun
             return True
         with self.archive.transaction():
@@ -181,28 +195,57 @@ class Backfill:
             self.on_progress(progress)
 
     async def _fetch(self, user: int, window: Window, progress: Progress) -> None:
-        kind, asked_at = window.kind, to_ms(datetime.now(UTC))
-        if isinstance(kind, Samples):
-            # Each page is packed while the others are on their way: packed all at the end, they would hold up
-            # everybody else's next request.
-            rows = await self.client.run(kind.raw(partial(self.archive.pack, kind), **window.params))
-            count = len(rows)
-            with self.archive.transaction():
-                counts = self.archive.put_samples(user, kind, rows, seen_at=asked_at)
-                self.archive.finish(user, kind.name, window.start, window.end, counts, count, asked_at)
-        else:
-            if kind is ME:
-                asked_at, pages = self._me
-            else:
-                pages = await self.client.run(kind.raw(bytes, **window.params))
-            count, counts = len(pages), Counts()
-            with self.archive.transaction():
-                for page in pages:
-                    counts += self.archive.put(user, kind, page, seen_at=asked_at)
-                self.archive.finish(user, kind.name, window.start, window.end, counts, count, asked_at)
+        fetch = self._fetch_samples if isinstance(window.kind, Samples) else self._fetch_documents
+        fetched = await fetch(user, window)
         progress.done += 1
-        progress.pages += count
-        progress.added += counts.added
-        progress.changed += counts.changed
-        progress.unchanged += counts.unchanged
+        progress.pages += fetched.pages
+        progress.added += fetched.counts.added
+        progress.changed += fetched.counts.changed
+        progress.unchanged += fetched.counts.unchanged
+        progress.deleted += fetched.deleted
         progress.oldest = min(window.start, progress.oldest or window.start)
+
+    async def _fetch_samples(self, user: int, window: Window) -> _Fetched:
+        kind, asked_at = cast("Samples[Any]", window.kind), _now_ms()
+        # Each page is packed while the others are on their way: packed all at the end, they would hold up
+        # everybody else's next request.
+        rows = await self.client.run(kind.raw(partial(self.archive.pack, kind), **window.params))
+        with self.archive.transaction():
+            counts = self.archive.put_samples(user, kind, rows, seen_at=asked_at)
+            self._finish(user, window, counts, len(rows), asked_at)
+        return _Fetched(len(rows), counts)
+
+    async def _fetch_documents(self, user: int, window: Window) -> _Fetched:
+        kind, asked_at, pages = window.kind, *self._me
+        if kind is not ME:
+            asked_at, pages = _now_ms(), await self.client.run(kind.raw(bytes, **window.params))
+        looked_at, vanished = _now_ms(), dict[str, bytes | None]()
+        if isinstance(kind, Documents | Inventory):
+            missed = left_out(self.archive, user, kind, window, pages)
+            vanished = await look_up(self.client, kind, missed)
+        counts, deleted = Counts(), 0
+        with self.archive.transaction():
+            for page in pages:
+                counts += self.archive.put(user, kind, page, seen_at=asked_at)
+            for id, body in vanished.items():
+                if body is None:
+                    deleted += self.archive.delete(user, kind, id, looked_at)
+                else:
+                    counts += self.archive.put(user, kind, body, seen_at=looked_at)
+            self._finish(user, window, counts, len(pages), asked_at)
+        return _Fetched(len(pages), counts, deleted)
+
+    def _finish(self, user: int, window: Window, counts: Counts, pages: int, at: int) -> None:
+        self.archive.finish(user, window.kind.name, window.start, window.end, counts, pages, at)
+
+
+class _Fetched(NamedTuple):
+    """What a window brought."""
+
+    pages: int
+    counts: Counts
+    deleted: int = 0
+
+
+def _now_ms() -> int:
+    return to_ms(datetime.now(UTC))

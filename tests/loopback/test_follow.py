@@ -1,0 +1,293 @@
+"""Following events: in the end the archive holds what the cloud holds, whatever was told, in any order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ringlet import AsyncClient
+from ringlet.archive import Archive
+from ringlet.catalog import TYPES
+from ringlet.cloud import Clock, Cloud
+from ringlet.cloud.demo import settle_in
+from ringlet.cloud.grants import Issued
+from ringlet.errors import ConnectionLost, RingletError, TokenDead
+from ringlet.oauth import SCOPES
+from ringlet.sync.follow import AGAIN, Follow, Followed
+from ringlet.sync.inbox import Inbox
+from ringlet.webhooks import Event
+from ringlet.wire import Patience, Request, Response
+
+from .conftest import NOW, AsgiTransport
+
+SLEEP = TYPES["daily_sleep"]
+SWIFT = 2_000
+"""How much faster the inbox's time passes here."""
+
+
+@dataclass
+class Transport:
+    """To the cloud, with something that happens before a request arrives, or after it was answered."""
+
+    inner: AsgiTransport
+    before: Callable[[Request], None] = lambda _: None
+    after: Callable[[Request], None] = lambda _: None
+    asked: list[str] = field(default_factory=list)
+
+    async def send(self, request: Request) -> Response:
+        self.asked.append(request.path)
+        self.before(request)
+        response = await self.inner.send(request)
+        self.after(request)
+        return response
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class Ends:
+    """A cloud with a wearer, and an archive that follows it."""
+
+    cloud: Cloud
+    theirs: int
+    mine: Archive
+    user: int
+    name: str
+    inbox: Inbox
+    transport: Transport
+    token: str
+    began: float = field(default_factory=time.time)
+    followed: list[Followed] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)
+
+    def clock(self) -> float:
+        """Seconds since 1970; they fly."""
+        return self.began + (time.time() - self.began) * SWIFT
+
+    def tell(self, id: str, operation: str = "update", type: str = "daily_sleep", **more: Any) -> None:
+        told = {"user_id": self.name, "event_time": f"{time.time_ns()}"} | more
+        event = Event(event_type=operation, data_type=type, object_id=id, **told)
+        self.inbox.accept([event], int(self.clock() * 1000))
+
+    def change(self, id: str, score: int) -> bytes:
+        body = json.dumps({"id": id, "day": "2026-01-10", "score": score}).encode()
+        self.cloud.archive.put(self.theirs, SLEEP, body)
+        self.changed.add(id)
+        return body
+
+    def held(self, id: str) -> bytes | None:
+        return self.mine.document(self.user, SLEEP, id)
+
+    def follow(self, until: Callable[[], bool] | None = None, **more: Any) -> list[str]:
+        """Follow until nothing is left to do; what became of each piece of work."""
+        self.followed.clear()
+        asyncio.run(self._follow(until or (lambda: not self.inbox.waiting()), **more))
+        return [one.result for one in self.followed]
+
+    async def _follow(self, until: Callable[[], bool], token: str = "", **more: Any) -> None:
+        client = AsyncClient(token or self.token, transport=self.transport, patience=Patience(tries=1))
+        follow = Follow(
+            client,
+            self.mine,
+            self.name,
+            names=more.pop("names", TYPES),
+            clock=self.clock,
+            on_followed=self.followed.append,
+            **more,
+        )
+        task = asyncio.create_task(follow.run())
+        async with asyncio.timeout(10):
+            while not task.done() and not until():
+                await asyncio.sleep(0.005)
+                follow.wake()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture(scope="module")
+def _cloud() -> Iterator[tuple[Cloud, int]]:
+    with Archive.open(":memory:") as archive:
+        clock = Clock(NOW)
+        user = settle_in(archive, clock, days=3, seed=7)
+        cloud = Cloud(archive, clock=clock)
+        cloud.limits.limit = 1_000_000
+        yield cloud, user
+
+
+def grant(cloud: Cloud, user: int, *scopes: str) -> Issued:
+    client_id, _ = cloud.grants.apps.register("Following", [])
+    return cloud.grants.issue(client_id, user, scopes or SCOPES)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ends(request: pytest.FixtureRequest, tmp_path: Path, _cloud: tuple[Cloud, int]) -> Iterator[Ends]:
+    cloud, theirs = _cloud
+    postgres = request.param == "postgres"
+    place = request.getfixturevalue("postgres") if postgres else tmp_path / "mine.db"
+    with Archive.open(place) as mine:
+        name = dict(cloud.archive.users())[theirs]
+        token = grant(cloud, theirs).access_token
+        transport = Transport(AsgiTransport(cloud))
+        ends = Ends(cloud, theirs, mine, mine.user(name), name, Inbox(mine), transport, token)
+        yield ends
+        for id in ends.changed:
+            cloud.archive.delete(theirs, SLEEP, id)
+
+
+def test_one_fetch_brings_a_document_byte_for_byte_however_often_it_was_told_of(ends: Ends) -> None:
+    body = ends.change("a", 61)
+    for operation in ("create", "update", "update"):
+        ends.tell("a", operation)
+    assert ends.follow() == ["added"]
+    assert ends.held("a") == body
+    assert len(ends.transport.asked) == 1
+    ends.tell("a")
+    assert ends.follow() == ["unchanged"]
+
+
+def test_a_change_that_lands_during_its_fetch_is_fetched_too(ends: Ends) -> None:
+    ends.change("b", 61)
+    newest = []
+
+    def change_once(_: Request) -> None:
+        if not newest:
+            newest.append(ends.change("b", 62))
+            ends.tell("b")
+
+    ends.transport.after = change_once
+    ends.tell("b")
+    ends.follow()
+    assert ends.held("b") == newest[0]
+
+
+def test_a_deletion_is_a_tombstone_at_once(ends: Ends) -> None:
+    before = ends.change("c", 61)
+    ends.tell("c", "create")
+    ends.follow()
+    ends.cloud.archive.delete(ends.theirs, SLEEP, "c")
+    ends.tell("c", "delete")
+    assert ends.follow() == ["deleted"]
+    assert ends.held("c") is None
+    assert len(ends.transport.asked) == 2
+    ends.mine.put(ends.user, SLEEP, before, seen_at=int(time.time() * 1000) - 60_000)
+    assert ends.held("c") is None, "an older answer revived it"
+
+
+def test_what_is_told_of_and_not_there_is_asked_for_again_and_then_believed_gone(ends: Ends) -> None:
+    ends.change("d", 61)
+    ends.tell("d", "create")
+    ends.follow()
+    ends.cloud.archive.delete(ends.theirs, SLEEP, "d")
+    ends.tell("d", "update")
+    assert ends.follow() == ["later"] * len(AGAIN) + ["deleted"]
+    assert ends.held("d") is None
+    ends.tell("never-there", "create")
+    assert ends.follow() == ["later"] * len(AGAIN) + ["absent"]
+
+
+def test_what_comes_into_sight_late_is_not_missed(ends: Ends) -> None:
+    """Real integrations saw 404 for documents they had just been told of."""
+
+    def appear(_: Request) -> None:
+        if len(ends.transport.asked) == 3:
+            ends.change("e", 61)
+
+    ends.transport.before = appear
+    ends.tell("e", "create")
+    assert ends.follow() == ["later", "later", "added"]
+    assert ends.held("e") is not None
+
+
+def test_what_is_there_counts_more_than_what_was_told(ends: Ends) -> None:
+    """A deletion that is told of before, or instead of, what came after it."""
+    body = ends.change("f", 61)
+    ends.tell("f", "delete")
+    results = ends.follow()
+    assert results[0] == "added"
+    assert results[-1] == "unchanged"
+    assert ends.held("f") == body
+
+
+@pytest.mark.parametrize(
+    ("type", "id", "reason"),
+    [
+        ("meal", "x", "no route"),
+        ("workout", "x", "not among"),
+        ("daily_spo2", "x", "'spo2' was not granted"),
+        ("daily_sleep", "../../x", "cannot be a document id"),
+    ],
+)
+def test_what_asking_again_would_not_change_is_left_out_once_with_its_reason(
+    ends: Ends, type: str, id: str, reason: str
+) -> None:
+    token = grant(ends.cloud, ends.theirs, "personal", "daily", "workout").access_token
+    ends.tell(id, "update", type)
+    assert ends.follow(token=token, names=set(TYPES) - {"workout"}) == ["left out"]
+    assert reason in ends.followed[0].note
+
+
+def test_nothing_is_lost_while_the_cloud_is_away(ends: Ends) -> None:
+    away = iter([ConnectionLost("refused")] * 5)
+
+    def fail(_: Request) -> None:
+        if (failed := next(away, None)) is not None:
+            raise failed
+
+    bodies = {id: ends.change(id, 70) for id in ("g", "h", "i")}
+    for id in bodies:
+        ends.tell(id, "create")
+    ends.transport.before = fail
+    results = ends.follow()
+    assert sorted(results) == sorted(["later"] * 5 + ["added"] * 3)
+    assert {id: ends.held(id) for id in bodies} == bodies
+
+
+def test_others_events_stay_where_they_are(ends: Ends) -> None:
+    body = ends.change("j", 61)
+    ends.tell("j", user_id="somebody-else")
+    ends.tell("j")
+    assert ends.follow(until=lambda: ends.held("j") == body and ends.inbox.waiting() == 1) == ["added"]
+    [work] = ends.inbox.claim(int(ends.clock() * 1000), 9, 1, user_id="somebody-else")
+    assert (work.object_id, work.attempts) == ("j", 1)
+
+
+def test_a_dead_token_ends_it_and_the_work_stays(ends: Ends) -> None:
+    ends.change("k", 61)
+    ends.tell("k")
+    with pytest.raises(TokenDead):
+        ends.follow(token="dead")
+    assert ends.inbox.waiting() == 1
+    assert ends.follow() == ["added"]
+
+
+def test_a_stopped_run_gives_back_what_it_had_in_hand(ends: Ends) -> None:
+    ends.change("l", 61)
+    ends.tell("l")
+    stuck = asyncio.Event()
+
+    class Stuck:
+        async def send(self, request: Request) -> Response:
+            stuck.set()
+            await asyncio.sleep(60)
+            raise AssertionError
+
+        async def close(self) -> None:
+            """Nothing is open."""
+
+    kept, ends.transport = ends.transport, Stuck()  # type: ignore[assignment]
+    with suppress(RingletError):
+        ends.follow(until=stuck.is_set)
+    ends.transport = kept
+    began = time.monotonic()
+    assert ends.follow() == ["added"]
+    assert time.monotonic() - began < 1

@@ -1,0 +1,238 @@
+"""Subscriptions kept right, against a cloud in this process that asks a receiver on a socket for proof."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringlet import AsyncClient
+from ringlet.archive import Archive
+from ringlet.catalog import TYPES
+from ringlet.cloud import Clock, Cloud
+from ringlet.cloud.guard import Callbacks
+from ringlet.cloud.serve import bind
+from ringlet.errors import TokenDead
+from ringlet.oauth import App
+from ringlet.sync.receiver import Receiver
+from ringlet.sync.serving import serving
+from ringlet.sync.subscriber import SOON, Pair, Standing, Step, Subscriber, steps, wanted
+from ringlet.webhooks import EVENT_TYPES, Subscription
+from ringlet.wire import Request, Response
+
+from .conftest import NOW, AsgiTransport
+
+TOKEN = "verification token"
+OURS, THEIRS = "https://ours.example/hook?key=1", "https://theirs.example/hook"
+TWO = ["sleep", "vO2_max", "heartrate"]
+PAIRS = wanted(TWO)
+
+
+# --- What is to be done, pure ---
+
+
+def test_every_operation_of_the_types_with_webhooks_is_wanted_by_the_names_webhooks_have() -> None:
+    assert [(name, one) for name in ("sleep", "vo2_max") for one in EVENT_TYPES] == PAIRS
+    assert len(wanted(TYPES)) == 16 * 3
+
+
+def subscription(pair: Pair, url: str, days: float, id: str) -> Subscription:
+    ends = (NOW + timedelta(days=days)).replace(tzinfo=None).isoformat()
+    return Subscription(id=id, callback_url=url, data_type=pair[0], event_type=pair[1], expiration_time=ends)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[list[Subscription], set[str]]:
+    """Some subscriptions of an application, and which of them we remember to have made."""
+    pairs = draw(st.sets(st.sampled_from([*PAIRS, ("workout", "create"), ("meal", "update")])))
+    listed = [
+        subscription(pair, draw(st.sampled_from([OURS, THEIRS])), draw(st.floats(0, 90)), str(number))
+        for number, pair in enumerate(sorted(pairs))
+    ]
+    return listed, {one.id for one in listed if draw(st.booleans())}
+
+
+def plan(listed: list[Subscription], made: set[str], take_over: bool) -> dict[Pair, Step]:
+    todo = steps(listed, PAIRS, callback_url=OURS, made=made, take_over=take_over, now=NOW)
+    return {step.pair: step for step in todo}
+
+
+@given(worlds(), st.booleans())
+def test_what_is_not_ours_is_never_touched_unless_it_is_taken_over(
+    world: tuple[list[Subscription], set[str]], take_over: bool
+) -> None:
+    listed, made = world
+    todo = plan(listed, made, take_over)
+    assert set(PAIRS) <= set(todo)
+    for one in listed:
+        pair = (one.data_type, one.event_type)
+        ours = one.id in made or one.callback_url == OURS
+        step = todo.get(pair)  # type: ignore[call-overload]
+        if pair not in PAIRS:
+            assert (step is not None and step.verb == "end") == (one.id in made)
+        elif one.callback_url == OURS:
+            ends_soon = one.expires_at - NOW < SOON
+            assert step.verb == ("renew" if ends_soon else "keep")
+        else:
+            assert step.verb == ("move" if ours or take_over else "leave")
+    there = {(one.data_type, one.event_type) for one in listed}
+    assert {pair for pair, step in todo.items() if step.verb == "make"} == set(PAIRS) - there
+
+
+@given(worlds())
+def test_a_type_is_heard_of_only_when_every_operation_comes_here(
+    world: tuple[list[Subscription], set[str]],
+) -> None:
+    standing = Standing(list(plan(*world, take_over=False).values()))
+    for name in ("sleep", "vO2_max"):
+        left = {one for one in standing.pairs("leave") if one in wanted([name])}
+        assert (name in standing.names) == (not left)
+
+
+# --- Done to a cloud ---
+
+
+class Dated(AsgiTransport):
+    """With the `Date` that a server adds, by the cloud's clock."""
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        date = format_datetime(self.app.clock.now(), usegmt=True)
+        return Response(response.status, response.body, {**response.headers, "date": date})
+
+
+@dataclass
+class World:
+    """A cloud, an application, an archive, and an address where a receiver may listen."""
+
+    cloud: Cloud
+    clock: Clock
+    app: App
+    archive: Archive
+    home: Path
+
+    def run(self, act: Callable[[World, str], Coroutine[Any, Any, Any]]) -> Any:
+        """Do something while a receiver listens at a URL."""
+
+        async def main() -> Any:
+            receiver = Receiver(self.app.client_secret, TOKEN, inbox=self.home / "inbox.db")
+            with bind("127.0.0.1", 0) as listener:
+                url = f"http://127.0.0.1:{listener.getsockname()[1]}/hook?key=1"
+                async with serving(receiver, listener):
+                    try:
+                        return await act(self, url)
+                    finally:
+                        await self.cloud.dialer.close()
+
+        return asyncio.run(main())
+
+    def subscriber(self, url: str, names: list[str] = TWO, token: str = TOKEN, **more: Any) -> Subscriber:
+        client = AsyncClient("no token", transport=Dated(self.cloud))
+        return Subscriber(client, more.pop("app", self.app), self.archive, url, token, names=names, **more)
+
+    def listed(self) -> dict[Pair, tuple[str, str]]:
+        """What the application has: callback and end of each."""
+        return {
+            (one.data_type, one.event_type): (one.id, one.callback_url)
+            for one in self.cloud.subscriptions.of(self.app.client_id)
+        }
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with Archive.open(":memory:") as archive, Archive.open(tmp_path / "mine.db") as mine:
+        clock = Clock(NOW)
+        cloud = Cloud(archive, clock=clock, callbacks=Callbacks.parse("dev"))
+        client_id, secret = cloud.grants.apps.register("Subscriber", [])
+        app = App(client_id=client_id, client_secret=secret)
+        yield World(cloud, clock, app, mine, tmp_path)
+
+
+def verbs(standing: Standing) -> dict[str, int]:
+    return {verb: len(standing.pairs(verb)) for verb in {step.verb for step in standing.steps}}
+
+
+def test_the_missing_are_made_once_and_renewed_a_week_before_they_end(world: World) -> None:
+    async def act(world: World, url: str) -> None:
+        one = world.subscriber(url)
+        assert verbs(first := await one.check()) == {"make": 6}
+        assert first.names == {"sleep", "vO2_max"}
+        assert verbs(await world.subscriber(url, token="another run's").check()) == {"keep": 6}
+        world.clock.advance(timedelta(days=84))
+        assert verbs(await one.check()) == {"renew": 6}, "the server's clock counts"
+        assert verbs(await one.check()) == {"keep": 6}
+        world.clock.advance(timedelta(days=91))
+        assert verbs(await one.check()) == {"make": 6}
+
+    world.run(act)
+
+
+def test_strays_end_and_a_new_address_takes_ours_along(world: World) -> None:
+    async def act(world: World, url: str) -> None:
+        await world.subscriber(url).check()
+        assert verbs(await world.subscriber(url, ["sleep"]).check()) == {"keep": 3, "end": 3}
+        assert set(world.listed()) == set(wanted(["sleep"]))
+        moved = url + "&moved=1"
+        assert verbs(await world.subscriber(moved, ["sleep"]).check()) == {"move": 3}
+        assert {where for _, where in world.listed().values()} == {moved}
+
+    world.run(act)
+
+
+def test_what_calls_somebody_else_is_left_until_it_is_taken_over(world: World) -> None:
+    async def act(world: World, url: str) -> None:
+        other = url + "&other=program"
+        await world.subscriber(other, ["sleep"]).check()
+        world.archive.set_setting(f"webhooks.{world.app.client_id}.made", None)  # it was not this archive
+        assert verbs(left := await world.subscriber(url).check()) == {"leave": 3, "make": 3}
+        assert left.names == {"vO2_max"}
+        assert verbs(await world.subscriber(url, take_over=True).check()) == {"move": 3, "keep": 3}
+        assert {where for _, where in world.listed().values()} == {url}
+
+    world.run(act)
+
+
+def test_a_callback_that_cannot_prove_itself_is_told_and_spoils_nothing(world: World) -> None:
+    async def act(world: World, url: str) -> None:
+        await world.subscriber(url, ["sleep"]).check()
+        standing = await world.subscriber(url, token="not what the receiver knows").check()
+        assert verbs(standing) == {"keep": 3}
+        assert set(standing.refused) == set(wanted(["vO2_max"]))
+        assert all("key=1" not in reason for reason in standing.refused.values())
+
+    world.run(act)
+
+
+def test_what_somebody_ends_meanwhile_is_made_at_the_next_check(world: World) -> None:
+    async def act(world: World, url: str) -> None:
+        one = world.subscriber(url)
+        await one.check()
+        victim, _ = random.Random(1).choice(sorted(world.listed().values()))
+        world.cloud.subscriptions.delete(world.app.client_id, victim)
+        assert verbs(await one.check()) == {"keep": 5, "make": 1}
+
+    world.run(act)
+
+
+def test_a_wrong_secret_says_which_variables_to_look_at(world: World) -> None:
+    async def act(world: World, url: str) -> None:
+        wrong = App(client_id=world.app.client_id, client_secret="wrong")
+        with pytest.raises(TokenDead) as refused:
+            await world.subscriber(url, app=wrong).check()
+        assert "OURA_CLIENT_SECRET" in refused.value.cure
+
+    world.run(act)
+
+
+def test_an_end_without_a_zone_is_utc() -> None:
+    ends = datetime(2026, 2, 1, tzinfo=UTC)
+    assert subscription(("sleep", "create"), OURS, (ends - NOW).days, "1").expires_at.tzinfo is UTC

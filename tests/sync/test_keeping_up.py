@@ -1,0 +1,60 @@
+"""When the parts of a run that goes on are due, and how long they wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringlet.errors import ArchiveError, ConnectionLost, TokenDead
+from ringlet.sync.failures import LONGEST, as_one, back_off
+from ringlet.sync.keeping_up import NIGHT, SPREAD, night_after
+
+
+@pytest.fixture(params=["UTC", "America/Los_Angeles", "Pacific/Kiritimati"])
+def zone(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("zone")
+def test_there_is_a_round_every_night_between_three_and_five() -> None:
+    @given(
+        st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+        st.timedeltas(timedelta(0), SPREAD),
+    )
+    def law(instant: datetime, late: timedelta) -> None:
+        night = night_after(instant, late)
+        here = (night - late).astimezone()
+        assert timedelta(0) < night - instant <= timedelta(hours=26), "clocks are put forward and back"
+        assert abs(here.hour - NIGHT.hour) <= 1
+        assert night_after(night, late) - night <= timedelta(hours=25)
+
+    law()
+
+
+def test_waits_double_up_to_ten_minutes() -> None:
+    waits = [back_off(failures) for failures in range(1, 2_000)]
+    assert waits[:5] == [1, 2, 4, 8, 16]
+    assert waits == sorted(waits)
+    assert waits[-1] == LONGEST == 600
+
+
+def test_of_tasks_that_end_together_what_the_first_met_is_raised() -> None:
+    lost = ConnectionLost("gone")
+    with pytest.raises(ConnectionLost), as_one():
+        raise ExceptionGroup("", [ExceptionGroup("", [lost]), TokenDead("dead")])
+
+
+def test_what_nobody_expected_is_not_hidden_behind_what_one_did() -> None:
+    with pytest.raises(ExceptionGroup), as_one():
+        raise ExceptionGroup("", [ArchiveError("full"), ZeroDivisionError()])
+    with pytest.raises(BaseExceptionGroup), as_one():
+        raise BaseExceptionGroup("", [ZeroDivisionError()])

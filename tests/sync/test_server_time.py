@@ -1,0 +1,46 @@
+"""The server's time, from what it says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ringlet.sync.server_time import ServerTime
+from ringlet.wire import Request, Response, ask
+
+YEAR_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(days=365)
+
+
+def hear(time: ServerTime, date: str | None) -> None:
+    flow = time.heard(ask(Request(path="/x")))
+    assert next(flow).path == "/x"
+    with pytest.raises(StopIteration) as done:
+        flow.send(Response(200, b"as it came", {} if date is None else {"date": date}))
+    assert done.value.value == b"as it came"
+
+
+def test_it_is_this_machines_until_an_answer_tells() -> None:
+    time = ServerTime()
+    assert abs(time.now() - datetime.now(UTC)) < timedelta(seconds=1)
+
+
+def test_the_second_that_an_answer_names_is_over() -> None:
+    """What was measured within it is not left out."""
+    time = ServerTime()
+    hear(time, f"{YEAR_AGO:%a, %d %b %Y %H:%M:%S GMT}")
+    assert timedelta(seconds=1) <= time.now() - YEAR_AGO < timedelta(seconds=2)
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Tue, 99 Nov 1994 08:12:31 GMT", "é" * 200])
+def test_an_answer_that_tells_no_time_changes_nothing(date: str | None) -> None:
+    time = ServerTime()
+    hear(time, f"{YEAR_AGO:%a, %d %b %Y %H:%M:%S GMT}")
+    hear(time, date)
+    assert time.now() - YEAR_AGO < timedelta(seconds=2)
+
+
+def test_a_date_without_a_zone_is_utc() -> None:
+    time = ServerTime()
+    hear(time, f"{YEAR_AGO:%a, %d %b %Y %H:%M:%S} -0000")
+    assert timedelta(seconds=1) <= time.now() - YEAR_AGO < timedelta(seconds=2)
