@@ -4,13 +4,16 @@
     serve     an Oura Cloud of your own                  status   what the archive holds
     login     sign in, and keep it                       show     look at a night
     auth      a kept sign-in: look, renew, end           api      one raw request
+    webhooks  subscriptions, and what was delivered      listen   a cloud's events, as they happen
+    trigger   make an event happen                       clock    let time pass in a cloud of your own
+    fault     let something go wrong                     scenario all of that from a file, with expectations
 
 Rules of this house:
 * Results on stdout, everything else on stderr.
 * Every failure is two lines on stderr, `error:` and `next:`, and an exit code: 1 failure, 2 usage, 3 partial,
   4 sign-in needed, 5 rate limited, 6 archive, 130 interrupted with what was done saved.
 * No secret is printed, but by `serve` (and by `demo --keep`, which relays it): a cloud of one's own has to
-  say how it opens. And by `auth token`, whose result it is.
+  say how it opens. And by `auth token` and `listen --print-secret`, whose result it is.
 * Heavy imports stand inside the verbs, so that `ringlet --help` starts at once.
 """
 
@@ -29,7 +32,22 @@ from .. import __version__
 from ..errors import GrantError, RingletError, SignInNeeded, TokenDead
 from . import options
 
-VERBS = ("demo", "serve", "login", "auth", "sync", "status", "show", "api")
+VERBS = (
+    "demo",
+    "serve",
+    "login",
+    "auth",
+    "sync",
+    "status",
+    "show",
+    "api",
+    "listen",
+    "webhooks",
+    "trigger",
+    "clock",
+    "fault",
+    "scenario",
+)
 
 
 class Verbs(click.Group):

@@ -25,6 +25,11 @@ base_url = click.option(
     metavar="URL",
     help="The cloud to ask, with or without /v2/usercollection.  [OURA_API_BASE_URL; default: Oura's]",
 )
+own_cloud = click.option(
+    "--base-url",
+    metavar="URL",
+    help="The cloud of your own that is meant.  [OURA_API_BASE_URL; opened by RINGLET_ADMIN_TOKEN]",
+)
 profile = click.option(
     "--profile",
     envvar="RINGLET_PROFILE",

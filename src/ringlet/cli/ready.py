@@ -66,7 +66,8 @@ class Ready:
             ("OAuth2", f"{self.api}/oauth/authorize   {self.api}/oauth/token"),
             ("", f"client_id={issued.client_id} client_secret={issued.client_secret}"),
             *(("", f"redirect_uri={uri}") for uri in issued.redirect_uris),
-            ("control", f"{self.api}/_ringlet/   RINGLET_ADMIN_TOKEN={self.admin_token}"),
+            ("control", f"export RINGLET_ADMIN_TOKEN={self.admin_token}   # opens {self.api}/_ringlet/"),
+            ("webhooks", "ringlet listen   ringlet trigger sleep.update   ringlet clock advance 1d"),
             ("stop", "^C"),
         ]
 

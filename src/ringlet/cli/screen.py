@@ -74,6 +74,11 @@ def raw(body: bytes) -> None:
         click.echo()
 
 
+def printable(text: str) -> str:
+    """Other people's words on one line, without what would move a terminal's cursor."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)
+
+
 def count(number: int) -> str:
     """1204 as `1 204`."""
     return f"{number:,}".replace(",", " ")

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import UsageError
-from . import options
+from . import options, screen
 
 if TYPE_CHECKING:
     import socket
@@ -51,6 +51,12 @@ PORT = 8765
     show_default=True,
     help="A refresh token works once; comes back for a minute; stays.",
 )
+@click.option(
+    "--callbacks",
+    metavar="dev|public|lan:CIDR,...",
+    help="Where events may be sent: here and anywhere; anywhere public; these networks too."
+    "  [default: dev on a loopback host, else public]",
+)
 @click.option("--implicit", is_flag=True, help="Offer response_type=token, for programs without a secret.")
 @click.option("--ready", "ready_as", type=click.Choice(["json"]), help="First line on stdout: how to get in.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the API's description in a browser.")
@@ -68,21 +74,25 @@ def serve(
     admin_token: str | None,
     secret: str | None,
     rotation: Rotation,
+    callbacks: str | None,
     implicit: bool,
     ready_as: str | None,
     open_browser: bool,
 ) -> None:
-    """Run an Oura Cloud of your own: API, OAuth2, sandbox.
+    """Run an Oura Cloud of your own: API, OAuth2, webhooks, sandbox.
 
-    With --demo and no --db nothing is left behind. RINGLET_DB is not looked at then: a made-up wearer has no
+    The wearer of --demo lives on with the clock (`ringlet clock advance 1d`), and webhooks tell of it. With
+    --demo and no --db nothing is left behind. RINGLET_DB is not looked at then: a made-up wearer has no
     business in your own archive.
     """
     from ..cloud import Clock, Cloud, Settings
     from ..cloud import serve as cloud_server
     from ..cloud.app import LOOPBACK
     from ..cloud.grants import Rules
+    from ..cloud.guard import Callbacks
 
     check_host(host, admin_token, secret)
+    allowed = Callbacks.parse(callbacks or ("dev" if is_local(host) else "public"))
     clock = Clock.parse(clock_text)
     listener = cloud_server.bind(host, port)
     signal.signal(signal.SIGTERM, _leave)  # until the server takes over: the demo takes a while to settle in
@@ -98,9 +108,16 @@ def serve(
             secret=secret,
             rules=Rules(rotation=rotation, implicit=implicit),
             hosts=LOOPBACK if is_local(host) else None,
+            callbacks=allowed,
         )
         ready = _settled(cloud, address(listener), days, seed) if demo else _plain(cloud, address(listener))
-        cloud_server.run(cloud, listener, lambda: ready.announce(ready_as, open_browser))
+        cloud_server.run(
+            cloud,
+            listener,
+            lambda: ready.announce(ready_as, open_browser),
+            clock=cloud.clock,
+            leave=cloud.leave,
+        )
 
 
 def check_host(host: str, admin_token: str | None, secret: str | None) -> None:
@@ -154,12 +171,15 @@ def _plain(cloud: Cloud, api: str) -> Ready:
 
 def _settled(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
     """The made-up wearer in place, with a new application and grant for this start."""
-    from ..cloud.demo import credentials, settle_in
+    from ..cloud.demo import credentials, wearer
     from .ready import Ready, settling
 
-    profile = cloud.settings.profile
+    life = wearer(cloud.archive, cloud.clock, cloud.outbox, seed=seed, profile=cloud.settings.profile)
     with settling(days) as progress:
-        user = settle_in(cloud.archive, cloud.clock, days=days, seed=seed, profile=profile, progress=progress)
+        life.settle_in(days, progress)
+    cloud.adopt(life)
     names = dict(cloud.archive.users())
-    issued = credentials(cloud.grants, user, names[user])
-    return Ready(api, cloud.admin_token, list(names.values()), issued, f"seed {seed}, {days} days")
+    issued = credentials(cloud.grants, life.user, names[life.user])
+    ahead = cloud.clock.ahead.total_seconds()
+    moved = f", the clock {screen.duration(ahead)} ahead" if ahead else ""
+    return Ready(api, cloud.admin_token, list(names.values()), issued, f"seed {seed}, {days} days{moved}")

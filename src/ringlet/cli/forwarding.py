@@ -1,0 +1,109 @@
+"""Events handed on to a receiver by `ringlet listen`: signed and sent as the cloud sends them.
+
+Rules of this file:
+* One after the other, in the log's order. An event that a receiver does not take is sent again until it does:
+  a cloud gives up after ten retries, but here somebody is just mending the receiver.
+* 2xx and 3xx within ten seconds are a success, 410 is the end: so Oura documents it.
+* What is told of a failure is sparse: when it changes, and at the first, second, fourth, eighth ... try.
+* Any address may be forwarded to: it is not a stranger's wish, as a callback is, but one's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from ipaddress import ip_network
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ..cloud.dial import Dialer
+from ..cloud.guard import Callbacks
+from ..errors import RingletError, UsageError
+from ..webhooks import Event, challenge_url, headers, is_proof
+from ..wire import Patience
+
+if TYPE_CHECKING:
+    from ..cloud.dial import Exchange
+
+ANYWHERE = Callbacks(profile="lan", networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
+BACK_OFF = Patience(first=1.0, longest=60.0)
+GONE = 410
+
+
+class Forwarder:
+    """Hands events on to one URL. `say` is told what became of them."""
+
+    def __init__(
+        self, url: str, secret: str, say: Callable[[str], None], patience: Patience = BACK_OFF
+    ) -> None:
+        self.url = url
+        self.secret = secret
+        self.say = say
+        self.patience = patience
+        self._dialer = Dialer(ANYWHERE)
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runner.run(self._dialer.close())
+        self._runner.close()
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without its query, which may hold a secret."""
+        return self.url.partition("?")[0]
+
+    def prove(self, verification_token: str) -> None:
+        """Let the receiver prove itself, as at the start of a subscription. Raises RingletError."""
+        challenge = secrets.token_hex(16)
+        seen = self._send("GET", challenge_url(self.url, verification_token, challenge), {})
+        if not is_proof(seen.status or 0, seen.body, challenge):
+            raise RingletError(
+                f"the receiver does not answer its challenge: {_outcome(seen)}",
+                cure='let it answer with 200 and {"challenge": "..."}, and know the same verification token',
+            )
+
+    def forward(self, event: Event) -> None:
+        """Send one event until it is taken. Raises RingletError at 410."""
+        failures, said = 0, ""
+        while True:
+            body = event.body
+            seen = self._send("POST", self.url, headers(self.secret, body, now=time.time()), body)
+            outcome = _outcome(seen)
+            if seen.status == GONE:
+                raise RingletError(
+                    "the receiver answered 410, which ends a subscription",
+                    cure="let it answer 200, and run it again: it goes on from this event",
+                )
+            if seen.status is not None and 200 <= seen.status < 400:
+                self.say(f"→ {outcome}")
+                return
+            failures += 1
+            wait = self.patience.wait(failures)
+            if outcome != said or failures & (failures - 1) == 0:
+                self.say(f"→ {outcome}, try {failures}; again in {wait:.0f} s")
+            said = outcome
+            time.sleep(wait)
+
+    def _send(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Exchange:
+        return self._runner.run(self._dialer.send(method, url, headers, body))
+
+
+def receiver_url(text: str) -> str:
+    """Where to forward to: a URL, or host and port alone, as people type them. Raises UsageError."""
+    url = text if "://" in text else f"http://{text}"
+    try:
+        ANYWHERE.check_url(url)
+    except UsageError as wrong:
+        raise UsageError(wrong.message, cure="e.g. --forward-to http://localhost:8000/oura") from None
+    return url
+
+
+def _outcome(seen: Exchange) -> str:
+    return f"{seen.status}  {seen.took * 1000:.0f} ms" if seen.status is not None else seen.reason

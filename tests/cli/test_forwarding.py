@@ -1,0 +1,181 @@
+"""Forwarding: a receiver gets each event signed, in order, until it takes it; over real sockets."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from ringlet import webhooks as w
+from ringlet.cli.forwarding import Forwarder, receiver_url
+from ringlet.errors import RingletError, UsageError
+from ringlet.wire import Patience
+
+SECRET = "the application's secret"
+EVENT = w.Event(
+    event_type="update",
+    data_type="sleep",
+    object_id="5f2e0c1a",
+    event_time="2026-03-01T12:00:00+00:00",
+    user_id="Zoë",
+)
+
+
+class Receiver(ThreadingHTTPServer):
+    """Answers events with the statuses it was given, then with 200; hangs up where there is None."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.statuses: list[int | None] = []
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/hook?key=hidden"
+        self.token = "token"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Receiver
+
+    def do_GET(self) -> None:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        good = query.get("verification_token") == self.server.token and query.get("key") == "hidden"
+        self._answer(200 if good else 401, json.dumps({"challenge": query.get("challenge")}).encode())
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        status = self.server.statuses.pop(0) if self.server.statuses else 200
+        if status is None:
+            self.close_connection = True
+        else:
+            self._answer(status, b"")
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("location", "http://127.0.0.1:9/elsewhere")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def forwarding(said: list[str]) -> Iterator[Callable[[str], Forwarder]]:
+    made: list[Forwarder] = []
+
+    def to(url: str) -> Forwarder:
+        made.append(Forwarder(url, SECRET, said.append, Patience(first=0.001, longest=0.002)))
+        return made[-1].__enter__()
+
+    yield to
+    for one in made:
+        one.__exit__(None, None, None)
+
+
+Forwarding = Callable[[str], Forwarder]
+
+
+def test_what_arrives_is_the_very_event_signed_now(
+    receiver: Receiver, forwarding: Forwarding, said: list[str]
+) -> None:
+    forwarding(receiver.url).forward(EVENT)
+    [(headers, body)] = receiver.got
+    assert body == EVENT.body
+    assert w.verify(SECRET, headers, body, now=time.time()) == EVENT
+    assert said[0].startswith("→ 200  ")
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 302, 307])
+def test_2xx_and_3xx_are_taken_and_lead_nowhere(
+    receiver: Receiver, forwarding: Forwarding, status: int
+) -> None:
+    receiver.statuses = [status]
+    forwarding(receiver.url).forward(EVENT)
+    assert len(receiver.got) == 1
+
+
+def test_an_event_that_is_not_taken_comes_again_until_it_is(
+    receiver: Receiver, forwarding: Forwarding, said: list[str]
+) -> None:
+    receiver.statuses = [500, None, 429, 400, None]
+    forwarder = forwarding(receiver.url)
+    forwarder.forward(EVENT)
+    assert [body for _, body in receiver.got] == [EVENT.body] * 6
+    assert all(w.verify(SECRET, headers, body, now=time.time()) for headers, body in receiver.got)
+    assert [one[:5] for one in said if one.startswith("→ ")][-1] == "→ 200"
+
+
+def test_what_is_told_of_a_failure_is_sparse_and_holds_no_secret(
+    receiver: Receiver, forwarding: Forwarding, said: list[str]
+) -> None:
+    receiver.statuses = [None] * 40
+    forwarding(receiver.url).forward(EVENT)
+    assert len(receiver.got) == 41
+    assert [int(one.split("try ")[1].split(";")[0]) for one in said[:-1]] == [1, 2, 4, 8, 16, 32]
+    assert not any("hidden" in one or SECRET in one for one in said)
+
+
+def test_410_ends_it(receiver: Receiver, forwarding: Forwarding) -> None:
+    receiver.statuses = [500, 410]
+    with pytest.raises(RingletError, match="410"):
+        forwarding(receiver.url).forward(EVENT)
+
+
+def test_a_receiver_proves_itself_or_hears_why_not(receiver: Receiver, forwarding: Forwarding) -> None:
+    forwarder = forwarding(receiver.url)
+    forwarder.prove("token")
+    with pytest.raises(RingletError, match="challenge: 401") as refused:
+        forwarder.prove("another")
+    assert "hidden" not in str(refused.value)
+    assert "?" not in forwarder.shown_url
+
+
+def test_nobody_there_is_told_in_words(forwarding: Forwarding) -> None:
+    with pytest.raises(RingletError, match="does not answer its challenge"):
+        forwarding("http://127.0.0.1:9/hook").prove("token")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("localhost:8000/oura", "http://localhost:8000/oura"),
+        ("http://10.1.2.3/hook?key=1", "http://10.1.2.3/hook?key=1"),
+        ("https://example.org", "https://example.org"),
+    ],
+)
+def test_a_receiver_is_named_as_people_type_it(typed: str, meant: str) -> None:
+    assert receiver_url(typed) == meant
+
+
+@pytest.mark.parametrize("typed", ["", "ftp://here/", "http://", "http://me:secret@here/", "http://here/#x"])
+def test_what_names_no_receiver_is_refused(typed: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        receiver_url(typed)
+    assert "secret" not in str(refused.value)
+    assert "--forward-to" in refused.value.cure

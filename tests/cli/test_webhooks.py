@@ -1,0 +1,226 @@
+"""`ringlet webhooks`: subscriptions at a cloud that runs, from making to end; what it sent, and once more."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from ringlet.cli.tiller import Tiller
+from ringlet.webhooks import DATA_TYPES, EVENT_TYPES
+
+TOKEN = "a token that the callback knows"
+PATIENT = 20.0
+
+
+class Callback(ThreadingHTTPServer):
+    """Answers the challenge, and events with a status."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Callback)
+        self.status = 200
+        self.url = f"http://127.0.0.1:{self.server_port}/oura?key=hidden"
+
+
+class _Callback(BaseHTTPRequestHandler):
+    server: Callback
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        good = query["verification_token"] == [TOKEN]
+        self._answer(200 if good else 401, json.dumps({"challenge": query["challenge"][0]}).encode())
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self._answer(self.server.status, b"\x1b[2Jthank you")
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def callback() -> Iterator[Callback]:
+    with Callback() as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def tiller(ready: dict[str, Any]) -> Iterator[Tiller]:
+    with Tiller(ready["api"], ready["admin_token"]) as one:
+        yield one
+
+
+@pytest.fixture
+def hooks(ringlet: Any, ready: dict[str, Any]) -> Iterator[Callable[..., Any]]:
+    """`ringlet webhooks` of the demo's application, which subscribes to nothing afterwards."""
+    ringlet.variables |= {
+        "OURA_API_BASE_URL": ready["api"],
+        "OURA_CLIENT_ID": ready["client_id"],
+        "OURA_CLIENT_SECRET": ready["client_secret"],
+        "RINGLET_ADMIN_TOKEN": ready["admin_token"],
+    }
+
+    def run(*args: str, **env: str) -> Any:
+        return ringlet("webhooks", *args, **env)
+
+    yield run
+    run("delete", "--all")
+
+
+def subscriptions(done: Any) -> list[dict[str, str]]:
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, str]] = json.loads(done.stdout)["subscriptions"]
+    return found
+
+
+@pytest.fixture
+def create(hooks: Callable[..., Any], callback: Callback) -> Callable[..., Any]:
+    def run(*args: str) -> Any:
+        return hooks("create", "--callback", callback.url, "--verification-token", TOKEN, *args)
+
+    return run
+
+
+def test_a_subscription_from_its_making_to_its_end(
+    hooks: Callable[..., Any], create: Callable[..., Any], callback: Callback
+) -> None:
+    [made] = subscriptions(create("--type", "sleep", "--event", "update", "--json"))
+    assert (made["data_type"], made["event_type"], made["callback_url"]) == ("sleep", "update", callback.url)
+    assert subscriptions(hooks("list", "--json")) == subscriptions(hooks("get", made["id"], "--json"))
+
+    other = ("--type", "daily-sleep", "--event", "delete", "--verification-token", TOKEN)
+    [changed] = subscriptions(hooks("update", made["id"], *other, "--json"))
+    assert (changed["id"], changed["data_type"], changed["event_type"]) == (
+        made["id"],
+        "daily_sleep",
+        "delete",
+    )
+    [renewed] = subscriptions(hooks("renew", made["id"], "--json"))
+    assert renewed["expiration_time"] >= changed["expiration_time"]
+
+    said = hooks("list").stdout
+    assert f"{made['id']}  daily_sleep.delete " in said
+    assert "ends 2026-05-30" in said
+    assert "hidden" not in said
+
+    ended = hooks("delete", made["id"])
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert subscriptions(hooks("list", "--json")) == []
+    assert "ringlet webhooks create" in hooks("list").stderr
+
+
+def test_all_of_them_at_once_and_what_is_there_already_is_told(
+    hooks: Callable[..., Any], create: Callable[..., Any]
+) -> None:
+    assert len(subscriptions(create("--type", "sleep", "--json"))) == len(EVENT_TYPES)
+    done = create("--all", "--json")
+    assert done.returncode == 3
+    made = json.loads(done.stdout)["subscriptions"]
+    pairs = {(one["data_type"], one["event_type"]) for one in made}
+    assert pairs == {(t, e) for t in DATA_TYPES for e in EVENT_TYPES if t != "sleep"}
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        f"sleep.{e}" for e in EVENT_TYPES
+    ]
+    assert len(subscriptions(hooks("renew", "--all", "--json"))) == len(DATA_TYPES) * len(EVENT_TYPES)
+
+
+def test_a_callback_that_does_not_prove_itself_is_told_once(
+    hooks: Callable[..., Any], callback: Callback, refused: Any
+) -> None:
+    done = hooks("create", "--callback", callback.url, "--verification-token", "another", "--all")
+    refused(done, 2, "callback_url", "next: ")
+    assert "hidden" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "error", "cure"),
+    [
+        (["create", "--type", "sleep"], 2, "a callback", "--verification-token"),
+        (["create", "--callback", "http://x", "--verification-token", "t"], 2, "which data types", "--all"),
+        (
+            ["create", "--callback", "http://x", "--verification-token", "t", "--type", "slep"],
+            2,
+            "no data type 'slep'",
+            "did you mean sleep?",
+        ),
+        (
+            ["create", "--callback", "http://x", "--verification-token", "t", "--all", "--event", "created"],
+            2,
+            "no event 'created'",
+            "did you mean create?",
+        ),
+        (["get", "no-such-id"], 1, "403", "list the subscriptions"),
+        (["get", "../users"], 2, "cannot be a subscription", "pass the `id`"),
+        (["update", "some-id"], 2, "challenge", "--verification-token"),
+        (["renew"], 2, "which subscriptions", "ringlet webhooks list"),
+        (["delete", "some-id", "--all"], 2, "which subscriptions", "--all"),
+        (["resend"], 2, "which deliveries", "--failed"),
+        (["resend", "--since", "soon"], 2, "'soon' is no", "1d"),
+        (["resend", "999999"], 1, "no delivery 999999", "see what there is"),
+        (["deliveries", "999999"], 1, "no delivery 999999", "see what there is"),
+    ],
+)
+def test_refusals(
+    hooks: Callable[..., Any], refused: Any, args: list[str], code: int, error: str, cure: str
+) -> None:
+    refused(hooks(*args), code, error, cure)
+
+
+def test_another_secret_is_told_from_a_sign_in(hooks: Callable[..., Any], refused: Any) -> None:
+    refused(hooks("list", OURA_CLIENT_SECRET="another"), 4, "401", "OURA_CLIENT_SECRET")
+    refused(hooks("list", OURA_CLIENT_ID="", OURA_CLIENT_SECRET=""), 2, "an application", "OURA_CLIENT_ID")
+
+
+def delivered(hooks: Callable[..., Any], state: str, subscription: str) -> list[dict[str, Any]]:
+    """What went to a subscription, once all of it is in a state."""
+    until = time.monotonic() + PATIENT
+    while True:
+        done = hooks("deliveries", "--subscription", subscription, "--json")
+        found: list[dict[str, Any]] = json.loads(done.stdout)["deliveries"]
+        if found and all(one["state"] == state and one["attempts"] for one in found):
+            return found
+        assert time.monotonic() < until, found
+
+
+def test_what_was_sent_is_seen_and_sent_again(
+    hooks: Callable[..., Any], create: Callable[..., Any], callback: Callback, tiller: Tiller
+) -> None:
+    [made] = subscriptions(create("--type", "meal", "--event", "create", "--json"))
+    callback.status = 500
+    tiller.post("trigger", {"event": "meal.create"})
+    [first] = delivered(hooks, "waiting", made["id"])
+
+    shown = hooks("deliveries", str(first["id"]))
+    assert shown.returncode == 0, shown.stderr
+    assert "meal.create" in shown.stdout
+    assert " 1. " in shown.stdout
+    assert "  500  " in shown.stdout
+    assert "thank you" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert "hidden" not in shown.stdout + hooks("deliveries").stdout
+
+    callback.status = 200
+    for again in (str(first["id"]),), ("--since", "1h"), ("--since", "2026-03-01T00:00:00Z"):
+        done = hooks("resend", *again)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert int(done.stdout.split()[0]) >= 1
+        [now] = delivered(hooks, "delivered", made["id"])
+        assert now["id"] == first["id"]
+    assert json.loads(hooks("resend", "--failed", "--json").stdout) == {"v": 1, "replayed": 0}
+    assert "delivered" in hooks("deliveries", "--state", "delivered").stderr
