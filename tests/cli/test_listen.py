@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from ringlet.cli.listen import line, wanted_events
+from ringlet.cli.event_names import wanted_events
+from ringlet.cli.listen import line
 from ringlet.cli.tiller import Tiller
 from ringlet.errors import UsageError
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES, Event, verify

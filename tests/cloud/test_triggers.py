@@ -95,6 +95,15 @@ def test_an_override_is_a_new_version_and_nothing_else_of_the_document_changes(d
     assert revised[-1] == before
 
 
+def test_a_name_that_stands_in_one_place_needs_no_dots(demo):
+    cloud, user = demo
+    done = triggers(cloud).fire(user, "sleep.update", {"score": 61})
+    night = json.loads(cloud.archive.document(user, TYPES["sleep"], done.event.object_id))
+    assert night["readiness"]["score"] == 61
+    with pytest.raises(UsageError, match="no field 'timestamp'"):  # of the heart rate, or of the HRV
+        triggers(cloud).fire(user, "sleep.update", {"timestamp": "2026-03-01T00:00:00Z"})
+
+
 def test_what_is_created_is_of_today_and_may_be_overridden(demo):
     cloud, user = demo
     for name in ("workout", "session", "sleep", "enhanced_tag"):

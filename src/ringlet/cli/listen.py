@@ -18,7 +18,7 @@ from ..errors import UsageError
 from . import options, screen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from types import FrameType
 
     from ..webhooks import Event
@@ -55,6 +55,7 @@ def listen(
     """
     from .bookmark import Bookmark, signing_secret
     from .event_log import WAIT, EventLog
+    from .event_names import wanted_events
     from .tiller import Tiller
 
     if print_secret:
@@ -102,35 +103,6 @@ def line(event: Event) -> str:
         at = event.event_time
     name = f"{event.data_type}.{event.event_type}"
     return screen.printable(f"{at}  {name:<31}  {event.object_id:<36}  {event.user_id}")
-
-
-def wanted_events(patterns: str | None) -> Callable[[Event], bool]:
-    """Whether an event is among those that patterns name. Raises UsageError for one that names none."""
-    if patterns is None:
-        return lambda event: True
-    names = frozenset[str]().union(*map(_named, patterns.split(",")))
-    return lambda event: f"{event.data_type}.{event.event_type}" in names
-
-
-def _named(pattern: str) -> set[str]:
-    from fnmatch import fnmatchcase
-
-    from ..webhooks import DATA_TYPES, EVENT_TYPES
-
-    type_, _, operation = pattern.strip().lower().partition(".")
-    meant = f"{type_}.{operation or '*'}"
-    names = {f"{data_type}.{event_type}" for data_type in DATA_TYPES for event_type in EVENT_TYPES}
-    found = {name for name in names if fnmatchcase(name, meant)}
-    if not found:
-        raise UsageError(f"no event is called {meant!r}", cure=_suggestion(meant, names, DATA_TYPES))
-    return found
-
-
-def _suggestion(meant: str, names: set[str], types: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(meant, sorted(names) + [f"{one}.*" for one in types], 1)
-    return f"did you mean {near[0]!r}?" if near else f"write e.g. 'sleep.*'; the types are {', '.join(types)}"
 
 
 def _announce(log: EventLog, waiting: int, forwarder: Forwarder | None) -> None:

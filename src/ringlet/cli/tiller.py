@@ -101,8 +101,8 @@ class Tiller:
     def _refused(self, request: Request, response: Response) -> ApiError:
         """The error that a refusal means here: a bearer that is no sign-in, routes that Oura has not."""
         said = refusal(request, response)
-        cure = CURES.get(response.status)
-        if cure is None:
+        cure = CURES.get(response.status) or _cure(response)
+        if not cure:
             return said
         # A wearer or a delivery that is not there is told in the cloud's words; a route is not.
         if response.status == 404 and said.detail not in ("", "Not Found", f"no route {request.path}"):
@@ -116,6 +116,18 @@ CURES = {
     421: "reach the cloud as http://127.0.0.1:PORT, or start it with --host",
 }
 """What to do about refusals that say more of the connection than of the request."""
+
+
+class _Refusal(msgspec.Struct):
+    cure: str = ""
+
+
+def _cure(response: Response) -> str:
+    """What a cloud says to do about a wish that makes no sense to it."""
+    try:
+        return msgspec.json.decode(response.body, type=_Refusal).cure
+    except MALFORMED:
+        return ""
 
 
 def _is_ouras(base_url: str) -> bool:

@@ -13,18 +13,18 @@ import json
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import RequestWrong, TokenDead, UsageError
+from ..errors import RequestWrong, RingletError, TokenDead, UsageError
 from . import options, screen
 from .deliveries import deliveries, resend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
-    from ..webhooks import EventType, Subscription, Webhooks
+    from ..webhooks import Subscription, Webhooks
 
 PARTIAL = 3
 
@@ -97,6 +97,7 @@ def create(
 ) -> int:
     """Subscribe. The callback is asked for its challenge meanwhile."""
     from ..webhooks import DATA_TYPES
+    from .event_names import data_types, event_types
 
     if not callback or not verification_token:
         raise UsageError(
@@ -105,7 +106,7 @@ def create(
         )
     if everything == bool(types):
         raise UsageError("say which data types", cure="add --type TYPE, once for each, or --all")
-    wishes = list(product(DATA_TYPES if everything else _types(types), _events(events)))
+    wishes = list(product(DATA_TYPES if everything else data_types(types), event_types(events)))
     with _application(base_url, profile) as subscribed:
         return _each(
             [f"{data_type}.{event_type}" for data_type, event_type in wishes],
@@ -134,6 +135,8 @@ def update(
     as_json: bool,
 ) -> None:
     """Another callback, data type or event for a subscription."""
+    from .event_names import data_types, event_types
+
     if not verification_token:
         raise UsageError(
             "the callback is asked for its challenge again", cure="add --verification-token TOKEN"
@@ -143,8 +146,8 @@ def update(
             id,
             verification_token,
             callback_url=callback,
-            data_type=_types([data_type])[0] if data_type else None,
-            event_type=_events([event_type])[0] if event_type else None,
+            data_type=data_types([data_type])[0] if data_type else None,
+            event_type=event_types([event_type])[0] if event_type else None,
         )
     _show([changed], as_json)
 
@@ -196,13 +199,18 @@ def _each(names: Sequence[str], ask: Callable[[int], Subscription], as_json: boo
     """Carry wishes out, show what came of them; the exit code. Raises where the first is refused."""
     granted: list[Subscription] = []
     refused: list[str] = []
-    for n, name in enumerate(names):
-        try:
-            granted.append(ask(n))
-        except RequestWrong as wrong:
-            if len(names) == 1 or (not granted and wrong.status != CONFLICT):
-                raise
-            refused.append(f"{name}: {wrong.message}")
+    try:
+        for n, name in enumerate(names):
+            try:
+                granted.append(ask(n))
+            except RequestWrong as wrong:
+                if len(names) == 1 or (not granted and wrong.status != CONFLICT):
+                    raise
+                refused.append(f"{name}: {wrong.message}")
+    except RingletError:
+        if granted:
+            _show(granted, as_json)
+        raise
     _show(granted, as_json)
     for reason in refused:
         screen.remark(reason)
@@ -219,32 +227,6 @@ def _meant(subscribed: Webhooks, ids: tuple[str, ...], everything: bool) -> list
     return [one.id for one in subscribed.list()] if everything else list(ids)
 
 
-def _types(names: Iterable[str]) -> list[str]:
-    from ..webhooks import DATA_TYPES
-
-    return [_known(name, DATA_TYPES, "data type") for name in names]
-
-
-def _events(names: Sequence[str]) -> list[EventType]:
-    from ..webhooks import EVENT_TYPES
-
-    return [_known(name, EVENT_TYPES, "event") for name in names] or list(EVENT_TYPES)
-
-
-def _known(name: str, known: Sequence[Any], what: str) -> Any:
-    """The one of a list that is meant, however it is spelled. Raises UsageError."""
-    from difflib import get_close_matches
-
-    meant = name.lower().replace("-", "_")
-    if meant in known:
-        return meant
-    near = get_close_matches(meant, known, 1)
-    raise UsageError(
-        f"there is no {what} {name!r} to subscribe to",
-        cure=f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}",
-    )
-
-
 def _show(found: list[Subscription], as_json: bool) -> None:
     import msgspec
 
@@ -257,4 +239,5 @@ def _show(found: list[Subscription], as_json: bool) -> None:
         ends = f"ends {one.expires_at:%Y-%m-%d}" + (f", in {days} d" if days >= 0 else "")
         name = f"{one.data_type}.{one.event_type}"
         where, query, _ = one.callback_url.partition("?")
-        click.echo(f"{one.id:<36}  {name:<31}  {ends:<24}  {where}{query and '?…'}")
+        text = f"{one.id:<36}  {name:<31}  {ends:<24}  {where}{query and '?…'}"
+        click.echo(screen.printable(text))

@@ -42,7 +42,8 @@ class Admin:
             except ArchiveError:
                 raise  # not the wish is wrong: the cloud answers 503, as everywhere
             except WRONG as wrong:
-                return JSONResponse({"detail": str(wrong)}, status_code=422)
+                said = {"detail": str(wrong), "cure": getattr(wrong, "cure", "")}
+                return JSONResponse({name: text for name, text in said.items() if text}, status_code=422)
 
         return guarded
 

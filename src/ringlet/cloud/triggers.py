@@ -10,6 +10,7 @@ a wearer who has no such document. Receivers have to live with such events from 
 Rules of this file:
 * What can be fetched afterwards is what the event says: document and event are one transaction.
 * Overrides are checked against the model, name and value: a slip of the finger is an error, not a new field.
+  A name that stands in one place only, inside another field, needs no dots: `score` of a `sleep`.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ def _moved(value: Any, by: timedelta) -> Any:
 def overridden(kind: AnyKind, document: Document, override: Mapping[str, Any]) -> Document:
     """A document with other values under dotted names (`contributors.deep_sleep`). Raises UsageError."""
     for name, value in override.items():
-        document = _with(document, kind.model, name.split("."), value, name)
+        document = _with(document, kind.model, _path(kind.model, name), value, name)
     try:
         msgspec.convert(document, kind.model)
     except msgspec.ValidationError as wrong:
@@ -186,12 +187,26 @@ def _with(document: Document, model: Any, path: Sequence[str], value: Any, whole
     if (first not in types and first not in document) or first == "id" or (rest and inner is None):
         known = sorted({*types, *document} - {"id"})
         raise UsageError(
-            f"no field {whole!r} to override{_meant(first, known)}; there are {', '.join(known)}",
+            f"no field {whole!r} to override{_meant(first, known) or _there_are(known)}",
             cure="name a field of the document, with dots for what is inside another",
         )
     if rest:
         value = _with(document.get(first) or {}, inner, rest, value, whole)
     return document | {first: value}
+
+
+def _path(model: type[msgspec.Struct], name: str) -> Sequence[str]:
+    """Where a name leads: as it is written, or to the only field inside another one that goes by it."""
+    fields = msgspec.structs.fields(model)
+    if "." in name or name in {field.encode_name for field in fields}:
+        return name.split(".")
+    inside = [
+        [field.encode_name, name]
+        for field in fields
+        if (inner := _struct(field.type))
+        and name in {one.encode_name for one in msgspec.structs.fields(inner)}
+    ]
+    return inside[0] if len(inside) == 1 else [name]
 
 
 def _struct(annotation: Any) -> type[msgspec.Struct] | None:
@@ -200,6 +215,10 @@ def _struct(annotation: Any) -> type[msgspec.Struct] | None:
         if isinstance(one, type) and issubclass(one, msgspec.Struct):
             return one
     return None
+
+
+def _there_are(known: Sequence[str]) -> str:
+    return f"; there are {', '.join(known)}"
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
