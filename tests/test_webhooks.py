@@ -222,6 +222,14 @@ def test_a_refusal_says_what_it_means(status: int, body: bytes, error: type[Ring
     assert SECRET not in str(caught.value)
 
 
+def test_a_callback_that_proved_nothing_says_what_it_has_to_do() -> None:
+    flaw = b'{"detail":[{"type":"value_error","loc":["body","callback_url"],"msg":"it answered 500"}]}'
+    with pytest.raises(RequestWrong, match="it answered 500") as caught:
+        drive(w.subscribe(APP, "https://a/", "t", "update", "sleep"), Response(422, flaw))
+    assert "challenge" in caught.value.cure
+    assert caught.value.status == 422
+
+
 def test_nothing_is_sent_without_a_secret_or_for_no_id() -> None:
     with pytest.raises(UsageError):
         next(w.subscriptions(App(client_id="id")))

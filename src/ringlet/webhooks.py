@@ -243,6 +243,10 @@ def _ask(app: App, shape: type[S], method: str, path: str, wish: Mapping[str, st
     return decode(response.body, shape)
 
 
+CALLBACK = "callback_url"
+PROVE = "let the callback answer its challenge, with the same verification token, then try again"
+
+
 def _send(app: App, method: str, path: str, wish: Mapping[str, str] | None = None) -> Flow[Response]:
     if not app.client_secret:
         raise UsageError(
@@ -265,6 +269,8 @@ def _send(app: App, method: str, path: str, wish: Mapping[str, str] | None = Non
         raise DocumentGone(refused.detail, status=403, cure="list the subscriptions to see what is there")
     if response.status == 409:
         raise RequestWrong(refused.detail, status=409, cure="update or renew the subscription there is")
+    if isinstance(refused, RequestWrong) and refused.field == CALLBACK:
+        raise RequestWrong(refused.detail, field=CALLBACK, status=refused.status, cure=PROVE)
     raise refused
 
 

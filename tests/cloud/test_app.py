@@ -9,7 +9,7 @@ import pytest
 
 from ringlet.archive import Archive
 from ringlet.catalog import TYPES
-from ringlet.cloud import Cloud, Settings
+from ringlet.cloud import Cloud, Settings, app
 from ringlet.oauth import SCOPES
 
 DAYS = "start_date=2026-01-01&end_date=2026-01-31"
@@ -109,3 +109,30 @@ def test_a_bound_at_the_beginning_of_time_is_no_failure(path: Path) -> None:
         token = token_of(cloud)
         for root in ("/v2/usercollection", "/v2/sandbox/usercollection"):
             assert ask(cloud, f"{root}/sleep", "end_date=0001-01-01", token)[0] == 200
+
+
+def test_what_a_cloud_does_by_itself_is_begun_again_when_it_fails(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "AGAIN", 0.0)
+    begun: list[int] = []
+    third = asyncio.Event()
+
+    async def stumbles() -> None:
+        begun.append(1)
+        if len(begun) < 3:
+            raise RuntimeError("a slip")
+        third.set()
+        await asyncio.Event().wait()
+
+    async def story() -> None:
+        with Archive.open(path) as archive:
+            cloud = Cloud(archive)
+            cloud.workers = [stumbles]
+            async with cloud.running(), asyncio.timeout(5):
+                await third.wait()
+
+    asyncio.run(story())
+    failures = [record for record in caplog.records if "stumbles failed" in record.getMessage()]
+    assert len(failures) == 2
+    assert all(record.exc_info for record in failures)

@@ -28,12 +28,12 @@ from . import chunks, documents, progress
 from . import overview as overviews
 from .database import Database
 from .documents import Change, Counts, Tell
-from .opening import connect
+from .opening import connect, default_place
 from .overview import TypeOverview
 from .progress import User
 from .runs import Run as Packed
 
-__all__ = ["Archive", "Change", "Counts", "Observer", "Packed", "TypeOverview", "User"]
+__all__ = ["Archive", "Change", "Counts", "Observer", "Packed", "TypeOverview", "User", "default_place"]
 
 Observer: TypeAlias = Callable[[int, AnyKind, Sequence[Change]], None]
 """Who is told of a user's changed documents of a kind, in the transaction that changes them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..errors import ArchiveError
@@ -9,6 +10,13 @@ from . import sqlite
 from .database import Database
 
 POSTGRES = ("postgresql://", "postgres://")
+
+
+def default_place() -> str | Path:
+    """Where the archive is kept when nobody says otherwise: RINGLET_DB, or the user's data directory."""
+    import platformdirs
+
+    return os.environ.get("RINGLET_DB") or platformdirs.user_data_path("ringlet") / "archive.db"
 
 
 def connect(

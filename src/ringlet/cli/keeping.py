@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from ..errors import UsageError
-from . import places, screen
+from . import screen
 from .telling import JsonTelling, Telling
 from .watching import JsonLines
 
@@ -96,10 +96,11 @@ def keep_up(
     connections: int | None,
 ) -> int:
     """Sync, and keep up until stopped; the exit code. Raises RingletError."""
+    from ..archive import default_place
     from ..cloud.serve import bind
     from ..sync.keeping_up import Callback, KeepingUp
 
-    place = db or places.default_path()
+    place = db or default_place()
     if archive.path == ":memory:":
         raise UsageError("events are kept in an archive that others can open", cure="name a file with --db")
     app = _application(client)

@@ -7,7 +7,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
@@ -19,25 +18,18 @@ DEMO = "demo"
 """The setting that marks an archive as the demo's."""
 
 
-def default_path() -> Path:
-    """Where the archive is kept when nobody says otherwise."""
-    import platformdirs
-
-    return platformdirs.user_data_path("ringlet") / "archive.db"
-
-
 def for_writing(db: str | None, *, durable: bool = True) -> Archive:
     """The archive, made if it is not there. Raises ArchiveError."""
-    from ..archive import Archive
+    from ..archive import Archive, default_place
 
-    return Archive.open(db or default_path(), durable=durable)
+    return Archive.open(db or default_place(), durable=durable)
 
 
 def for_reading(db: str | None) -> Archive:
     """The archive, which must be there. Raises ArchiveError."""
-    from ..archive import Archive
+    from ..archive import Archive, default_place
 
-    return Archive.open(db or default_path(), create=False, read_only=True)
+    return Archive.open(db or default_place(), create=False, read_only=True)
 
 
 def for_demo(db: str | None) -> Archive:

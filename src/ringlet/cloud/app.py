@@ -10,6 +10,7 @@ What a cloud does by itself (delivering events, letting the demo wearer live on)
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections import deque
@@ -62,6 +63,9 @@ from .webhook_pages import WebhookPages
 Receive = Callable[[], Awaitable[Message]]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+AGAIN = 1.0
+"""Seconds before a worker that failed is begun again."""
 
 SUNSET = "Oura API v1 is sunset; use /v2/usercollection."
 
@@ -164,7 +168,7 @@ class Cloud:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """While this lasts, the cloud does what it does by itself."""
-        tasks = [asyncio.create_task(worker()) for worker in self.workers]
+        tasks = [asyncio.create_task(_lasting(worker)) for worker in self.workers]
         try:
             yield
         finally:
@@ -257,6 +261,16 @@ class Cloud:
         )
         headers = {name.decode(): value.decode() for name, value in answer.headers}
         return Response(answer.body, status, headers | (getattr(error, "headers", None) or {}))
+
+
+async def _lasting(worker: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """A worker that is begun again when it fails: a slip must not end all deliveries without a word."""
+    while True:
+        try:
+            return await worker()
+        except Exception:
+            logging.getLogger("ringlet").exception("%s failed, and is begun again", worker.__qualname__)
+            await asyncio.sleep(AGAIN)
 
 
 def _host(scope: Message) -> str:

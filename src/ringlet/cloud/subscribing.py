@@ -215,8 +215,13 @@ def _why(exchange: Exchange) -> str:
         return f"{exchange.reason}."
     if exchange.status == 200:
         return 'it answered 200, but not {"challenge": …} with the challenge it was sent.'
-    moved = ", and redirects are not followed" if 300 <= exchange.status < 400 else ""
-    return f"it answered {exchange.status}{moved}, where 200 proves it."
+    if 300 <= exchange.status < 400:
+        # What a framework does to a path without its last slash.
+        there = exchange.headers.get("location", "elsewhere").partition("?")[0]
+        return (
+            f"it answered {exchange.status}, leading to {there[:200]}: name that, redirects are not followed."
+        )
+    return f"it answered {exchange.status}, where 200 proves it."
 
 
 def _check_secret(asking: Asking) -> None:

@@ -34,7 +34,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 from urllib.parse import parse_qsl
 
-from ..archive import Archive
+from ..archive import Archive, default_place
 from ..errors import ArchiveError, EventRefused, RingletError, UsageError
 from ..webhooks import MOST, TOLERANCE, Event, answer, verify
 from .handling import Handler, Handling
@@ -105,7 +105,7 @@ class Receiver:
         self._verification_token = verification_token
         self._tolerance = tolerance
         self._clock = clock
-        self._intake = Intake(inbox or _default_place(), clock, again=handler is None)
+        self._intake = Intake(inbox or default_place(), clock, again=handler is None)
         self._handling = Handling(handler, self._intake, clock) if handler else None
         self._kept = kept
         self._intake.kept = self._news
@@ -243,12 +243,6 @@ class Receiver:
 
 receiver = Receiver
 """As it is written where it is mounted: `webhooks.receiver(...)`."""
-
-
-def _default_place() -> Path:
-    import platformdirs
-
-    return platformdirs.user_data_path("ringlet") / "archive.db"
 
 
 def _query(text: str) -> dict[str, str]:
