@@ -13,8 +13,9 @@ def test_the_whole_story(ringlet):
     done = ringlet("demo", "--days", "20")
     assert done.returncode == 0, done.stderr
     steps = done.stderr.splitlines()
-    assert [step[:1] for step in steps] == ["✓", "✓", "✓", "n"]
-    assert steps[3].startswith("next: ringlet demo --keep")
+    assert [step[:1] for step in steps] == ["✓", "✓", "✓", "✓", "n"]
+    assert "enhanced_tag.create, signed; the document was added" in steps[3]
+    assert steps[4].startswith("next: ringlet demo --keep")
     assert "http://127.0.0.1:" in steps[0]
     assert "11 scopes granted" in steps[1]
     assert "fetched 20 data types over HTTP" in steps[2]

@@ -14,11 +14,19 @@ from . import screen
 
 if TYPE_CHECKING:
     from ..archive import Archive
+    from ..client import AsyncClient
     from ..oauth import Tokens
     from ..sync import Report
+    from ..sync.follow import Followed
+    from ..webhooks import EventType
     from .child import Child
 
 
+PATIENCE = 20.0
+"""Seconds for a webhook to be followed; it takes one or two."""
+DATA_TYPE = "enhanced_tag"
+OPERATION: EventType = "create"
+"""What the made-up wearer does, for a webhook to tell of."""
 TICK = click.style("✓", fg="green")
 
 
@@ -35,7 +43,7 @@ def demo(days: int, seed: int, db: str | None, keep: bool, open_browser: bool) -
     """The whole story, without an account or a network.
 
     Starts a cloud with a made-up wearer, signs in through OAuth2, fetches everything over HTTP into an
-    archive, draws last night, and ends.
+    archive, follows a webhook, draws last night, and ends.
     """
     import asyncio
 
@@ -55,6 +63,9 @@ def demo(days: int, seed: int, db: str | None, keep: bool, open_browser: bool) -
             tell(_fetched(report))
         if report.stopped_by:
             raise report.stopped_by
+        with step() as tell:
+            followed = asyncio.run(_follow_one(child.ready, tokens, archive, db or archive.path))
+            tell(f"followed a webhook: {DATA_TYPE}.{OPERATION}, signed; the document was {followed.result}")
         _look(archive, "" if db else "gone when this ends; --db PATH keeps it")
         if keep or open_browser:
             _keep(child, archive, open_browser)
@@ -92,17 +103,54 @@ def _archive(db: str | None) -> Generator[Archive]:
         yield archive
 
 
-async def _fetch(ready: dict[str, Any], tokens: Tokens, archive: Archive) -> Report:
+def _client(ready: dict[str, Any], tokens: Tokens) -> AsyncClient:
     from ..client import AsyncClient, MemoryWallet
-    from ..sync import Backfill
 
-    async with AsyncClient(
+    return AsyncClient(
         base_url=ready["api"],
         wallet=MemoryWallet(tokens),
         client_id=ready["client_id"],
         client_secret=ready["client_secret"],
-    ) as client:
+    )
+
+
+async def _fetch(ready: dict[str, Any], tokens: Tokens, archive: Archive) -> Report:
+    from ..sync import Backfill
+
+    async with _client(ready, tokens) as client:
         return await Backfill(client, archive).run()
+
+
+async def _follow_one(ready: dict[str, Any], tokens: Tokens, archive: Archive, place: str) -> Followed:
+    """Subscribe, let something happen, and follow its event into the archive."""
+    import asyncio
+    import secrets
+
+    from ..catalog import TYPES
+    from ..cloud.serve import bind
+    from ..sync.failures import as_one
+    from ..sync.follow import Follow
+    from ..sync.receiver import Receiver
+    from ..sync.serving import serving
+    from .tiller import Tiller
+
+    verification_token = secrets.token_urlsafe(32)
+    receiver = Receiver(ready["client_secret"], verification_token, inbox=place)
+    done: asyncio.Future[Followed] = asyncio.get_running_loop().create_future()
+    with bind("127.0.0.1", 0) as listener, Tiller(ready["api"], ready["admin_token"]) as tiller:
+        callback = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with serving(receiver, listener), _client(ready, tokens) as client, asyncio.timeout(PATIENCE):
+            await client.webhooks.create(callback, verification_token, OPERATION, DATA_TYPE)
+            await asyncio.to_thread(tiller.post, "trigger", {"event": f"{DATA_TYPE}.{OPERATION}"})
+            with as_one():
+                async with asyncio.TaskGroup() as group:
+                    follow = Follow(
+                        client, archive, ready["user_id"], names=TYPES, on_followed=done.set_result
+                    )
+                    following = group.create_task(follow.run())
+                    followed = await done
+                    following.cancel()
+            return followed
 
 
 def _fetched(report: Report) -> str:
