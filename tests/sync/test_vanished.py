@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,6 +35,14 @@ def sync(cloud: Running, archive: Archive, *, types: tuple[str, ...] = NAMES) ->
     return asyncio.run(run())
 
 
+@contextmanager
+def theirs(cloud: Running) -> Iterator[Archive]:
+    """What a running cloud serves from, to be changed behind its back."""
+    with Archive.open(cloud.path) as archive:
+        yield archive
+    time.sleep(0.1)  # it looks for what others wrote twenty times a second
+
+
 def some_id(archive: Archive, name: str) -> str:
     [user] = archive.users()
     texts, _ = archive.texts(user.id, TYPES[name], WEEK)
@@ -47,8 +57,8 @@ def test_what_was_deleted_is_deleted_here_and_counted(
     cloud = serve()
     sync(cloud, mine)
     gone = some_id(mine, name)
-    with Archive.open(cloud.path) as theirs:
-        theirs.delete(theirs.users()[0].id, TYPES[name], gone)
+    with theirs(cloud) as archive:
+        archive.delete(archive.users()[0].id, TYPES[name], gone)
     report = sync(cloud, mine)
     assert report.exit_code == 0
     assert {one: progress.deleted for one, progress in report.types.items() if progress.deleted} == {name: 1}
@@ -63,8 +73,8 @@ def test_a_list_that_leaves_documents_out_by_mistake_deletes_nothing(
     cloud = serve()
     sync(cloud, mine)
     hidden = some_id(mine, "sleep")
-    with Archive.open(cloud.path) as theirs:
-        theirs.database.execute(
+    with theirs(cloud) as archive:
+        archive.database.execute(
             "UPDATE documents SET instant = 0, day = '1970-01-01' WHERE id = ?", (hidden,)
         )
     before = len(cloud.asked())
@@ -82,8 +92,8 @@ def test_what_goes_by_its_day_for_want_of_an_id_is_left_alone(
     [user] = mine.users()
     kind = TYPES["daily_cardiovascular_age"]
     mine.put(user.id, kind, b'{"day":"2026-02-27","vascular_age":33}', seen_at=1)
-    with Archive.open(cloud.path) as theirs:
-        theirs.database.execute("DELETE FROM documents WHERE type = ?", (kind.name,))
+    with theirs(cloud) as archive:
+        archive.database.execute("DELETE FROM documents WHERE type = ?", (kind.name,))
     assert sync(cloud, mine, types=(kind.name,)).types[kind.name].deleted == 0
     assert mine.document(user.id, kind, "2026-02-27") is not None
 

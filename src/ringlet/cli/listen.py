@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -117,4 +116,5 @@ def _announce(log: EventLog, waiting: int, forwarder: Forwarder | None) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    sys.exit(0)
+    # As ^C does: a loop that is forwarding knows how to end cleanly by that, and not by an exit.
+    signal.raise_signal(signal.SIGINT)
