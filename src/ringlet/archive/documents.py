@@ -21,8 +21,8 @@ import msgspec
 
 from ..catalog import AnyKind
 from ..errors import OuraBroken, UsageError
+from ..events import EventType
 from ..kinds import Documents, Inventory, Single
-from ..webhooks import EventType
 from ..windows import Profile, Span, parse_instant
 from .database import Database, Row
 from .layout import split

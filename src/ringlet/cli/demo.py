@@ -15,10 +15,10 @@ from . import screen
 if TYPE_CHECKING:
     from ..archive import Archive
     from ..client import AsyncClient
+    from ..events import EventType
     from ..oauth import Tokens
     from ..sync import Report
     from ..sync.follow import Followed
-    from ..webhooks import EventType
     from .child import Child
 
 

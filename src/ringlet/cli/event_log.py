@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from ..errors import ConnectionLost, OuraBroken, RateLimited
-from ..webhooks import Event
+from ..events import Event
 from ..wire import MALFORMED, Patience
 from .bookmark import Bookmark, Place
 from .tiller import Tiller

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..errors import UsageError
-from ..webhooks import DATA_TYPES, EVENT_TYPES, Event, EventType
+from ..events import DATA_TYPES, EVENT_TYPES, Event, EventType
 
 
 def wanted_events(patterns: str | None) -> Callable[[Event], bool]:

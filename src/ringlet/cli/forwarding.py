@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 from ..cloud.dial import Dialer
 from ..cloud.guard import Callbacks
 from ..errors import RingletError, UsageError
-from ..webhooks import Event, challenge_url, headers, is_proof
+from ..events import Event, challenge_url, headers, is_proof
 from ..wire import Patience
 
 if TYPE_CHECKING:

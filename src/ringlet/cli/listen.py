@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from ..webhooks import Event
+    from ..events import Event
     from .event_log import EventLog, Start
     from .forwarding import Forwarder
 

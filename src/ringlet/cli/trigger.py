@@ -60,7 +60,7 @@ def trigger(
 
 def names() -> list[str]:
     """Every event there is."""
-    from ..webhooks import DATA_TYPES, EVENT_TYPES
+    from ..events import DATA_TYPES, EVENT_TYPES
 
     return [f"{data_type}.{operation}" for data_type in DATA_TYPES for operation in EVENT_TYPES]
 

@@ -24,7 +24,7 @@ from .deliveries import deliveries, resend
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from ..webhooks import Subscription, Webhooks
+    from ..subscriptions import Subscription, Webhooks
 
 PARTIAL = 3
 
@@ -96,7 +96,7 @@ def create(
     as_json: bool,
 ) -> int:
     """Subscribe. The callback is asked for its challenge meanwhile."""
-    from ..webhooks import DATA_TYPES
+    from ..events import DATA_TYPES
     from .event_names import data_types, event_types
 
     if not callback or not verification_token:

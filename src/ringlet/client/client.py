@@ -20,7 +20,7 @@ from ..errors import ConnectionLost, UsageError
 from ..faces import AsyncRunner, Runner
 from ..kinds import ROOT, SANDBOX
 from ..oauth import App, Tokens, Wallet, hosts_at, signed
-from ..webhooks import AsyncWebhooks, Webhooks
+from ..subscriptions import AsyncWebhooks, Webhooks
 from ..wire import WAITED, Flow, Patience, R, Request, patient
 from .profiles import DEFAULT, Profile
 from .tokens import MemoryWallet

@@ -99,7 +99,7 @@ class Applications(Tables):
         return _registered(row)
 
     def signing_key(self, client_id: str) -> bytes | None:
-        """What signs an application's events as its secret would (`webhooks.signing_key`)."""
+        """What signs an application's events as its secret would (`events.signing_key`)."""
         row = self._row(client_id)
         return row[1] if row else None
 
@@ -139,7 +139,7 @@ class Applications(Tables):
 
 
 def _new_secret() -> str:
-    # So long that its digest signs webhooks as the secret itself would: see `webhooks.signing_key`.
+    # So long that its digest signs webhooks as the secret itself would: see `events.signing_key`.
     return secrets.token_urlsafe(49)
 
 

@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeAlias
 
 from ..archive import Archive
 from ..archive.database import Row
-from ..webhooks import EventType
+from ..events import EventType
 from ..windows import MILLISECOND
 from . import outbox
 from .clock import Clock

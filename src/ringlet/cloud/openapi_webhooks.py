@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from ..webhooks import DATA_TYPES, EVENT_TYPES, SUBSCRIPTION
+from ..events import DATA_TYPES, EVENT_TYPES
+from ..subscriptions import SUBSCRIPTION
 
 _MODEL: Final = "WebhookSubscriptionModel"
 _ONE: Final = {"$ref": f"#/components/schemas/{_MODEL}"}

@@ -22,7 +22,7 @@ from datetime import timedelta
 from ..archive import Archive, Change
 from ..archive.database import Row
 from ..catalog import AnyKind
-from ..webhooks import Event, EventType
+from ..events import Event, EventType
 from ..windows import MILLISECOND, from_ms
 from .clock import Clock
 from .tables import Tables

@@ -23,7 +23,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from .. import webhooks
+from .. import events
 from ..errors import ArchiveError
 from ..wire import Response, seconds_until_retry
 from .applications import Applications
@@ -164,7 +164,7 @@ class Sender:
         exchange = NO_SECRET
         try:
             if key is not None:
-                signed = webhooks.headers(key, claimed.body, now=began)
+                signed = events.headers(key, claimed.body, now=began)
                 exchange = await self.dialer.send("POST", claimed.to.callback_url, signed, claimed.body)
         finally:
             receiver.under_way -= 1

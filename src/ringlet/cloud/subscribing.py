@@ -29,9 +29,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from .. import webhooks
+from .. import events
 from ..errors import ApiError, GrantError
-from ..webhooks import SUBSCRIPTION
+from ..subscriptions import SUBSCRIPTION
 from ..windows import Profile
 from . import wishes
 from .applications import Applications
@@ -203,9 +203,9 @@ class Subscribing:
     async def _prove(self, callback_url: str, verification_token: str) -> None:
         """Let a callback prove itself. Raises Flawed."""
         challenge = secrets.token_urlsafe(24)
-        url = webhooks.challenge_url(callback_url, verification_token, challenge)
+        url = events.challenge_url(callback_url, verification_token, challenge)
         exchange = await self.dialer.send("GET", url, {"accept": "application/json"})
-        if exchange.status is None or not webhooks.is_proof(exchange.status, exchange.body, challenge):
+        if exchange.status is None or not events.is_proof(exchange.status, exchange.body, challenge):
             raise unproved(callback_url, _why(exchange))
 
 
@@ -225,8 +225,8 @@ def _why(exchange: Exchange) -> str:
 
 
 def _check_secret(asking: Asking) -> None:
-    # What is kept of a secret signs as it does only if it is long: see `webhooks.signing_key`.
-    if len(asking.secret) < webhooks.LONG:
+    # What is kept of a secret signs as it does only if it is long: see `events.signing_key`.
+    if len(asking.secret) < events.LONG:
         raise _Refused(
             400, "This client secret is too short to sign events with; make a new one in the portal."
         )

@@ -18,8 +18,9 @@ from typing import Literal, TypeAlias
 
 from ..archive.database import Row
 from ..errors import DocumentGone, RequestWrong
-from ..webhooks import LIFE, EventType
-from ..webhooks import Subscription as Shown
+from ..events import EventType
+from ..subscriptions import LIFE
+from ..subscriptions import Subscription as Shown
 from ..windows import MILLISECOND, Profile, from_ms
 from .tables import Tables
 

@@ -28,8 +28,8 @@ import msgspec
 from ..archive import Archive
 from ..catalog import AnyKind
 from ..errors import RequestWrong, UsageError
+from ..events import DATA_TYPES, EVENT_TYPES, KINDS, Event, EventType
 from ..person import Person
-from ..webhooks import DATA_TYPES, EVENT_TYPES, KINDS, Event, EventType
 from ..windows import Profile
 from .clock import Clock
 from .outbox import Outbox

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from .. import webhooks
+from .. import events
 from .applications import Applications, Registered
 from .deliveries import STATES, Attempt, Deliveries, Delivery, State
 from .developer import APPLICATIONS, ONE, owned
@@ -208,7 +208,7 @@ def _tried(attempt: Attempt, delivery: Delivery, key: bytes | None) -> Tried:
 def _signature(attempt: Attempt, body: bytes, key: bytes | None) -> str:
     if not attempt.signature:
         return "It was not sent: the application had no secret to sign with."
-    if key is not None and is_same(webhooks.sign(key, attempt.timestamp, body), attempt.signature):
+    if key is not None and is_same(events.sign(key, attempt.timestamp, body), attempt.signature):
         return "It fits the application's secret."
     return "It does not fit the secret of now: the secret has been changed since."
 

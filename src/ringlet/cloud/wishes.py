@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from ..webhooks import DATA_TYPES, EVENT_TYPES, EventType
+from ..events import DATA_TYPES, EVENT_TYPES, EventType
 from ..wire import MALFORMED
 from .profiles import Flaw
 

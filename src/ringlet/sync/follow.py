@@ -32,8 +32,8 @@ from ..errors import (
     ScopeMissing,
     UsageError,
 )
+from ..events import KINDS
 from ..kinds import Documents, Inventory
-from ..webhooks import KINDS
 from ..windows import to_ms
 from .failures import PASSING, as_one, back_off
 from .inbox import Inbox, Work

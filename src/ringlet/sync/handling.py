@@ -19,7 +19,7 @@ from threading import Event as Flag
 from threading import Lock, Thread
 from typing import TypeAlias
 
-from ..webhooks import Event
+from ..events import Event
 from .inbox import Inbox, Told
 from .intake import Intake
 

@@ -32,7 +32,7 @@ from typing import TypeVar
 import msgspec
 
 from ..archive import Archive
-from ..webhooks import Event
+from ..events import Event
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS webhook_inbox (
@@ -74,7 +74,7 @@ class Work:
     user_id: str
     """Oura's id of the wearer."""
     data_type: str
-    """As webhooks call it: a key of `webhooks.KINDS`, or a type that no route serves."""
+    """As webhooks call it: a key of `events.KINDS`, or a type that no route serves."""
     object_id: str
     event_type: str
     """What was told last. Oura sends events in any order: what the fetch finds is what counts."""

@@ -26,7 +26,7 @@ from threading import Lock, Thread
 from typing import Any, TypeAlias, TypeVar
 
 from ..archive import Archive
-from ..webhooks import Event
+from ..events import Event
 from .inbox import Inbox
 
 T = TypeVar("T")

@@ -36,7 +36,7 @@ from urllib.parse import parse_qsl
 
 from ..archive import Archive, default_place
 from ..errors import ArchiveError, EventRefused, RingletError, UsageError
-from ..webhooks import MOST, TOLERANCE, Event, answer, verify
+from ..events import MOST, TOLERANCE, Event, answer, verify
 from .handling import Handler, Handling
 from .inbox import Inbox
 from .intake import Intake

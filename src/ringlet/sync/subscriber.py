@@ -24,17 +24,9 @@ from ..archive import Archive
 from ..catalog import TYPES
 from ..client import AsyncClient
 from ..errors import DocumentGone, RequestWrong, TokenDead
+from ..events import EVENT_TYPES, EventType
 from ..oauth import App
-from ..webhooks import (
-    EVENT_TYPES,
-    EventType,
-    Subscription,
-    renew,
-    subscribe,
-    subscriptions,
-    unsubscribe,
-    update,
-)
+from ..subscriptions import Subscription, renew, subscribe, subscriptions, unsubscribe, update
 from ..wire import Flow
 from .server_time import ServerTime
 
