@@ -187,6 +187,27 @@ def test_who_holds_a_claim_of_what_is_gone_has_no_say(office: Office, other: Off
     assert not other.claim()
 
 
+def test_a_callback_that_was_left_for_another_ends_nothing(office: Office) -> None:
+    one = office.subscribe("https://old.example/")
+    office.happen(2)
+    [first, _] = office.claim()
+    office.subscriptions.change(one.client_id, one.id, callback_url="https://new.example/")
+    office.deliveries.finish([outcome(first, 410)])
+    assert state(office) == {"waiting": 2}
+    pass_by(office, timedelta(hours=1))
+    assert {claimed.to.callback_url for claimed in office.claim()} == {"https://new.example/"}
+
+
+def test_a_claim_that_ran_out_ends_nothing(office: Office, other: Office) -> None:
+    office.subscribe("https://one.example/")
+    office.happen(2)
+    stale, _ = office.claim(lease=timedelta(0))
+    fresh = other.claim()
+    office.deliveries.finish([outcome(stale, 410)])
+    other.deliveries.finish([outcome(one) for one in fresh])
+    assert state(office) == {"delivered": 2}
+
+
 def test_nothing_is_delivered_to_a_subscription_that_has_expired(office: Office) -> None:
     office.subscribe("https://one.example/")
     office.happen()
@@ -237,6 +258,21 @@ def test_a_replay_of_what_is_under_way_does_not_send_it_twice_at_once(office: Of
     [claimed] = office.claim()
     assert other.deliveries.replay_one(claimed.id)
     assert not other.claim()
+
+
+def test_a_replay_during_the_last_try_begins_anew(office: Office) -> None:
+    office.subscribe("https://one.example/")
+    office.happen()
+    for _ in RETRIES:
+        [claimed] = office.claim()
+        office.deliveries.finish([outcome(claimed, 500)])
+        pass_by(office, timedelta(hours=1))
+    [last] = office.claim()
+    assert office.deliveries.replay_one(last.id)
+    office.deliveries.finish([outcome(last, 500)])
+    assert state(office) == {"waiting": 1}
+    [shown] = office.deliveries.list()
+    assert shown.attempts == 1
 
 
 def test_a_range_is_replayed_by_when_things_happened(office: Office) -> None:

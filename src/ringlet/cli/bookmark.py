@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -81,11 +82,22 @@ def signing_secret() -> str:
     if given:
         return given
     path = _folder() / "secret"
-    kept = disk.read(path)
-    if not kept:
-        kept = secrets.token_hex(32).encode()
-        disk.write(path, kept)
-    return kept.decode()
+    return (disk.read(path) or _made_once(path)).decode()
+
+
+def _made_once(path: Path) -> bytes:
+    """A new secret, or the one that another process has just made: both must sign alike."""
+    lock = disk.Lock(path.with_suffix(".lock"))
+    while not lock.take():
+        time.sleep(0.01)
+    try:
+        kept = disk.read(path)
+        if not kept:
+            kept = secrets.token_hex(32).encode()
+            disk.write(path, kept)
+        return kept
+    finally:
+        lock.give_back()
 
 
 def _folder() -> Path:

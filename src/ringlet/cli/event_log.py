@@ -23,6 +23,8 @@ from .tiller import Tiller
 
 WAIT = 20.0
 """Seconds that the cloud may think about one question; it answers as soon as something happens."""
+PAUSE = 0.5
+"""Seconds between two questions to a cloud that answers at once, and nothing."""
 MOST = 200
 """Events in one answer."""
 AWAY = (ConnectionLost, OuraBroken, RateLimited)
@@ -68,8 +70,12 @@ class EventLog:
     def follow(self, wanted: Callable[[Event], bool]) -> Generator[Event]:
         """The events to come, without end. Raises ApiError where the cloud refuses."""
         while True:
+            asked = time.monotonic()
             page = self._patiently()
-            for line in page.events:
+            news = [line for line in page.events if line.seq > self._place.seq]
+            if not news and time.monotonic() - asked < PAUSE:
+                time.sleep(PAUSE)  # it does not wait for something to happen, as it was asked to
+            for line in news:
                 if wanted(line.event):
                     yield line.event
                     self.bookmark.move(Place(page.log, line.seq))

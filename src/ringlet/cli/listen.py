@@ -5,6 +5,7 @@ No subscription and no public address are needed: the log of events is read from
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from contextlib import ExitStack
@@ -80,7 +81,7 @@ def listen(
         _announce(log, waiting, forwarder)
         try:
             for event in log.follow(wanted):
-                click.echo(event.body if as_json else line(event))
+                click.echo(json_line(event) if as_json else line(event))
                 if forwarder:
                     forwarder.forward(event)
         except KeyboardInterrupt:
@@ -92,6 +93,11 @@ def _forwarder(url: str, say: Callable[[str], None]) -> Forwarder:
     from .forwarding import Forwarder, receiver_url
 
     return Forwarder(receiver_url(url), signing_secret(), say)
+
+
+def json_line(event: Event) -> str:
+    """One event for programs; in ASCII, because what others chose to write may end on a terminal."""
+    return json.dumps(json.loads(event.body), separators=(",", ":"))
 
 
 def line(event: Event) -> str:

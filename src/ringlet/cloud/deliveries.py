@@ -196,16 +196,33 @@ class Deliveries(Tables):
                 " FROM webhook_deliveries d WHERE d.id = ? AND d.fence = ?",
                 [_tried(one) for one in outcomes],
             )
+            stands = [(one, *self._standing(one)) for one in outcomes]
             self.db.many(
-                "UPDATE webhook_deliveries SET state = ?, due_at = ?, attempts = ?, leased_until = 0,"
-                " fence = fence + 1 WHERE id = ? AND fence = ?",
+                "UPDATE webhook_deliveries SET state = ?, due_at = ?, attempts = attempts + 1,"
+                " leased_until = 0, fence = fence + 1 WHERE id = ? AND fence = ?",
                 [
-                    (*self._follows(one), one.claimed.attempts + 1, one.claimed.id, one.claimed.fence)
-                    for one in outcomes
+                    (*self._follows(one, before, gone), one.claimed.id, one.claimed.fence)
+                    for one, before, gone in stands
+                    if before is not None
                 ],
             )
-            for id in {one.claimed.to.subscription_id for one in outcomes if one.attempt.status == 410}:
+            for id in {one.claimed.to.subscription_id for one, _, gone in stands if gone}:
                 self.subscriptions.end(id, "gone")
+
+    def _standing(self, outcome: Outcome) -> tuple[int | None, bool]:
+        """The attempts before this one (it may have been replayed meanwhile), and whether it ends all.
+
+        None where the claim does not stand any more. A callback that answers 410 ends its subscription; one
+        that was left for another meanwhile does not.
+        """
+        row = self.db.one(
+            "SELECT d.attempts, s.callback_url FROM webhook_deliveries d"
+            " JOIN webhook_subscriptions s ON s.id = d.subscription_id WHERE d.id = ? AND d.fence = ?",
+            (outcome.claimed.id, outcome.claimed.fence),
+        )
+        if row is None:
+            return None, False
+        return row[0], outcome.attempt.status == 410 and row[1] == outcome.claimed.to.callback_url
 
     def release(self, claims: Iterable[Claimed]) -> None:
         """Give back what was claimed and not tried, for others to claim at once."""
@@ -229,12 +246,11 @@ class Deliveries(Tables):
         soonest = self.next_due()
         return soonest is not None and soonest <= (self.clock.ms() if now is None else now)
 
-    def _follows(self, outcome: Outcome) -> tuple[State, int | None]:
+    def _follows(self, outcome: Outcome, before: int, gone: bool) -> tuple[State, int | None]:
         """What a delivery is after an attempt, and when the next is due."""
-        attempt, before = outcome.attempt, outcome.claimed.attempts
-        if attempt.good:
+        if outcome.attempt.good:
             return "delivered", None
-        if attempt.status == 410 or before >= len(self.retries):
+        if gone or before >= len(self.retries):
             return "failed", None
         delay = self.retries[before] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
         asked = timedelta(seconds=min(outcome.retry_after, LONGEST_RETRY_AFTER))
@@ -259,12 +275,14 @@ class Deliveries(Tables):
         # What is under way keeps its lease: it is tried again when that attempt has failed.
         now = self.clock.ms()
         whose, mine = ("", ()) if client_id is None else (" AND client_id = ?", (client_id,))
-        return self.db.execute(
-            "UPDATE webhook_deliveries SET state = 'waiting', due_at = ?, attempts = 0"
-            f" WHERE {which} AND subscription_id IN (SELECT id FROM webhook_subscriptions"
-            f" WHERE ended_at IS NULL AND expires_at > ?{whose})",
-            (now, *values, now, *mine),
-        )
+        with self.archive.transaction():
+            self.db.hold("webhook deliveries")
+            return self.db.execute(
+                "UPDATE webhook_deliveries SET state = 'waiting', due_at = ?, attempts = 0"
+                f" WHERE {which} AND subscription_id IN (SELECT id FROM webhook_subscriptions"
+                f" WHERE ended_at IS NULL AND expires_at > ?{whose})",
+                (now, *values, now, *mine),
+            )
 
     # --- looking ---
 
