@@ -19,10 +19,10 @@ from ringlet.catalog import TYPES
 from ringlet.cloud import Clock, Cloud
 from ringlet.cloud.demo import settle_in
 from ringlet.cloud.grants import Issued
-from ringlet.errors import ConnectionLost, RingletError, TokenDead
+from ringlet.errors import ConnectionLost, OuraBroken, RingletError, TokenDead
 from ringlet.oauth import SCOPES
 from ringlet.sync.follow import AGAIN, Follow, Followed
-from ringlet.sync.inbox import Inbox
+from ringlet.sync.inbox import PAUSE, Inbox
 from ringlet.webhooks import Event
 from ringlet.wire import Patience, Request, Response
 
@@ -155,6 +155,32 @@ def test_one_fetch_brings_a_document_byte_for_byte_however_often_it_was_told_of(
     assert ends.follow() == ["unchanged"]
 
 
+def test_a_document_is_fetched_when_its_burst_is_over_and_not_at_the_next_look(ends: Ends) -> None:
+    """A look at something else, just before, does not put it off."""
+    ends.change("m", 61)
+    client = AsyncClient(ends.token, transport=ends.transport, patience=Patience(tries=1))
+
+    async def run() -> float:
+        done = asyncio.Event()
+        follow = Follow(client, ends.mine, ends.name, names=TYPES, on_followed=lambda _: done.set())
+        task = asyncio.create_task(follow.run())
+        told = {"data_type": "daily_sleep", "user_id": ends.name, "event_time": ""}
+        ends.inbox.accept(
+            [Event(event_type="update", object_id="m", **told)], int((began := time.time()) * 1000)
+        )
+        asyncio.get_running_loop().call_later(0.9 * PAUSE / 1000, follow.wake)
+        async with asyncio.timeout(10):
+            await done.wait()
+        took = time.time() - began
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        return took
+
+    assert PAUSE / 1000 <= asyncio.run(run()) < 1.6 * PAUSE / 1000
+    assert ends.held("m") is not None
+
+
 def test_a_change_that_lands_during_its_fetch_is_fetched_too(ends: Ends) -> None:
     ends.change("b", 61)
     newest = []
@@ -168,6 +194,20 @@ def test_a_change_that_lands_during_its_fetch_is_fetched_too(ends: Ends) -> None
     ends.tell("b")
     ends.follow()
     assert ends.held("b") == newest[0]
+
+
+def test_an_answer_is_as_old_as_its_question(ends: Ends) -> None:
+    """What was asked for while it was on its way is newer."""
+    ends.change("m", 61)
+    newer = b'{"id": "m", "day": "2026-01-10", "score": 62}'
+
+    def ask_another(_: Request) -> None:
+        ends.mine.put(ends.user, SLEEP, newer, seen_at=int(ends.clock() * 1000))
+
+    ends.transport.after = ask_another
+    ends.tell("m")
+    assert ends.follow() == ["unchanged"]
+    assert ends.held("m") == newer
 
 
 def test_a_deletion_is_a_tombstone_at_once(ends: Ends) -> None:
@@ -250,6 +290,54 @@ def test_nothing_is_lost_while_the_cloud_is_away(ends: Ends) -> None:
     results = ends.follow()
     assert sorted(results) == sorted(["later"] * 5 + ["added"] * 3)
     assert {id: ends.held(id) for id in bodies} == bodies
+
+
+def test_an_outage_is_no_answer_that_could_be_believed(ends: Ends) -> None:
+    ends.change("blinks", 1)
+    ends.tell("blinks")
+    ends.follow()
+    asked: list[str] = []
+
+    def away_then_out_of_sight(request: Request) -> None:
+        asked.append(request.path)
+        if len(asked) <= 3:
+            raise ConnectionLost("away")
+        if len(asked) == 4:
+            ends.cloud.archive.delete(ends.theirs, SLEEP, "blinks")
+        if len(asked) == 5:
+            ends.change("blinks", 2)
+
+    ends.transport.before = away_then_out_of_sight
+    ends.tell("blinks")
+    assert "deleted" not in ends.follow()
+    assert len(asked) == 5
+    assert b'"score": 2' in (ends.held("blinks") or b"")
+
+
+def test_a_document_that_the_server_fails_at_holds_up_no_other(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends.change("healthy", 1)
+    now, told = [ends.began], list[float]()
+    monkeypatch.setattr(ends, "clock", lambda: now[0])
+
+    def failing(request: Request) -> None:
+        if request.path.endswith("/broken"):
+            raise OuraBroken("again and again", status=500)
+
+    def until() -> bool:
+        if len(ends.followed) < 6:
+            now[0] += 1000
+        elif not told:
+            ends.tell("healthy")
+            told.append(now[0])
+        elif now[0] < told[0] + 10:  # and no further: by then the broken one waits for half a minute
+            now[0] += 0.5
+        return any(one.work.object_id == "healthy" for one in ends.followed)
+
+    ends.transport.before = failing
+    ends.tell("broken")
+    ends.follow(until)
 
 
 def test_others_events_stay_where_they_are(ends: Ends) -> None:

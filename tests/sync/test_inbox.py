@@ -127,6 +127,12 @@ def test_a_stream_of_events_does_not_put_work_off(inbox: Inbox) -> None:
         assert bool(claimed) == (200 * step == PAUSE)
 
 
+def test_of_events_that_came_together_the_newest_counts_as_told_last(inbox: Inbox) -> None:
+    inbox.accept([told(time=2, type="delete"), told(time=1, type="create")], NOON)
+    [work] = due(inbox)
+    assert work.event_type == "delete"
+
+
 def test_each_object_of_each_wearer_is_work_of_its_own(inbox: Inbox) -> None:
     inbox.accept([told("a"), told("b"), told("a", user="other")], NOON)
     assert {(one.user_id, one.object_id) for one in due(inbox)} == {
@@ -214,6 +220,20 @@ def test_work_that_failed_comes_again_when_it_is_due(inbox: Inbox) -> None:
     assert again.attempts == 2
 
 
+def test_what_was_told_of_meanwhile_waits_for_no_second_look(inbox: Inbox) -> None:
+    inbox.accept([told()], NOON)
+    [work] = due(inbox)
+    assert inbox.retry(work, LATER + 60_000, disagreed=True)
+    assert inbox.claim(LATER + 59_000, 10, LEASE) == []
+    [again] = inbox.claim(LATER + 60_000, 10, LEASE)
+    assert (again.attempts, again.looks) == (2, 1)
+    inbox.accept([told(time=1), told("other")], LATER + 60_000)
+    assert inbox.claim(LATER + 60_000, 10, LEASE) == []  # but now the event is part of what is under way
+    assert inbox.retry(again, LATER + 600_000, disagreed=True)
+    fresh = {one.object_id: one for one in inbox.claim(LATER + 62_000, 10, LEASE)}["a"]
+    assert (fresh.attempts, fresh.looks) == (1, 0)
+
+
 def test_an_end_is_undone_with_what_it_was_fetched_for(inbox: Inbox) -> None:
     inbox.accept([told()], NOON)
     [work] = due(inbox)
@@ -237,6 +257,29 @@ def test_whoever_looks_in_vain_waits_for_nobody(inbox: Inbox, place: str) -> Non
         with inbox.archive.transaction():
             assert inbox.finish(work)
             assert theirs.claim(LATER, 10, LEASE) == []
+
+
+def test_others_work_is_nothing_to_look_for(inbox: Inbox, place: str) -> None:
+    inbox.accept([told(user="other")], NOON)
+    inbox.claim(NOON, 0, LEASE)
+    assert inbox.work_due(LATER, user_id="wearer") is None
+    with Archive.open(place, timeout=0.1) as mine:
+        theirs = Inbox(mine)
+        with inbox.archive.transaction():
+            inbox.accept([told("new", user="other")], LATER + 1)
+            assert theirs.claim(LATER, 10, LEASE, user_id="wearer") == []
+
+
+def test_it_says_when_there_is_something_to_claim(inbox: Inbox) -> None:
+    assert inbox.work_due(NOON) is None
+    inbox.accept([told()], NOON)
+    assert inbox.work_due(NOON) == NOON
+    inbox.claim(NOON, 10, LEASE)
+    assert inbox.work_due(NOON) == inbox.work_due(NOON, user_id="wearer") == LATER
+    [work] = inbox.claim(LATER, 10, LEASE)
+    assert inbox.work_due(LATER, user_id="wearer") is None
+    inbox.retry(work, LATER + 5)
+    assert inbox.work_due(LATER, user_id="wearer") == LATER + 5
 
 
 def test_many_who_claim_at_once_share_the_work(inbox: Inbox, place: str) -> None:
@@ -281,6 +324,17 @@ def test_what_was_dealt_with_is_forgotten_in_time_and_nothing_else(inbox: Inbox)
     inbox.forget(NOON + 10)
     assert keys(inbox) == sorted([told("waiting").key, told("new").key])
     assert inbox.waiting() == 3, "work is not forgotten with its events"
+
+
+def test_old_work_for_wearers_whom_nobody_follows_is_forgotten(inbox: Inbox) -> None:
+    inbox.accept([told("mine"), told("old", user="other"), told("in hand", user="third")], NOON)
+    inbox.claim(NOON, 0, LEASE)
+    inbox.claim(LATER, 1, LEASE, user_id="third")
+    inbox.accept([told("new", user="other")], LATER)
+    inbox.claim(LATER, 0, LEASE)
+    inbox.forget(LATER + 1, follower="wearer")
+    left = inbox.claim(LATER + LEASE, 10, LEASE)
+    assert {one.object_id for one in left} == {"mine", "in hand", "new"}
 
 
 # --- For a handler ---

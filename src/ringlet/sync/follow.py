@@ -23,6 +23,7 @@ from ..archive import Archive, Counts
 from ..client import AsyncClient
 from ..errors import (
     ArchiveError,
+    ConnectionLost,
     DocumentGone,
     MembershipLapsed,
     NotOffered,
@@ -51,12 +52,16 @@ REFUSED: tuple[type[RingletError], ...] = (
 )
 """What asking again would not change."""
 
+SHARED: tuple[type[RingletError], ...] = (ConnectionLost, RateLimited, ArchiveError)
+"""What others would meet, too. A server that fails at one document may well have the next."""
 AGAIN = (5_000, 60_000, 600_000)
 """Milliseconds after which an answer that disagrees with its event is asked for again."""
 LEASE = 30_000
 """Milliseconds for which work is this process's alone. A longer fetch may be made twice, which is no harm."""
 REST = 1.0
-"""Seconds between two looks into the inbox: as long as work waits there for its burst to end."""
+"""Seconds between two looks into the inbox, at most: another process may fill it."""
+LEAST = 0.001
+"""So that what is due, and nevertheless not claimed, is looked at again without a hurry."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ class Follow:
                         self._busy += 1
                         group.create_task(self._follow(work))
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(REST):
+                        async with asyncio.timeout(self._rest()):
                             await self._news.wait()
                     self._news.clear()
 
@@ -125,14 +130,29 @@ class Follow:
         self._news.set()
 
     def _claim(self) -> list[Work]:
-        free = self.at_once - self._busy
-        if free <= 0 or self.clock() < self._idle_until:
+        if not self._free:
             return []
         try:
-            return self._inbox.claim(self._now(), free, LEASE, user_id=self.user_name)
+            return self._inbox.claim(self._now(), self._free, LEASE, user_id=self.user_name)
         except ArchiveError:
             self._hold_back()
             return []
+
+    @property
+    def _free(self) -> int:
+        """How many documents may be fetched besides those that are."""
+        return 0 if self.clock() < self._idle_until else self.at_once - self._busy
+
+    def _rest(self) -> float:
+        """Seconds until the next look: work that waits for its burst to end is fetched when it is due."""
+        if not self._free:
+            return REST
+        now = self._now()
+        try:
+            due = self._inbox.work_due(now, user_id=self.user_name)
+        except ArchiveError:
+            return REST
+        return REST if due is None else min(REST, max(LEAST, (due - now) / 1000))
 
     async def _follow(self, work: Work) -> None:
         began = time.perf_counter()
@@ -140,7 +160,8 @@ class Follow:
             result, note, body = await self._look(work)
             self._troubles = 0
         except PASSING as failed:
-            self._hold_back()
+            if isinstance(failed, SHARED):
+                self._hold_back()
             result, note, body = self._later(work, failed), failed.message, None
         except asyncio.CancelledError:
             with suppress(ArchiveError):  # or its lease runs out
@@ -191,7 +212,7 @@ class Follow:
         self, work: Work, kind: WithIds, body: bytes | None, asked_at: int
     ) -> tuple[Result, str, bytes | None]:
         disagrees = (body is None) != (work.event_type == "delete")
-        wait = AGAIN[work.attempts - 1] if disagrees and work.attempts <= len(AGAIN) else None
+        wait = AGAIN[work.looks] if disagrees and work.looks < len(AGAIN) else None
         with self.archive.transaction():
             if body is not None:
                 counts = self.archive.put(self._user, kind, body, seen_at=asked_at)
@@ -203,7 +224,7 @@ class Follow:
             if wait is None:
                 self._inbox.finish(work)
             else:
-                self._inbox.retry(work, self._now() + wait)
+                self._inbox.retry(work, self._now() + wait, disagreed=True)
         if wait is None:
             return result, "", body
         seen = "not there" if body is None else "still there"

@@ -53,9 +53,10 @@ CREATE TABLE IF NOT EXISTS webhook_work (
     fence            INTEGER NOT NULL,
     leased_until     INTEGER NOT NULL,
     attempts         INTEGER NOT NULL,
+    looks            INTEGER NOT NULL,
     PRIMARY KEY (user_id, data_type, object_id)
 );
-CREATE INDEX IF NOT EXISTS webhook_work_due ON webhook_work (due_at)
+CREATE INDEX IF NOT EXISTS webhook_work_due ON webhook_work (user_id, due_at)
 """
 # An event's `due_at` is NULL when it has been dealt with. Work is a row as long as there is something to do.
 
@@ -83,7 +84,9 @@ class Work:
     fence: int
     """Whose claim this is."""
     attempts: int
-    """Which try this is, from 1."""
+    """Which try this is, from 1; those count that got no answer, too."""
+    looks: int
+    """How many answers did not agree with what was told."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +136,15 @@ class Inbox:
         )
         return int(row[0]) if row else 0
 
-    def forget(self, before: int) -> None:
-        """Let go of events that came before a time and have been dealt with."""
+    def forget(self, before: int, *, follower: str | None = None) -> None:
+        """Let go of events that came before a time and have been dealt with.
+
+        `follower` is the wearer who is followed: work for others that has waited since lets go, too.
+        """
         self.db.execute("DELETE FROM webhook_inbox WHERE received_at < ? AND due_at IS NULL", (before,))
+        if follower is not None:
+            theirs = "DELETE FROM webhook_work WHERE user_id <> ? AND due_at < ? AND leased_until < ?"
+            self.db.execute(theirs, (follower, before, before))
 
     # --- for whoever fetches ---
 
@@ -144,9 +153,10 @@ class Inbox:
 
         `user_id` leaves all others' work alone: a sign-in fetches its own wearer's documents only.
         """
-        if not self._anything(now):  # whoever looks often, and in vain, keeps no receiver waiting
+        due = self.work_due(now, user_id=user_id)
+        if due is None or due > now:  # whoever looks often, and in vain, keeps no receiver waiting
             return []
-        whose, theirs = ("", ()) if user_id is None else ("user_id = ? AND ", (user_id,))
+        whose, theirs = _whose(user_id)
         with self.db.transaction():
             self._hold()
             self._sort(now)
@@ -154,18 +164,21 @@ class Inbox:
                 "UPDATE webhook_work SET fence = ?, leased_until = ?, attempts = attempts + 1"
                 " WHERE (user_id, data_type, object_id) IN (SELECT user_id, data_type, object_id"
                 f" FROM webhook_work WHERE {whose}due_at <= ? AND leased_until <= ? ORDER BY due_at LIMIT ?)"
-                " RETURNING due_at, user_id, data_type, object_id, event_type, gen, fence, attempts",
+                " RETURNING due_at, user_id, data_type, object_id, event_type, gen, fence, attempts, looks",
                 (secrets.randbits(62), now + lease, *theirs, now, now, limit),
             )
         return [Work(*row[1:]) for row in sorted(rows)]
 
-    def _anything(self, now: int) -> bool:
-        found = self.db.one(
-            "SELECT EXISTS (SELECT 1 FROM webhook_inbox WHERE due_at <= ?)"
-            " OR EXISTS (SELECT 1 FROM webhook_work WHERE due_at <= ? AND leased_until <= ?)",
-            (now, now, now),
+    def work_due(self, now: int, *, user_id: str | None = None) -> int | None:
+        """When there is something to claim that nobody has claimed by now; None: there is nothing."""
+        whose, theirs = _whose(user_id)
+        row = self.db.one(
+            "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM webhook_inbox"
+            " WHERE due_at IS NOT NULL UNION ALL SELECT min(due_at) FROM webhook_work"
+            f" WHERE {whose}leased_until <= ?) AS next",
+            (*theirs, now),
         )
-        return bool(found and found[0])
+        return row[0] if row else None
 
     def finish(self, work: Work) -> bool:
         """It is done; whether the claim still stood. If it was told of meanwhile, it is due again at once.
@@ -176,18 +189,29 @@ class Inbox:
             done = self.db.execute(
                 f"DELETE FROM webhook_work WHERE {CLAIMED} AND gen = ?", (*_claim(work), work.gen)
             )
-            again = "UPDATE webhook_work SET leased_until = 0, fence = 0, attempts = 0"
+            again = "UPDATE webhook_work SET leased_until = 0, fence = 0, attempts = 0, looks = 0"
             return bool(done or self.db.execute(f"{again} WHERE {CLAIMED}", _claim(work)))
 
-    def retry(self, work: Work, due: int) -> bool:
-        """It could not be done; once more at `due`. Whether the claim still stood."""
-        later = "UPDATE webhook_work SET leased_until = 0, fence = 0, due_at = ?"
-        return bool(self.db.execute(f"{later} WHERE {CLAIMED}", (due, *_claim(work))))
+    def retry(self, work: Work, due: int, *, disagreed: bool = False) -> bool:
+        """It could not be done; once more at `due`, or at once if it was told of meanwhile.
+
+        `disagreed` is whether there was an answer, which did not agree with what was told. Whether the claim
+        still stood.
+        """
+        later = (
+            "UPDATE webhook_work SET leased_until = 0, fence = 0,"
+            " due_at = CASE WHEN gen = ? THEN ? ELSE due_at END,"
+            " attempts = CASE WHEN gen = ? THEN attempts ELSE 0 END,"
+            " looks = CASE WHEN gen = ? THEN looks + ? ELSE 0 END"
+        )
+        values = work.gen, due, work.gen, work.gen, int(disagreed)
+        return bool(self.db.execute(f"{later} WHERE {CLAIMED}", (*values, *_claim(work))))
 
     def _sort(self, now: int) -> None:
         """Events into work."""
         rows = self.db.all(
-            "SELECT key, body, received_at FROM webhook_inbox WHERE due_at <= ? ORDER BY due_at LIMIT ?",
+            "SELECT key, body, received_at FROM webhook_inbox WHERE due_at <= ?"
+            " ORDER BY due_at, key LIMIT ?",  # of what came together, the newest is told last
             (now, SORTED),
         )
         events = [msgspec.json.decode(body, type=Event) for _, body, _ in rows]
@@ -195,11 +219,11 @@ class Inbox:
         last = {(event.user_id, event.data_type, event.object_id): event.event_type for event in events}
         self._insert(
             "INSERT INTO webhook_work AS work"
-            " (user_id, data_type, object_id, event_type, gen, due_at, fence, leased_until, attempts)"
+            " (user_id, data_type, object_id, event_type, gen, due_at, fence, leased_until, attempts, looks)"
             " VALUES {rows} ON CONFLICT (user_id, data_type, object_id) DO UPDATE SET"
             " event_type = excluded.event_type, gen = work.gen + excluded.gen,"
             " due_at = CASE WHEN work.due_at < excluded.due_at THEN work.due_at ELSE excluded.due_at END",
-            [(*object, last[object], gen, now + PAUSE, 0, 0, 0) for object, gen in sorted(times.items())],
+            [(*object, last[object], gen, now + PAUSE, 0, 0, 0, 0) for object, gen in sorted(times.items())],
         )
         self._dealt_with([key for key, _, _ in rows])
 
@@ -250,6 +274,10 @@ class Inbox:
         for some in _chunks(rows):
             marks = ", ".join([f"({', '.join('?' * len(some[0]))})"] * len(some))
             self.db.execute(sql.format(rows=marks), [*values, *chain.from_iterable(some)])
+
+
+def _whose(user_id: str | None) -> tuple[str, tuple[str, ...]]:
+    return ("", ()) if user_id is None else ("user_id = ? AND ", (user_id,))
 
 
 CLAIMED = "user_id = ? AND data_type = ? AND object_id = ? AND fence = ?"
