@@ -94,6 +94,29 @@ async def long_headers(writer: asyncio.StreamWriter) -> None:
     await _without_end(writer, b"X-Filler: " + b"a" * 4000 + b"\r\n")
 
 
+async def interim(writer: asyncio.StreamWriter) -> None:
+    """Always about to answer (RFC 9110 section 15.2)."""
+    await _without_end(writer, b"HTTP/1.1 103 X\r\n\r\n" * 4000)
+
+
+async def crumbs(writer: asyncio.StreamWriter) -> None:
+    """As `chunks`, but that hardly anything is in them."""
+    writer.write(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await _without_end(writer, b"1\r\n.\r\n" * 10_000)
+
+
+async def extensions(writer: asyncio.StreamWriter) -> None:
+    """As `crumbs`, but that much is said about them."""
+    writer.write(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await _without_end(writer, b"1;" + b"a" * 50_000 + b"\r\n.\r\n")
+
+
+async def late(writer: asyncio.StreamWriter) -> None:
+    """A good answer, after a while."""
+    await asyncio.sleep(0.8)
+    writer.write(answer(200))
+
+
 async def _without_end(writer: asyncio.StreamWriter, part: bytes) -> None:
     while not writer.is_closing():
         writer.write(part)
@@ -133,6 +156,10 @@ ACTS: dict[str, Act] = {
     "dribble-headers": dribble_headers,
     "huge": huge,
     "chunks": chunks,
+    "interim": interim,
+    "crumbs": crumbs,
+    "extensions": extensions,
+    "late": late,
     "long-headers": long_headers,
     "garbage": garbage,
     "half": half,

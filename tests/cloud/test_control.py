@@ -11,7 +11,7 @@ CLOSED = [
     *(("GET", path) for path in ("events", "deliveries", "deliveries/1")),
     *(("POST", path) for path in ("clock", "tokens", "users", "faults", "trigger")),
     *(("POST", path) for path in ("deliveries/replay", "deliveries/1/replay")),
-    ("DELETE", "faults"),
+    *(("DELETE", path) for path in ("faults", "faults/1")),
 ]
 
 

@@ -11,6 +11,7 @@ from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 from ringlet.cloud.demo import wearer
 from ringlet.cloud.guard import Callbacks
+from ringlet.errors import ArchiveError
 from ringlet.person import Person
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -57,6 +58,43 @@ def test_a_cloud_that_starts_anew_is_as_far_ahead_as_before(make, tmp_path):
     make(path=tmp_path / "kept.db").admin("clock", method="POST", advance="30d")
     again = make(path=tmp_path / "kept.db")
     assert again.admin("clock").json["now"] == "2026-03-31T12:00:00+00:00"
+
+
+def test_clouds_over_one_archive_have_one_clock(make, tmp_path):
+    one, other = (make(path=tmp_path / "kept.db") for _ in range(2))
+    one.admin("clock", method="POST", advance="30d")
+    assert other.admin("clock", method="POST", advance="1h").json["now"] == "2026-03-31T13:00:00+00:00"
+    assert one.admin("clock").json["now"] == "2026-03-31T13:00:00+00:00"
+    assert make(path=tmp_path / "kept.db").admin("clock").json["now"] == "2026-03-31T13:00:00+00:00"
+
+
+def test_a_cloud_that_nobody_asks_goes_with_the_clock_of_another(make, tmp_path):
+    one, other = (make(path=tmp_path / "kept.db") for _ in range(2))
+
+    async def run():
+        async with other.cloud.running(), asyncio.timeout(5):
+            await asyncio.sleep(0.05)  # its first look is over
+            one.cloud.archive.set_setting("clock ahead", "86400")
+            while other.cloud.clock.now() != NOW + timedelta(days=1):  # noqa: ASYNC110 - told to nobody
+                await asyncio.sleep(0.01)
+
+    other.runner.run(run())
+
+
+def test_a_move_that_cannot_be_kept_is_none(live, monkeypatch):
+    database = live.cloud.archive.database
+    execute = database.execute
+
+    def full(sql, values=()):
+        if sql == "COMMIT":
+            raise ArchiveError("no space is left", cure="make some")
+        return execute(sql, values)
+
+    monkeypatch.setattr(database, "execute", full)
+    assert live.admin("clock", method="POST", advance="5d").status == 503
+    monkeypatch.undo()
+    assert live.admin("clock").json["now"] == "2026-03-01T12:00:00+00:00"
+    assert live.admin("clock", method="POST", advance="1d").json["now"] == "2026-03-02T12:00:00+00:00"
 
 
 @asynccontextmanager
@@ -125,6 +163,14 @@ def test_a_day_makes_events_and_settles_when_all_that_is_due_was_sent():
     assert said["waiting"] == 0
     assert {one["event_type"] for one in events} == {"create", "update"}
     assert {one["data_type"] for one in events} == {"daily_activity"}
+
+
+def test_whoever_subscribed_hears_of_all_that_happens_before_the_subscription_ends():
+    [said], events = advanced(200, {"advance": "100d", "settle": 60})
+    assert said["settled"]
+    days = {datetime.fromisoformat(one["event_time"]).date() for one in events}
+    assert days >= {NOW.date() + timedelta(days=day) for day in range(1, 89)}
+    assert max(days) <= (NOW + timedelta(days=90)).date()
 
 
 def test_an_event_is_sent_half_a_minute_after_it_happened():

@@ -31,6 +31,7 @@ def test_an_event_by_hand_is_logged_and_says_who_will_hear(live):
     assert said.json["object_id"] == said.json["event"]["object_id"]
     page = live.admin("events").json
     assert page["events"] == [{"seq": page["newest"], "event": said.json["event"]}]
+    assert page["oldest"] == page["newest"]
 
 
 def test_several_at_once(live):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 
 from ringlet.archive import Archive
 from ringlet.cloud.clock import Clock
-from ringlet.cloud.deliveries import JITTER, LONGEST_RETRY_AFTER, RETRIES, Attempt, Claimed, Outcome
+from ringlet.cloud.deliveries import JITTER, KEPT, LONGEST_RETRY_AFTER, RETRIES, Attempt, Claimed, Outcome
+from ringlet.oauth import SCOPES
 from ringlet.webhooks import LIFE
 
 from .office import LEASE, Office
@@ -72,6 +75,25 @@ def test_what_is_claimed_is_nobody_elses(office: Office, other: Office) -> None:
     assert not {one.id for one in first} & {one.id for one in second}
     assert not office.claim()
     assert not office.deliveries.ready()
+
+
+def test_senders_that_claim_at_once_never_claim_the_same(place: str, office: Office) -> None:
+    senders, events = 3, 600
+    office.subscribe("https://one.example/")
+    office.happen(events)
+
+    def claim_all(_: int) -> list[int]:
+        mine: list[int] = []
+        with Archive.open(place) as archive:
+            one = Office(archive, office.clock)
+            while claims := one.claim(10):
+                mine += [claimed.id for claimed in claims]
+        return mine
+
+    with ThreadPoolExecutor(senders) as pool:
+        times = Counter(id for claimed in pool.map(claim_all, range(senders)) for id in claimed)
+    assert len(times) == events
+    assert set(times.values()) == {1}
 
 
 def test_a_claim_brings_the_bytes_that_were_logged(office: Office) -> None:
@@ -236,6 +258,61 @@ def test_what_is_given_back_can_be_claimed_at_once_and_counts_as_no_attempt(offi
     assert (again.id, again.attempts) == (claims[0].id, 0)
     office.deliveries.finish([outcome(claims[0])])
     assert state(office) == {"waiting": 1}, "whoever gave it back has no say"
+
+
+def test_a_subscription_that_ended_since_it_was_ready_is_not_claimed_for(
+    office: Office, other: Office
+) -> None:
+    one = office.subscribe("https://one.example/")
+    office.happen()
+    ready = office.deliveries.ready()
+    other.subscriptions.delete(one.client_id, one.id)
+    # As somebody would have left it who saw the subscription before it ended, and committed after.
+    other.archive.database.execute(
+        "INSERT INTO webhook_deliveries"
+        " (event_seq, subscription_id, due_at, state, attempts, fence, leased_until)"
+        " VALUES (1, ?, 0, 'waiting', 0, 0, 0)",
+        (one.id,),
+    )
+    assert not office.deliveries.claim([(which, 9) for which in ready], LEASE)
+    assert not office.deliveries.ready()
+
+
+def test_a_callback_that_was_changed_since_it_was_ready_is_not_claimed_for(
+    office: Office, other: Office
+) -> None:
+    one = office.subscribe("https://old.example/")
+    office.happen()
+    ready = office.deliveries.ready()
+    other.subscriptions.change(one.client_id, one.id, callback_url="https://new.example/")
+    assert not office.deliveries.claim([(which, 9) for which in ready], LEASE)
+    assert [claimed.to.callback_url for claimed in office.claim()] == ["https://new.example/"]
+
+
+def test_what_is_about_a_wearer_who_disconnected_is_written_off_until_it_is_replayed(office: Office) -> None:
+    one = office.subscribe("https://one.example/")
+    office.happen()
+    assert office.grants.disconnect(office.user, one.client_id)
+    [claimed] = office.claim()
+    assert not claimed.connected
+    office.deliveries.finish([outcome(claimed, None)])
+    assert state(office) == {"failed": 1}
+    office.grants.issue(one.client_id, office.user, SCOPES)
+    assert office.deliveries.replay_one(claimed.id)
+    [again] = office.claim()
+    assert again.connected
+
+
+def test_of_what_is_replayed_without_end_the_last_attempts_are_kept(office: Office) -> None:
+    office.subscribe("https://one.example/")
+    office.happen()
+    for _ in range(KEPT + 7):
+        [claimed] = office.claim()
+        office.deliveries.finish([outcome(claimed)])
+        office.deliveries.replay_one(claimed.id)
+    [shown] = office.deliveries.list()
+    numbers = [one.number for one in office.deliveries.attempts(shown.id)]
+    assert numbers == list(range(8, KEPT + 8))
 
 
 def test_a_replay_begins_anew_and_its_attempts_are_counted_on(office: Office) -> None:

@@ -10,6 +10,7 @@ from ringlet.catalog import TYPES
 from ringlet.cloud import Clock, Cloud
 from ringlet.cloud.demo import REDIRECT_URIS, USER, credentials, settle_in
 from ringlet.cloud.life import BLOCK
+from ringlet.events import LONG
 from ringlet.kinds import Documents, Inventory, Samples, Single
 from ringlet.oauth import SCOPES
 from ringlet.person import Person
@@ -102,6 +103,47 @@ def test_credentials_open_everything_and_are_printed_by_nothing(clock):
         )
         for secret in (given.access_token, given.refresh_token, given.client_secret):
             assert secret not in repr(given)
+
+
+def test_an_archive_has_one_demo_application_which_keeps_its_secret(clock):
+    with Archive.open(":memory:") as archive:
+        user = settle_in(archive, clock, days=1, seed=7)
+        apps = (grants := Cloud(archive, clock=clock).grants).apps
+        first, again = credentials(grants, user, "demo"), credentials(grants, user, "demo")
+        assert [app.client_id for app in apps.of(user)] == [first.client_id] == [again.client_id]
+        assert first.client_secret == again.client_secret
+        assert len(first.client_secret) >= LONG
+        assert apps.authenticate(first.client_id, first.client_secret).approved
+        assert grants.access(first.access_token), "what was granted stays granted"
+        apps.rotate_secret(first.client_id)
+        assert credentials(grants, user, "demo").client_secret == first.client_secret
+        assert apps.authenticate(first.client_id, first.client_secret)
+        assert not any(
+            first.client_secret in str(row) for row in archive.database.all("SELECT * FROM settings")
+        )
+
+
+def test_two_archives_have_two_secrets(clock):
+    given = []
+    for _ in range(2):
+        with Archive.open(":memory:") as archive:
+            user = settle_in(archive, clock, days=1, seed=7)
+            given.append(credentials(Cloud(archive, clock=clock).grants, user, "demo").client_secret)
+    assert given[0] != given[1]
+
+
+def test_a_demo_application_that_was_changed_stays_so_and_one_that_was_deleted_is_made_anew(clock):
+    with Archive.open(":memory:") as archive:
+        user = settle_in(archive, clock, days=1, seed=7)
+        grants = Cloud(archive, clock=clock).grants
+        first = credentials(grants, user, "demo")
+        grants.apps.change(first.client_id, name="Mine", redirect_uris=["https://mine.example/"])
+        again = credentials(grants, user, "demo")
+        assert (again.client_id, again.redirect_uris) == (first.client_id, ("https://mine.example/",))
+        grants.apps.delete(first.client_id)
+        anew = credentials(grants, user, "demo")
+        assert anew.client_id != first.client_id
+        assert credentials(grants, user, "demo").client_id == anew.client_id
 
 
 def test_rings_are_held_from_the_first_on(clock):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from ringlet.cloud.dial import KEPT, Dialer, Exchange
 from ringlet.cloud.guard import Callbacks
 
+from .office import until
 from .strangers import Strangers, strangers
 from .test_guard import CARRYING, LOOPBACK, METADATA, PRIVATE, SPECIAL
 
@@ -38,7 +39,9 @@ def talk(
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("target", ["ok", "500", "redirect", "410", "huge", "chunks", "bomb", "once"])
+@pytest.mark.parametrize(
+    "target", ["ok", "500", "redirect", "410", "huge", "chunks", "crumbs", "extensions", "bomb", "once"]
+)
 def test_the_status_counts_whatever_comes_after_it(target: str) -> None:
     async def work(dialer: Dialer, there: Strangers) -> None:
         exchange = await dialer.send("POST", there.url(target), {"x-one": "1"}, b"{}")
@@ -59,7 +62,8 @@ def test_the_status_counts_whatever_comes_after_it(target: str) -> None:
         ("close", "closed"),
         ("garbage", "HTTP"),
         ("half", "closed"),
-        ("long-headers", "HTTP"),
+        ("long-headers", "more than 64 KB"),
+        ("interim", "more than 64 KB"),
         ("hang", "within 1 s"),
         ("dribble", "within 1 s"),
         ("dribble-headers", "within 1 s"),
@@ -117,6 +121,19 @@ def test_a_header_that_cannot_be_sent_is_a_reason_and_not_quoted() -> None:
         assert exchange.status is None
         assert SECRET not in exchange.reason
         assert not there.seen
+
+    talk(work)
+
+
+@pytest.mark.parametrize("target", ["interim", "crumbs", "extensions", "long-headers", "huge"])
+def test_who_talks_without_end_keeps_nobody_else_waiting(target: str) -> None:
+    async def work(_: Dialer, there: Strangers) -> None:
+        dialer = Dialer(DEV, deadline=30)
+        talking = [asyncio.create_task(dialer.send("GET", there.url(target), {})) for _ in range(8)]
+        await until(lambda: len(there.seen) == len(talking))
+        assert (await dialer.send("GET", there.url("ok"), {})).took < 1
+        assert max(one.took for one in await asyncio.gather(*talking)) < 10
+        await dialer.close()
 
     talk(work)
 
@@ -186,6 +203,19 @@ def test_a_name_that_turns_to_this_machine_is_refused_when_it_does() -> None:
         url = there.url("ok", "rebinding.example")
         assert (await dialer.send("GET", url, {})).status is None
         assert "loopback" in (await dialer.send("GET", url, {})).reason
+        assert there.connections == 0
+
+    talk(work)
+
+
+def test_the_public_profile_does_not_tell_what_a_name_of_the_network_inside_resolves_to() -> None:
+    async def work(_: Dialer, there: Strangers) -> None:
+        for address, kind in (("10.9.8.7", "a private address"), ("2002:a09:807::", "a private address")):
+            dialer = Dialer(Callbacks("public"), resolve=Answers([address]))
+            reason = (await dialer.send("GET", there.url("ok", "intranet.example"), {})).reason
+            assert kind in reason
+            assert "intranet.example" in reason
+            assert not any(part in reason for part in (address, "10.9.8.7"))
         assert there.connections == 0
 
     talk(work)

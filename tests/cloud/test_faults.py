@@ -12,7 +12,7 @@ import pytest
 from ringlet.cloud.faults import Fault, Faults
 
 URI = "https://lab.example/callback"
-DEFAULTS = {"status": 503, "seconds": 1.0, "probability": 1.0}
+DEFAULTS = {"status": 503, "seconds": 1.0, "probability": 1.0, "id": 1}
 
 
 def test_the_list_is_kept_by_the_controls(live):
@@ -23,6 +23,21 @@ def test_the_list_is_kept_by_the_controls(live):
     assert live.admin("faults").json == [told.json]
     assert live.admin("faults", method="DELETE").status == 204
     assert live.admin("faults").json == []
+
+
+def test_one_is_ended_by_its_number_which_only_the_cloud_gives(live):
+    faults = [live.admin("faults", method="POST", path="/x", act="drop", id=5).json for _ in range(3)]
+    assert [one["id"] for one in faults] == [1, 2, 3]
+    for _ in range(2):  # it may be used up
+        assert live.admin("faults/2", method="DELETE").status == 204
+    assert live.admin("faults").json == [faults[0], faults[2]]
+
+
+def test_a_fault_on_every_path_can_be_ended(live):
+    live.admin("faults", method="POST", path="/*", act="status")
+    assert live("/_ringlet/health").status == 503
+    assert live.admin("faults", method="DELETE").status == 204
+    assert live("/_ringlet/health").status == 200
 
 
 @pytest.mark.parametrize(

@@ -242,3 +242,14 @@ def test_a_refusal_says_which_profile_would_allow_it() -> None:
     assert "--callbacks dev" in cure("127.0.0.1")
     assert "--callbacks lan:192.168.1.5" in cure("::ffff:192.168.1.5")
     assert "--callbacks" not in cure("169.254.169.254")
+
+
+@pytest.mark.parametrize("address", [one for one in (*PRIVATE, *CARRYING) if resolved(one) == one])
+def test_a_public_cloud_does_not_say_which_address_a_name_has(address: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        PUBLIC.check_address(address, "intranet.example")
+    assert "intranet.example has " in refused.value.message
+    assert address not in refused.value.message + refused.value.cure
+    with pytest.raises(UsageError) as refused:
+        PUBLIC.check_address(address, address)
+    assert address in refused.value.message, "who names an address knows it"

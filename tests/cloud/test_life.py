@@ -214,6 +214,27 @@ def test_a_year_lets_others_have_their_turn():
     assert longest < 1
 
 
+def test_when_the_cloud_leaves_the_rest_is_lived_at_the_next_start(place):
+    async def run(cloud, life):
+        cloud.clock.advance(60 * DAY)
+        living = asyncio.create_task(life.live_on())
+        await asyncio.sleep(0.1)
+        cloud.leave()
+        return await asyncio.wait_for(living, 5)
+
+    with Archive.open(place) as archive, Archive.open(":memory:") as other:
+        cloud, life = start(archive)
+        cloud.adopt(life)
+        lived = asyncio.run(run(cloud, life))
+        _, again = start(archive, BEGIN + 60 * DAY)
+        whole, at_once = start(other)
+        whole.clock.advance(60 * DAY)
+        assert 0 < lived.events < at_once.catch_up().events
+        assert again.catch_up().events == 0, "settling in lived it"
+        for name in ("sleep", "daily_activity"):
+            assert documents(archive, life.user, name) == documents(other, at_once.user, name)
+
+
 LIVING = """
 import sys
 from datetime import datetime, timedelta

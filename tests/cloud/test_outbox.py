@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -156,7 +157,110 @@ def test_a_log_has_a_name_that_stays_and_that_no_other_has(place: str, office: O
         assert Outbox(another, Clock(NOW)).id != name
 
 
+# --- Several at once ---
+
+
+@pytest.fixture
+def other(place: str, office: Office) -> Iterator[Office]:
+    """Another process, as it were."""
+    with Archive.open(place, timeout=20) as archive:
+        one = Office(archive, office.clock)
+        archive.observer = one.outbox.observe
+        yield one
+
+
+def beside(work: Callable[[], object]) -> tuple[Thread, list[Exception]]:
+    """A thread that does it, and what went wrong there."""
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:
+            failed.append(error)
+
+    thread = Thread(target=run)
+    thread.start()
+    return thread, failed
+
+
+@pytest.mark.parametrize("end", ["deleted", "forgotten"])
+def test_nothing_waits_for_a_subscription_that_ends_while_its_event_is_logged(
+    office: Office, other: Office, end: str
+) -> None:
+    subscribed = office.subscribe(URL)
+
+    def end_it() -> None:
+        if end == "deleted":
+            other.subscriptions.delete(subscribed.client_id, subscribed.id)
+        else:
+            with other.subscriptions.held(subscribed.client_id):
+                other.subscriptions.forget(subscribed.client_id)
+
+    with office.archive.transaction():
+        office.happen()
+        thread, failed = beside(end_it)
+        thread.join(0.3)
+    thread.join()
+    assert not failed
+    assert rows(office)["deliveries"] == 0
+
+
+def test_two_who_change_the_same_kinds_in_another_order_do_not_wait_for_each_other_forever(
+    office: Office, other: Office
+) -> None:
+    """As the life of the wearer and an event by hand do."""
+    begun = Event()
+
+    def trigger() -> None:
+        assert begun.wait(10)
+        other.archive.put(other.user, TYPES["daily_activity"], b'{"id": "c", "day": "2026-01-01"}')
+
+    thread, failed = beside(trigger)
+    with office.archive.transaction():
+        office.archive.put(office.user, SLEEP, night("a"))
+        begun.set()
+        time.sleep(0.3)
+        office.archive.put(office.user, TYPES["daily_activity"], b'{"id": "b", "day": "2026-01-01"}')
+    thread.join()
+    assert not failed
+    assert told(office) == [("create", "a"), ("create", "b"), ("create", "c")]
+
+
+def test_what_is_undone_leaves_no_gap_in_the_numbers(office: Office) -> None:
+    office.happen()
+
+    def fail() -> None:
+        with office.archive.transaction():
+            office.happen()
+            raise UsageError("no")
+
+    with pytest.raises(UsageError):
+        fail()
+    office.happen()
+    assert [one.seq for one in office.outbox.log(0)] == [1, 2]
+
+
 # --- How long ---
+
+
+def test_the_log_is_forgotten_from_its_beginning_as_far_as_nobody_is_still_to_hear_of_it(
+    office: Office,
+) -> None:
+    assert (office.outbox.oldest, office.outbox.newest) == (1, 0)
+    subscribed = office.subscribe(URL)
+    office.happen(2, "tag")
+    [waits] = office.happen()
+    after = office.happen(2, "tag")
+    office.clock.advance(MEMORY + timedelta(seconds=1))
+    [fresh] = office.happen(1, "tag")
+    office.outbox.forget()
+    assert [id for _, id in told(office)] == [waits, *after, fresh]
+    assert office.outbox.oldest == 3
+    office.subscriptions.delete(subscribed.client_id, subscribed.id)
+    office.outbox.forget()
+    assert [id for _, id in told(office)] == [fresh]
+    assert office.outbox.oldest == office.outbox.newest == 6
 
 
 def test_what_is_old_and_done_is_forgotten_and_nothing_else(office: Office) -> None:

@@ -17,11 +17,12 @@ from ringlet.archive import Archive
 from ringlet.catalog import TYPES
 from ringlet.cloud.app import Cloud
 from ringlet.cloud.clock import Clock
+from ringlet.cloud.deliveries import Outcome
 from ringlet.cloud.guard import Callbacks
 from ringlet.cloud.sender import Policy
-from ringlet.errors import EventRefused
+from ringlet.errors import ArchiveError, EventRefused
 from ringlet.oauth import SCOPES
-from ringlet.webhooks import LIFE, verify
+from ringlet.webhooks import DATA_TYPES, LIFE, verify
 
 from .office import Office, running, until
 from .strangers import Strangers, strangers
@@ -146,9 +147,27 @@ def test_retries_are_due_on_the_clouds_clock(tmp_path: Path) -> None:
     among_strangers(work)
 
 
-def test_retry_after_is_honoured(here: Office) -> None:
+def test_signatures_carry_the_real_time_whatever_the_clouds_clock_shows(tmp_path: Path) -> None:
+    """A receiver compares them with its own."""
+
     async def work(there: Strangers) -> None:
-        here.subscribe(there.url("429?retry=100"))
+        with Archive.open(tmp_path / "cloud.db") as archive:
+            office = Office(archive, Clock(NOW))
+            client_id, secret = office.app()
+            office.subscribe(there.url("ok"), client_id=client_id)
+            office.happen()
+            async with running(office.sender()):
+                await until(lambda: len(there.seen) == 1)
+        [seen] = there.seen
+        assert verify(secret, seen.headers, seen.body, now=time.time(), tolerance=timedelta(minutes=1))
+
+    among_strangers(work)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_honoured(here: Office, status: int) -> None:
+    async def work(there: Strangers) -> None:
+        here.subscribe(there.url(f"{status}?retry=100"))
         here.happen()
         async with running(here.sender()):
             await until(lambda: here.deliveries.list()[0].attempts == 1)
@@ -270,6 +289,80 @@ def test_one_that_hangs_does_not_keep_another_waiting(here: Office) -> None:
     among_strangers(work)
 
 
+def test_one_that_is_down_slows_nobody_else_down_not_even_on_its_own_host(here: Office) -> None:
+    async def work(there: Strangers) -> None:
+        for act in ("hang", "500", "reset", "interim"):
+            here.subscribe(there.url(act))
+        here.subscribe(there.url("ok"), "workout")
+        here.happen(100)
+        happened: dict[str, float] = {}
+        async with running(here.sender(Policy(grace=0), deadline=0.5)):
+            for _ in range(150):
+                [id] = here.happen(1, "workout")
+                happened[id] = time.time()
+                await asyncio.sleep(0.02)
+
+            def good() -> dict[str, float]:
+                return {json.loads(one.body)["object_id"]: one.at for one in there.seen if one.act == "ok"}
+
+            await until(lambda: good().keys() == happened.keys(), 3)
+        late = sorted(at - happened[id] for id, at in good().items())
+        assert late[len(late) * 95 // 100] < 0.3
+
+    among_strangers(work)
+
+
+def test_no_application_takes_all_requests_however_many_slow_receivers_it_has(here: Office) -> None:
+    async def main() -> None:
+        async with strangers(host="0.0.0.0") as there:
+            greedy, _ = here.app()
+            for number, data_type in enumerate(DATA_TYPES[:9], 1):
+                here.subscribe(there.url("late", f"127.0.0.{number}"), data_type, client_id=greedy)
+                here.happen(40, data_type)
+            here.subscribe(there.url("ok", "127.0.0.99"), DATA_TYPES[9])
+            async with running(here.sender(Policy(at_once=20, each=8, grace=0))):
+                await until(lambda: len(there.seen) == 10)
+                await asyncio.sleep(0.1)
+                assert len(there.seen) == 10, "as many as are free"
+                began = time.monotonic()
+                here.happen(20, DATA_TYPES[9])
+                await until(lambda: sum(one.act == "ok" for one in there.seen) == 20)
+                assert time.monotonic() - began < 0.5
+
+    asyncio.run(main())
+
+
+def test_what_is_about_a_wearer_who_disconnected_is_not_sent_and_says_so(here: Office) -> None:
+    async def work(there: Strangers) -> None:
+        one = here.subscribe(there.url("ok"))
+        here.happen(3)
+        here.grants.disconnect(here.user, one.client_id)
+        async with running(here.sender()):
+            await until(lambda: here.deliveries.counts()["failed"] == 3)
+        assert not there.seen
+        for delivery in here.deliveries.list():
+            [attempt] = here.deliveries.attempts(delivery.id)
+            assert "disconnected" in attempt.reason
+
+    among_strangers(work)
+
+
+def test_receivers_are_forgotten_when_all_goes_well_or_nothing_comes_any_more(here: Office) -> None:
+    async def work(there: Strangers) -> None:
+        sender = here.sender(Policy(look=0.01, tidy=0.05))
+        here.subscribe(there.url("ok"))
+        bad = here.subscribe(there.url("500"), "workout")
+        here.happen(20)
+        here.happen(1, "workout")
+        async with running(sender):
+            await until(lambda: here.deliveries.counts()["delivered"] == 20)
+            here.subscriptions.delete(bad.client_id, bad.id)
+            await until(lambda: not sender._receivers)
+            assert not sender._of
+
+    among_strangers(work)
+
+
 def test_one_that_fails_is_tried_at_a_slower_pace_until_one_goes_well(here: Office) -> None:
     async def work(there: Strangers) -> None:
         there._choose = lambda _: "500" if len(there.seen) <= 40 else "ok"
@@ -280,6 +373,42 @@ def test_one_that_fails_is_tried_at_a_slower_pace_until_one_goes_well(here: Offi
         async with running(here.sender(policy)):
             await until(lambda: here.deliveries.counts()["delivered"] == 200)
         assert time.monotonic() - began > (40 - 16) * 0.02
+
+    among_strangers(work)
+
+
+def test_one_that_fails_now_and_then_is_not_slowed_down(here: Office) -> None:
+    async def work(there: Strangers) -> None:
+        # One hangs all the time, so that the receiver is remembered after each success, too.
+        there._choose = lambda _: "hang" if len(there.seen) == 1 else "500" if len(there.seen) % 3 else "ok"
+        here.subscribe(there.url("any"))
+        here.happen(11)
+        async with running(here.sender(Policy(each=2, failures=3, pause=60.0, grace=0), deadline=30)):
+            await until(lambda: here.deliveries.counts()["delivered"] == 10)
+
+    among_strangers(work)
+
+
+def test_what_could_not_be_written_down_is_written_down_later(
+    here: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish, refused = here.deliveries.finish, list[int]()
+
+    def fails_once(outcomes: list[Outcome]) -> None:
+        finish(outcomes)
+        if outcomes and not refused:
+            refused.append(len(outcomes))
+            raise ArchiveError("no space is left")
+
+    monkeypatch.setattr(here.deliveries, "finish", fails_once)
+
+    async def work(there: Strangers) -> None:
+        here.subscribe(there.url("ok"))
+        ids = here.happen(5)
+        async with running(here.sender(Policy(look=0.01))):
+            await until(lambda: here.deliveries.counts()["delivered"] == 5)
+        assert refused
+        assert Counter(objects(there)) == Counter(ids)
 
     among_strangers(work)
 

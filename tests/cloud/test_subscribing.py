@@ -21,6 +21,7 @@ from ringlet.cloud.digests import digest
 from ringlet.cloud.guard import Callbacks
 from ringlet.cloud.guesses import FREE
 from ringlet.cloud.pages import MAX_BODY
+from ringlet.cloud.subscribing import CHALLENGES
 from ringlet.cloud.subscriptions import Subscriptions
 from ringlet.errors import RequestWrong
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES, LIFE, SUBSCRIPTION, Subscription
@@ -367,6 +368,48 @@ def test_the_guard_says_what_is_wrong_and_what_would_allow_it(
         assert answer.status == 422
         assert word in answer.json["detail"][0]["msg"]
         assert town.stored == 0
+
+
+def test_an_application_has_a_few_callbacks_asked_at_a_time_and_others_do_not_wait_for_it(
+    town: Town,
+) -> None:
+    other = town.another()
+    free = asyncio.Event()
+
+    async def while_many_hang(here: Callback) -> list[int]:
+        many = [town.send("POST", "", wish(here.url, one)) for one in DATA_TYPES[: 2 * CHALLENGES]]
+        waiting = [asyncio.create_task(one) for one in many]
+        while len(here.asked) < CHALLENGES:  # noqa: ASYNC110 - it is of another task
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert len(here.asked) == CHALLENGES
+        async with callback() as quick:
+            assert (await other.send("POST", "", wish(quick.url))).status == 201
+        free.set()
+        return [answer.status for answer in await asyncio.gather(*waiting)]
+
+    assert set(town.beside(while_many_hang, wait=free.wait)) == {201}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:hunter2@example.com/",
+        "https://hunter2@example.com/a@b",
+        "https://user:hunter2@exam ple.com/?a=hunter2",
+        "https://user:hunter2/@example.com/",
+        "https://user:hunter2?@example.com/",
+        "https://hunter2#x@example.com/",
+        "user:hunter2@example.com",
+        "https://example.com:0/?key=hunter2@example.com",
+        "https://example.com:0/#hunter2",
+    ],
+)
+def test_no_flaw_shows_what_may_be_secret_of_a_callback_url(town: Town, url: str) -> None:
+    for sent in (wish(url), wish(url + "a" * 3000), wish(url, event_type="none") | {"data_type": url}):
+        answer = town("POST", "", sent)
+        assert answer.status == 422
+        assert "hunter2" not in json.dumps(answer.json)
 
 
 def test_what_was_true_before_the_challenge_is_looked_at_again(town: Town) -> None:

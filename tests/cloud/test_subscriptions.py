@@ -10,6 +10,7 @@ import pytest
 
 from ringlet.archive import Archive
 from ringlet.cloud.clock import Clock
+from ringlet.cloud.subscriptions import ENDED
 from ringlet.errors import DocumentGone, RequestWrong
 from ringlet.webhooks import LIFE
 
@@ -60,6 +61,18 @@ def test_what_ended_one_can_be_seen_afterwards(office: Office) -> None:
     ended = {one.id: one.ended_by for one in office.subscriptions.of(app, ended=True)}
     assert ended | {deleted.id: "deleted", gone.id: "gone", expired.id: "expired"} == ended
     assert len(office.subscriptions.of(app)) == 1
+
+
+def test_of_those_that_ended_the_last_are_listed_beside_all_that_live(office: Office) -> None:
+    app = office.app()[0]
+    living = office.subscribe(URL, "tag", "update", app)
+    made = []
+    for _ in range(ENDED + 5):
+        made.append(office.subscribe(URL, "sleep", "update", app).id)
+        office.subscriptions.delete(app, made[-1])
+        office.clock.advance(timedelta(seconds=1))
+    listed = [one.id for one in office.subscriptions.of(app, ended=True)]
+    assert listed == [living.id, *made[5:]]
 
 
 def test_a_pair_is_held_by_one_living_subscription_of_an_application(office: Office) -> None:

@@ -184,7 +184,9 @@ def test_a_document_from_the_clocks_future_is_not_overridden(empty):
     [
         ("sleepy.update", "did you mean 'sleep'"),
         ("sleep.updated", "did you mean 'update'"),
-        ("sleep", "no data type"),
+        ("sleep", "which operation"),
+        ("sleep.", "which operation"),
+        ("slep", "did you mean 'sleep'"),
         ("", "no data type"),
         ("heartrate.update", "no data type"),
     ],

@@ -118,6 +118,7 @@ class Cloud:
         admin = Admin(self.admin_token)
         control = Control(admin, self.grants, archive, self.data, self.faults, self.journal)
         self.time = Timekeeper(admin, archive, self.clock, self.outbox, self.deliveries)
+        self.workers.append(self.time.run)
         triggers = Triggers(archive, self.clock, self.outbox, self.settings.profile)
         self.happenings = Happenings(admin, archive, self.outbox, triggers, self.deliveries)
         sessions = Sessions(archive, self.clock, secret)
@@ -164,6 +165,7 @@ class Cloud:
     def leave(self) -> None:
         """Let nobody wait any longer for something to happen: the server is about to stop."""
         self.happenings.leaving = True
+        self.time.leave()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -190,7 +192,9 @@ class Cloud:
             await self._live(receive, send)
         if scope["type"] == "http":
             path: str = scope["path"]
-            if self.faults.rules and (fault := self.faults.strikes(path)):
+            # Never the controls of the faults: one on every path could not be ended.
+            struck = self.faults.rules and not path.startswith("/_ringlet/faults")
+            if struck and (fault := self.faults.strikes(path)):
                 left = await self.faults.inflict(fault, send)
                 if left is None:
                     return

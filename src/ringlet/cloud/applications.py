@@ -119,6 +119,12 @@ class Applications(Tables):
         self._write("UPDATE oauth_apps SET secret_hash = ?", (digest(secret),), client_id)
         return secret
 
+    def set_secret(self, client_id: str, secret: str) -> None:
+        """Let it have this secret, if it has another. Raises UsageError."""
+        kept = self.signing_key(client_id)
+        if kept is None or not is_digest_of(secret, kept):
+            self._write("UPDATE oauth_apps SET secret_hash = ?", (digest(secret),), client_id)
+
     def approve(self, client_id: str) -> None:
         """Let it have any number of wearers. Raises UsageError."""
         self._write("UPDATE oauth_apps SET approved_at = ?", (self.clock.ms(),), client_id)

@@ -56,15 +56,24 @@ class Clock:
 
     def advance(self, by: timedelta) -> datetime:
         """Move forward; never back, because what was promised to expire has expired. Raises UsageError."""
+        then = self.after(by)
+        self.follow(self.ahead + by)
+        return then
+
+    def after(self, by: timedelta) -> datetime:
+        """What time it will be when it was moved. Raises UsageError where it cannot be moved so."""
         if by < timedelta(0):
             raise UsageError("a clock only goes forward", cure="advance by a positive duration")
         try:
-            moved = self.now() + by
+            return self.now() + by
         except OverflowError:
             raise UsageError("the calendar ends with the year 9999", cure="advance by less") from None
-        self.ahead += by
-        self.moved()
-        return moved
+
+    def follow(self, ahead: timedelta) -> None:
+        """Be as far ahead as another, unless it is further already."""
+        if ahead > self.ahead:
+            self.ahead = ahead
+            self.moved()
 
 
 UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}

@@ -7,7 +7,7 @@ GET  /_ringlet/users       the wearers, and whether their membership is active
 POST /_ringlet/users       {"user": name, "membership": "active" or "expired"}
 GET  /_ringlet/faults      what goes wrong on purpose
 POST /_ringlet/faults      {"path": "/oauth/token", "act": "drop", "probability": 1.0, "times": null}
-DELETE /_ringlet/faults    nothing more goes wrong
+DELETE /_ringlet/faults    nothing more goes wrong; /_ringlet/faults/{id}: this one no more
 POST /_ringlet/applications/{client_id}/approve    let an application have more than ten wearers
 
 `control_clock` moves the time, `control_webhooks` makes events happen and shows where they went.
@@ -79,6 +79,7 @@ class Control:
             Route("/_ringlet/faults", only(self.list_faults), methods=["GET"]),
             Route("/_ringlet/faults", only(self.add_fault), methods=["POST"]),
             Route("/_ringlet/faults", only(self.clear_faults), methods=["DELETE"]),
+            Route("/_ringlet/faults/{id:int}", only(self.end_fault), methods=["DELETE"]),
             Route("/_ringlet/applications/{client_id}/approve", only(self.approve), methods=["POST"]),
         ]
 
@@ -136,13 +137,17 @@ class Control:
 
     async def add_fault(self, request: Request) -> Response:
         """Let something go wrong from now on."""
-        fault = msgspec.json.decode(await request.body(), type=Fault)
-        self.faults.rules.append(fault)
+        fault = self.faults.add(msgspec.json.decode(await request.body(), type=Fault))
         return JSONResponse(msgspec.to_builtins(fault), status_code=201)
 
     async def clear_faults(self, request: Request) -> Response:
         """Let nothing go wrong any more."""
         self.faults.rules.clear()
+        return Response(status_code=204)
+
+    async def end_fault(self, request: Request) -> Response:
+        """Let one thing go wrong no more; it may be used up already."""
+        self.faults.end(request.path_params["id"])
         return Response(status_code=204)
 
     def _settle_house(self) -> str:

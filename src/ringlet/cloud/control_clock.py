@@ -9,13 +9,18 @@ that.
 
 Rules of this file:
 * How far the clock was moved is kept in the archive: what was promised for a time must find that time again
-  when the cloud starts anew.
+  when the cloud starts anew. The clock moves when that is committed, and not otherwise.
+* A long time passes day by day, and what is due is sent in between: a subscription that ends on the way has
+  heard of all before.
+* Clouds over one archive have one clock: whoever moves it moves it for the others, who look every second.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated
 
@@ -25,6 +30,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..archive import Archive
+from ..errors import ArchiveError
 from .admin import Admin
 from .clock import Clock, duration
 from .deliveries import Deliveries
@@ -33,8 +39,11 @@ from .outbox import Outbox
 
 AHEAD = "clock ahead"
 """The setting that keeps how far the clock was moved, in seconds."""
+DAY = timedelta(days=1)
 LOOK = 0.02
 """Seconds between two looks at what is still due."""
+OTHERS = 1.0
+"""Seconds between two looks whether another cloud over this archive has moved the clock."""
 
 
 class _Advance(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,7 +66,8 @@ class Timekeeper:
         self.deliveries = deliveries
         self.life: Life | None = None
         """The wearer who lives on with the clock, if there is one."""
-        clock.ahead = max(clock.ahead, timedelta(seconds=float(archive.setting(AHEAD) or 0)))
+        self._leaving = False
+        self._follow()
 
     def routes(self) -> list[BaseRoute]:
         """All routes."""
@@ -66,8 +76,15 @@ class Timekeeper:
             Route("/_ringlet/clock", self._admin.only(self.advance), methods=["POST"]),
         ]
 
+    def leave(self) -> None:
+        """Let nobody wait any longer until time has passed: the server is about to stop."""
+        self._leaving = True
+        if self.life:
+            self.life.leaving = True
+
     async def time(self, request: Request) -> Response:
         """What time it is."""
+        self._follow()
         return JSONResponse(
             {
                 "now": self.clock.now().isoformat(),
@@ -80,22 +97,49 @@ class Timekeeper:
         """Let time pass."""
         body = msgspec.json.decode(await request.body(), type=_Advance)
         by = duration(body.advance) if isinstance(body.advance, str) else timedelta(seconds=body.advance)
-        with self.archive.transaction():  # what cannot be kept does not happen
-            self.archive.set_setting(AHEAD, str((self.clock.ahead + by).total_seconds()))
-            now = self.clock.advance(by)
-        events = (await self.life.live_on()).events if self.life else 0
-        self.outbox.wake()
-        settled = await self._settle(body.settle)
+        self.clock.after(by)  # raises what makes no sense, before anything has moved
+        until = time.monotonic() + body.settle
+        events, settled = 0, False
+        for step in _days(by):
+            self._move(step)
+            events += (await self.life.live_on()).events if self.life else 0
+            self.outbox.wake()
+            settled = await self._settle(until)
+            if self._leaving:
+                break
         waiting = self.deliveries.counts().get("waiting", 0)
-        return JSONResponse(
-            {"now": now.isoformat(), "events": events, "settled": settled, "waiting": waiting}
-        )
+        now = self.clock.now().isoformat()
+        return JSONResponse({"now": now, "events": events, "settled": settled, "waiting": waiting})
 
-    async def _settle(self, seconds: float) -> bool:
-        """Wait until nothing is due any more; whether it came to that."""
-        until = time.monotonic() + seconds
+    def _move(self, by: timedelta) -> None:
+        with self.archive.transaction():  # what cannot be kept does not happen
+            self.archive.database.hold("clock")  # another cloud may be about to move it, too
+            self._follow()
+            ahead = self.clock.ahead + by
+            self.archive.set_setting(AHEAD, str(ahead.total_seconds()))
+        self.clock.follow(ahead)
+
+    async def run(self) -> None:
+        """Go with the clocks of other clouds over this archive, until cancelled."""
+        while True:
+            with contextlib.suppress(ArchiveError):  # later, then
+                self._follow()
+            await asyncio.sleep(OTHERS)
+
+    def _follow(self) -> None:
+        self.clock.follow(timedelta(seconds=float(self.archive.setting(AHEAD) or 0)))
+
+    async def _settle(self, until: float) -> bool:
+        """Wait until nothing is due any more, or a time has come; whether nothing is."""
         while self.deliveries.due(self.clock.ms()):
-            if time.monotonic() >= until:
+            if self._leaving or time.monotonic() >= until:
                 return False
             await asyncio.sleep(LOOK)
         return True
+
+
+def _days(by: timedelta) -> Iterator[timedelta]:
+    """A duration in pieces of at most a day; one piece, if it is none."""
+    yield min(by, DAY)
+    while (by := by - DAY) > timedelta(0):
+        yield min(by, DAY)

@@ -10,6 +10,7 @@ POST /_ringlet/deliveries/replay         {"failed": true}, or {"from": ISO, "to"
 Rules of this file:
 * A reader of the log names it by `log`: whoever comes with a number of another log, or with one that this log
   has not given yet, is told at once where it stands (`log`, `newest`), and given no events.
+* What is before `oldest` is forgotten: a reader who has not come as far has missed it, and can say so.
 """
 
 from __future__ import annotations
@@ -119,7 +120,8 @@ class Happenings:
             await asyncio.sleep(LOOK)
             if await request.is_disconnected():
                 break
-        return JSONResponse({"log": log, "newest": newest, "events": list(map(_line, found))})
+        page = {"log": log, "oldest": self.outbox.oldest, "newest": newest, "events": list(map(_line, found))}
+        return JSONResponse(page)
 
     # Where they went
 

@@ -9,6 +9,8 @@ Rules of this file:
   claim has a number of its own, the fence; only who claimed last may say what came of it.
 * What came of an attempt and what follows from it are one transaction.
 * What is due is found subscription by subscription, each by one look into an index: a backlog costs nothing.
+* What is claimed is looked at again: others may have ended its subscription, or written for one that had
+  ended. What is about a wearer who has disconnected since is claimed to be written off, and not sent.
 * Due times are on the cloud's clock; leases and attempts are in real time, see `outbox`.
 """
 
@@ -42,6 +44,8 @@ JITTER = 0.2
 """What part of a delay chance adds or takes, so that those who failed together do not come back together."""
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds; who asks to be left alone for longer is asked again after these."""
+KEPT = 50
+"""Attempts of a delivery that are kept, the last ones: it may be replayed without end."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Claimed:
     """Those before, since it was first due or replayed."""
     to: Ready
     body: bytes
+    connected: bool
+    """Whether its wearer is still connected with the application; if not, it is not to be sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +133,17 @@ _SHOWN = (
     " JOIN webhook_events e ON e.seq = d.event_seq"
     " JOIN webhook_subscriptions s ON s.id = d.subscription_id"
 )
+_CLAIM = (
+    "UPDATE webhook_deliveries SET fence = fence + 1, leased_until = ? WHERE id IN"
+    " (SELECT id FROM webhook_deliveries WHERE subscription_id = ? AND due_at <= ?"
+    " AND leased_until <= ? ORDER BY due_at, id LIMIT ?)"
+    " AND EXISTS (SELECT 1 FROM webhook_subscriptions WHERE id = ? AND callback_url = ?"
+    " AND ended_at IS NULL AND expires_at > ?)"
+)
+_CONNECTED = (
+    "SELECT g.id FROM webhook_events e JOIN oauth_grants g ON g.user_id = e.user_id"
+    " WHERE e.seq = event_seq AND g.client_id = ? AND g.ended_at IS NULL AND g.expires_at > ? LIMIT 1"
+)
 _TRIED = "delivery_id, number, callback_url, timestamp, signature, began_at, took, status, reason, response"
 
 
@@ -167,17 +184,22 @@ class Deliveries(Tables):
         with self.archive.transaction():
             self.db.hold("webhook deliveries")  # two senders would want the same ones
             for ready, most in wants:
-                now = _real_ms()
+                now, due = _real_ms(), self.clock.ms()
                 rows = self.db.all(
-                    "UPDATE webhook_deliveries SET fence = fence + 1, leased_until = ? WHERE id IN"
-                    " (SELECT id FROM webhook_deliveries WHERE subscription_id = ? AND due_at <= ?"
-                    " AND leased_until <= ? ORDER BY due_at, id LIMIT ?)"
-                    " RETURNING id, fence, attempts, (SELECT body FROM webhook_events WHERE seq = event_seq)",
-                    (now + lease // MILLISECOND, ready.subscription_id, self.clock.ms(), now, most),
+                    f"{_CLAIM} RETURNING id, fence, attempts,"
+                    f" (SELECT body FROM webhook_events WHERE seq = event_seq), ({_CONNECTED}) IS NOT NULL",
+                    (
+                        now + lease // MILLISECOND,
+                        *(ready.subscription_id, due, now, most),
+                        *(ready.subscription_id, ready.callback_url, due),
+                        *(ready.client_id, due),
+                    ),
                 )
                 claimed += [
-                    Claimed(id=id, fence=fence, attempts=attempts, to=ready, body=body)
-                    for id, fence, attempts, body in sorted(rows)
+                    Claimed(
+                        id=id, fence=fence, attempts=tried, to=ready, body=body, connected=bool(connected)
+                    )
+                    for id, fence, tried, body, connected in sorted(rows)
                 ]
         return claimed
 
@@ -196,6 +218,7 @@ class Deliveries(Tables):
                 " FROM webhook_deliveries d WHERE d.id = ? AND d.fence = ?",
                 [_tried(one) for one in outcomes],
             )
+            self._forget_first(outcomes)
             stands = [(one, *self._standing(one)) for one in outcomes]
             self.db.many(
                 "UPDATE webhook_deliveries SET state = ?, due_at = ?, attempts = attempts + 1,"
@@ -208,6 +231,17 @@ class Deliveries(Tables):
             )
             for id in {one.claimed.to.subscription_id for one, _, gone in stands if gone}:
                 self.subscriptions.end(id, "gone")
+
+    def _forget_first(self, outcomes: Sequence[Outcome]) -> None:
+        """Let go of the first attempts of a delivery where there are too many."""
+        newest = "SELECT max(number) FROM webhook_attempts WHERE delivery_id = ?"
+        # Each claim has a number of its own: one that was claimed less often cannot have as many.
+        for id in {one.claimed.id for one in outcomes if one.claimed.fence > KEPT}:
+            row = self.db.one(newest, (id,))
+            if row and row[0] and row[0] > KEPT:
+                self.db.execute(
+                    "DELETE FROM webhook_attempts WHERE delivery_id = ? AND number <= ?", (id, row[0] - KEPT)
+                )
 
     def _standing(self, outcome: Outcome) -> tuple[int | None, bool]:
         """The attempts before this one (it may have been replayed meanwhile), and whether it ends all.
@@ -250,7 +284,7 @@ class Deliveries(Tables):
         """What a delivery is after an attempt, and when the next is due."""
         if outcome.attempt.good:
             return "delivered", None
-        if gone or before >= len(self.retries):
+        if gone or not outcome.claimed.connected or before >= len(self.retries):
             return "failed", None
         delay = self.retries[before] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
         asked = timedelta(seconds=min(outcome.retry_after, LONGEST_RETRY_AFTER))
@@ -312,7 +346,7 @@ class Deliveries(Tables):
         return [_delivery(row) for row in rows]
 
     def attempts(self, delivery_id: int) -> Sequence[Attempt]:
-        """All attempts of a delivery, oldest first."""
+        """The attempts of a delivery, at most the last 50, oldest first."""
         rows = self.db.all(
             f"SELECT {_TRIED} FROM webhook_attempts WHERE delivery_id = ? ORDER BY number", (delivery_id,)
         )

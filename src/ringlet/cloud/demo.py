@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..archive import Archive
+from ..events import LONG
 from ..oauth import SCOPES
 from ..person import Person
 from ..windows import Profile
@@ -56,9 +60,24 @@ def wearer(archive: Archive, clock: Clock, outbox: Outbox, *, seed: int, profile
 
 
 def credentials(grants: Grants, user: int, user_id: str) -> Credentials:
-    """An application of the demo's own, and a full grant for it."""
-    client_id, client_secret = grants.apps.register("Demo application", REDIRECT_URIS)
-    grants.apps.approve(client_id)
+    """The demo's own application, which the wearer registered, and a full grant for it.
+
+    An archive has one, and it keeps its secret: who restarts a cloud finds subscriptions and receivers as
+    they were. So the secret follows from a text in the archive, where elsewhere only a digest is kept: what
+    it opens is made up.
+    """
+    setting = f"demo application of {user}"
+    with grants.archive.transaction():
+        grants.archive.database.hold("demo application", user)
+        client_id, _, salt = (grants.archive.setting(setting) or "").partition(" ")
+        known = grants.apps.get(client_id)
+        if known is None:
+            client_id, _ = grants.apps.register("Demo application", REDIRECT_URIS, owner=user)
+            grants.apps.approve(client_id)
+            salt = secrets.token_hex(32)
+            grants.archive.set_setting(setting, f"{client_id} {salt}")
+        client_secret = _secret(client_id, salt)
+        grants.apps.set_secret(client_id, client_secret)
     issued = grants.issue(client_id, user, SCOPES)
     assert issued.refresh_token
     return Credentials(
@@ -67,4 +86,10 @@ def credentials(grants: Grants, user: int, user_id: str) -> Credentials:
         client_secret=client_secret,
         access_token=issued.access_token,
         refresh_token=issued.refresh_token,
+        redirect_uris=known.redirect_uris if known else REDIRECT_URIS,
     )
+
+
+def _secret(client_id: str, salt: str) -> str:
+    derived = hmac.digest(salt.encode(), client_id.encode(), "sha512")
+    return urlsafe_b64encode(derived).decode()[:LONG]

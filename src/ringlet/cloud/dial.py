@@ -4,8 +4,9 @@ Rules of this file:
 * A name is resolved once, when a connection is made; all its addresses are judged (`guard`), and one of the
   judged is dialled. Asking twice would let a name server answer twice (DNS rebinding).
 * Nothing leads elsewhere: no redirect is followed, no proxy of the environment is asked.
-* One deadline holds for names, connection, answer and body together; a little of the body is read and less is
-  kept, and nothing is unpacked.
+* One deadline holds for names, connection, answer and body together; little of what comes is read and less
+  is kept, and nothing is unpacked. What is read counts with all that frames it: interim answers (RFC 9110
+  section 15.2) and chunks have no end of their own. It is read in pieces, so that others get their turn.
 * Whatever a stranger does is an Exchange, in words that quote nothing of the URL but its host.
 * A connection that is kept was judged when it was made. One that turns out to be closed before anything of an
   answer came is made anew, once: servers close idle connections whenever they like (RFC 9112 section 9.5).
@@ -18,10 +19,10 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import httpcore2
@@ -31,7 +32,11 @@ from .guard import Callbacks
 from .names import Names, Resolve
 
 READ: Final = 64 * 1024
-"""Bytes of a body that are read; what says more is hung up on, and its status counts."""
+"""Bytes of an answer that are read; what says more is hung up on, and its status counts if it came."""
+PIECE: Final = 1024
+"""Bytes that are read, and then worked through, before others get their turn."""
+LEAST: Final = 64
+"""Bytes that whatever is read counts for, however short it is: it costs work, too."""
 KEPT: Final = 20_000
 """Bytes of a body that are kept."""
 IDLE: Final = 15.0
@@ -167,14 +172,53 @@ def _parsed(url: str) -> httpcore2.URL:
 
 async def _beginning(answer: httpcore2.Response) -> bytes:
     said = bytearray()
-    read = 0
-    async with aclosing(answer.aiter_stream()) as parts:
-        async for part in parts:
-            said += part[: KEPT - len(said)]
-            read += len(part)
-            if read > READ:
-                break
+    left = READ
+    with suppress(_TooMuch):
+        async with aclosing(answer.aiter_stream()) as parts:
+            async for part in parts:
+                said += part[: KEPT - len(said)]
+                left -= max(len(part), LEAST)
+                if left <= 0:
+                    break
     return bytes(said)
+
+
+class _TooMuch(Exception):
+    """A stranger says more than is read."""
+
+
+class _Metered(httpcore2.AsyncNetworkStream):
+    """A stream of which little is read, piece by piece. What is written to it begins an exchange."""
+
+    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._left = READ
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        if self._left <= 0:
+            raise _TooMuch
+        await asyncio.sleep(0)
+        piece = await self._stream.read(min(max_bytes, PIECE), timeout)
+        self._left -= max(len(piece), LEAST)
+        return piece
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        self._left = READ
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore2.AsyncNetworkStream:
+        return _Metered(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 class _Network(httpcore2.AsyncNetworkBackend):
@@ -196,11 +240,11 @@ class _Network(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         addresses = await self._resolve(host)
         for address in addresses:
-            self._callbacks.check_address(address)
+            self._callbacks.check_address(address, host)
         lost: Exception = OSError("it has no address")
         for address in addresses:
             try:
-                return await self._sockets.connect_tcp(address, port, timeout=CONNECT)
+                return _Metered(await self._sockets.connect_tcp(address, port, timeout=CONNECT))
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as failed:
                 lost = failed
         raise lost
@@ -223,6 +267,7 @@ def _words(broken: Exception, deadline: float) -> str:
 
 
 _REASONS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((_TooMuch,), f"it said more than {READ // 1024} KB, and no answer was among it"),
     ((ssl.SSLCertVerificationError,), "its certificate is not good: {said}"),
     ((ssl.SSLError,), "it does not speak TLS as we do"),
     ((socket.gaierror, UnicodeError), "its name cannot be resolved"),

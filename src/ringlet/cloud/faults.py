@@ -36,6 +36,8 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     times: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """How many requests it strikes before it is used up; None: all."""
+    id: int = 0
+    """Its number in a cloud, which gives it."""
 
     def covers(self, path: str) -> bool:
         """Whether a path is one of its own."""
@@ -47,8 +49,20 @@ class Faults:
 
     def __init__(self, seed: int) -> None:
         self.rules: list[Fault] = []
+        self._given = 0
         self._unfinished = _Unfinished()
         self._dice = random.Random(seed)  # noqa: S311  # not for secrets
+
+    def add(self, fault: Fault) -> Fault:
+        """Let a rule hold from now on; the rule with its number."""
+        self._given += 1
+        fault = msgspec.structs.replace(fault, id=self._given)
+        self.rules.append(fault)
+        return fault
+
+    def end(self, id: int) -> None:
+        """Let a rule hold no more; it may be used up already."""
+        self.rules = [rule for rule in self.rules if rule.id != id]
 
     def strikes(self, path: str) -> Fault | None:
         """What a request to this path meets."""

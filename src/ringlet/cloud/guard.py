@@ -96,8 +96,14 @@ class Callbacks:
             if wrong:
                 raise UsageError(f"a callback URL {what}", cure=cure)
 
-    def check_address(self, address: str) -> None:
-        """See that an address may be dialled. Raises UsageError, which says what would allow it."""
+    def check_address(self, address: str, name: str = "") -> None:
+        """See that an address may be dialled. Raises UsageError, which says what would allow it.
+
+        `name` is the host that was asked for. To a public cloud strangers name hosts, and what a name of the
+        network inside resolves to is not for them: they are told its kind only.
+        """
+        hidden = self.profile == "public" and name not in ("", address)
+        has = f"{name[:80]} has" if hidden else f"{address} is"
         try:
             if "%" in address:  # an interface of this machine: link-local, whatever the rest says
                 raise ValueError(address)
@@ -108,11 +114,13 @@ class Callbacks:
         what = _special(one)
         named = any(one.version == network.version and one in network for network in self.networks)
         if what and not self._allows(what, named=named):
-            raise UsageError(f"{address} is {what}, which callbacks may not have here", cure=_cure(what, one))
+            cure = _cure(what, "its network" if hidden else str(one))
+            raise UsageError(f"{has} {what}, which callbacks may not have here", cure=cure)
         for inner in _carried(one):
             if carried := _special(inner):
+                wraps = carried if hidden else f"{inner}, {carried}"
                 raise UsageError(
-                    f"{address} carries {inner}, {carried}, which callbacks may not have here",
+                    f"{has} an address that carries {wraps}, which callbacks may not have here",
                     cure="use the address itself, not one that wraps it",
                 )
 
@@ -169,9 +177,9 @@ def _special(address: Address) -> str:
     return ""
 
 
-def _cure(what: str, address: Address) -> str:
+def _cure(what: str, network: str) -> str:
     if what == "a loopback address":
         return "run the cloud with --callbacks dev, or use a public address"
     if what in _OPENED_BY_NAME:
-        return f"run the cloud with --callbacks lan:{address}, or use a public address"
+        return f"run the cloud with --callbacks lan:{network}, or use a public address"
     return "use a public address"

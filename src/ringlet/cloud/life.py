@@ -84,6 +84,8 @@ class Life:
         self.user = user
         self._setting = f"life of {user}"
         self._alone = asyncio.Lock()
+        self.leaving = False
+        """Whether the cloud is about to end: the rest is lived when it starts again."""
 
     @classmethod
     def of(cls, archive: Archive, clock: Clock, outbox: Outbox, person: Person) -> Life:
@@ -120,6 +122,7 @@ class Life:
         while start <= last:
             stop = min(last, start + BLOCK - DAY)
             with self.archive.transaction():
+                self._hold_life()
                 for kind in TYPES.values():
                     if isinstance(kind, Documents):
                         items = self.person.documents(kind.name, start, stop, now=known)
@@ -134,6 +137,7 @@ class Life:
                 progress(done, (last - first).days + 1)
             start = stop + DAY
         with self.archive.transaction():
+            self._hold_life()
             for kind in TYPES.values():
                 if isinstance(kind, Inventory):
                     items = self.person.documents(kind.name, first, max(last, known.date()), now=known)
@@ -159,12 +163,13 @@ class Life:
     async def live_on(self) -> Lived:
         """The same, letting others have a turn between two days, and waiting for others who write.
 
+        Ends early where the cloud is leaving.
         Raises ArchiveError where they do not come to an end.
         """
         async with self._alone:
             lived, refused = Lived(), 0
             now = to_ms(self.clock.now())  # a clock that runs on is never caught up with
-            while True:
+            while not self.leaving:
                 try:
                     piece = next(self._pieces(now), None)
                 except ArchiveError:
@@ -174,9 +179,10 @@ class Life:
                     await asyncio.sleep(PAUSE)
                     continue
                 if piece is None:
-                    return lived
+                    break
                 lived += piece
                 await asyncio.sleep(TURN)
+            return lived
 
     async def run(self) -> None:
         """Live on with the clock, until cancelled."""
@@ -195,7 +201,7 @@ class Life:
     def _live(self, held: _Held, until: int) -> Lived:
         since, now = from_ms(held.until), from_ms(until)
         with self.archive.transaction():
-            self.archive.database.hold("life", self.user)
+            self._hold_life()
             if self._held() != held:
                 return Lived()  # another process over this archive has lived it meanwhile
             lived = self._write_documents(since, now)
@@ -222,6 +228,9 @@ class Life:
                 rows = self.person.samples(kind.name, since.date(), now.date(), now=now)
                 new = b",".join(row for at, row in rows if at > since)
                 self.archive.put_samples(self.user, kind, [b"[%s]" % new], seen_at=to_ms(now))
+
+    def _hold_life(self) -> None:
+        self.archive.database.hold("life", self.user)
 
     def _held(self) -> _Held | None:
         text = self.archive.setting(self._setting)

@@ -6,7 +6,11 @@ there, or nothing happened. `deliveries` works them off, `subscriptions` says wh
 Rules of this file:
 * An event's body is made once, and stored as the bytes that are signed and sent.
 * Events are numbered in the order in which they were committed, so that whoever reads the log up to a number
-  has missed nothing before it. The newest event is never forgotten, so no number is given twice.
+  has missed nothing before it. No number is left out, and none is given twice.
+* Events are forgotten from the first on, and never the newest: what is left is all that happened since. One
+  that somebody is still to hear of holds up those after it.
+* Who changes documents holds the log before them, and the deliveries after it (`record`): all in one order,
+  so that no two wait for each other.
 * An application hears of the wearers that it is connected with now, whatever scopes they granted:
   integrations in production skip events of data they may not read (Tidepool does).
 """
@@ -140,13 +144,14 @@ class Outbox(Tables):
             user_id=self._name(user),
         )
         with self.archive.transaction():
-            self.db.hold("webhook events")  # until the commit: numbers are given in its order
-            row = self.db.one(
-                "INSERT INTO webhook_events (user_id, event_type, data_type, at, body)"
-                " VALUES (?, ?, ?, ?, ?) RETURNING seq",
-                (user, event_type, data_type, at, event.body),
+            self.archive.hold_changes()  # until the commit: numbers are given in its order
+            self.db.hold("webhook deliveries")  # or a subscription would end before it has this one
+            seq = self.newest + 1
+            self.db.execute(
+                "INSERT INTO webhook_events (seq, user_id, event_type, data_type, at, body)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (seq, user, event_type, data_type, at, event.body),
             )
-            assert row
             wanted = self.db.execute(
                 "INSERT INTO webhook_deliveries"
                 " (event_seq, subscription_id, due_at, state, attempts, fence, leased_until)"
@@ -155,7 +160,7 @@ class Outbox(Tables):
                 " WHERE s.data_type = ? AND s.event_type = ? AND s.ended_at IS NULL AND s.expires_at > ?"
                 " AND EXISTS (SELECT 1 FROM oauth_grants g WHERE g.client_id = s.client_id"
                 " AND g.user_id = ? AND g.ended_at IS NULL AND g.expires_at > ?)",
-                (row[0], now if due is None else due, data_type, event_type, now, user, now),
+                (seq, now if due is None else due, data_type, event_type, now, user, now),
             )
         if wanted:
             self.wake()
@@ -176,7 +181,7 @@ class Outbox(Tables):
         kept = self.archive.setting(LOG)
         if kept is None:
             with self.archive.transaction():
-                self.db.hold("webhook events")  # another process may be about to name it
+                self.archive.hold_changes()  # another process may be about to name it
                 kept = self.archive.setting(LOG) or str(uuid.uuid4())
                 self.archive.set_setting(LOG, kept)
         return kept
@@ -192,30 +197,40 @@ class Outbox(Tables):
         row = self.db.one("SELECT coalesce(max(seq), 0) FROM webhook_events")
         return int(row[0]) if row else 0
 
+    @property
+    def oldest(self) -> int:
+        """The number of the oldest event that is remembered; 1 before the first."""
+        row = self.db.one("SELECT coalesce(min(seq), 1) FROM webhook_events")
+        return int(row[0]) if row else 1
+
     def forget(self) -> None:
         """Let go of what is older than the memory, and of what waits for a subscription that has ended."""
         now = self.clock.ms()
         before = now - MEMORY // MILLISECOND
-        old = "SELECT seq FROM webhook_events WHERE at < ? AND seq < (SELECT max(seq) FROM webhook_events)"
         living = "SELECT id FROM webhook_subscriptions WHERE ended_at IS NULL AND expires_at > ?"
-        done = f"due_at IS NULL AND event_seq IN ({old})"
         vain = f"due_at IS NOT NULL AND subscription_id NOT IN ({living})"
         with self.archive.transaction():
             self.db.hold("webhook deliveries")
-            for deliveries, since in ((done, before), (vain, now)):
-                ids = f"SELECT id FROM webhook_deliveries WHERE {deliveries}"
-                self.db.execute(f"DELETE FROM webhook_attempts WHERE delivery_id IN ({ids})", (since,))
-                self.db.execute(f"DELETE FROM webhook_deliveries WHERE {deliveries}", (since,))
-            self.db.execute(
-                f"DELETE FROM webhook_events WHERE seq IN ({old})"
-                " AND NOT EXISTS (SELECT 1 FROM webhook_deliveries WHERE event_seq = seq)",
+            self._let_go(vain, now)
+            first = self.db.one(
+                "SELECT seq FROM webhook_events WHERE at >= ? OR seq = (SELECT max(seq) FROM webhook_events)"
+                " OR EXISTS (SELECT 1 FROM webhook_deliveries WHERE event_seq = seq AND due_at IS NOT NULL)"
+                " ORDER BY seq LIMIT 1",
                 (before,),
             )
+            if first:
+                self._let_go("event_seq < ?", *first)
+                self.db.execute("DELETE FROM webhook_events WHERE seq < ?", first)
             self.db.execute(
                 "DELETE FROM webhook_subscriptions WHERE ended_at < ? AND NOT EXISTS"
                 " (SELECT 1 FROM webhook_deliveries WHERE subscription_id = webhook_subscriptions.id)",
                 (before,),
             )
+
+    def _let_go(self, which: str, value: int) -> None:
+        ids = f"SELECT id FROM webhook_deliveries WHERE {which}"
+        self.db.execute(f"DELETE FROM webhook_attempts WHERE delivery_id IN ({ids})", (value,))
+        self.db.execute(f"DELETE FROM webhook_deliveries WHERE {which}", (value,))
 
     def _name(self, user: int) -> str:
         row = self.db.one("SELECT name FROM users WHERE id = ?", (user,))

@@ -6,8 +6,10 @@ and the claims of what is tried next: however many receivers there are, the disk
 Rules of this file:
 * At least once: an outcome is written before anything forgets it. Where the archive cannot take it, the next
   turn tries again, and nothing new is claimed meanwhile.
-* A receiver that hangs or fails slows nobody else. Each has a few requests at a time, and after some failures
-  in a row one at a time with pauses between, until one goes well.
+* A receiver that hangs or fails slows nobody else, not even another on its host. Each has a few requests at
+  a time, and after some failures in a row one at a time with pauses between, until one goes well.
+* No application takes all: it may have as many requests under way as are free for others (Choudhury and
+  Hahne, "Dynamic queue length thresholds"). So there is room for one more, however slow all others are.
 * A signature is made for its attempt, with the real time and the key of that moment.
 * When it is told to stop it finishes what is under way, and gives back the rest.
 """
@@ -17,11 +19,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Final, TypeAlias
 
 from .. import events
 from ..errors import ArchiveError
@@ -32,6 +34,10 @@ from .dial import Dialer, Exchange
 from .outbox import Outbox
 
 NO_SECRET: Final = Exchange(reason="the application has no client secret to sign with")
+DISCONNECTED: Final = Exchange(reason="the wearer has disconnected from the application")
+
+Place: TypeAlias = tuple[str, str]
+"""What tells a receiver: an application, and its callback URL without its query."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +47,7 @@ class Policy:
     at_once: int = 256
     """Requests under way, to whomever."""
     each: int = 16
-    """Requests under way to one receiver: a scheme, host and port."""
+    """Requests under way to one receiver."""
     failures: int = 5
     """Failures of a receiver in a row, from which on it is tried one request at a time."""
     pause: float = 0.2
@@ -60,12 +66,13 @@ class Policy:
 
 @dataclass
 class Receiver:
-    """What a sender remembers of a scheme, host and port."""
+    """What a sender remembers of a callback of an application."""
 
     under_way: int = 0
     failures: int = 0
     """In a row."""
     not_before: float = 0.0
+    """Set by a failure."""
 
 
 class Sender:
@@ -84,7 +91,10 @@ class Sender:
         self.apps = apps
         self.dialer = dialer
         self.policy = policy or Policy()
-        self._receivers: dict[str, Receiver] = {}
+        self._receivers: dict[Place, Receiver] = {}
+        """Those with something under way, and those whose last request failed."""
+        self._of: Counter[str] = Counter()
+        """Requests under way, by application."""
         self._under_way: dict[asyncio.Task[None], Claimed] = {}
         self._ended: list[Outcome] = []
         """What came to an end and is not written down yet."""
@@ -130,55 +140,91 @@ class Sender:
                 claims = self.deliveries.claim(wants, self.policy.lease)
             del self._ended[:written]
             for claimed in claims:
-                self._begin(claimed, keys[claimed.to.client_id])
+                if claimed.connected:
+                    self._begin(claimed, keys[claimed.to.client_id])
+                else:
+                    self._ended.append(_outcome(claimed, {}, time.time(), DISCONNECTED))
+                    self.wake()
         if time.monotonic() - self._tidied > self.policy.tidy:
             self._tidied = time.monotonic()
             self.outbox.forget()
+            self._forget_receivers()
 
     def _shares(self, ready: list[Ready]) -> Iterator[tuple[Ready, int]]:
         """How many more requests each of these subscriptions gets now."""
-        room = self.policy.at_once - len(self._under_way)
+        free = self.policy.at_once - len(self._under_way)
+        of = Counter(self._of)
         random.shuffle(ready)  # nobody is always the last
         for place, subscriptions in _by_receiver(ready).items():
-            left = min(room, self._room(self._receivers.setdefault(place, Receiver())))
-            room -= left
+            client = place[0]
+            # When it has got them there are as many free as it has, or one fewer.
+            left = max(0, min(self._room(place), (free - of[client] + 1) // 2))
+            free -= left
+            of[client] += left
             for others, one in zip(range(len(subscriptions), 0, -1), subscriptions, strict=True):
                 share = -(-left // others)
                 left -= share
                 if share > 0:
                     yield one, share
 
-    def _room(self, receiver: Receiver) -> int:
+    def _room(self, place: Place) -> int:
+        receiver = self._receivers.get(place)
+        if receiver is None:
+            return self.policy.each
         if receiver.failures < self.policy.failures:
             return self.policy.each - receiver.under_way
         return int(not receiver.under_way and time.monotonic() >= receiver.not_before)
 
     def _begin(self, claimed: Claimed, key: bytes | None) -> None:
-        receiver = self._receivers[place_of(claimed.to.callback_url)]
-        receiver.under_way += 1
-        self._under_way[asyncio.create_task(self._deliver(claimed, key, receiver))] = claimed
+        self._receivers.setdefault(place_of(claimed.to), Receiver()).under_way += 1
+        self._of[claimed.to.client_id] += 1
+        self._under_way[asyncio.create_task(self._deliver(claimed, key))] = claimed
 
-    async def _deliver(self, claimed: Claimed, key: bytes | None, receiver: Receiver) -> None:
+    async def _deliver(self, claimed: Claimed, key: bytes | None) -> None:
         began = time.time()
         signed: Mapping[str, str] = {}
-        exchange = NO_SECRET
+        exchange: Exchange | None = None
         try:
-            if key is not None:
+            if key is None:
+                exchange = NO_SECRET
+            else:
                 signed = events.headers(key, claimed.body, now=began)
                 exchange = await self.dialer.send("POST", claimed.to.callback_url, signed, claimed.body)
         finally:
-            receiver.under_way -= 1
             task = asyncio.current_task()
             assert task
-            del self._under_way[task]
+            self._end(task, claimed.to)
         outcome = _outcome(claimed, signed, began, exchange)
         self._ended.append(outcome)
-        receiver.failures = 0 if outcome.attempt.good else receiver.failures + 1
+        self._note(place_of(claimed.to), good=outcome.attempt.good)
+
+    def _end(self, task: asyncio.Task[None], to: Ready) -> None:
+        """A request is not under way any more."""
+        del self._under_way[task]
+        self._receivers[place_of(to)].under_way -= 1
+        self._of[to.client_id] -= 1
+        if not self._of[to.client_id]:
+            del self._of[to.client_id]
+
+    def _note(self, place: Place, *, good: bool) -> None:
+        """Remember how a request went, and look for the next."""
+        receiver = self._receivers[place]
+        receiver.failures = 0 if good else receiver.failures + 1
+        if good and not receiver.under_way:
+            del self._receivers[place]
+        receiver.not_before = time.monotonic()
         if receiver.failures < self.policy.failures:
             self.wake()
         else:  # what came of it can wait for its next request: one commit for both
-            receiver.not_before = time.monotonic() + self.policy.pause
+            receiver.not_before += self.policy.pause
             asyncio.get_running_loop().call_later(self.policy.pause, self.wake)
+
+    def _forget_receivers(self) -> None:
+        """Let go of those that failed and were not tried again: their subscriptions have ended."""
+        before = time.monotonic() - self.policy.tidy
+        for place, receiver in list(self._receivers.items()):
+            if not receiver.under_way and receiver.not_before < before:
+                del self._receivers[place]
 
     async def _leave(self) -> None:
         """Let what is under way come to its end, for a while; write it down, and give back the rest."""
@@ -198,16 +244,15 @@ class Sender:
                 await asyncio.sleep(0.1)
 
 
-def place_of(url: str) -> str:
-    """The scheme, host and port of a URL."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+def place_of(to: Ready) -> Place:
+    """The receiver of a subscription."""
+    return to.client_id, to.callback_url.partition("?")[0]
 
 
-def _by_receiver(ready: list[Ready]) -> dict[str, list[Ready]]:
-    grouped: dict[str, list[Ready]] = {}
+def _by_receiver(ready: list[Ready]) -> dict[Place, list[Ready]]:
+    grouped: dict[Place, list[Ready]] = {}
     for one in ready:
-        grouped.setdefault(place_of(one.callback_url), []).append(one)
+        grouped.setdefault(place_of(one), []).append(one)
     return grouped
 
 

@@ -13,16 +13,20 @@ Rules of this file:
 * A callback proves itself at every create and every update: an update always names the verification token
   anew. It is dialled as events are (`dial`), and has ten seconds. Without a proof nothing is stored.
 * While a callback is asked, nothing is held; what was true before is looked at again when it has answered.
+  An application has a few callbacks asked at a time: slow ones keep nobody else waiting.
 * What refuses a callback is 422 at the field `callback_url`: the specification knows no other refusal there.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
+from weakref import WeakValueDictionary
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -41,8 +45,10 @@ from .limits import Limits
 from .pages import MAX_BODY
 from .profiles import Answer, flawed, ok, problem, refuse, trace_id
 from .subscriptions import Subscribed, Subscriptions
-from .wishes import Flawed, unproved
+from .wishes import Flawed, bare, unproved
 
+CHALLENGES: Final = 4
+"""Callbacks of one application that are asked to prove themselves at a time."""
 ONE = f"{SUBSCRIPTION}/{{id}}"
 RENEW = f"{SUBSCRIPTION}/renew/{{id}}"
 
@@ -84,6 +90,8 @@ class Subscribing:
         self.profile: Profile = profile
         self.guesses = guesses
         self.limits = limits
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        """By application, as long as anybody there has or awaits one."""
 
     def routes(self) -> list[BaseRoute]:
         """Every one asks for an application."""
@@ -113,7 +121,7 @@ class Subscribing:
         wish = wishes.wish(await _body(request))
         _check_secret(asking)
         self.subscriptions.check_free(asking.client_id, wish.event_type, wish.data_type)
-        await self._prove(wish.callback_url, wish.verification_token)
+        await self._prove(asking, wish.callback_url, wish.verification_token)
         with self._held(asking):
             made = self.subscriptions.create(
                 asking.client_id, wish.callback_url, wish.event_type, wish.data_type
@@ -127,7 +135,7 @@ class Subscribing:
         change = wishes.change(await _body(request))
         _check_secret(asking)
         callback_url = was.callback_url if change.callback_url is None else change.callback_url
-        await self._prove(callback_url, change.verification_token)
+        await self._prove(asking, callback_url, change.verification_token)
         with self._held(asking):
             changed = self.subscriptions.change(
                 asking.client_id,
@@ -200,11 +208,13 @@ class Subscribing:
 
     # The challenge
 
-    async def _prove(self, callback_url: str, verification_token: str) -> None:
+    async def _prove(self, asking: Asking, callback_url: str, verification_token: str) -> None:
         """Let a callback prove itself. Raises Flawed."""
         challenge = secrets.token_urlsafe(24)
         url = events.challenge_url(callback_url, verification_token, challenge)
-        exchange = await self.dialer.send("GET", url, {"accept": "application/json"})
+        turn = self._turns.setdefault(asking.client_id, asyncio.Semaphore(CHALLENGES))
+        async with turn:
+            exchange = await self.dialer.send("GET", url, {"accept": "application/json"})
         if exchange.status is None or not events.is_proof(exchange.status, exchange.body, challenge):
             raise unproved(callback_url, _why(exchange))
 
@@ -217,7 +227,7 @@ def _why(exchange: Exchange) -> str:
         return 'it answered 200, but not {"challenge": …} with the challenge it was sent.'
     if 300 <= exchange.status < 400:
         # What a framework does to a path without its last slash.
-        there = exchange.headers.get("location", "elsewhere").partition("?")[0]
+        there = bare(exchange.headers.get("location", "elsewhere"))
         return (
             f"it answered {exchange.status}, leading to {there[:200]}: name that, redirects are not followed."
         )

@@ -14,7 +14,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from ..archive.database import Row
 from ..errors import DocumentGone, RequestWrong
@@ -39,8 +39,12 @@ CREATE TABLE IF NOT EXISTS webhook_subscriptions (
 CREATE UNIQUE INDEX IF NOT EXISTS webhook_subscriptions_living
     ON webhook_subscriptions (client_id, data_type, event_type) WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS webhook_subscriptions_of_type
-    ON webhook_subscriptions (data_type, event_type) WHERE ended_at IS NULL
+    ON webhook_subscriptions (data_type, event_type) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS webhook_subscriptions_ended
+    ON webhook_subscriptions (client_id, ended_at) WHERE ended_at IS NOT NULL
 """
+ENDED: Final = 50
+"""How many of those that live no more are listed."""
 COLUMNS = "id, client_id, callback_url, event_type, data_type, created_at, expires_at, ended_at, ended_by"
 
 End: TypeAlias = Literal["deleted", "gone", "expired"]
@@ -121,14 +125,14 @@ class Subscriptions(Tables):
         return _subscribed(row)
 
     def of(self, client_id: str, *, ended: bool = False) -> list[Subscribed]:
-        """An application's subscriptions, oldest first; with `ended`, those that live no more as well."""
-        only = "" if ended else " AND ended_at IS NULL"
-        rows = self.db.all(
-            f"SELECT {COLUMNS} FROM webhook_subscriptions WHERE client_id = ?{only} ORDER BY created_at, id",
-            (client_id,),
-        )
+        """An application's subscriptions, oldest first; with `ended`, the last that live no more as well."""
+        mine = f"SELECT {COLUMNS} FROM webhook_subscriptions WHERE client_id = ?"
+        rows = self.db.all(f"{mine} AND ended_at IS NULL", (client_id,))
+        if ended:
+            last = f"{mine} AND ended_at IS NOT NULL ORDER BY ended_at DESC, id LIMIT ?"
+            rows += self.db.all(last, (client_id, ENDED))
         now = self.clock.ms()
-        found = map(_subscribed, rows)
+        found = sorted(map(_subscribed, rows), key=lambda one: (one.created_at, one.id))
         return [one for one in found if ended or one.expires_at > now]
 
     def change(

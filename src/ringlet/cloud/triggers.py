@@ -128,13 +128,18 @@ class Triggers:
 
 def parse(what: str) -> tuple[str, EventType]:
     """`sleep.update` as its data type and its operation. Raises UsageError."""
-    data_type, _, operation = what.strip().rpartition(".")
+    data_type, _, operation = what.strip().partition(".")
     data_type = _FOLDED.get(data_type.lower().replace("-", "_"), data_type)
     if data_type not in DATA_TYPES:
         raise UsageError(
             f"{what!r} is no event: no data type {data_type!r}{_meant(data_type, DATA_TYPES)}"
             f"; there are {', '.join(DATA_TYPES)}",
             cure=EXAMPLE,
+        )
+    if not operation:
+        raise UsageError(
+            f"{what!r} is no event: which operation? there are {', '.join(EVENT_TYPES)}",
+            cure=f"write {data_type}.update, or another operation",
         )
     if operation not in EVENT_TYPES:
         raise UsageError(

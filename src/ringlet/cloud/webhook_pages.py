@@ -207,7 +207,7 @@ def _tried(attempt: Attempt, delivery: Delivery, key: bytes | None) -> Tried:
 
 def _signature(attempt: Attempt, body: bytes, key: bytes | None) -> str:
     if not attempt.signature:
-        return "It was not sent: the application had no secret to sign with."
+        return "It was not sent."
     if key is not None and is_same(events.sign(key, attempt.timestamp, body), attempt.signature):
         return "It fits the application's secret."
     return "It does not fit the secret of now: the secret has been changed since."

@@ -3,12 +3,13 @@
 Rules of this file:
 * All that is wrong is said at once, field by field, in the shape and the words of the service's validator
   (pydantic 2, through FastAPI), because clients have learnt to read those.
-* A flaw shows what came as `input`, but never a verification token nor the query of a callback URL, where
-  people put secrets: flaws end in logs.
+* A flaw shows what came as `input`, but never a verification token nor what of a callback URL may be secret:
+  its user, password and query. Flaws end in logs.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -120,5 +121,15 @@ def _told(name: str, value: object) -> object:
     if isinstance(value, str):
         if name == "verification_token":
             return "…"
-        return value.partition("?")[0][:200]
+        return bare(value)[:200]
     return value if isinstance(value, bool | int | float | None) else f"({type(value).__name__})"
+
+
+def bare(url: str) -> str:
+    """A URL without user, password, query and fragment, however badly it is written."""
+    shown = re.split(r"[?#]", url, maxsplit=1)[0]
+    if "@" in shown:
+        return f"…@{shown.rpartition('@')[2]}"
+    # A password may hold what ends a host: then half of it stands before.
+    has_path = "/" in shown.partition("://")[2]
+    return "…" if "@" in url and not has_path else shown
