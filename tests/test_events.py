@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet import events as w
-from ringlet.errors import EventRefused
+from ringlet.errors import EventRefused, UsageError
 from ringlet.oauth import App
 
 from .tampered import EVENT, HEADERS, NOW, SECRET, TAMPERED
@@ -17,7 +17,8 @@ from .tampered import EVENT, HEADERS, NOW, SECRET, TAMPERED
 APP = App(client_id="id", client_secret=SECRET)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
-words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=255)
+some_text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=128)
 events = st.builds(
     w.Event,
     event_type=st.sampled_from(w.EVENT_TYPES),
@@ -43,7 +44,7 @@ def test_who_decodes_a_body_and_encodes_it_again_has_the_same_bytes(event: w.Eve
     assert again.encode() == event.body
 
 
-@given(events, st.integers(0, 4_000_000_000), texts)
+@given(events, st.integers(0, 4_000_000_000), some_text)
 def test_what_one_end_signs_the_other_believes(event: w.Event, at: int, secret: str) -> None:
     headers = w.headers(secret, event.body, now=at)
     assert w.verify(secret, headers, event.body, now=at) == event
@@ -61,8 +62,21 @@ def test_case_neither_of_headers_nor_of_hex_matters() -> None:
 
 def test_while_a_secret_is_changed_both_are_believed() -> None:
     assert w.verify(["new", SECRET], HEADERS, EVENT.body, now=NOW) == EVENT
-    with pytest.raises(EventRefused):
-        w.verify([], HEADERS, EVENT.body, now=NOW)
+
+
+@pytest.mark.parametrize("secret", ["", [], ["", SECRET]])
+def test_with_an_empty_secret_nothing_is_believed(secret: str | list[str]) -> None:
+    """Anybody can sign with it."""
+    with pytest.raises(UsageError) as refused:
+        w.verify(secret, w.headers("", EVENT.body, now=NOW), EVENT.body, now=NOW)
+    assert refused.value.cure
+
+
+def test_with_an_empty_token_no_challenge_is_answered() -> None:
+    for query in ({"challenge": "c"}, {"challenge": "c", "verification_token": ""}):
+        with pytest.raises(UsageError) as refused:
+            w.answer("", query)
+        assert refused.value.cure
 
 
 # --- What is refused ---
@@ -94,7 +108,7 @@ def test_no_byte_of_a_delivery_can_be_changed(event: w.Event, data: st.DataObjec
 # --- The challenge ---
 
 
-@given(texts, texts)
+@given(some_text, texts)
 def test_a_challenge_that_knows_the_token_is_answered(token: str, challenge: str) -> None:
     body = w.answer(token, {"verification_token": token, "challenge": challenge})
     assert w.is_proof(200, body, challenge)

@@ -217,7 +217,9 @@ def test_a_document_that_is_not_there_is_gone() -> None:
         drive(Catalog.workout.get("some-id"), [Response(404, b'{"detail":"Document not found."}')])
 
 
-@pytest.mark.parametrize("id", ["", "a/b", "../personal_info", "a?b", "a#b", ".", "..", "a\n", "a\x00b"])
+@pytest.mark.parametrize(
+    "id", ["", "a/b", "../personal_info", "a?b", "a#b", ".", "..", "a\n", "a\x00b", "%2e%2e%2foauth%2ftoken"]
+)
 def test_what_would_change_the_route_is_no_id(id: str) -> None:
     for kind in (Catalog.sleep, Catalog.ring_configuration):
         with pytest.raises(UsageError, match="cannot be a document id"):

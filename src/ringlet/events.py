@@ -31,7 +31,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from .catalog import TYPES, AnyKind
-from .errors import EventRefused
+from .errors import EventRefused, UsageError
 from .wire import MALFORMED
 
 EventType: TypeAlias = Literal["create", "update", "delete"]
@@ -58,8 +58,11 @@ TOLERANCE = timedelta(minutes=5)
 """How old a delivery may be, or how far ahead its sender's clock."""
 MOST = 64 * 1024
 """Bytes of a body; an event has some two hundred."""
-Word: TypeAlias = Annotated[str, msgspec.Meta(max_length=255, pattern="^[^\0]*$")]
-"""A field of an event: no longer, and with no other signs, than a database takes as a key."""
+Word: TypeAlias = Annotated[str, msgspec.Meta(max_length=128, pattern="^[^\0]*$")]
+"""A field of an event: no longer, and with no other signs, than a database takes as a key.
+
+The inbox has a key of three fields. PostgreSQL takes 2,704 bytes, and a sign may have four.
+"""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,8 +149,29 @@ def is_proof(status: int, body: bytes, challenge: str) -> bool:
 # Verifying, at the end that receives
 
 
+def check_secrets(secret: str | Sequence[str]) -> list[str]:
+    """One secret or several as a list. Raises UsageError where there is none, or an empty one."""
+    secrets = [secret] if isinstance(secret, str) else list(secret)
+    if not secrets or not all(secrets):
+        raise UsageError(
+            "without the client secret anybody could sign an event",
+            cure="pass the client secret of the application that subscribes",
+        )
+    return secrets
+
+
+def check_token(verification_token: str) -> None:
+    """Raises UsageError for an empty verification token."""
+    if not verification_token:
+        raise UsageError(
+            "without a verification token anybody could make a callback of this",
+            cure="pass the verification_token of the subscriptions: a long random text",
+        )
+
+
 def answer(verification_token: str, query: Mapping[str, str]) -> bytes:
-    """The body that answers a challenge. Raises EventRefused."""
+    """The body that answers a challenge. Raises EventRefused, UsageError."""
+    check_token(verification_token)
     if not _same(query.get("verification_token", ""), verification_token):
         raise EventRefused("the challenge does not know the verification token", status=401)
     if "challenge" not in query:
@@ -166,10 +190,11 @@ def verify(
     now: float,
     tolerance: timedelta = TOLERANCE,
 ) -> Event:
-    """The event of a delivery that Oura signed lately. Raises EventRefused.
+    """The event of a delivery that Oura signed lately. Raises EventRefused, UsageError.
 
     `secret` is the application's client secret; several while it is being changed.
     """
+    secrets = check_secrets(secret)
     if len(body) > MOST:
         raise EventRefused(f"an event of more than {MOST} bytes", status=413)
     sent = {name.lower(): value for name, value in headers.items()}
@@ -180,7 +205,6 @@ def verify(
         raise EventRefused("its timestamp is no time", status=401)
     if not _SIGNATURE.fullmatch(signature):
         raise EventRefused("its signature is none", status=401)
-    secrets = [secret] if isinstance(secret, str) else secret
     # All are tried, whichever fits: how long it takes tells nothing.
     if not sum(_same(sign(one, timestamp, body), signature.upper()) for one in secrets):
         raise EventRefused("its signature does not fit", status=401)

@@ -265,7 +265,7 @@ def decode(body: bytes, shape: type[T]) -> T:
 
 
 def _segment(id: str) -> str:
-    # "." and ".." would be resolved away, and a line break would never leave the HTTP library.
-    if not id.strip(".") or set(id) & set("/?#") or not id.isprintable():
+    # "." and ".." would be resolved away, "%2e" too by some; a line break would never leave the HTTP library.
+    if not id.strip(".") or set(id) & set("/?#%") or not id.isprintable():
         raise UsageError(f"{id!r} cannot be a document id", cure="pass the `id` of a document")
     return id

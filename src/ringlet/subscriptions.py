@@ -55,7 +55,7 @@ def _ask(app: App, shape: type[S], method: str, path: str, wish: Mapping[str, st
 
 
 CALLBACK = "callback_url"
-PROVE = "let the callback answer its challenge, with the same verification token, then try again"
+PROVE = "do what it says of the callback; it must answer its challenge, with the same verification token"
 
 
 def _send(app: App, method: str, path: str, wish: Mapping[str, str] | None = None) -> Flow[Response]:
@@ -81,12 +81,12 @@ def _send(app: App, method: str, path: str, wish: Mapping[str, str] | None = Non
     if response.status == 409:
         raise RequestWrong(refused.detail, status=409, cure="update or renew the subscription there is")
     if isinstance(refused, RequestWrong) and refused.field == CALLBACK:
-        raise RequestWrong(refused.detail, field=CALLBACK, status=refused.status, cure=PROVE)
+        refused.cure = PROVE
     raise refused
 
 
 def _one(id: str) -> str:
-    if not re.fullmatch(r"[\w-]+", id):
+    if not re.fullmatch(r"[\w-]+", id, re.ASCII):
         raise UsageError(f"{id!r} cannot be a subscription", cure="pass the `id` of a subscription")
     return f"/{id}"
 

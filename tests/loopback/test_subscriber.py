@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -98,6 +99,14 @@ def test_a_type_is_heard_of_only_when_every_operation_comes_here(
         assert (name in standing.names) == (not left)
 
 
+def test_an_end_that_cannot_be_read_is_renewed_and_keeps_nobody_else_waiting() -> None:
+    odd = Subscription(
+        id="1", callback_url=OURS, data_type=PAIRS[0][0], event_type=PAIRS[0][1], expiration_time="nonsense"
+    )
+    todo = plan([odd, subscription(PAIRS[1], OURS, 80, "2")], set(), take_over=False)
+    assert [todo[pair].verb for pair in PAIRS] == ["renew", "keep", *["make"] * 4]
+
+
 # --- Done to a cloud ---
 
 
@@ -108,6 +117,18 @@ class Dated(AsgiTransport):
         response = await super().send(request)
         date = format_datetime(self.app.clock.now(), usegmt=True)
         return Response(response.status, response.body, {**response.headers, "date": date})
+
+
+class Odd(Dated):
+    """A list whose first subscription has an id that no path can name, and no end."""
+
+    async def send(self, request: Request) -> Response:
+        response = await super().send(request)
+        listed = json.loads(response.body)
+        if request.method != "GET" or not listed:
+            return response
+        listed[0] |= {"id": "a:b", "expiration_time": "nonsense"}
+        return Response(response.status, json.dumps(listed).encode(), response.headers)
 
 
 @dataclass
@@ -136,7 +157,7 @@ class World:
         return asyncio.run(main())
 
     def subscriber(self, url: str, names: list[str] = TWO, token: str = TOKEN, **more: Any) -> Subscriber:
-        client = AsyncClient("no token", transport=Dated(self.cloud))
+        client = AsyncClient("no token", transport=more.pop("transport", Dated)(self.cloud))
         return Subscriber(client, more.pop("app", self.app), self.archive, url, token, names=names, **more)
 
     def listed(self) -> dict[Pair, tuple[str, str]]:
@@ -208,6 +229,16 @@ def test_a_callback_that_cannot_prove_itself_is_told_and_spoils_nothing(world: W
         assert verbs(standing) == {"keep": 3}
         assert set(standing.refused) == set(wanted(["vO2_max"]))
         assert all("key=1" not in reason for reason in standing.refused.values())
+
+    world.run(act)
+
+
+def test_an_id_that_cannot_be_one_is_told_and_spoils_nothing(world: World) -> None:
+    async def act(world: World, url: str) -> None:
+        await world.subscriber(url, ["sleep"]).check()
+        standing = await world.subscriber(url, transport=Odd).check()
+        assert verbs(standing) == {"keep": 2, "make": 3}
+        assert ["cannot be a subscription" in reason for reason in standing.refused.values()] == [True]
 
     world.run(act)
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import random
 import socket
 import threading
 import time
@@ -126,6 +127,22 @@ def test_what_is_acknowledged_is_in_the_inbox_once(place: str) -> None:
             assert post(port, event(object).body) == 200
             assert object in stored(place)
     assert stored(place) == ["a", "b"]
+
+
+@pytest.mark.parametrize("length", [128, 255])
+def test_what_is_acknowledged_can_be_worked_off_however_long_its_names_are(place: str, length: int) -> None:
+    signs = random.Random(length)  # of four bytes each, and not to be compressed
+    name, data_type, user = (
+        "".join(chr(signs.randrange(0x10000, 0x20000)) for _ in range(length)) for _ in range(3)
+    )
+    long = w.Event(event_type="update", data_type=data_type, object_id=name, event_time=name, user_id=user)
+    with receiver(SECRET, TOKEN, inbox=place, clock=clock) as hook:
+        status = hook.handle("POST", {}, w.headers(SECRET, long.body, now=NOW), long.body).status
+    assert (status == 200) == (length <= 128)
+    with Archive.open(place) as archive:
+        inbox, later = Inbox(archive), int(NOW * 1000) + 10_000
+        inbox.claim(later, 10, 1)
+        assert [inbox.finish(one) for one in inbox.claim(later + 10_000, 10, 1)] == [True] * (status == 200)
 
 
 def test_many_at_once_are_all_kept(place: str) -> None:
@@ -405,6 +422,35 @@ def test_it_is_a_wsgi_application(file: Path, method: str, query: str, body: byt
     hook.close()
     assert said[0].startswith(status)
     assert stored(file) == ([EVENT.object_id] if (method, said[0]) == ("POST", "200 OK") else [])
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"wsgi.input_terminated": True}, "200 OK"),
+        ({"wsgi.input_terminated": True, "CONTENT_LENGTH": ""}, "200 OK"),
+        ({}, "411 Length Required"),
+        ({"CONTENT_LENGTH": "-1"}, "411 Length Required"),
+    ],
+)
+def test_a_body_in_chunks_is_read_where_its_end_is_known(
+    file: Path, more: dict[str, Any], status: str
+) -> None:
+    """Elsewhere reading it would wait for ever, and a body that is not read has no right signature."""
+    said = w.headers(SECRET, EVENT.body, now=NOW)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "POST",
+        "wsgi.input": BytesIO(EVENT.body),
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "HTTP_X_OURA_TIMESTAMP": said["x-oura-timestamp"],
+        "HTTP_X_OURA_SIGNATURE": said["x-oura-signature"],
+        **more,
+    }
+    lines: list[str] = []
+    hook = receiver(SECRET, TOKEN, inbox=file, clock=clock)
+    list(hook.wsgi(environ, lambda line, _: lines.append(line)))
+    hook.close()
+    assert lines == [status]
 
 
 # --- Handlers ---

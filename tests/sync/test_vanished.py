@@ -116,3 +116,15 @@ def test_the_ids_of_a_window_are_those_that_live_in_it(archive: Archive) -> None
     archive.delete(me, kind, f"on {days[2]}")
     start, end = (to_ms(NOW.replace(hour=0) + timedelta(days=n)) for n in (0, 3))
     assert archive.ids(me, kind, start, end) == {f"on {days[0]}", f"on {days[1]}"}
+
+
+def test_what_has_an_id_that_no_path_can_name_stays_and_stops_nothing(
+    serve: Callable[..., Running], mine: Archive
+) -> None:
+    cloud = serve()
+    user = mine.user(sync(cloud, mine).user_name)
+    body = json.dumps({"id": "a/b", "day": NOW.date().isoformat()}).encode()
+    mine.put(user, TYPES["daily_sleep"], body)
+    report = sync(cloud, mine)
+    assert (report.exit_code, report.types["daily_sleep"].deleted) == (0, 0)
+    assert mine.document(user, TYPES["daily_sleep"], "a/b") == body

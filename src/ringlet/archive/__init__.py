@@ -147,6 +147,10 @@ class Archive:
         at = now_ms() if at is None else at
         return documents.delete(self._database, user, kind, id, at, self._tell(user, kind))
 
+    def hold_changes(self) -> None:
+        """Let nobody else change what is observed until this transaction ends; `put` and `delete` do so."""
+        documents.hold_changes(self._database)
+
     def _tell(self, user: int, kind: AnyKind) -> Tell | None:
         return None if self.observer is None else partial(self.observer, user, kind)
 

@@ -82,7 +82,7 @@ def put(
     unchanged = 0
     changes: list[Change] = []
     with database.transaction():
-        database.hold("documents", user, kind.name)
+        _hold(database, user, kind, tell)
         known = _known(database, user, kind, keyed)
         for key, day, instant, body in keyed:
             if key in known or day in known:
@@ -102,6 +102,19 @@ def put(
             tell(changes)
     added = sum(happened == "create" for happened, _ in changes)
     return Counts(added, len(changes) - added, unchanged)
+
+
+def hold_changes(database: Database) -> None:
+    """What is observed changes in one transaction at a time, from here to its end."""
+    database.hold("changes")
+
+
+def _hold(database: Database, user: int, kind: AnyKind, tell: Tell | None) -> None:
+    # An observer holds what it writes. Held before any document, it is held in one order by all: else one who
+    # changes two kinds and one who changes the second of them would wait for each other.
+    if tell is not None:
+        hold_changes(database)
+    database.hold("documents", user, kind.name)
 
 
 _INSERT = (
@@ -239,7 +252,7 @@ def _next_place(database: Database, user: int, kind: AnyKind) -> int:
 def delete(database: Database, user: int, kind: AnyKind, id: str, at: int, tell: Tell | None = None) -> bool:
     """Mark a document as deleted at `at`; whether that took anything away. One never seen stays away, too."""
     with database.transaction():
-        database.hold("documents", user, kind.name)
+        _hold(database, user, kind, tell)
         row = database.one(
             "SELECT deleted_at FROM documents WHERE user_id = ? AND type = ? AND id = ?",
             (user, kind.name, id),

@@ -56,7 +56,7 @@ class Handling:
     def begin(self) -> None:
         """Hand out what is there, and what comes; again is no harm."""
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._end = Flag()
                 self._thread = Thread(
                     target=self._run, args=(self._end,), name="ringlet handler", daemon=True
@@ -108,7 +108,7 @@ class Handling:
                     asyncio.run_coroutine_threadsafe(waiting, self.loop).result()
                 else:
                     runner.run(waiting)
-        except Exception:
+        except (Exception, asyncio.CancelledError, SystemExit):  # none of it is this thread's
             log.exception("a handler failed at try %d; it is asked again", told.attempts)
             pause = min(FIRST * 2 ** min(told.attempts - 1, 20), LONGEST)
             due = int(self.clock() * 1000) + pause

@@ -6,7 +6,7 @@ gathers and is the next: nobody waits for a timer, and the more come, the more s
 
 Rules of this file:
 * One thread has the connection, and nobody else: a loop that serves requests never waits for a disk, nor for
-  another program that writes.
+  another program that writes. A thread that follows another begins when that one has ended.
 * Whoever waits is answered after the commit, or told why there was none.
 * The archive is opened when it is first needed. Where that fails, the next who comes tries again.
 """
@@ -57,6 +57,9 @@ class Intake:
         """Called by the thread after each commit of events, before anybody is answered."""
         self._inbox: Inbox | None = None
         self._thread: Thread | None = None
+        """The latest; it may be about to end."""
+        self._open = False
+        """Whether it takes what is brought."""
         self._queue: SimpleQueue[Item] = SimpleQueue()
         self._lock = Lock()
 
@@ -81,23 +84,27 @@ class Intake:
     def close(self) -> None:
         """Keep what has been brought, and let go of the archive."""
         with self._lock:
-            thread, self._thread = self._thread, None
-            if thread:
+            thread = self._thread
+            if self._open:
+                self._open = False
                 self._queue.put(None)
         if thread:
             thread.join()
 
     def _bring(self, what: Event | Job, waiter: Waiter) -> None:
         with self._lock:  # so that nothing comes behind the end of a queue
-            if self._thread is None:
+            if not self._open:
                 self._queue = SimpleQueue()
                 self._thread = Thread(
-                    target=self._run, args=(self._queue,), name="ringlet inbox", daemon=True
+                    target=self._run, args=(self._queue, self._thread), name="ringlet inbox", daemon=True
                 )
                 self._thread.start()
+                self._open = True
             self._queue.put((what, waiter))
 
-    def _run(self, queue: SimpleQueue[Item]) -> None:
+    def _run(self, queue: SimpleQueue[Item], before: Thread | None) -> None:
+        if before:
+            before.join()  # it still has the connection
         going = True
         while going:
             items = _gathered(queue)

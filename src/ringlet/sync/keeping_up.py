@@ -200,7 +200,8 @@ class KeepingUp:
         self._user_known.set()
         if everything:
             self._reconciled = backfill.now
-            Inbox(self.archive).forget(to_ms(datetime.now(UTC) - MEMORY))
+            before = to_ms(datetime.now(UTC) - MEMORY)
+            Inbox(self.archive).forget(before, follower=report.user_name)
         self.told.round(report, everything)
         return QUARTER
 

@@ -35,13 +35,14 @@ from typing import Any, Self, TypeAlias
 from urllib.parse import parse_qsl
 
 from ..archive import Archive, default_place
-from ..errors import ArchiveError, EventRefused, RingletError, UsageError
-from ..events import MOST, TOLERANCE, Event, answer, verify
+from ..errors import ArchiveError, EventRefused, RingletError
+from ..events import MOST, TOLERANCE, Event, answer, check_secrets, check_token, verify
 from .handling import Handler, Handling
 from .inbox import Inbox
 from .intake import Intake
 from .replies import (
     ACKNOWLEDGED,
+    NO_LENGTH,
     NOT_ALLOWED,
     PATIENCE,
     TOO_LARGE,
@@ -91,17 +92,8 @@ class Receiver:
         tolerance: timedelta = TOLERANCE,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._secrets = [client_secret] if isinstance(client_secret, str) else list(client_secret)
-        if not self._secrets or not all(self._secrets):
-            raise UsageError(
-                "without the client secret anybody could sign an event",
-                cure="pass the client secret of the application that subscribes",
-            )
-        if not verification_token:
-            raise UsageError(
-                "without a verification token anybody could make a callback of this",
-                cure="pass the verification_token of the subscriptions: a long random text",
-            )
+        self._secrets = check_secrets(client_secret)
+        check_token(verification_token)
         self._verification_token = verification_token
         self._tolerance = tolerance
         self._clock = clock
@@ -170,13 +162,17 @@ class Receiver:
         self, environ: Mapping[str, Any], start_response: Callable[[str, list[tuple[str, str]]], object]
     ) -> Iterable[bytes]:
         """A WSGI application (PEP 3333)."""
-        length = environ.get("CONTENT_LENGTH") or "0"
-        body = environ["wsgi.input"].read(min(int(length[:9]), MOST + 1)) if length.isdecimal() else b""
-        query = _query(environ.get("QUERY_STRING", ""))
-        headers = {
-            name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")
-        }
-        answered = self.handle(environ["REQUEST_METHOD"], query, headers, body)
+        body = _read_wsgi(environ) if environ["REQUEST_METHOD"] == "POST" else b""
+        if isinstance(body, Reply):
+            answered = body
+        else:
+            query = _query(environ.get("QUERY_STRING", ""))
+            headers = {
+                name[5:].replace("_", "-"): value
+                for name, value in environ.items()
+                if name.startswith("HTTP_")
+            }
+            answered = self.handle(environ["REQUEST_METHOD"], query, headers, body)
         status = f"{answered.status} {HTTPStatus(answered.status).phrase}"
         start_response(status, list(answered.headers.items()))
         return [answered.body]
@@ -252,6 +248,16 @@ def _query(text: str) -> dict[str, str]:
 def _unavailable(failed: ArchiveError) -> Reply:
     log.warning("an event could not be kept: %s", failed)
     return UNAVAILABLE
+
+
+def _read_wsgi(environ: Mapping[str, Any]) -> bytes | Reply:
+    """The same of WSGI, where reading beyond the end blocks unless the server says that there is one."""
+    length = environ.get("CONTENT_LENGTH", "")
+    if length.isdecimal():
+        return bytes(environ["wsgi.input"].read(min(int(length[:9]), MOST + 1)))
+    if environ.get("wsgi.input_terminated"):  # the extension of Gunicorn, Werkzeug, ... for bodies in chunks
+        return bytes(environ["wsgi.input"].read(MOST + 1))
+    return NO_LENGTH
 
 
 async def _read(receive: Receive) -> bytes | Reply:

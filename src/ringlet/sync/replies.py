@@ -32,6 +32,7 @@ def problem(status: int, detail: str, **headers: str) -> Reply:
 # Without a body: one packet less of each answer.
 ACKNOWLEDGED = reply(200, b"", **{"content-type": "text/plain"})
 NOT_ALLOWED = problem(405, "an event is posted; a challenge is a GET", allow="GET, POST")
+NO_LENGTH = problem(411, "this server reads no body without a content-length")
 TOO_LARGE = problem(413, f"an event of more than {MOST} bytes")
 TOO_SLOW = problem(408, f"the event did not arrive within {PATIENCE:.0f} seconds")
 UNAVAILABLE = problem(503, "it could not be kept; send it again", **{"retry-after": "30"})

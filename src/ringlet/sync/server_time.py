@@ -13,6 +13,8 @@ from email.utils import parsedate_to_datetime
 from ..wire import Flow, R, Request, Response, relay
 
 SECOND = timedelta(seconds=1)
+FARTHEST = timedelta(days=36_525)
+"""A clock that is a hundred years from this machine's is none: what is reckoned by it might be no date."""
 
 
 class ServerTime:
@@ -38,9 +40,11 @@ class ServerTime:
     def _hear(self, response: Response) -> None:
         try:
             sent = parsedate_to_datetime(response.headers.get("date", ""))
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, TypeError, IndexError):  # by what is wrong with it
             return
         if sent.tzinfo is None:
             sent = sent.replace(tzinfo=UTC)
-        # A Date names a whole second. Its end is meant: what was measured within it is there by now.
-        self._ahead = sent + SECOND - datetime.now(UTC)
+        ahead = sent - datetime.now(UTC)
+        if abs(ahead) < FARTHEST:
+            # A Date names a whole second. Its end is meant: what was measured within it is there by now.
+            self._ahead = ahead + SECOND

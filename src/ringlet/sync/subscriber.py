@@ -23,7 +23,7 @@ import msgspec
 from ..archive import Archive
 from ..catalog import TYPES
 from ..client import AsyncClient
-from ..errors import DocumentGone, RequestWrong, TokenDead
+from ..errors import DocumentGone, OuraBroken, RequestWrong, TokenDead, UsageError
 from ..events import EVENT_TYPES, EventType
 from ..oauth import App
 from ..subscriptions import Subscription, renew, subscribe, subscriptions, unsubscribe, update
@@ -91,10 +91,17 @@ def steps(
         elif one.callback_url != callback_url:
             yield Step("move" if one.id in made or take_over else "leave", pair, one.id)
         else:
-            yield Step("renew" if one.expires_at - now < SOON else "keep", pair, one.id)
+            yield Step("renew" if _ends_soon(one, now) else "keep", pair, one.id)
     for (data_type, event_type), one in there.items():
         if one.id in made:
             yield Step("end", (data_type, cast("EventType", event_type)), one.id)
+
+
+def _ends_soon(one: Subscription, now: datetime) -> bool:
+    try:
+        return one.expires_at - now < SOON
+    except OuraBroken:  # nobody knows when: renewed, it has an end that can be read
+        return True
 
 
 class Subscriber:
@@ -147,7 +154,7 @@ class Subscriber:
         for step in list(todo):
             try:
                 standing.steps.append(await self._take(step))
-            except RequestWrong as refused:
+            except (RequestWrong, UsageError) as refused:  # the latter where an id cannot be one
                 standing.refused[step.pair] = refused.message
             except DocumentGone:  # somebody else ended it: the next check sees to it
                 continue

@@ -3,7 +3,8 @@
 Rules of this file:
 * A list proves nothing. What it leaves out is asked for by its id, and only what is not there either has
   been deleted: an answer that is short by mistake loses nothing.
-* What goes by its day, for want of an id, cannot be asked for and stays.
+* What goes by its day, for want of an id, cannot be asked for and stays. So does what has an id that no path
+  can name.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 
 from ..archive import Archive
 from ..client import AsyncClient
-from ..errors import DocumentGone
+from ..errors import DocumentGone, UsageError
 from ..kinds import Documents, Inventory, decode
 from .plan import Window
 
@@ -35,11 +36,13 @@ def left_out(archive: Archive, user: int, kind: WithIds, window: Window, pages: 
 
 
 async def look_up(client: AsyncClient, kind: WithIds, ids: Iterable[str]) -> dict[str, bytes | None]:
-    """Each document by its id; None for one that is not there."""
+    """Each document by its id that can be asked for; None for one that is not there."""
     found: dict[str, bytes | None] = {}
     for id in ids:
         try:
             found[id] = await client.run(kind.raw_document(id))
         except DocumentGone:
             found[id] = None
+        except UsageError:
+            continue
     return found

@@ -1,0 +1,123 @@
+"""A run that keeps up, whose nights come every few seconds: what no event told of is found at night."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ringlet import AsyncClient
+from ringlet.archive import Archive
+from ringlet.catalog import TYPES
+from ringlet.cloud import Clock, Cloud
+from ringlet.cloud.guard import Callbacks
+from ringlet.cloud.serve import bind
+from ringlet.errors import RingletError
+from ringlet.oauth import SCOPES, App
+from ringlet.sync import keeping_up
+from ringlet.sync.backfill import Progress, Report
+from ringlet.sync.follow import Followed
+from ringlet.sync.keeping_up import Callback, KeepingUp
+from ringlet.sync.server_time import ServerTime
+from ringlet.sync.subscriber import Standing
+
+from .conftest import NOW, AsgiTransport
+
+SLEEP = TYPES["daily_sleep"]
+SWIFT = 12 * 3600
+"""Seconds of the server that pass in one of ours."""
+
+
+class SwiftTime(ServerTime):
+    """A server whose time flies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = time.monotonic()
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=(time.monotonic() - self.began) * SWIFT)
+
+
+@dataclass
+class Told:
+    """An audience that counts rounds of everything."""
+
+    nights: int = 0
+    events: list[Followed] = field(default_factory=list)
+
+    def followed(self, one: Followed) -> None:
+        self.events.append(one)
+
+    def subscribed(self, standing: Standing) -> None:
+        assert standing.names == {"daily_sleep"}
+
+    def progress(self, one: Progress) -> None:
+        """Of no interest."""
+
+    def round(self, report: Report, everything: bool) -> None:
+        self.nights += everything
+
+    def trouble(self, part: str, failed: RingletError, wait: timedelta) -> None:
+        raise AssertionError((part, failed))
+
+
+def night(id: str) -> bytes:
+    return json.dumps({"id": id, "day": str(NOW.date()), "score": 80}).encode()
+
+
+def test_what_was_changed_and_what_was_deleted_without_an_event_is_found_at_night(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping_up, "LOOK", 0.01)
+    told = Told()
+
+    async def run(cloud: Cloud, mine: Archive) -> None:
+        theirs = cloud.archive.user("wearer")
+        client_id, secret = cloud.grants.apps.register("Keeping up", [])
+        token = cloud.grants.issue(client_id, theirs, SCOPES).access_token
+        cloud.archive.put(theirs, TYPES["personal_info"], b'{"id": "wearer"}')
+        cloud.archive.put(theirs, SLEEP, night("gone"))
+
+        def held(name: str) -> bytes | None:
+            return mine.document(mine.user("wearer"), SLEEP, name)
+
+        with bind("127.0.0.1", 0) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/oura"
+            keeping = KeepingUp(
+                AsyncClient(token, transport=AsgiTransport(cloud), client_id=client_id, client_secret=secret),
+                mine,
+                tmp_path / "mine.db",
+                Callback(url=url, listener=listener),
+                told,
+                app=App(client_id=client_id, client_secret=secret or ""),
+                names=["daily_sleep"],
+                since=NOW.date() - timedelta(days=3),
+            )
+            keeping.server_time = SwiftTime()
+            async with asyncio.timeout(20):
+                task = asyncio.create_task(keeping.run())
+                while told.nights < 1:  # noqa: ASYNC110 - it is no part of this that it could be told
+                    await asyncio.sleep(0.01)
+                assert held("gone")
+                cloud.archive.observer = None  # nobody is told
+                cloud.archive.put(theirs, SLEEP, night("new"))
+                cloud.archive.delete(theirs, SLEEP, "gone")
+                while not held("new") or held("gone"):
+                    assert not task.done(), task.result()
+                    await asyncio.sleep(0.01)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await cloud.dialer.close()
+
+    with Archive.open(":memory:") as theirs, Archive.open(tmp_path / "mine.db") as mine:
+        asyncio.run(run(Cloud(theirs, clock=Clock(NOW), callbacks=Callbacks.parse("dev")), mine))
+    assert told.nights > 1
+    assert not told.events
