@@ -33,6 +33,8 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.statuses: list[int | None] = []
+        self.leads_to = "http://127.0.0.1:9/elsewhere"
+        self.says = b""
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.url = f"http://127.0.0.1:{self.server_port}/hook?key=hidden"
         self.token = "token"
@@ -57,11 +59,11 @@ class _Handler(BaseHTTPRequestHandler):
         if status is None:
             self.close_connection = True
         else:
-            self._answer(status, b"")
+            self._answer(status, self.server.says)
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("location", "http://127.0.0.1:9/elsewhere")
+        self.send_header("location", self.server.leads_to)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -120,6 +122,36 @@ def test_2xx_and_3xx_are_taken_and_lead_nowhere(
     assert len(receiver.got) == 1
 
 
+@pytest.mark.parametrize("leads_to", ["/hook/", "http://127.0.0.1/hook/?key=hidden"])
+def test_a_slash_that_is_missing_is_told_and_takes_no_event(
+    receiver: Receiver, forwarding: Forwarding, said: list[str], leads_to: str
+) -> None:
+    receiver.statuses, receiver.leads_to = [307, 307, 307], leads_to
+    forwarding(receiver.url).forward(EVENT)
+    assert len(receiver.got) == 4
+    assert "→ 307, leading to http://127.0.0.1" in said[0]
+    assert "/hook/: name that, redirects are not followed" in said[0]
+    assert said[-1].startswith("→ 200")
+    assert not any("hidden" in one for one in said)
+
+
+def test_whoever_names_the_slash_then_goes_on_from_the_same_place(forwarding: Forwarding) -> None:
+    with_it, without = forwarding("http://here/hook/?key=1"), forwarding("http://here/hook?key=1")
+    assert with_it.receiver == without.receiver != forwarding("http://here/hook?key=2").receiver
+
+
+def test_what_a_receiver_says_of_a_refusal_is_told_in_a_line(
+    receiver: Receiver, forwarding: Forwarding, said: list[str]
+) -> None:
+    receiver.statuses = [401] * 5
+    receiver.says = b"\n\x1b[2Janother secret signed this" + b"!" * 300 + b"\nTraceback"
+    forwarding(receiver.url).forward(EVENT)
+    assert "→ 401 \ufffd[2Janother secret signed this!!" in said[0]
+    assert "Traceback" not in said[0]
+    assert len(said[0]) < 150
+    assert len(said) == 4, "the first, second and fourth try, and that it was taken"
+
+
 def test_an_event_that_is_not_taken_comes_again_until_it_is(
     receiver: Receiver, forwarding: Forwarding, said: list[str]
 ) -> None:
@@ -165,6 +197,7 @@ def test_nobody_there_is_told_in_words(forwarding: Forwarding) -> None:
     ("typed", "meant"),
     [
         ("localhost:8000/oura", "http://localhost:8000/oura"),
+        ("8000", "http://localhost:8000"),
         ("http://10.1.2.3/hook?key=1", "http://10.1.2.3/hook?key=1"),
         ("https://example.org", "https://example.org"),
     ],

@@ -10,18 +10,24 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Empty, Queue
-from threading import Thread
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 
+from ringlet.archive import Archive
+from ringlet.cli.bookmark import signing_secret
 from ringlet.cli.event_names import wanted_events
-from ringlet.cli.listen import line
+from ringlet.cli.listen import json_line, line
 from ringlet.cli.tiller import Tiller
+from ringlet.cloud.clock import Clock
+from ringlet.cloud.outbox import Outbox
 from ringlet.errors import UsageError
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES, Event, verify
 
@@ -244,7 +250,23 @@ def test_a_new_cloud_at_the_old_address_is_read_from_its_beginning(
         made = trigger(tiller, "workout.create")
         again = start("listen", "--json")
         again.until("another cloud than before")
+        again.until("1 event behind")
         assert again.events(1) == made
+        again.end(signal.SIGINT)
+
+
+def test_a_new_cloud_in_which_nothing_has_happened_is_told_without_contradiction(
+    serve: Callable[..., Lines], start: Start
+) -> None:
+    cloud = serve()
+    listening = start("listen", "--json")
+    listening.until("from now on")
+    listening.end(signal.SIGINT)
+    cloud.end()
+    serve(anew=True)
+    again = start("listen", "--json")
+    again.until("another cloud than before")
+    assert "where nothing has happened yet;" in again.until("listening to")
 
 
 def test_a_cloud_that_comes_back_from_an_older_copy_is_followed_from_there(
@@ -270,6 +292,28 @@ def test_a_cloud_that_comes_back_from_an_older_copy_is_followed_from_there(
         again.until("forgotten its last events")
         made = trigger(tiller, "workout.create")
         assert again.events(1) == made
+
+
+def test_what_the_cloud_forgot_before_it_was_read_is_said(
+    tiller: Tiller, start: Start, tmp_path: Path
+) -> None:
+    listening = start("listen", "--json")
+    listening.until("from now on")
+    first = trigger(tiller, "sleep.update")
+    assert listening.events(1) == first
+    assert listening.nothing()
+    listening.end(signal.SIGINT)
+    made = trigger(tiller, "workout.create", "tag.create", "tag.delete")
+    with Archive.open(tmp_path / "cloud.db") as archive:
+        Outbox(archive, Clock(datetime(2026, 9, 1, tzinfo=UTC))).forget()  # all but the newest
+    again = start("listen", "--json")
+    again.until("2 events that came before are gone")
+    assert again.events(1) == made[2:]
+    again.end(signal.SIGINT)
+    told = start("listen", "--json", "--from-start")
+    told.until("1 event behind")
+    assert told.events(1) == made[2:]
+    assert told.err.empty(), "who asks for what is left misses nothing"
 
 
 def test_it_begins_where_it_is_told_to(tiller: Tiller, start: Start) -> None:
@@ -310,6 +354,15 @@ def test_two_who_listen_both_hear_and_one_keeps_the_place(tiller: Tiller, start:
     assert first.events(1) == second.events(1) == made
 
 
+def test_two_who_forward_to_one_receiver_are_told_that_it_hears_twice(
+    tiller: Tiller, start: Start, hook: Callable[..., Hook]
+) -> None:
+    there = f"127.0.0.1:{hook().server_port}"
+    start("listen", "--forward-to", there).until("keeps the place")
+    second = start("listen", "--forward-to", there)
+    second.until("another listen forwards there, too")
+
+
 def test_people_get_a_line_for_each_event(tiller: Tiller, start: Start) -> None:
     listening = start("listen")
     listening.until("from now on")
@@ -327,6 +380,8 @@ class Hook(ThreadingHTTPServer):
     def __init__(self, port: int, status: int) -> None:
         super().__init__(("127.0.0.1", port), _Hook)
         self.status = status
+        self.says = b'{"status": "ok"}'
+        self.asked: list[str] = []
         self.got: Queue[tuple[dict[str, str], bytes]] = Queue()
         self.thread = Thread(target=self.serve_forever, args=(0.01,))
         self.thread.start()
@@ -341,9 +396,10 @@ class _Hook(BaseHTTPRequestHandler):
     server: Hook
 
     def do_GET(self) -> None:
+        self.server.asked.append(self.path)
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b'{"status": "ok"}')
+        self.wfile.write(self.server.says)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -476,6 +532,36 @@ def test_what_is_no_log_is_an_error(ringlet: Any, refused: Any, hook: Callable[.
     refused(ringlet("listen", **where), 1, "cannot be read", "one version")
 
 
+def test_a_cloud_that_answers_at_once_and_as_it_likes_is_asked_seldom_and_told_of_once(
+    start: Start, hook: Callable[..., Hook]
+) -> None:
+    """One that knows nothing of waiting, nor of a place in its log."""
+    there, made = hook(), [event(object_id="one"), event(object_id="two")]
+    lines = [{"seq": seq, "event": json.loads(one.body)} for seq, one in enumerate(made, 1)]
+    there.says = json.dumps({"log": "a log", "oldest": 1, "newest": 2, "events": lines}).encode()
+    where = {"OURA_API_BASE_URL": f"http://127.0.0.1:{there.server_port}", "RINGLET_ADMIN_TOKEN": ADMIN}
+    listening = start("listen", "--json", "--from-start", **where)
+    assert listening.events(2) == made
+    before = len(there.asked)
+    assert listening.nothing(1.6)
+    assert 1 <= len(there.asked) - before <= 4
+
+
+def test_those_who_start_at_once_sign_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OURA_CLIENT_SECRET", raising=False)
+    together, starts = 8, 10
+    barrier = Barrier(together)
+
+    def sign(_: int) -> str:
+        barrier.wait()
+        return signing_secret()
+
+    with ThreadPoolExecutor(together) as pool:
+        for number in range(starts):
+            monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / str(number)))
+            assert len(set(pool.map(sign, range(together)))) == 1
+
+
 def test_a_place_that_is_none_is_an_error(ringlet: Any, refused: Any, tiller: Tiller) -> None:
     listening = Lines(ringlet.start("listen"))
     listening.until("from now on")
@@ -492,7 +578,10 @@ def test_a_place_that_is_none_is_an_error(ringlet: Any, refused: Any, tiller: Ti
         (["--events", "slep.update"], "no event is called 'slep.update'", "'sleep.update'"),
         (["--events", "sleep.*,wrkout"], "no event is called 'wrkout.*'", "'workout.*'"),
         (["--events", "sleep.updated"], "no event is called", "'sleep.update'"),
-        (["--events", ""], "no event is called", "daily_sleep"),
+        (["--events", ""], "no event is named", "'sleep.*,daily_*.update'"),
+        (["--events", " , "], "no event is named", "'sleep.*,daily_*.update'"),
+        (["--from-start", "--from-now"], "two places to begin at", "leave one out"),
+        (["--forward-to", "8000", "--verification-token", ""], "token is empty", "the receiver knows"),
         (["--forward-to", "ftp://here"], "begins with https", "--forward-to http://localhost"),
         (["--verification-token", "x"], "none is named", "--forward-to URL"),
     ],
@@ -539,3 +628,10 @@ def test_a_line_moves_no_cursor() -> None:
     odd = event(object_id="5f\x1b[2J2e", user_id="a\r\nb", event_time="long\x07ago")
     assert line(odd).isprintable()
     assert line(event()).startswith("2026-03-01 10:00:00  sleep.update  ")
+
+
+def test_a_line_for_programs_is_ascii_and_the_same_event() -> None:
+    odd = event(object_id="5f\x1b[2J\x9b2J\u202e\n", user_id="é")
+    assert json_line(odd).isascii()
+    assert json_line(odd).isprintable()
+    assert Event(**json.loads(json_line(odd))) == odd

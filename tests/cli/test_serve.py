@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import time
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
@@ -121,7 +122,7 @@ def test_a_frozen_clock_gives_the_same_day_twice(ringlet):
 
 
 def test_a_demo_on_disk_is_taken_up_again(ringlet, tmp_path):
-    """The second start adds nothing, and gives new credentials."""
+    """The second start adds nothing: the application is the same, so that what it subscribed to goes on."""
     readies = []
     for _ in range(2):
         cloud = ringlet.start(
@@ -131,10 +132,26 @@ def test_a_demo_on_disk_is_taken_up_again(ringlet, tmp_path):
         readies.append(first_line(cloud))
         assert ended(cloud)[0] == 0
     assert readies[0]["user_id"] == readies[1]["user_id"]
-    assert readies[0]["client_id"] != readies[1]["client_id"]
+    assert readies[0]["client_id"] == readies[1]["client_id"]
+    assert readies[0]["client_secret"] == readies[1]["client_secret"]
     held = json.loads(ringlet("status", "--db", tmp_path / "demo.db", "--json").stdout)["users"]
     assert len(held) == 1
     assert all(one["revisions"] == 0 for one in held[0]["types"])
+
+
+def test_who_leaves_while_time_passes_ends_it_at_once(ringlet):
+    """The clock has moved; what was not lived any more would be lived at the next start."""
+    cloud = ringlet.start(
+        *("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json", "--admin-token", "mine")
+    )
+    there = {"OURA_API_BASE_URL": first_line(cloud)["api"], "RINGLET_ADMIN_TOKEN": "mine"}
+    advance = ringlet.start("clock", "advance", "3650d", "--settle", "0", **there)
+    assert any(json.loads(ringlet("clock", "--json", **there).stdout)["ahead"] for _ in range(100))
+    began = time.monotonic()
+    assert ended(cloud, signal.SIGINT) == (0, "")
+    assert time.monotonic() - began < 5
+    told = advance.communicate(timeout=30)[0]
+    assert " events, " in told
 
 
 def test_the_demo_keeps_out_of_somebodys_archive(ringlet, synced, refused):

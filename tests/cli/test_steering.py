@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
@@ -9,6 +10,8 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
+from ringlet.cli.scenario import scenario
+from ringlet.errors import UsageError
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES
 
 
@@ -33,6 +36,10 @@ def said(done):
     return done.stdout
 
 
+def come_true(what):
+    assert any(what() for _ in range(100))
+
+
 def test_trigger_makes_an_event_and_says_who_hears(own, refused):
     line = said(own("trigger", "daily_sleep.update", "--override", "score=61"))
     assert line.startswith("daily_sleep.update  ")
@@ -42,12 +49,15 @@ def test_trigger_makes_an_event_and_says_who_hears(own, refused):
     assert done["event"]["data_type"] == "meal"
     assert (done["v"], done["seq"], done["changed"], done["subscriptions"]) == (1, 4, False, 0)
     refused(own("trigger", "sleepy.update"), 2, "did you mean 'sleep'", "")
+    refused(own("trigger", "sleep"), 2, "which operation?", "sleep.update")
     refused(own("trigger", "daily_sleep.update", "--override", "scor=1"), 2, "did you mean 'score'", "")
     refused(own("trigger", "sleep.update", "--user", "nobody"), 1, "no wearer 'nobody'", "")
 
 
 def test_trigger_knows_every_event_without_a_cloud(ringlet, refused):
     assert len(said(ringlet("trigger", "--list")).split()) == len(DATA_TYPES) * len(EVENT_TYPES)
+    listed = json.loads(said(ringlet("trigger", "--list", "--json")))
+    assert (listed["v"], "sleep.update" in listed["events"]) == (1, True)
     refused(ringlet("trigger"), 2, "which event?", "sleep.update")
     refused(ringlet("trigger", "sleep.update"), 2, "none is named", "ringlet serve --demo")
     refused(ringlet("trigger", "sleep.update", "--override", "score"), 2, "is no override", "score=61")
@@ -63,7 +73,10 @@ def test_clock_tells_and_moves_the_time_and_answers_are_dated_by_it(own, refused
     assert "moved by 36 h 30 m" in said(own("clock", "show"))
     assert json.loads(said(own("clock", "show", "--json")))["frozen"] is True
     refused(own("clock", "advance", "soon"), 2, "'soon' is no duration", "")
+    assert said(own("clock", "--json")) == said(own("clock", "show", "--json"))
     refused(own("clock", "advance", "-1"), 2, "No such option", "--help")
+    refused(own("clock", "advance", "--", "-1"), 2, "only goes forward", "clock advance 1d")
+    refused(own("clock", "advance", "3651d"), 2, "too much at once", "clock advance 3650d")
     base = own.variables["OURA_API_BASE_URL"]
     advance = urllib.request.Request(
         f"{base}/_ringlet/clock",
@@ -88,10 +101,11 @@ def test_fault_lets_something_go_wrong_and_clears_it(own, refused):
     own("fault", "add", "delay", "/v2/*", "--seconds", "2", "--probability", "0.5")
     rules = json.loads(said(own("fault", "list", "--json")))["faults"]
     assert [(one["act"], one["seconds"], one["probability"]) for one in rules] == [("delay", 2.0, 0.5)]
+    assert json.loads(own("fault", "clear", "--json").stdout) == {"v": 1, "faults": []}
     assert own("fault", "clear").returncode == 0
     assert own("fault", "list").stdout == ""
     refused(own("fault", "add", "shout", "/v2/*"), 2, "'shout' is not one of", "--help")
-    refused(own("fault", "add", "drop", "v2"), 2, "", "")
+    refused(own("fault", "add", "drop", "v2"), 2, "a path begins with a slash", "'/v2/*'")
 
 
 def test_a_cloud_that_was_killed_goes_on_where_it_was(ringlet, tmp_path):
@@ -173,6 +187,43 @@ def test_an_expectation_that_is_not_met_says_what_there_is(own, tmp_path, refuse
     ]
 
 
+def test_who_interrupts_an_advance_is_told_that_the_clock_has_moved(own):
+    advance = own.start("clock", "advance", "3650d", "--settle", "0")
+    come_true(lambda: json.loads(said(own("clock", "--json")))["ahead"])
+    advance.send_signal(signal.SIGINT)
+    _, told = advance.communicate(timeout=30)
+    assert (advance.returncode, told) == (
+        130,
+        "\nerror: interrupted, but the clock has moved\nnext: ringlet clock\n",
+    )
+
+
+LOSING = {"fault": "status", "path": "/v2/usercollection/sleep"}
+
+
+@pytest.mark.parametrize("last", [{"wait": 0}, {"trigger": "sleep.update", "override": {"scor": 1}}])
+def test_the_faults_of_a_scenario_end_with_it_and_others_stay(own, tmp_path, last):
+    own("fault", "add", "drop", "/nowhere")
+    file = tmp_path / "story.json"
+    file.write_text(json.dumps({"steps": [LOSING, LOSING, last]}))
+    done = own("scenario", file)
+    if done.returncode:
+        assert f"error: {file}: step 3: 422: no field 'scor'" in done.stderr
+    assert said(own("fault", "list")) == "drop         /nowhere\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_faults_of_a_scenario_end_with_it_by_a_signal_too(own, tmp_path, number):
+    file = tmp_path / "story.json"
+    file.write_text(json.dumps({"steps": [LOSING, {"wait": 60}]}))
+    playing = own.start("scenario", file)
+    come_true(lambda: own("fault", "list").stdout)
+    playing.send_signal(number)
+    playing.communicate(timeout=30)
+    assert playing.returncode == 130
+    assert own("fault", "list").stdout == ""
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -186,13 +237,35 @@ def test_an_expectation_that_is_not_met_says_what_there_is(own, tmp_path, refuse
         ("step: []", "this is no scenario"),
         ("- wait: 1", "this is no scenario"),
         ("steps: [", "is no YAML"),
+        ("steps: [{wait: 0}, {trigger: sleep}]", "step 2 (trigger): 'sleep' is no event: which operation?"),
+        ("steps: [{trigger: slep.update}]", "did you mean 'sleep'"),
+        ("steps: [{trigger: sleep.update, count: 0}]", "step 1 (trigger)"),
+        ("steps: [{clock: soon}]", "step 1 (clock): 'soon' is no duration"),
+        ("steps: [{clock: -1}]", "only goes forward"),
+        ("steps: [{clock: 11000d}]", "too much at once"),
+        ("steps: [{fault: drop, path: v2}]", "step 1 (fault): 'v2' is no path"),
+        ("steps: [{fault: status, path: /v2, status: 200}]", "step 1 (fault)"),
+        ("steps: [{expect: {events: {slep.update: 0}}}]", "no event is called 'slep.update'"),
+        ("steps: [{expect: {requests: {/oauth/token: 0}}}]", "only requests to /v2/ are counted"),
     ],
 )
-def test_a_file_is_understood_whole_before_anything_is_done(ringlet, tmp_path, refused, text, says):
+def test_a_file_is_understood_whole_before_anything_is_done(tmp_path, text, says):
     """No cloud is named: nothing gets as far as to ask for one."""
     file = tmp_path / "story.yaml"
     file.write_text(text)
-    refused(ringlet("scenario", file), 2, says, "")
+    with pytest.raises(UsageError) as wrong:
+        scenario.callback(file, None, as_json=False)
+    assert wrong.value.message.startswith(f"{file}: ")
+    assert says in wrong.value.message
+    assert wrong.value.cure
+
+
+def test_what_is_wrong_in_a_scenario_says_how_it_is_right(ringlet, tmp_path, refused):
+    file = tmp_path / "story.yaml"
+    file.write_text("steps: [{wait: long}]")
+    refused(ringlet("scenario", file), 2, f"error: {file}: step 1 (wait): Expected `float`", "wait: 2.5")
+    file.write_bytes(bytes(range(256)))
+    refused(ringlet("scenario", file), 2, "this is no text", "YAML or JSON")
 
 
 def test_serve_refuses_callbacks_that_it_does_not_know(ringlet, refused):

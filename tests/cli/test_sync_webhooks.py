@@ -137,7 +137,11 @@ def test_a_callback_that_nobody_reaches_is_told_once_and_the_sync_goes_on(keep: 
     assert keeping.end(signal.SIGTERM) == 0
     said = keeping.err.read_text()
     assert said.count("3 subscriptions could not be made") == 1
-    assert "next: see that the callback can be reached: http://127.0.0.1:1/nobody (" in said
+    assert (
+        "next: ringlet sync --webhooks --public-url URL, with one that leads here: http://127.0.0.1:1/n"
+        in said
+    )
+    assert "events come in at" not in said
     assert "geheim" not in said
 
 
@@ -190,6 +194,7 @@ def test_a_port_that_is_taken_is_said(ringlet: Program, cloud: dict[str, Any]) -
         )
     assert done.returncode == 1
     assert "is taken" in done.stderr
+    assert "--listen HOST:PORT" in done.stderr.splitlines()[-1]
 
 
 def test_a_wrong_secret_ends_it(ringlet: Program, cloud: dict[str, Any]) -> None:

@@ -116,11 +116,11 @@ def test_a_subscription_from_its_making_to_its_end(
 
     said = hooks("list").stdout
     assert f"{made['id']}  daily_sleep.delete " in said
-    assert "ends 2026-05-30" in said
+    assert "ends 2026-05-30, in 90 d " in said, "by the clock of the cloud, which stands at 2026-03-01"
     assert "hidden" not in said
 
     ended = hooks("delete", made["id"])
-    assert (ended.returncode, ended.stdout) == (0, "")
+    assert (ended.returncode, ended.stdout) == (0, f"ended {made['id']}\n")
     assert subscriptions(hooks("list", "--json")) == []
     assert "ringlet webhooks create" in hooks("list").stderr
 
@@ -128,24 +128,49 @@ def test_a_subscription_from_its_making_to_its_end(
 def test_all_of_them_at_once_and_what_is_there_already_is_told(
     hooks: Callable[..., Any], create: Callable[..., Any]
 ) -> None:
-    assert len(subscriptions(create("--type", "sleep", "--json"))) == len(EVENT_TYPES)
-    done = create("--all", "--json")
+    first = subscriptions(create("--type", "sleep", "--json"))
+    assert len(first) == len(EVENT_TYPES)
+    for there in len(first), len(DATA_TYPES) * len(EVENT_TYPES):
+        done = create("--all", "--json")
+        stand = subscriptions(done)
+        pairs = {(one["data_type"], one["event_type"]) for one in stand}
+        assert pairs == {(t, e) for t in DATA_TYPES for e in EVENT_TYPES}
+        assert all(one in stand for one in first)
+        assert done.stderr == f"there already: {there} of {len(stand)}\n"
+    assert len(subscriptions(hooks("renew", "--all", "--json"))) == len(stand)
+    ended = json.loads(hooks("delete", "--all", "--json").stdout)["ended"]
+    assert sorted(ended) == sorted(one["id"] for one in stand)
+
+
+def test_what_calls_another_address_is_told_and_the_rest_is_made(
+    hooks: Callable[..., Any], create: Callable[..., Any], callback: Callback
+) -> None:
+    subscriptions(create("--type", "sleep", "--event", "update", "--json"))
+    elsewhere = ("create", "--callback", f"{callback.url}&another", "--verification-token", TOKEN)
+    done = hooks(*elsewhere, "--type", "sleep", "--json")
     assert done.returncode == 3
-    made = json.loads(done.stdout)["subscriptions"]
-    pairs = {(one["data_type"], one["event_type"]) for one in made}
-    assert pairs == {(t, e) for t in DATA_TYPES for e in EVENT_TYPES if t != "sleep"}
-    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
-        f"sleep.{e}" for e in EVENT_TYPES
-    ]
-    assert len(subscriptions(hooks("renew", "--all", "--json"))) == len(DATA_TYPES) * len(EVENT_TYPES)
+    assert [one["event_type"] for one in json.loads(done.stdout)["subscriptions"]] == ["create", "delete"]
+    reason, error, cure = done.stderr.splitlines()
+    assert reason.startswith("sleep.update: 409")
+    assert error == "error: 1 of 3 were refused"
+    assert cure.startswith("next: ringlet webhooks list, then: ringlet webhooks update ID")
+    assert hooks(*elsewhere, "--type", "sleep", "--event", "update").returncode == 2
 
 
 def test_a_callback_that_does_not_prove_itself_is_told_once(
     hooks: Callable[..., Any], callback: Callback, refused: Any
 ) -> None:
     done = hooks("create", "--callback", callback.url, "--verification-token", "another", "--all")
-    refused(done, 2, "callback_url", "next: ")
+    refused(done, 2, "422: callback_url: The callback did not prove itself", "verification token")
+    assert done.stderr.count("callback_url") == 1
     assert "hidden" not in done.stderr
+
+
+def test_an_address_that_the_cloud_guards_says_how_it_is_opened(
+    hooks: Callable[..., Any], refused: Any
+) -> None:
+    done = hooks("create", "--callback", "http://10.0.0.1/", "--verification-token", TOKEN, "--type", "sleep")
+    refused(done, 2, "--callbacks lan:10.0.0.1", "start the cloud with the --callbacks that it names")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +190,14 @@ def test_a_callback_that_does_not_prove_itself_is_told_once(
             "no event 'created'",
             "did you mean create?",
         ),
-        (["get", "no-such-id"], 1, "403", "list the subscriptions"),
+        (["get", "no-such-id"], 1, "403", "ringlet webhooks list"),
+        (["delete", "no-such-id"], 1, "403", "ringlet webhooks list"),
+        (
+            ["create", "--callback", "x:80", "--verification-token", "t", "--all"],
+            2,
+            "begins with https:// or http://",
+            "--callback https://",
+        ),
         (["get", "../users"], 2, "cannot be a subscription", "pass the `id`"),
         (["update", "some-id"], 2, "challenge", "--verification-token"),
         (["renew"], 2, "which subscriptions", "ringlet webhooks list"),

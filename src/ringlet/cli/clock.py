@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import click
 
+from ..errors import UsageError
 from . import options, screen
 
 PATIENCE = 600.0
 """Seconds to wait for a cloud that lives on: years take a while."""
+LONGEST = timedelta(days=3650)
+"""How much may pass at once: a wearer would live on for many minutes, or for ever where a finger slipped."""
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def clock(context: click.Context) -> None:
+class _Clock(click.Group):
+    """Without a verb it shows the time, with the options of `show`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Clock)
+def clock() -> None:
     """What time it is in a cloud of your own, and letting time pass there.
 
     A clock never goes back; a cloud that keeps its archive stays as far ahead when it starts anew.
@@ -24,14 +36,12 @@ def clock(context: click.Context) -> None:
     ringlet clock
     ringlet clock advance 1d
     """
-    if context.invoked_subcommand is None:
-        context.invoke(show)
 
 
 @clock.command()
 @options.own_cloud
 @options.as_json
-def show(base_url: str | None = None, as_json: bool = False) -> None:
+def show(base_url: str | None, as_json: bool) -> None:
     """What time it is."""
     from .tiller import Tiller
 
@@ -55,16 +65,38 @@ def show(base_url: str | None = None, as_json: bool = False) -> None:
 )
 @options.own_cloud
 @options.as_json
-def advance(duration: str, settle: float, base_url: str | None, as_json: bool) -> None:
+def advance(duration: str, settle: float, base_url: str | None, as_json: bool) -> int:
     """Let time pass: 1d, 36h, 30m, 1d12h. A made-up wearer lives on, and webhooks tell of it."""
     from .tiller import Tiller
 
+    by = seconds(duration)
     with Tiller(base_url, timeout=PATIENCE) as tiller:
-        done = tiller.post("clock", {"advance": duration, "settle": settle})
+        try:
+            done = tiller.post("clock", {"advance": by, "settle": settle})
+        except KeyboardInterrupt:
+            # What was asked for goes on there; to ask again would let as much time pass once more.
+            screen.remark("\nerror: interrupted, but the clock has moved\nnext: ringlet clock")
+            return 130
     if as_json:
         click.echo(json.dumps({"v": 1, **done}))
-        return
-    click.echo(f"{done['now']}  {screen.count(done['events'])} events, {waiting(done)}")
+    else:
+        click.echo(f"{done['now']}  {screen.count(done['events'])} events, {waiting(done)}")
+    return 0
+
+
+def seconds(text: str) -> float:
+    """How much time is meant to pass. Raises UsageError where that is no duration, or no good one."""
+    from ..cloud.clock import duration
+
+    by = duration(text)
+    if by < timedelta(0):
+        raise UsageError(f"{text} leads back, and a clock only goes forward", cure="ringlet clock advance 1d")
+    if by > LONGEST:
+        raise UsageError(
+            f"{text} is too much at once: {LONGEST.days}d is the most",
+            cure=f"ringlet clock advance {LONGEST.days}d, or less",
+        )
+    return by.total_seconds()
 
 
 def waiting(done: dict[str, Any]) -> str:

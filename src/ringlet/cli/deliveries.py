@@ -58,8 +58,12 @@ def deliveries(
 
 @click.command()
 @click.argument("ids", nargs=-1, type=click.IntRange(1), metavar="[ID]...")
-@click.option("--failed", is_flag=True, help="All that had no success.")
-@click.option("--since", metavar="WHEN", help="All that happened since: 2h, 1d, or 2026-11-19T08:00:00Z.")
+@click.option("--failed", is_flag=True, help="All that were given up after their last try.")
+@click.option(
+    "--since",
+    metavar="WHEN",
+    help="All since then, by the cloud's clock: 2h, 1d, or 2026-11-19T08:00:00Z.",
+)
 @options.own_cloud
 @options.as_json
 def resend(

@@ -2,6 +2,7 @@
 
 Rules of this file:
 * The bookmark moves after an event was handled, never before: who handles it comes back for the next one.
+* What the cloud forgot before it was read is said, and how much that is.
 * Another log at the same address (a cloud made anew) is read from its beginning, and said to be another.
 * A cloud that is away is asked again until it is back, which is said once each way. What it refuses is an
   error: asking again would not help.
@@ -40,6 +41,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 class _Page(msgspec.Struct, frozen=True):
     log: str
+    oldest: int
     newest: int
     events: list[_Line]
 
@@ -59,7 +61,7 @@ class EventLog:
         page = self._ask(0, limit=1)
         kept = self.bookmark.place
         if start == "start":
-            self._place = Place(page.log, 0)
+            self._place = _beginning(page)
         elif start == "now" or kept is None:
             self._place = Place(page.log, page.newest)
         else:
@@ -106,10 +108,14 @@ class EventLog:
         """A place, as far as it means anything in the log that answers."""
         if place.log != page.log:
             self.say("this is another cloud than before at this address: its events come from the first on")
-            return Place(page.log, 0)
+            return _beginning(page)
         if place.seq > page.newest:
             self.say("this cloud has forgotten its last events, as from an older copy: going on from here")
             return Place(page.log, page.newest)
+        if (gone := page.oldest - 1 - place.seq) > 0:
+            one = gone == 1
+            self.say(f"{gone} event{'' if one else 's'} that came before {'is' if one else 'are'} gone")
+            return _beginning(page)
         return place
 
     def _ask(self, after: int, *, wait: float = 0.0, limit: int = MOST) -> _Page:
@@ -122,3 +128,7 @@ class EventLog:
                 status=502,
                 cure="see that cloud and program are of one version: ringlet --version",
             ) from None
+
+
+def _beginning(page: _Page) -> Place:
+    return Place(page.log, page.oldest - 1)

@@ -19,7 +19,10 @@ def wanted_events(patterns: str | None) -> Callable[[Event], bool]:
     """Whether an event is among those that patterns name. Raises UsageError for one that names none."""
     if patterns is None:
         return lambda event: True
-    names = frozenset[str]().union(*map(_named, patterns.split(",")))
+    named = [pattern for pattern in patterns.split(",") if pattern.strip()]
+    if not named:
+        raise UsageError("no event is named", cure="name some, as in 'sleep.*,daily_*.update'")
+    names = frozenset[str]().union(*map(_named, named))
     return lambda event: f"{event.data_type}.{event.event_type}" in names
 
 

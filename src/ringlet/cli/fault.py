@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..errors import UsageError
 from . import options, screen
 
 
@@ -36,6 +37,7 @@ def add(act: str, path: str, base_url: str | None, as_json: bool, **rest: float 
     """
     from .tiller import Tiller
 
+    check_path(path)
     given = {name: value for name, value in rest.items() if value is not None}
     with Tiller(base_url) as tiller:
         added = tiller.post("faults", {"act": act, "path": path, **given})
@@ -62,13 +64,26 @@ def list_(base_url: str | None, as_json: bool) -> None:
 
 @fault.command()
 @options.own_cloud
-def clear(base_url: str | None) -> None:
+@options.as_json
+def clear(base_url: str | None, as_json: bool) -> None:
     """Let nothing go wrong any more."""
     from .tiller import Tiller
 
     with Tiller(base_url) as tiller:
         tiller.delete("faults")
-    screen.remark("nothing goes wrong on purpose any more")
+    if as_json:
+        click.echo(json.dumps({"v": 1, "faults": []}))
+    else:
+        screen.remark("nothing goes wrong on purpose any more")
+
+
+def check_path(path: str) -> None:
+    """See that a fault can strike there. Raises UsageError."""
+    if not path.startswith("/"):
+        raise UsageError(
+            f"{path!r} is no path: a path begins with a slash",
+            cure="write all of it, as in '/v2/usercollection/sleep', or '/v2/*' for all that begin so",
+        )
 
 
 def line(rule: dict[str, Any]) -> str:

@@ -3,7 +3,9 @@
 Rules of this file:
 * One after the other, in the log's order. An event that a receiver does not take is sent again until it does:
   a cloud gives up after ten retries, but here somebody is just mending the receiver.
-* 2xx and 3xx within ten seconds are a success, 410 is the end: so Oura documents it.
+* 2xx and 3xx within ten seconds are a success, 410 is the end: so Oura documents it. But for one: a 3xx that
+  leads to the same path with its last slash, or without, comes from a framework that knows no such path, and
+  nothing there has seen the event.
 * What is told of a failure is sparse: when it changes, and at the first, second, fourth, eighth ... try.
 * Any address may be forwarded to: it is not a stranger's wish, as a callback is, but one's own.
 """
@@ -17,12 +19,14 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urljoin, urlsplit
 
 from ..cloud.dial import Dialer
 from ..cloud.guard import Callbacks
 from ..errors import RingletError, UsageError
 from ..events import Event, challenge_url, headers, is_proof
 from ..wire import Patience
+from . import screen
 
 if TYPE_CHECKING:
     from ..cloud.dial import Exchange
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 ANYWHERE = Callbacks(profile="lan", networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
 BACK_OFF = Patience(first=1.0, longest=60.0)
 GONE = 410
+SHOWN = 100
+"""Characters of a receiver's answer that are told."""
 
 
 class Forwarder:
@@ -57,7 +63,13 @@ class Forwarder:
     @property
     def shown_url(self) -> str:
         """The URL without its query, which may hold a secret."""
-        return self.url.partition("?")[0]
+        return _without_query(self.url)
+
+    @property
+    def receiver(self) -> str:
+        """The URL by which its place is kept: the same with and without the path's last slash."""
+        path, mark, query = self.url.partition("?")
+        return path.rstrip("/") + mark + query
 
     def prove(self, verification_token: str) -> None:
         """Let the receiver prove itself, as at the start of a subscription. Raises RingletError."""
@@ -65,7 +77,7 @@ class Forwarder:
         seen = self._send("GET", challenge_url(self.url, verification_token, challenge), {})
         if not is_proof(seen.status or 0, seen.body, challenge):
             raise RingletError(
-                f"the receiver does not answer its challenge: {_outcome(seen)}",
+                f"the receiver does not answer its challenge: {_failure(self.url, seen)}",
                 cure='let it answer with 200 and {"challenge": "..."}, and know the same verification token',
             )
 
@@ -75,16 +87,16 @@ class Forwarder:
         while True:
             body = event.body
             seen = self._send("POST", self.url, headers(self.secret, body, now=time.time()), body)
-            outcome = _outcome(seen)
             if seen.status == GONE:
                 raise RingletError(
                     "the receiver answered 410, which ends a subscription",
                     cure="let it answer 200, and run it again: it goes on from this event",
                 )
-            if seen.status is not None and 200 <= seen.status < 400:
-                self.say(f"→ {outcome}")
+            if seen.status is not None and 200 <= seen.status < 400 and not _slash_missed(self.url, seen):
+                self.say(f"→ {seen.status}  {seen.took * 1000:.0f} ms")
                 return
             failures += 1
+            outcome = _failure(self.url, seen)
             wait = self.patience.wait(failures)
             if outcome != said or failures & (failures - 1) == 0:
                 self.say(f"→ {outcome}, try {failures}; again in {wait:.0f} s")
@@ -96,14 +108,49 @@ class Forwarder:
 
 
 def receiver_url(text: str) -> str:
-    """Where to forward to: a URL, or host and port alone, as people type them. Raises UsageError."""
-    url = text if "://" in text else f"http://{text}"
+    """Where to forward to: a URL, host and port, or a port here, as people type them. Raises UsageError."""
+    where = f"localhost:{text}" if text.isdecimal() else text
+    url = where if "://" in where else f"http://{where}"
     try:
         ANYWHERE.check_url(url)
     except UsageError as wrong:
-        raise UsageError(wrong.message, cure="e.g. --forward-to http://localhost:8000/oura") from None
+        raise UsageError(wrong.message, cure="e.g. --forward-to http://localhost:8000/oura/") from None
     return url
 
 
-def _outcome(seen: Exchange) -> str:
-    return f"{seen.status}  {seen.took * 1000:.0f} ms" if seen.status is not None else seen.reason
+def _failure(url: str, seen: Exchange) -> str:
+    """Why an event was not taken, in words."""
+    if seen.status is None:
+        return seen.reason
+    if _slash_missed(url, seen):
+        there = screen.printable(_without_query(_leads_to(url, seen)))
+        return f"{seen.status}, leading to {there[:200]}: name that, redirects are not followed"
+    said = _first_line(seen.body) if seen.status >= 400 else ""
+    return f"{seen.status}{said and f' {said}'}"
+
+
+def _slash_missed(url: str, seen: Exchange) -> bool:
+    if seen.status is None or not 300 <= seen.status < 400:
+        return False
+    here, there = urlsplit(url).path, urlsplit(_leads_to(url, seen)).path
+    return here != there and here.rstrip("/") == there.rstrip("/")
+
+
+def _leads_to(url: str, seen: Exchange) -> str:
+    """Where a redirect leads; nowhere else where that cannot be read."""
+    try:
+        there = urljoin(url, seen.headers.get("location", ""))
+        urlsplit(there)
+    except ValueError:
+        return url
+    return there
+
+
+def _without_query(url: str) -> str:
+    return url.partition("?")[0]
+
+
+def _first_line(body: bytes) -> str:
+    """What a receiver says about itself, unless it is a page for browsers."""
+    lines = body.decode(errors="replace").strip().splitlines()
+    return screen.printable(lines[0])[:SHOWN] if lines and not lines[0].startswith("<") else ""

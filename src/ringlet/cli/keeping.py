@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from ..errors import UsageError
+from ..errors import RingletError, UsageError
 from . import screen
 from .telling import JsonTelling, Telling
 from .watching import JsonLines
 
 if TYPE_CHECKING:
+    import socket
     from datetime import date
 
     from ..archive import Archive
@@ -97,7 +98,6 @@ def keep_up(
 ) -> int:
     """Sync, and keep up until stopped; the exit code. Raises RingletError."""
     from ..archive import default_place
-    from ..cloud.serve import bind
     from ..sync.keeping_up import Callback, KeepingUp
 
     place = db or default_place()
@@ -107,7 +107,7 @@ def keep_up(
     telling = (JsonTelling if isinstance(watching, JsonLines) else Telling)(watching, door.shown)
 
     async def run() -> None:
-        with bind(door.host, door.port) as listener:
+        with _bound(door) as listener:
             callback = Callback(url=door.url, listener=listener, take_over=door.take_over)
             keeping = KeepingUp(
                 client,
@@ -132,11 +132,23 @@ def keep_up(
     return code
 
 
+def _bound(door: Door) -> socket.socket:
+    """The socket that the public URL leads to. Raises RingletError."""
+    from ..cloud.serve import bind
+
+    try:
+        return bind(door.host, door.port)
+    except RingletError as refused:
+        raise RingletError(
+            refused.message, cure="name another with --listen HOST:PORT, and let the public URL lead there"
+        ) from None
+
+
 def _application(client: AsyncClient) -> App:
     if client.app is None or not client.app.client_secret:
         raise UsageError(
             "webhooks belong to an application, and its id and secret are not known",
-            cure="export OURA_CLIENT_ID and OURA_CLIENT_SECRET, or sign in with them: ringlet login",
+            cure="export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=..., or sign in with them: ringlet login",
         )
     return client.app
 

@@ -22,15 +22,18 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ..events import Event
+    from .bookmark import Bookmark
     from .event_log import EventLog, Start
     from .forwarding import Forwarder
 
 
 @click.command()
-@click.option("--forward-to", metavar="URL", help="Post each event there, signed as Oura signs.")
+@click.option(
+    "--forward-to", metavar="URL", help="Post each event there, signed as Oura signs; a port is one here."
+)
 @click.option("--events", metavar="A,B", help="Only these, as in 'sleep.*,daily_*.update'.")
-@click.option("--from-start", "start", flag_value="start", help="From the first event the cloud remembers.")
-@click.option("--from-now", "start", flag_value="now", help="Leave out what happened since the last time.")
+@click.option("--from-start", is_flag=True, help="From the first event the cloud remembers.")
+@click.option("--from-now", is_flag=True, help="Leave out what happened since the last time.")
 @click.option("--verification-token", metavar="TOKEN", help="Let the receiver answer the challenge first.")
 @click.option("--print-secret", is_flag=True, help="Print what forwarded events are signed with, and end.")
 @options.own_cloud
@@ -38,7 +41,8 @@ if TYPE_CHECKING:
 def listen(
     forward_to: str | None,
     events: str | None,
-    start: Start | None,
+    from_start: bool,
+    from_now: bool,
     verification_token: str | None,
     print_secret: bool,
     base_url: str | None,
@@ -51,7 +55,7 @@ def listen(
 
     \b
     ringlet listen
-    ringlet listen --forward-to localhost:8000/oura --events 'sleep.*,daily_*.update'
+    ringlet listen --forward-to localhost:8000/oura/ --events 'sleep.*,daily_*.update'
     """
     from .bookmark import Bookmark, signing_secret
     from .event_log import WAIT, EventLog
@@ -61,6 +65,12 @@ def listen(
     if print_secret:
         click.echo(signing_secret())
         return
+    if from_start and from_now:
+        raise UsageError("--from-start and --from-now are two places to begin at", cure="leave one out")
+    if verification_token is not None and not verification_token.strip():
+        raise UsageError(
+            "the verification token is empty", cure="name the one that the receiver knows, or leave it out"
+        )
     if verification_token and not forward_to:
         raise UsageError(
             "a verification token is for a receiver, and none is named", cure="add --forward-to URL"
@@ -75,10 +85,10 @@ def listen(
             forwarder = until_the_end.enter_context(_forwarder(forward_to, lambda text: tell(f"  {text}")))
             if verification_token:
                 forwarder.prove(verification_token)
-        bookmark = until_the_end.enter_context(Bookmark(tiller.base_url, forwarder.url if forwarder else ""))
+        receiver = forwarder.receiver if forwarder else ""
+        bookmark = until_the_end.enter_context(Bookmark(tiller.base_url, receiver))
         log = EventLog(tiller, bookmark, screen.remark)
-        waiting = log.open(start or ("kept" if bookmark.is_kept else "now"))
-        _announce(log, waiting, forwarder)
+        _announce(log, _behind(log, _start(bookmark, from_start, from_now)), forwarder)
         try:
             for event in log.follow(wanted):
                 click.echo(json_line(event) if as_json else line(event))
@@ -110,15 +120,32 @@ def line(event: Event) -> str:
     return screen.printable(f"{at}  {name:<31}  {event.object_id:<36}  {event.user_id}")
 
 
-def _announce(log: EventLog, waiting: int, forwarder: Forwarder | None) -> None:
+def _start(bookmark: Bookmark, from_start: bool, from_now: bool) -> Start:
+    if from_start:
+        return "start"
+    return "now" if from_now or not bookmark.is_kept else "kept"
+
+
+def _behind(log: EventLog, start: Start) -> str:
+    """Find the place to begin at; how far behind that is, in words."""
+    before = log.bookmark.place
+    if waiting := log.open(start):
+        return f"{waiting} event{'s' * (waiting != 1)} behind"
+    now = log.bookmark.place
+    another = start == "kept" and before and now and before.log != now.log
+    return "where nothing has happened yet" if another else "from now on"
+
+
+def _announce(log: EventLog, behind: str, forwarder: Forwarder | None) -> None:
     """How it begins, in a line or two."""
-    behind = f"{waiting} event{'s' * (waiting != 1)} behind" if waiting else "from now on"
     ends = "^C ends it, and keeps the place" if log.bookmark.is_kept else "another one keeps the place"
     screen.remark(f"listening to {log.tiller.base_url}, {behind}; {ends}")
     if forwarder:
         given = bool(os.environ.get("OURA_CLIENT_SECRET"))
         key = "OURA_CLIENT_SECRET" if given else "the secret that `ringlet listen --print-secret` prints"
         screen.remark(f"forwarding to {forwarder.shown_url}, signed with {key}")
+        if not log.bookmark.is_kept:
+            screen.remark("another listen forwards there, too: each event arrives twice")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

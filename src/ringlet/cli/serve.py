@@ -170,7 +170,7 @@ def _plain(cloud: Cloud, api: str) -> Ready:
 
 
 def _settled(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
-    """The made-up wearer in place, with a new application and grant for this start."""
+    """The made-up wearer in place, with an application, and a secret and a grant of this start."""
     from ..cloud.demo import credentials, wearer
     from .ready import Ready, settling
 

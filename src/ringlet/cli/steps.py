@@ -2,7 +2,7 @@
 
     trigger: sleep.update         also user, override {field: value}, count
     clock: 1d                     also settle: 10 (real seconds, until all that is due is sent)
-    fault: drop                   also path, status, seconds, probability, times; `fault: clear` ends all
+    fault: drop                   path, also status, seconds, probability, times; `fault: clear` ends all
     wait: 2.5                     real seconds
     expect: {events: {"sleep.*": 1}, deliveries: {delivered: ">= 1"}, requests: {"/v2/*": 3}}
                                   also within: 10 (real seconds, until it comes true)
@@ -11,6 +11,7 @@ What is expected is counted from the beginning of the scenario: a number, or a c
 
 Rules of this file:
 * A file is understood whole before its first step is done: nothing happens on behalf of a slip of the pen.
+  What only the cloud knows, it says when it is asked: its wearers, and whether a field can be overridden.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ import difflib
 import operator
 import re
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
 from ..errors import UsageError
+from .clock import seconds
+from .event_names import wanted_events
+from .fault import check_path
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)] | str
 Counted: TypeAlias = Callable[[str, str], int]
@@ -34,21 +37,40 @@ Counted: TypeAlias = Callable[[str, str], int]
 class Trigger(msgspec.Struct, forbid_unknown_fields=True):
     """Let an event happen."""
 
+    SHAPE: ClassVar[str] = "trigger: sleep.update, also user, override {field: value}, count (1 to 10000)"
+
     trigger: str
     user: str | None = None
     override: dict[str, Any] = {}
-    count: int = 1
+    count: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+
+    def check(self) -> None:
+        """See that it can be meant. Raises UsageError."""
+        from ..cloud.triggers import parse
+
+        parse(self.trigger)
 
 
 class Advance(msgspec.Struct, forbid_unknown_fields=True):
     """Let time pass."""
 
+    SHAPE: ClassVar[str] = "clock: 1d, also settle (0 to 300 seconds)"
+
     clock: str | float
-    settle: float = 10.0
+    settle: Annotated[float, msgspec.Meta(ge=0, le=300)] = 10.0
+
+    def check(self) -> None:
+        """See that it can be meant. Raises UsageError."""
+        seconds(str(self.clock))
 
 
-class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+class Fault(msgspec.Struct, forbid_unknown_fields=True):
     """Let something go wrong, or nothing any more."""
+
+    SHAPE: ClassVar[str] = (
+        "fault: drop, status or delay, with path, also status (400 to 599), seconds (0 to 600),"
+        " probability (0 to 1), times (1 or more); or fault: clear"
+    )
 
     fault: Literal["drop", "status", "delay", "clear"]
     path: str | None = None
@@ -57,11 +79,31 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     probability: float | None = None
     times: int | None = None
 
+    def check(self) -> None:
+        """See that it can be meant. Raises UsageError, ValidationError."""
+        from ..cloud import faults
+
+        if (self.fault == "clear") != (self.path is None):
+            raise UsageError("a fault has a path, and `clear` has none", cure=f"write it as {self.SHAPE}")
+        if self.path is not None:
+            check_path(self.path)
+            msgspec.convert(self.rule(), faults.Fault)
+
+    def rule(self) -> dict[str, Any]:
+        """What a cloud is asked for."""
+        given = {name: getattr(self, name) for name in self.__struct_fields__[1:]}
+        return {"act": self.fault} | {name: value for name, value in given.items() if value is not None}
+
 
 class Wait(msgspec.Struct, forbid_unknown_fields=True):
     """Do nothing for a while."""
 
+    SHAPE: ClassVar[str] = "wait: 2.5 (0 to 3600 seconds)"
+
     wait: Annotated[float, msgspec.Meta(ge=0, le=3600)]
+
+    def check(self) -> None:
+        """Whatever has its type can be meant."""
 
 
 class Expected(msgspec.Struct, forbid_unknown_fields=True):
@@ -86,8 +128,27 @@ class Expected(msgspec.Struct, forbid_unknown_fields=True):
 class Expect(msgspec.Struct, forbid_unknown_fields=True):
     """See whether something is true, or comes true."""
 
+    SHAPE: ClassVar[str] = (
+        'expect: {events: {"sleep.*": ">= 1"}, deliveries: {waiting, delivered or failed: 0},'
+        ' requests: {"/v2/*": 3}}, also within (0 to 3600 seconds)'
+    )
+
     expect: Expected
     within: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
+
+    def check(self) -> None:
+        """See that all it names can be there: a slip would be counted as 0. Raises UsageError."""
+        wanted = self.expect
+        for count in (*wanted.events.values(), *wanted.deliveries.values(), *wanted.requests.values()):
+            holds(count, 0)
+        for name in wanted.events:
+            wanted_events(name)
+        for path in wanted.requests:
+            if not path.startswith(("/v2/", "/*", "*")):
+                raise UsageError(
+                    f"{path!r}: only requests to /v2/ are counted",
+                    cure="write a path, as in '/v2/usercollection/*'",
+                )
 
 
 Step: TypeAlias = Trigger | Advance | Fault | Wait | Expect
@@ -129,15 +190,12 @@ def _step(number: int, raw: dict[str, Any]) -> Step:
         )
     try:
         step = msgspec.convert(raw, STEPS[kinds[0]])
-        if isinstance(step, Expect):
-            for counts in (step.expect.events, step.expect.deliveries, step.expect.requests):
-                for count in counts.values():
-                    holds(count, 0)
-        if isinstance(step, Fault) and (step.fault == "clear") != (step.path is None):
-            raise UsageError("a fault has a path, and `clear` has none")
-    except (msgspec.ValidationError, UsageError) as wrong:
-        fields = ", ".join(STEPS[kinds[0]].__struct_fields__)
-        raise UsageError(f"step {number} ({kinds[0]}): {wrong}", cure=f"it may have {fields}") from None
+        step.check()
+    except msgspec.ValidationError as wrong:
+        shape = STEPS[kinds[0]].SHAPE
+        raise UsageError(f"step {number} ({kinds[0]}): {wrong}", cure=f"write it as {shape}") from None
+    except UsageError as wrong:
+        raise UsageError(f"step {number} ({kinds[0]}): {wrong.message}", cure=wrong.cure) from None
     return step
 
 
@@ -158,8 +216,3 @@ def holds(wanted: int | str, found: int) -> bool:
     if match is None:
         raise UsageError(f"{wanted!r} is no count", cure='write 3, or ">= 3"')
     return bool(_COMPARISONS[match[1]](found, int(match[2])))
-
-
-def covers(pattern: str, name: str) -> bool:
-    """Whether a name is among those that a pattern means; a data type alone means all its events."""
-    return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")

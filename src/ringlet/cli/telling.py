@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 DONE: Mapping[Verb, str] = {"make": "made", "move": "moved here", "renew": "renewed", "end": "ended"}
 """What was done about subscriptions, for people."""
 
+AGAIN = "ringlet sync --webhooks --public-url"
+
 
 class _Glance(msgspec.Struct):
     """What a line shows of a document."""
@@ -56,6 +58,8 @@ class Telling:
         self._told: set[tuple[str, str]] = set()
         """What is said once: a data type and its reason."""
         self._synced = False
+        self._hears = False
+        """Whether a subscription stands."""
 
     def followed(self, one: Followed) -> None:
         """A line for an event."""
@@ -75,13 +79,16 @@ class Telling:
         said = [f"{done[verb]} {word}" for verb, word in DONE.items() if done[verb]]
         if said:
             screen.remark(f"subscriptions: {', '.join(said)}")
+        heard, self._hears = self._hears, bool(standing.pairs("make", "move", "renew", "keep"))
+        if self._synced and self._hears and not heard:
+            screen.remark(f"events come in at {self.door}")
         if held := {data_type for data_type, _ in standing.pairs("leave")}:
             self._once(", ".join(sorted(held)), "subscribed for another address, and polled here instead")
-            self._next("--take-over   (their events come here, and nowhere else)")
+            self._next(f"{AGAIN} URL --take-over   (their events come here, and nowhere else)")
         for reason, times in Counter(standing.refused.values()).items():
             self._once(f"{times} subscriptions could not be made", reason)
         if standing.refused:
-            self._next(f"see that the callback can be reached: {self.door}")
+            self._next(f"{AGAIN} URL, with one that leads here: {self.door}")
 
     def progress(self, one: Progress) -> None:
         """A window has ended; only the first round is watched window by window."""
@@ -93,7 +100,8 @@ class Telling:
         if not self._synced:
             self._synced = True
             self.watching.end(report)
-            screen.remark(f"keeping up; events come in at {self.door}   ^C is safe")
+            by = f"events come in at {self.door}" if self._hears else "no subscription stands, so by asking"
+            screen.remark(f"keeping up; {by}   ^C is safe")
             return
         for one in report.types.values():
             if one.added or one.changed or one.deleted:

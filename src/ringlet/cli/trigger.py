@@ -40,7 +40,7 @@ def trigger(
     from .tiller import Tiller
 
     if listing:
-        click.echo("\n".join(names()))
+        click.echo(json.dumps({"v": 1, "events": names()}) if as_json else "\n".join(names()))
         return
     if event is None:
         raise UsageError("which event?", cure="name one, as in sleep.update; ringlet trigger --list has all")

@@ -3,30 +3,25 @@
 Who asks is an application: OURA_CLIENT_ID and OURA_CLIENT_SECRET, else the one that was signed in with.
 
 Rules of this file:
-* A list shows no query of a callback, which may hold a secret; `--json` gives what the server says, whole.
-* Of several wishes, a refusal does not undo what was granted: the rest is tried, and the exit code is 3.
+* What is wished for and there already is granted: asking twice is asking once.
 """
 
 from __future__ import annotations
 
-import json
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import RequestWrong, RingletError, TokenDead, UsageError
+from ..errors import RingletError, UsageError
 from . import options, screen
 from .deliveries import deliveries, resend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Sequence
 
-    from ..subscriptions import Subscription, Webhooks
-
-PARTIAL = 3
+    from .application import Application
 
 
 @click.group()
@@ -53,9 +48,12 @@ ids = click.argument("ids", nargs=-1, metavar="ID...")
 @options.as_json
 def list_(base_url: str | None, profile: str | None, as_json: bool) -> None:
     """All subscriptions, and when they end."""
-    with _application(base_url, profile) as subscribed:
-        found = subscribed.list()
-    _show(found, as_json)
+    from .application import application
+    from .granting import show
+
+    with application(base_url, profile) as asked:
+        found = asked.webhooks.list()
+        show(asked, found, as_json)
     if not found and not as_json:
         screen.remark("no subscriptions")
         screen.next_step("ringlet webhooks create --callback URL --verification-token TOKEN --all")
@@ -68,8 +66,11 @@ def list_(base_url: str | None, profile: str | None, as_json: bool) -> None:
 @options.as_json
 def get(id: str, base_url: str | None, profile: str | None, as_json: bool) -> None:
     """One subscription."""
-    with _application(base_url, profile) as subscribed:
-        _show([subscribed.get(id)], as_json)
+    from .application import application
+    from .granting import show
+
+    with application(base_url, profile) as asked:
+        show(asked, [asked.webhooks.get(id)], as_json)
 
 
 @webhooks.command()
@@ -94,10 +95,16 @@ def create(
     base_url: str | None,
     profile: str | None,
     as_json: bool,
-) -> int:
-    """Subscribe. The callback is asked for its challenge meanwhile."""
+) -> None:
+    """Subscribe. The callback is asked for its challenge meanwhile.
+
+    What is there already, for the same callback, stays as it is. Exit code 3 means that some could not be
+    made; the reasons stand on stderr.
+    """
     from ..events import DATA_TYPES
+    from .application import application, check_callback
     from .event_names import data_types, event_types
+    from .granting import carry_out
 
     if not callback or not verification_token:
         raise UsageError(
@@ -106,13 +113,24 @@ def create(
         )
     if everything == bool(types):
         raise UsageError("say which data types", cure="add --type TYPE, once for each, or --all")
-    wishes = list(product(DATA_TYPES if everything else data_types(types), event_types(events)))
-    with _application(base_url, profile) as subscribed:
-        return _each(
-            [f"{data_type}.{event_type}" for data_type, event_type in wishes],
-            lambda n: subscribed.create(callback, verification_token, wishes[n][1], wishes[n][0]),
-            as_json,
-        )
+    pairs = dict.fromkeys(product(DATA_TYPES if everything else data_types(types), event_types(events)))
+    check_callback(callback)
+    with application(base_url, profile) as asked:
+        ours = {
+            (one.data_type, one.event_type): one
+            for one in asked.webhooks.list()
+            if one.callback_url == callback
+        }
+        there = [ours[pair] for pair in pairs if pair in ours]
+        if there:
+            screen.remark(f"there already: {len(there)} of {len(pairs)}")
+        create = partial(asked.webhooks.create, callback, verification_token)
+        wishes = {
+            f"{data_type}.{event_type}": partial(create, event_type, data_type)
+            for data_type, event_type in pairs
+            if (data_type, event_type) not in ours
+        }
+        carry_out(asked, wishes, as_json, there=there)
 
 
 @webhooks.command()
@@ -135,21 +153,25 @@ def update(
     as_json: bool,
 ) -> None:
     """Another callback, data type or event for a subscription."""
+    from .application import application, check_callback
     from .event_names import data_types, event_types
+    from .granting import show
 
     if not verification_token:
         raise UsageError(
             "the callback is asked for its challenge again", cure="add --verification-token TOKEN"
         )
-    with _application(base_url, profile) as subscribed:
-        changed = subscribed.update(
+    if callback is not None:
+        check_callback(callback)
+    with application(base_url, profile) as asked:
+        changed = asked.webhooks.update(
             id,
             verification_token,
             callback_url=callback,
             data_type=data_types([data_type])[0] if data_type else None,
             event_type=event_types([event_type])[0] if event_type else None,
         )
-    _show([changed], as_json)
+        show(asked, [changed], as_json)
 
 
 @webhooks.command()
@@ -160,11 +182,14 @@ def update(
 @options.as_json
 def renew(
     ids: tuple[str, ...], everything: bool, base_url: str | None, profile: str | None, as_json: bool
-) -> int:
+) -> None:
     """Another 90 days for subscriptions."""
-    with _application(base_url, profile) as subscribed:
-        meant = _meant(subscribed, ids, everything)
-        return _each(meant, lambda n: subscribed.renew(meant[n]), as_json)
+    from .application import application
+    from .granting import carry_out
+
+    _check_named(ids, everything)
+    with application(base_url, profile) as asked:
+        carry_out(asked, {id: partial(asked.webhooks.renew, id) for id in _meant(asked, ids)}, as_json)
 
 
 @webhooks.command()
@@ -172,72 +197,32 @@ def renew(
 @click.option("--all", "everything", is_flag=True, help="Every subscription.")
 @options.base_url
 @options.profile
-def delete(ids: tuple[str, ...], everything: bool, base_url: str | None, profile: str | None) -> None:
+@options.as_json
+def delete(
+    ids: tuple[str, ...], everything: bool, base_url: str | None, profile: str | None, as_json: bool
+) -> None:
     """End subscriptions."""
-    with _application(base_url, profile) as subscribed:
-        for id in _meant(subscribed, ids, everything):
-            subscribed.delete(id)
-            screen.remark(f"ended {id}")
+    from .application import application
+    from .granting import show_ended
 
-
-@contextmanager
-def _application(base_url: str | None, profile: str | None) -> Generator[Webhooks]:
-    """The subscriptions of the application that asks. Raises TokenDead where it cannot prove itself."""
-    from ..client import Client
-
-    with Client(base_url=base_url, profile=profile) as client:
-        try:
-            yield client.webhooks
-        except TokenDead as refused:
-            raise TokenDead(
-                refused.detail,
-                cure="set OURA_CLIENT_ID and OURA_CLIENT_SECRET to the application that subscribes",
-            ) from refused
-
-
-def _each(names: Sequence[str], ask: Callable[[int], Subscription], as_json: bool) -> int:
-    """Carry wishes out, show what came of them; the exit code. Raises where the first is refused."""
-    granted: list[Subscription] = []
-    refused: list[str] = []
+    _check_named(ids, everything)
+    ended: list[str] = []
     try:
-        for n, name in enumerate(names):
-            try:
-                granted.append(ask(n))
-            except RequestWrong as wrong:
-                if len(names) == 1 or (not granted and wrong.status != CONFLICT):
-                    raise
-                refused.append(f"{name}: {wrong.message}")
+        with application(base_url, profile) as asked:
+            for id in _meant(asked, ids):
+                asked.webhooks.delete(id)
+                ended.append(id)
     except RingletError:
-        if granted:
-            _show(granted, as_json)
+        if ended:
+            show_ended(ended, as_json)
         raise
-    _show(granted, as_json)
-    for reason in refused:
-        screen.remark(reason)
-    return PARTIAL if refused else 0
+    show_ended(ended, as_json)
 
 
-CONFLICT = 409
-"""There is one already, which says nothing against the next."""
-
-
-def _meant(subscribed: Webhooks, ids: tuple[str, ...], everything: bool) -> list[str]:
+def _check_named(ids: tuple[str, ...], everything: bool) -> None:
     if everything == bool(ids):
         raise UsageError("say which subscriptions", cure="name their ids (ringlet webhooks list), or --all")
-    return [one.id for one in subscribed.list()] if everything else list(ids)
 
 
-def _show(found: list[Subscription], as_json: bool) -> None:
-    import msgspec
-
-    if as_json:
-        click.echo(json.dumps({"v": 1, "subscriptions": msgspec.to_builtins(found)}))
-        return
-    now = datetime.now(UTC)
-    for one in sorted(found, key=lambda one: (one.data_type, one.event_type)):
-        days = (one.expires_at - now).days
-        ends = f"ends {one.expires_at:%Y-%m-%d}" + (f", in {days} d" if days >= 0 else "")
-        name = f"{one.data_type}.{one.event_type}"
-        where, query, _ = one.callback_url.partition("?")
-        text = f"{one.id:<36}  {name:<31}  {ends:<24}  {where}{query and '?…'}"
-        click.echo(screen.printable(text))
+def _meant(asked: Application, ids: tuple[str, ...]) -> Sequence[str]:
+    return ids or [one.id for one in asked.webhooks.list()]
