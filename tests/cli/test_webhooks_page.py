@@ -189,7 +189,7 @@ def test_subscriptions_and_what_became_of_them(reader: Reader, tmp_path: Path) -
     assert export.startswith("export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=... RINGLET_VERIFICATION_TOKEN=")
     reader.ringlet.variables["RINGLET_VERIFICATION_TOKEN"] = export.rpartition("=")[2]
     assert len(reader.runs(first).splitlines()) == 6
-    assert reader.runs(everything, code=3)  # the six are there already
+    assert len(reader.runs(everything).splitlines()) > 60  # the six that are there already among them
     assert len(reader.runs(listed).splitlines()) == len(reader.runs(renewed).splitlines()) > 60
 
     reader.runs("ringlet trigger sleep.update --override efficiency=61")

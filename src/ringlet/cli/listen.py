@@ -88,8 +88,8 @@ def listen(
         receiver = forwarder.receiver if forwarder else ""
         bookmark = until_the_end.enter_context(Bookmark(tiller.base_url, receiver))
         log = EventLog(tiller, bookmark, screen.remark)
-        _announce(log, _behind(log, _start(bookmark, from_start, from_now)), forwarder)
         try:
+            _announce(log, _behind(log, _start(bookmark, from_start, from_now)), forwarder)
             for event in log.follow(wanted):
                 click.echo(json_line(event) if as_json else line(event))
                 if forwarder:
