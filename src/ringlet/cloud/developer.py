@@ -9,6 +9,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,16 +29,14 @@ NEW = f"{APPLICATIONS}/new"
 ONE = f"{APPLICATIONS}/{{client_id}}"
 
 
+@dataclass(frozen=True)
 class Developer:
     """The pages of somebody who registers applications."""
 
-    def __init__(
-        self, grants: Grants, subscriptions: Subscriptions, data: Usercollection, visits: Visits
-    ) -> None:
-        self.grants = grants
-        self.subscriptions = subscriptions
-        self.data = data
-        self.visits = visits
+    grants: Grants
+    subscriptions: Subscriptions
+    data: Usercollection
+    visits: Visits
 
     def routes(self) -> list[BaseRoute]:
         """Every page asks for somebody signed in."""

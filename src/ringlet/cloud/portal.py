@@ -8,6 +8,8 @@ Rules of this file:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -24,16 +26,14 @@ TOKENS = "/personal-access-tokens"
 CONNECTIONS = "/connected-apps"
 
 
+@dataclass(frozen=True)
 class Portal:
     """The pages of somebody who is signed in, but for the applications they register."""
 
-    def __init__(
-        self, grants: Grants, subscriptions: Subscriptions, data: Usercollection, visits: Visits
-    ) -> None:
-        self.grants = grants
-        self.subscriptions = subscriptions
-        self.data = data
-        self.visits = visits
+    grants: Grants
+    subscriptions: Subscriptions
+    data: Usercollection
+    visits: Visits
 
     def routes(self) -> list[BaseRoute]:
         """Every page asks for somebody signed in."""

@@ -1,8 +1,8 @@
 """The data routes, production and sandbox: from the table to stored bytes. No framework.
 
 A request is a path, a query and an Authorization header; the answer is a status, bytes and headers. Documents
-are not parsed on the way out, unless `fields` or a scope cuts them: the archive hands their bytes over and
-the envelope goes around them.
+are not parsed on the way out, unless `fields` or a scope cuts them (`cutting`): the archive hands their bytes
+over and the envelope goes around them. What a query means stands in `questions`.
 
 Rules of this file:
 * One order for every route: is there such a route, who asks, may they ask this often, is their membership
@@ -14,18 +14,10 @@ Rules of this file:
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import os
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-from urllib.parse import parse_qsl
-
-import msgspec
+from typing import Protocol
 
 from ..archive import Archive
 from ..catalog import ROUTES, AnyKind
@@ -35,15 +27,17 @@ from ..errors import (
     DocumentGone,
     MembershipLapsed,
     NotOffered,
-    RequestWrong,
     ScopeMissing,
     TokenDead,
 )
-from ..kinds import ROOT, SANDBOX, Documents, Inventory, LiveSamples, Samples, Single
-from ..windows import FIRST_MS, Profile, Span, default_days, default_instants, parse_bound
+from ..kinds import ROOT, SANDBOX, Documents, Inventory, Samples, Single
+from ..windows import Profile, Span
 from .clock import Clock
+from .cutting import Texts, to_fields, to_scopes
 from .limits import Exhausted, Limits
-from .profiles import Answer, Headers, Invalid, TokenMissing, ok, problem, refuse, unavailable
+from .page_tokens import PageTokens
+from .profiles import Answer, Headers, TokenMissing, ok, problem, refuse, unavailable
+from .questions import is_repeatable, pairs_of, wants_latest, window_of
 
 
 @dataclass(slots=True)
@@ -72,7 +66,7 @@ class Source(Protocol):
 
     def texts(
         self, user: int, kind: AnyKind, span: Span, profile: Profile, *, after: str | None, limit: int | None
-    ) -> tuple[Sequence[bytes | bytearray], str | None]: ...
+    ) -> tuple[Texts, str | None]: ...
 
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None: ...
 
@@ -118,7 +112,7 @@ class Usercollection:
         self.clock = clock
         self.limits = limits
         self.settings = settings
-        self._seal = os.urandom(16)
+        self._page_tokens = PageTokens()
         self._routes = {
             f"{root}/{path}": _Route(kind, root is SANDBOX)
             for root in (ROOT, SANDBOX)
@@ -144,12 +138,12 @@ class Usercollection:
             if not isinstance(access, Access):
                 return access
             if isinstance(route.kind, Single):
-                return ok(self._personal(route.kind, access))
+                return ok(to_scopes(_found(self.archive.single(access.user, route.kind)), access.scopes))
             key = (access.user, path, query)
             kept = self._kept.get(key)
             if kept is None:
                 kept = ok(self._list(self.archive, route.kind, access.user, query))
-                if self.settings.keep and _repeatable(route.kind, query):
+                if self.settings.keep and is_repeatable(route.kind, query):
                     self._keep(key, kept)
             return kept
         except ApiError as error:
@@ -257,87 +251,23 @@ class Usercollection:
     # Lists
 
     def _list(self, source: Source, kind: AnyKind, user: int, query: bytes, *, sparse: bool = True) -> bytes:
-        params = _pairs(query)
+        params = pairs_of(query)
         token: str | None = None
-        texts: Sequence[bytes | bytearray]
-        if self._wants_latest(kind, params):
+        texts: Texts
+        if wants_latest(kind, params):
             newest = source.latest(user, kind)
             texts = [newest] if newest else []
         else:
             where = f"{SANDBOX if source is self.sandbox else ROOT}/{kind.path}"
-            span, after = self._question(where, kind, params)
+            span, after = window_of(kind, params, self.clock), None
+            if params.get("next_token"):  # which alone is enough: it remembers its window
+                span, after = self._page_tokens.open(where, params["next_token"])
             limit = self.settings.sample_page if isinstance(kind, Samples) else self.settings.document_page
             texts, after = source.texts(user, kind, span, self.settings.profile, after=after, limit=limit)
-            token = self._token(where, span, after) if after else None
+            token = self._page_tokens.make(where, span, after) if after else None
         if sparse and kind.sparse and params.get("fields"):
-            texts = _cut(kind, texts, params["fields"])
+            texts = to_fields(kind, texts, params["fields"])
         return _envelope(texts, token)
-
-    def _personal(self, kind: Single[Any], access: Access) -> bytes:
-        """`personal_info`: the id is open to any token, the e-mail address has a scope of its own."""
-        body = _found(self.archive.single(access.user, kind))
-        if {"personal", "email"} <= access.scopes:
-            return body
-        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        opens = {name: "email" if name == "email" else "personal" for name in fields if name != "id"}
-        return msgspec.json.encode(
-            {k: v for k, v in fields.items() if opens.get(k) is None or opens[k] in access.scopes}
-        )
-
-    def _wants_latest(self, kind: AnyKind, params: Mapping[str, str]) -> bool:
-        # Oura answers `latest` for two series and ignores it everywhere else.
-        text = params.get("latest")
-        if text is None or not isinstance(kind, LiveSamples):
-            return False
-        if text.lower() in {"true", "1", "yes", "on", "t", "y"}:
-            return True
-        if text.lower() in {"false", "0", "no", "off", "f", "n", ""}:
-            return False
-        message = "Input should be a valid boolean, unable to interpret input"
-        raise Invalid("bool_parsing", "latest", message, text)
-
-    def _question(self, where: str, kind: AnyKind, params: Mapping[str, str]) -> tuple[Span, str | None]:
-        """What is asked for, and where to go on. A page token alone is enough: it remembers its window."""
-        span = Span(0, 0) if isinstance(kind, Inventory) else self._span(kind, params)
-        token = params.get("next_token")
-        return self._open(where, token) if token else (span, None)
-
-    def _span(self, kind: AnyKind, params: Mapping[str, str]) -> Span:
-        first, last = kind.bounds
-        start, end = params.get(first), params.get(last)
-        if start and end:
-            span = Span(_bound(first, start), _bound(last, end))
-        else:
-            now = self.clock.now()
-            usual = default_instants(now) if isinstance(kind, Samples) else default_days(now)
-            closes = _bound(last, end) if end else usual.end
-            opens = _bound(first, start) if start else max(FIRST_MS, closes - (usual.end - usual.start))
-            span = Span(opens, closes)
-        if span.start > span.end:
-            raise RequestWrong(
-                f"Start must not be after end: {first}={start or 'default'} {last}={end or 'default'}"
-            )
-        return span
-
-    # Page tokens: opaque, sealed so that a made-up one is refused, bound to their route and window
-
-    def _token(self, where: str, span: Span, after: str) -> str:
-        body = msgspec.msgpack.encode((where, span.start, span.end, after))
-        return urlsafe_b64encode(self._mark(body) + body).rstrip(b"=").decode()
-
-    def _open(self, where: str, token: str) -> tuple[Span, str]:
-        try:
-            raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-            mark, body = raw[:8], raw[8:]
-            path, start, end, after = msgspec.msgpack.decode(body, type=tuple[str, int, int, str])
-        except (ValueError, msgspec.MsgspecError):
-            mark, body, path, start, end, after = b"", b"", "", 0, 0, ""
-        if not hmac.compare_digest(mark, self._mark(body)) or path != where:
-            raise RequestWrong("Invalid next_token")
-        return Span(start, end), after
-
-    def _mark(self, body: bytes) -> bytes:
-        return hashlib.blake2b(body, digest_size=8, key=self._seal).digest()
 
 
 def _bearer(query: bytes, authorization: bytes) -> str:
@@ -345,19 +275,10 @@ def _bearer(query: bytes, authorization: bytes) -> str:
     if authorization:
         scheme, _, token = authorization.decode("latin-1").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
-    return _pairs(query).get("access_token", "") if b"access_token=" in query else ""
+    return pairs_of(query).get("access_token", "") if b"access_token=" in query else ""
 
 
-def _pairs(query: bytes) -> dict[str, str]:
-    text = query.decode("latin-1")
-    if "%" in text or "+" in text:
-        return dict(parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace"))
-    # Nothing is escaped in most queries, and the general parser costs as much as reading the documents.
-    pairs = (pair.partition("=") for pair in text.split("&") if pair)
-    return {name: value for name, _, value in pairs}
-
-
-def _envelope(texts: Sequence[bytes | bytearray], token: str | None) -> bytes:
+def _envelope(texts: Texts, token: str | None) -> bytes:
     """The page around the documents, in one copy: they may be a megabyte."""
     tail = b'],"next_token":"%s"}' % token.encode() if token else b'],"next_token":null}'
     if not texts:
@@ -372,36 +293,3 @@ def _found(body: bytes | None) -> bytes:
     if body is None:
         raise DocumentGone("Document not found.")
     return body
-
-
-def _bound(name: str, text: str) -> int:
-    try:
-        return parse_bound(text)
-    except (ValueError, OverflowError):
-        raise Invalid(
-            "datetime_from_date_parsing",
-            name,
-            "Input should be a valid datetime or date",
-            text[:100],
-            error="invalid format",
-        ) from None
-
-
-def _repeatable(kind: AnyKind, query: bytes) -> bool:
-    """Whether the same question has the same answer later; a window that ends "now" does not."""
-    return isinstance(kind, Inventory) or all(map(_pairs(query).get, kind.bounds))
-
-
-def _cut(kind: AnyKind, texts: Sequence[bytes | bytearray], fields: str) -> Sequence[bytes | bytearray]:
-    """The documents with only what `fields` names, and the anchors; the values keep their bytes.
-
-    Unknown names are dropped silently, and when none is left the whole documents come back: so does Oura.
-    """
-    documents = msgspec.json.decode(b"[%s]" % b",".join(texts), type=list[dict[str, msgspec.Raw]])
-    known = set(kind.model.__struct_fields__).union(*documents)
-    wanted = {name.strip() for name in fields.split(",")} & known
-    if not wanted:
-        return texts
-    wanted |= {"id", "day", "timestamp", getattr(kind, "instant", "id")}
-    slim = [{name: value for name, value in one.items() if name in wanted} for one in documents]
-    return [msgspec.json.encode(one) for one in slim]
