@@ -1,4 +1,4 @@
-"""For every room: a PostgreSQL of the session's own, and how hypothesis searches.
+"""For every room: where an archive may be, an application that listens, and how hypothesis searches.
 
 Continuous integration tries the same examples every time; on a desk, hypothesis goes on searching.
 """
@@ -17,11 +17,16 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import settings
+
+from ringlet.archive import Archive
+
+from .callback import Callback
 
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
@@ -78,6 +83,31 @@ def postgres(postgres_server: Server) -> Iterator[str]:
     url = postgres_server.fresh()
     yield url
     postgres_server.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an archive may be made: on either database, all is the same."""
+    on_postgres = request.param == "postgres"
+    return str(request.getfixturevalue("postgres") if on_postgres else tmp_path / "oura.db")
+
+
+@pytest.fixture
+def archive(place: str) -> Iterator[Archive]:
+    """An archive of the test's own, on each of the two databases."""
+    with Archive.open(place) as opened:
+        yield opened
+
+
+@pytest.fixture
+def callback() -> Iterator[Callback]:
+    """The program of an application, which listens."""
+    with Callback() as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 def program(name: str, *args: str | Path) -> list[str | Path]:

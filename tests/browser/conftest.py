@@ -12,7 +12,6 @@ import os
 import select
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +19,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from ..program import Program
 
 SECRET = "a passphrase of this test"
 PATIENCE = 30.0
@@ -238,34 +239,21 @@ def tab(chromium: Chromium) -> Iterator[Callable[..., Tab]]:
         one.close()
 
 
-def _serve(home: Path, **env: str) -> Iterator[dict[str, Any]]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OURA_", "RINGLET_"))}
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "ringlet.cli", "serve"),
-            *("--demo", "--days", "5", "--port", "0", "--ready", "json"),
-        ],
-        env=kept | {"HOME": str(home)} | env,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert process.stdout
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
+DEMO = ("--demo", "--days", "5")
 
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A demo cloud that asks for a passphrase, and what its ready line said."""
-    yield from _serve(tmp_path_factory.mktemp("guarded"), RINGLET_SECRET=SECRET)
+    with Program(tmp_path_factory.mktemp("guarded")).serve(*DEMO, RINGLET_SECRET=SECRET) as ready:
+        yield ready
 
 
 @pytest.fixture(scope="session")
 def open_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A demo cloud that lets everybody in."""
-    yield from _serve(tmp_path_factory.mktemp("open"))
+    with Program(tmp_path_factory.mktemp("open")).serve(*DEMO) as ready:
+        yield ready
 
 
 @pytest.fixture(scope="session")

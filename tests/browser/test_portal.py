@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from ringlet.client import Client, MemoryWallet
 from ringlet.oauth import SCOPES, App, Pkce, Tokens, authorize_url, exchange, hosts_at
 
+from ..callback import Callback
+
 LOOKS = [{"width": width, "dark": dark} for width in (420, 1400) for dark in (False, True)]
 GO = "main button.go"
-
-
-@dataclass
-class Callback:
-    """Where an application listens for what the browser brings back."""
-
-    uri: str
-    brought: list[dict[str, list[str]]] = field(default_factory=list)
-
-
-@pytest.fixture
-def callback() -> Iterator[Callback]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            where = urlsplit(self.path)
-            if where.path == "/callback":
-                here.brought.append(parse_qs(where.query, keep_blank_values=True))
-            self.send_response(200 if where.path == "/callback" else 204)
-            self.send_header("content-type", "text/html")
-            self.end_headers()
-            if where.path == "/callback":
-                self.wfile.write(b"<!doctype html><title>Back</title>Back at the application")
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    here = Callback(f"http://localhost:{server.server_port}/callback")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield here
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @dataclass
@@ -79,6 +44,14 @@ def sign_in(tab: Any, cloud: dict[str, Any], secret: str) -> None:
     assert tab.path == "/portal"
 
 
+@pytest.fixture
+def owner(tab: Callable[..., Any], cloud: dict[str, Any], secret: str) -> Any:
+    """A tab whose wearer is signed in."""
+    here = tab()
+    sign_in(here, cloud, secret)
+    return here
+
+
 def register(tab: Any, cloud: dict[str, Any], uri: str) -> Application:
     tab.open(f"{cloud['api']}/oauth/applications")
     tab.follow("a.button.go")
@@ -100,18 +73,16 @@ def status(url: str, token: str) -> int:
 
 
 def test_an_application_gets_exactly_what_was_left_ticked(
-    tab: Callable[..., Any], cloud: dict[str, Any], secret: str, callback: Callback
+    owner: Any, cloud: dict[str, Any], callback: Callback
 ) -> None:
-    here = tab()
-    sign_in(here, cloud, secret)
-    application = register(here, cloud, callback.uri)
-    here.open(application.asks())
-    assert "Sleep Lab asks for your data" in here.text
-    assert cloud["user_id"] in here.text
+    application = register(owner, cloud, callback.redirect_uri)
+    owner.open(application.asks())
+    assert "Sleep Lab asks for your data" in owner.text
+    assert cloud["user_id"] in owner.text
     for unwanted in ("heartrate", "email"):
-        here.click(f"input[value={unwanted}]")
-    here.follow("button[value=allow]")
-    assert "Back at the application" in here.text
+        owner.click(f"input[value={unwanted}]")
+    owner.follow("button[value=allow]")
+    assert "Back at the application" in owner.text
     [brought] = callback.brought
     assert brought["state"] == ["s t&ä"]
     tokens = application.redeem(brought["code"][0])
@@ -119,19 +90,16 @@ def test_an_application_gets_exactly_what_was_left_ticked(
     data = f"{cloud['api']}/v2/usercollection"
     assert status(f"{data}/daily_sleep", tokens.access_token) == 200
     assert status(f"{data}/heartrate", tokens.access_token) == 401
-    here.open(f"{cloud['api']}/connected-apps")
-    here.follow(f"form[action*='{application.app.client_id}'] button")
+    owner.open(f"{cloud['api']}/connected-apps")
+    owner.follow(f"form[action*='{application.app.client_id}'] button")
     assert status(f"{data}/daily_sleep", tokens.access_token) == 401
 
 
 def test_denying_sends_the_browser_back_with_the_denial(
-    tab: Callable[..., Any], cloud: dict[str, Any], secret: str, callback: Callback
+    owner: Any, cloud: dict[str, Any], callback: Callback
 ) -> None:
-    here = tab()
-    sign_in(here, cloud, secret)
-    application = register(here, cloud, callback.uri)
-    here.open(application.asks())
-    here.follow("button[value=deny]")
+    owner.open(register(owner, cloud, callback.redirect_uri).asks())
+    owner.follow("button[value=deny]")
     assert callback.brought == [
         {
             "error": ["access_denied"],
@@ -142,11 +110,9 @@ def test_denying_sends_the_browser_back_with_the_denial(
 
 
 def test_whoever_is_not_signed_in_signs_in_on_the_way_to_consent(
-    tab: Callable[..., Any], cloud: dict[str, Any], secret: str, callback: Callback
+    owner: Any, tab: Callable[..., Any], cloud: dict[str, Any], secret: str, callback: Callback
 ) -> None:
-    owner = tab()
-    sign_in(owner, cloud, secret)
-    application = register(owner, cloud, callback.uri)
+    application = register(owner, cloud, callback.redirect_uri)
     here = tab()
     here.open(application.asks(scopes=["daily"]))
     assert here.path == "/sign-in"
@@ -160,22 +126,18 @@ def test_whoever_is_not_signed_in_signs_in_on_the_way_to_consent(
     assert application.redeem(callback.brought[0]["code"][0]).scopes == {"daily"}
 
 
-def test_a_personal_token_reads_data_until_it_is_revoked(
-    tab: Callable[..., Any], cloud: dict[str, Any], secret: str
-) -> None:
-    here = tab()
-    sign_in(here, cloud, secret)
-    here.open(f"{cloud['api']}/personal-access-tokens")
-    here.fill("#note", "Backup")
-    here.follow(GO)
-    token = here.read("document.querySelector('.secret output').textContent")
+def test_a_personal_token_reads_data_until_it_is_revoked(owner: Any, cloud: dict[str, Any]) -> None:
+    owner.open(f"{cloud['api']}/personal-access-tokens")
+    owner.fill("#note", "Backup")
+    owner.follow(GO)
+    token = owner.read("document.querySelector('.secret output').textContent")
     data = f"{cloud['api']}/v2/usercollection/daily_sleep"
     assert status(data, token) == 200
-    here.open(f"{cloud['api']}/personal-access-tokens")
-    assert token not in here.text
-    here.follow("button[aria-label='Revoke Backup']")
+    owner.open(f"{cloud['api']}/personal-access-tokens")
+    assert token not in owner.text
+    owner.follow("button[aria-label='Revoke Backup']")
     assert status(data, token) == 401
-    assert "You have no personal access token." in here.text
+    assert "You have no personal access token." in owner.text
 
 
 def test_consent_needs_no_mouse(
@@ -190,13 +152,13 @@ def test_consent_needs_no_mouse(
     step_to(here, "", times=8)  # past the skip link and the navigation, into the first field
     here.type("Sleep Lab")
     here.press("Tab")
-    here.type(callback.uri)
+    here.type(callback.redirect_uri)
     step_to(here, "Register")
     here.leads_on(lambda: here.press("Enter"))
     app = App(
         client_id=here.read("document.querySelector('#client-id').textContent"),
         client_secret=here.read("document.querySelector('.secret output').textContent"),
-        redirect_uri=callback.uri,
+        redirect_uri=callback.redirect_uri,
     )
     application = Application(open_cloud["api"], app)
     here.open(application.asks(scopes=["daily", "tag"]))

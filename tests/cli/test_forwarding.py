@@ -2,84 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from ringlet import webhooks as w
 from ringlet.cli.forwarding import Forwarder, receiver_url
 from ringlet.errors import RingletError, UsageError
 from ringlet.wire import Patience
 
-SECRET = "the application's secret"
-EVENT = w.Event(
-    event_type="update",
-    data_type="sleep",
-    object_id="5f2e0c1a",
-    event_time="2026-03-01T12:00:00+00:00",
-    user_id="Zoë",
-)
+from .. import tampered
+from ..callback import Callback
+from ..tampered import SECRET
 
-
-class Receiver(ThreadingHTTPServer):
-    """Answers events with the statuses it was given, then with 200; hangs up where there is None."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.statuses: list[int | None] = []
-        self.leads_to = "http://127.0.0.1:9/elsewhere"
-        self.says = b""
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.url = f"http://127.0.0.1:{self.server_port}/hook?key=hidden"
-        self.token = "token"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Receiver
-
-    def do_GET(self) -> None:
-        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-        good = query.get("verification_token") == self.server.token and query.get("key") == "hidden"
-        self._answer(200 if good else 401, json.dumps({"challenge": query.get("challenge")}).encode())
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        status = self.server.statuses.pop(0) if self.server.statuses else 200
-        if status is None:
-            self.close_connection = True
-        else:
-            self._answer(status, self.server.says)
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("location", self.server.leads_to)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+EVENT = replace(tampered.EVENT, user_id="Zoë")
 
 
 @pytest.fixture
@@ -104,10 +42,10 @@ Forwarding = Callable[[str], Forwarder]
 
 
 def test_what_arrives_is_the_very_event_signed_now(
-    receiver: Receiver, forwarding: Forwarding, said: list[str]
+    callback: Callback, forwarding: Forwarding, said: list[str]
 ) -> None:
-    forwarding(receiver.url).forward(EVENT)
-    [(headers, body)] = receiver.got
+    forwarding(callback.url).forward(EVENT)
+    [(headers, body)] = callback.got
     assert body == EVENT.body
     assert w.verify(SECRET, headers, body, now=time.time()) == EVENT
     assert said[0].startswith("→ 200  ")
@@ -115,22 +53,22 @@ def test_what_arrives_is_the_very_event_signed_now(
 
 @pytest.mark.parametrize("status", [200, 201, 204, 302, 307])
 def test_2xx_and_3xx_are_taken_and_lead_nowhere(
-    receiver: Receiver, forwarding: Forwarding, status: int
+    callback: Callback, forwarding: Forwarding, status: int
 ) -> None:
-    receiver.statuses = [status]
-    forwarding(receiver.url).forward(EVENT)
-    assert len(receiver.got) == 1
+    callback.statuses = [status]
+    forwarding(callback.url).forward(EVENT)
+    assert len(callback.got) == 1
 
 
-@pytest.mark.parametrize("leads_to", ["/hook/", "http://127.0.0.1/hook/?key=hidden"])
+@pytest.mark.parametrize("leads_to", ["/oura/", "http://127.0.0.1/oura/?key=hidden"])
 def test_a_slash_that_is_missing_is_told_and_takes_no_event(
-    receiver: Receiver, forwarding: Forwarding, said: list[str], leads_to: str
+    callback: Callback, forwarding: Forwarding, said: list[str], leads_to: str
 ) -> None:
-    receiver.statuses, receiver.leads_to = [307, 307, 307], leads_to
-    forwarding(receiver.url).forward(EVENT)
-    assert len(receiver.got) == 4
+    callback.statuses, callback.leads_to = [307, 307, 307], leads_to
+    forwarding(callback.url).forward(EVENT)
+    assert len(callback.got) == 4
     assert "→ 307, leading to http://127.0.0.1" in said[0]
-    assert "/hook/: name that, redirects are not followed" in said[0]
+    assert "/oura/: name that, redirects are not followed" in said[0]
     assert said[-1].startswith("→ 200")
     assert not any("hidden" in one for one in said)
 
@@ -141,11 +79,11 @@ def test_whoever_names_the_slash_then_goes_on_from_the_same_place(forwarding: Fo
 
 
 def test_what_a_receiver_says_of_a_refusal_is_told_in_a_line(
-    receiver: Receiver, forwarding: Forwarding, said: list[str]
+    callback: Callback, forwarding: Forwarding, said: list[str]
 ) -> None:
-    receiver.statuses = [401] * 5
-    receiver.says = b"\n\x1b[2Janother secret signed this" + b"!" * 300 + b"\nTraceback"
-    forwarding(receiver.url).forward(EVENT)
+    callback.statuses = [401] * 5
+    callback.says = b"\n\x1b[2Janother secret signed this" + b"!" * 300 + b"\nTraceback"
+    forwarding(callback.url).forward(EVENT)
     assert "→ 401 \ufffd[2Janother secret signed this!!" in said[0]
     assert "Traceback" not in said[0]
     assert len(said[0]) < 150
@@ -153,35 +91,37 @@ def test_what_a_receiver_says_of_a_refusal_is_told_in_a_line(
 
 
 def test_an_event_that_is_not_taken_comes_again_until_it_is(
-    receiver: Receiver, forwarding: Forwarding, said: list[str]
+    callback: Callback, forwarding: Forwarding, said: list[str]
 ) -> None:
-    receiver.statuses = [500, None, 429, 400, None]
-    forwarder = forwarding(receiver.url)
+    callback.statuses = [500, None, 429, 400, None]
+    forwarder = forwarding(callback.url)
     forwarder.forward(EVENT)
-    assert [body for _, body in receiver.got] == [EVENT.body] * 6
-    assert all(w.verify(SECRET, headers, body, now=time.time()) for headers, body in receiver.got)
+    assert [body for _, body in callback.got] == [EVENT.body] * 6
+    assert all(w.verify(SECRET, headers, body, now=time.time()) for headers, body in callback.got)
     assert [one[:5] for one in said if one.startswith("→ ")][-1] == "→ 200"
 
 
 def test_what_is_told_of_a_failure_is_sparse_and_holds_no_secret(
-    receiver: Receiver, forwarding: Forwarding, said: list[str]
+    callback: Callback, forwarding: Forwarding, said: list[str]
 ) -> None:
-    receiver.statuses = [None] * 40
-    forwarding(receiver.url).forward(EVENT)
-    assert len(receiver.got) == 41
+    callback.statuses = [None] * 40
+    forwarding(callback.url).forward(EVENT)
+    assert len(callback.got) == 41
     assert [int(one.split("try ")[1].split(";")[0]) for one in said[:-1]] == [1, 2, 4, 8, 16, 32]
     assert not any("hidden" in one or SECRET in one for one in said)
 
 
-def test_410_ends_it(receiver: Receiver, forwarding: Forwarding) -> None:
-    receiver.statuses = [500, 410]
+def test_410_ends_it(callback: Callback, forwarding: Forwarding) -> None:
+    callback.statuses = [500, 410]
     with pytest.raises(RingletError, match="410"):
-        forwarding(receiver.url).forward(EVENT)
+        forwarding(callback.url).forward(EVENT)
 
 
-def test_a_receiver_proves_itself_or_hears_why_not(receiver: Receiver, forwarding: Forwarding) -> None:
-    forwarder = forwarding(receiver.url)
+def test_a_receiver_proves_itself_or_hears_why_not(callback: Callback, forwarding: Forwarding) -> None:
+    callback.token = "token"
+    forwarder = forwarding(callback.url)
     forwarder.prove("token")
+    assert callback.challenged[0]["key"] == ["hidden"]
     with pytest.raises(RingletError, match="challenge: 401") as refused:
         forwarder.prove("another")
     assert "hidden" not in str(refused.value)

@@ -1,7 +1,6 @@
 """`ringlet login` on a real terminal, as people meet it: each way ends signed in, or in a way out."""
 
 import importlib.util
-import json
 import os
 import re
 import shlex
@@ -143,9 +142,7 @@ def test_over_ssh_with_a_forwarded_port_the_listener_hears_it(login, ringlet, re
 
 
 def test_without_a_secret_the_token_itself_is_pasted_and_not_shown(login, ringlet):
-    cloud = ringlet.start("serve", "--demo", "--days", "2", "--port", "0", "--implicit", "--ready", "json")
-    try:
-        ready = json.loads(cloud.stdout.readline())
+    with ringlet.serve("--demo", "--days", "2", "--implicit") as ready:
         terminal = login("--implicit", "--no-browser", OURA_API_BASE_URL=ready["api"])
         terminal.sees("Client ID: ")
         terminal.types(ready["client_id"])
@@ -156,9 +153,6 @@ def test_without_a_secret_the_token_itself_is_pasted_and_not_shown(login, ringle
         assert "access_token" not in terminal.screen()
         terminal.sees("renewal      none: sign in again when the token has expired")
         assert ringlet("api", "personal_info", OURA_API_BASE_URL=ready["api"]).returncode == 0
-    finally:
-        cloud.terminate()
-        cloud.communicate(timeout=30)
 
 
 def test_an_address_of_another_sign_in_is_refused(login, ready):

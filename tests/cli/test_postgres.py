@@ -48,17 +48,12 @@ def test_what_is_synced_into_it_is_told_kept_to_the_byte_and_served(ringlet, rea
                 asked = (1, TYPES[name], Span(FIRST_MS, LAST_MS), profile)
                 assert one.page(*asked) == other.page(*asked)
 
-    cloud = ringlet.start("serve", "--db", postgres, "--port", "0", "--ready", "json")
-    try:
-        served = json.loads(cloud.stdout.readline())
+    with ringlet.serve("--db", postgres) as served:
         token = token_at(served, ready["user_id"])
         for path in ("daily_sleep?start_date=2026-02-20&end_date=2026-02-25", "heartrate?latest=true"):
             page = answer(f"{served['api']}/v2/usercollection/{path}", token)
             assert page["data"]
             assert page == answer(f"{ready['api']}/v2/usercollection/{path}", bearer)
-    finally:
-        cloud.terminate()
-        cloud.communicate(timeout=30)
 
 
 def test_a_server_that_is_away_is_told_with_what_to_do(ringlet, refused):

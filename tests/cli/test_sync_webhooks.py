@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Program
+from ..program import Program
 
 ADMIN = "the admin token of a test"
 URL = "--public-url=http://127.0.0.1:1/oura"
@@ -23,16 +23,9 @@ URL = "--public-url=http://127.0.0.1:1/oura"
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A demo cloud of these tests' own: they make things happen in it."""
     program = Program(tmp_path_factory.mktemp("cloud"))
-    process = program.start(
-        *("serve", "--demo", "--days", "5", "--clock", "frozen:2026-03-01T12:00:00Z"),
-        *("--port", "0", "--ready", "json", "--admin-token", ADMIN),
-    )
-    try:
-        assert process.stdout
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
+    frozen = "frozen:2026-03-01T12:00:00Z"
+    with program.serve("--demo", "--days", "5", "--clock", frozen, "--admin-token", ADMIN) as ready:
+        yield ready
 
 
 def trigger(cloud: dict[str, Any], event: str, **more: Any) -> None:
@@ -137,10 +130,8 @@ def test_a_callback_that_nobody_reaches_is_told_once_and_the_sync_goes_on(keep: 
     assert keeping.end(signal.SIGTERM) == 0
     said = keeping.err.read_text()
     assert said.count("3 subscriptions could not be made") == 1
-    assert (
-        "next: ringlet sync --webhooks --public-url URL, with one that leads here: http://127.0.0.1:1/n"
-        in said
-    )
+    again = f"next: ringlet sync --db {keeping.archive} --webhooks --public-url URL"
+    assert f"{again}, with one that leads here: http://127.0.0.1:1/n" in said
     assert "events come in at" not in said
     assert "geheim" not in said
 
@@ -175,7 +166,8 @@ def test_what_happened_while_it_was_away_is_there_after_the_next_start(
 def test_what_cannot_work_is_said_before_anything_is_sent(
     ringlet: Program, cloud: dict[str, Any], options: list[str], error: str, cure: str
 ) -> None:
-    done = ringlet.at(cloud)("sync", *options)
+    known = {} if "id and secret" in error else {"OURA_CLIENT_ID": "one", "OURA_CLIENT_SECRET": "its own"}
+    done = ringlet.at(cloud)("sync", *options, **known)
     assert done.returncode == 2
     assert error in done.stderr
     assert cure in done.stderr.splitlines()[-1]

@@ -9,18 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from queue import Queue
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import click
 import pytest
 
 from ringlet.cli import ringlet as program
 from ringlet.cloud.deliveries import RETRIES
+
+from ..callback import Callback
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/webhooks.md").read_text("utf-8")
 PATIENT = 30.0
@@ -67,45 +65,6 @@ def test_there_is_something_to_hold_the_page_to() -> None:
 # --- A reader who follows it ---
 
 
-class Callback(ThreadingHTTPServer):
-    """The program on port 8000 that the page speaks of."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Callback)
-        self.got: Queue[dict[str, str]] = Queue()
-
-
-class _Callback(BaseHTTPRequestHandler):
-    server: Callback
-
-    def do_GET(self) -> None:
-        challenge = parse_qs(urlsplit(self.path).query)["challenge"][0]
-        self._answer(json.dumps({"challenge": challenge}).encode())
-
-    def do_POST(self) -> None:
-        self.server.got.put(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-        self._answer(b"")
-
-    def _answer(self, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def callback() -> Iterator[Callback]:
-    with Callback() as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
 class Reader:
     """Somebody with terminals, who types what stands on the page and pastes what is to be pasted."""
 
@@ -141,6 +100,12 @@ class Reader:
             self.ringlet.variables |= {f"OURA_{name.upper()}": value for name, value in pairs.items()}
             if " ^C" in line:
                 return
+
+    def hears(self) -> dict[str, str]:
+        """The first event that came to the program on port 8000."""
+        self.callback.hears(1)
+        event: dict[str, str] = json.loads(self.callback.got[0][1])
+        return event
 
     def leaves(self) -> None:
         for process in self.standing:
@@ -180,7 +145,7 @@ def test_the_first_two_minutes(reader: Reader) -> None:
     assert reader.runs("ringlet listen --print-secret")
     reader.runs(rest[0])
     assert read_until(forwarding, "→ 200")
-    assert reader.callback.got.get(timeout=PATIENT)["data_type"] == "sleep"
+    assert reader.hears()["data_type"] == "sleep"
 
 
 def test_subscriptions_and_what_became_of_them(reader: Reader, tmp_path: Path) -> None:
@@ -193,7 +158,7 @@ def test_subscriptions_and_what_became_of_them(reader: Reader, tmp_path: Path) -
     assert len(reader.runs(listed).splitlines()) == len(reader.runs(renewed).splitlines()) > 60
 
     reader.runs("ringlet trigger sleep.update --override efficiency=61")
-    assert reader.callback.got.get(timeout=PATIENT)["event_type"] == "update"
+    assert reader.hears()["event_type"] == "update"
     until = time.monotonic() + PATIENT
     while "delivered" not in reader.runs("ringlet webhooks deliveries --state delivered"):
         assert time.monotonic() < until

@@ -7,7 +7,6 @@ process, with a callback on a socket.
 """
 
 import json
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -26,6 +25,7 @@ from ringlet.kinds import ROOT, SANDBOX, Documents, Inventory, LiveSamples, Samp
 from ringlet.oauth import SCOPES
 from ringlet.webhooks import SUBSCRIPTION
 
+from ..program import Program
 from .test_subscribing import town_in, wish
 
 SPECS = {
@@ -81,19 +81,9 @@ def _rooted(schema):
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     """The real program as other programs drive it; it holds the two months up to 20 February 2026."""
-    home = tmp_path_factory.mktemp("home")
-    command = ["-m", "ringlet.cli", "serve", "--demo", "--profile", "docs", "--days", "60", "--port", "0"]
-    command += ["--ready", "json", "--clock", "frozen:2026-02-20T12:00:00Z"]
-    with subprocess.Popen(
-        [sys.executable, *command],
-        env={"HOME": str(home), "PATH": ""},
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.terminate()
+    program, when = Program(tmp_path_factory.mktemp("home")), "frozen:2026-02-20T12:00:00Z"
+    with program.serve("--demo", "--profile", "docs", "--days", "60", "--clock", when) as ready:
+        yield ready
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +14,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, build_opener
 
 import pytest
+
+from ..program import Program
 
 DAYS = 40
 FIRST, LAST = date(2026, 1, 21), date(2026, 3, 1)
@@ -55,30 +54,12 @@ class Oura:
 
 
 @pytest.fixture(scope="session")
-def oura() -> Iterator[Oura]:
-    """A cloud in a process of its own, ended by its pid."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "ringlet.cli", "serve", "--demo", "--days", str(DAYS)),
-            *("--clock", "frozen:2026-03-01T12:00:00Z", "--port", "0", "--ready", "json", "--implicit"),
-        ],
-        env=env,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-    )
-    assert process.stdout
-    try:
-        ready = json.loads(process.stdout.readline())
+def oura(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oura]:
+    """A cloud in a process of its own."""
+    program, when = Program(tmp_path_factory.mktemp("cloud")), "frozen:2026-03-01T12:00:00Z"
+    with program.serve("--demo", "--days", str(DAYS), "--clock", when, "--implicit") as ready:
         names = [name for name in Oura.__dataclass_fields__ if name in ready]
         yield Oura(redirect_uri=ready["redirect_uris"][0], **{name: ready[name] for name in names})
-    finally:
-        process.terminate()
-        try:
-            process.wait(PATIENT)
-        finally:
-            process.kill()
-            process.stdout.close()
 
 
 class _Form(HTMLParser):

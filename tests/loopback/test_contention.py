@@ -28,6 +28,7 @@ from ringlet.client import Client
 from ringlet.errors import GrantError, SignInNeeded
 from ringlet.oauth import App, renew
 
+from ..program import Program
 from .renewers import NotingWallet
 
 SECONDS = 60 if "RINGLET_LONG" in os.environ else 10
@@ -90,16 +91,11 @@ def _length(head: bytes) -> int:
 def ready(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
     on_file = request.param == "SQLite"
     db = str(tmp_path / "cloud.db") if on_file else request.getfixturevalue("postgres")
-    serve = [sys.executable, "-m", "ringlet.cli", "serve", "--demo", "--days", "2", "--port", "0", "--db", db]
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("OURA_", "RINGLET_"))}
-    env |= {"FORWARDED_ALLOW_IPS": "127.0.0.1"}  # the tap is a proxy, and believed
-    cloud = subprocess.Popen([*serve, "--ready", "json"], stdout=subprocess.PIPE, env=env, text=True)
-    try:
-        assert cloud.stdout
-        yield json.loads(cloud.stdout.readline())
-    finally:
-        cloud.terminate()
-        cloud.communicate(timeout=30)
+    # The tap is a proxy, and believed.
+    with Program(tmp_path).serve(
+        "--demo", "--days", "2", "--db", db, FORWARDED_ALLOW_IPS="127.0.0.1"
+    ) as ready:
+        yield ready
 
 
 @pytest.fixture
