@@ -10,8 +10,9 @@ from itertools import count
 from typing import Any
 
 from ringlet.archive import Archive
+from ringlet.cloud.attempts import Attempt
 from ringlet.cloud.clock import Clock
-from ringlet.cloud.deliveries import RETRIES, Claimed, Deliveries
+from ringlet.cloud.deliveries import RETRIES, Claimed, Deliveries, Outcome
 from ringlet.cloud.dial import Dialer
 from ringlet.cloud.grants import Grants
 from ringlet.cloud.guard import Callbacks
@@ -69,6 +70,45 @@ class Office:
         sender = Sender(self.deliveries, self.outbox, self.apps, dialer, policy)
         self.outbox.wake = sender.wake
         return sender
+
+
+def outcome(claimed: Claimed, status: int | None = 200, retry_after: float = 0.0) -> Outcome:
+    """What a sender has to say after an attempt."""
+    attempt = Attempt(
+        delivery_id=claimed.id,
+        callback_url=claimed.to.callback_url,
+        timestamp="1772366400",
+        signature="AB",
+        began_at=1_772_366_400_000,
+        took=12,
+        status=status,
+        reason="" if status else "reset",
+        response=b"so be it",
+    )
+    return Outcome(claimed, attempt, retry_after)
+
+
+def state(office: Office) -> dict[str, int]:
+    """How many deliveries there are in each state, but for those in which there are none."""
+    return {name: count for name, count in office.deliveries.counts().items() if count}
+
+
+def pass_by(office: Office, by: timedelta) -> None:
+    """Let time pass on the cloud's clock."""
+    office.clock.advance(by)
+
+
+def backlog(office: Office, rows: int, state: str = "waiting") -> None:
+    """So many deliveries to each subscription, of the newest event."""
+    office.archive.database.execute(
+        "INSERT INTO webhook_deliveries"
+        " (event_seq, subscription_id, due_at, state, attempts, fence, leased_until)"
+        " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+        f" SELECT e.seq, s.id, {'e.at' if state == 'waiting' else 'NULL'}, '{state}', 0, 0, 0"
+        " FROM n, webhook_subscriptions s,"
+        " (SELECT seq, at FROM webhook_events ORDER BY seq DESC LIMIT 1) e",
+        (rows,),
+    )
 
 
 @asynccontextmanager

@@ -3,10 +3,14 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from ringlet.windows import from_ms
+
+from .office import outcome
 
 
 def subscribed(cloud, *pairs):
@@ -159,6 +163,18 @@ def test_one_delivery_is_shown_with_its_attempts(live):
     [one] = live.admin("deliveries").json["deliveries"]
     assert live.admin(f"deliveries/{one['id']}").json == one | {"tries": []}
     assert live.admin("deliveries/4000").status == 404
+
+
+def test_an_attempt_is_shown_with_what_was_answered(live):
+    subscribed(live, ("meal", "create"))
+    live.admin("trigger", method="POST", event="meal.create")
+    deliveries = live.cloud.deliveries
+    [claimed] = deliveries.claim([(deliveries.ready()[0], 1)], timedelta(seconds=30))
+    told = outcome(claimed, 500)
+    said = {"server": "nginx", "x-odd": "\x1b\xff"}
+    deliveries.finish([replace(told, attempt=replace(told.attempt, response_headers=said))])
+    [shown] = live.admin(f"deliveries/{claimed.id}").json["tries"]
+    assert (shown["status"], shown["response"], shown["response_headers"]) == (500, "so be it", said)
 
 
 def test_what_was_sent_is_sent_again_one_by_one_by_range_or_all_that_failed(live):

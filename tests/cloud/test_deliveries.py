@@ -1,4 +1,4 @@
-"""Claims, attempts, retries and replays, on both databases."""
+"""Claims, attempts and retries, on both databases."""
 
 from __future__ import annotations
 
@@ -16,19 +16,14 @@ from hypothesis import strategies as st
 
 from ringlet.archive import Archive
 from ringlet.cloud.clock import Clock
-from ringlet.cloud.deliveries import JITTER, KEPT, LONGEST_RETRY_AFTER, RETRIES, Attempt, Claimed, Outcome
+from ringlet.cloud.deliveries import JITTER, KEPT, LONGEST_RETRY_AFTER, RETRIES, Claimed
+from ringlet.cloud.sender import Policy
 from ringlet.oauth import SCOPES
 from ringlet.webhooks import LIFE
 
-from .office import LEASE, Office
+from .office import LEASE, Office, backlog, outcome, pass_by, state
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(params=["SQLite", "PostgreSQL"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    on_file = request.param == "SQLite"
-    return str(tmp_path / "cloud.db") if on_file else str(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture
@@ -42,29 +37,6 @@ def other(place: str, office: Office) -> Iterator[Office]:
     """Another process, as it were."""
     with Archive.open(place) as archive:
         yield Office(archive, office.clock)
-
-
-def outcome(claimed: Claimed, status: int | None = 200, retry_after: float = 0.0) -> Outcome:
-    attempt = Attempt(
-        delivery_id=claimed.id,
-        callback_url=claimed.to.callback_url,
-        timestamp="1772366400",
-        signature="AB",
-        began_at=1_772_366_400_000,
-        took=12,
-        status=status,
-        reason="" if status else "reset",
-        response=b"so be it",
-    )
-    return Outcome(claimed, attempt, retry_after)
-
-
-def state(office: Office) -> dict[str, int]:
-    return {name: count for name, count in office.deliveries.counts().items() if count}
-
-
-def pass_by(office: Office, by: timedelta) -> None:
-    office.clock.advance(by)
 
 
 def test_what_is_claimed_is_nobody_elses(office: Office, other: Office) -> None:
@@ -315,90 +287,6 @@ def test_of_what_is_replayed_without_end_the_last_attempts_are_kept(office: Offi
     assert numbers == list(range(8, KEPT + 8))
 
 
-def test_a_replay_begins_anew_and_its_attempts_are_counted_on(office: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    [first] = office.claim()
-    office.deliveries.finish([outcome(first)])
-    assert office.deliveries.replay_one(first.id)
-    [again] = office.claim()
-    assert again.attempts == 0
-    office.deliveries.finish([outcome(again, 500)])
-    tried = office.deliveries.attempts(first.id)
-    assert [(one.number, one.status) for one in tried] == [(1, 200), (2, 500)]
-    assert tried[0].response == b"so be it"
-
-
-def test_a_replay_of_what_is_under_way_does_not_send_it_twice_at_once(office: Office, other: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    [claimed] = office.claim()
-    assert other.deliveries.replay_one(claimed.id)
-    assert not other.claim()
-
-
-def test_a_replay_during_the_last_try_begins_anew(office: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    for _ in RETRIES:
-        [claimed] = office.claim()
-        office.deliveries.finish([outcome(claimed, 500)])
-        pass_by(office, timedelta(hours=1))
-    [last] = office.claim()
-    assert office.deliveries.replay_one(last.id)
-    office.deliveries.finish([outcome(last, 500)])
-    assert state(office) == {"waiting": 1}
-    [shown] = office.deliveries.list()
-    assert shown.attempts == 1
-
-
-def test_a_range_is_replayed_by_when_things_happened(office: Office) -> None:
-    office.subscribe("https://one.example/")
-    start = office.clock.ms()
-    for _ in range(4):
-        office.happen()
-        pass_by(office, timedelta(hours=1))
-    office.deliveries.finish([outcome(one) for one in office.claim()])
-    assert office.deliveries.replay_range(None, start + 3_600_000, start + 2 * 3_600_000) == 2
-    assert state(office) == {"waiting": 2, "delivered": 2}
-
-
-def test_all_that_failed_is_replayed_of_one_application_or_of_all(office: Office) -> None:
-    clients = [office.subscribe(f"https://{name}.example/").client_id for name in ("one", "two")]
-    office.happen(3)
-    office.deliveries.retries = ()
-    office.deliveries.finish([outcome(one, 500) for one in office.claim()])
-    assert state(office) == {"failed": 6}
-    assert office.deliveries.replay_failed(clients[0]) == 3
-    assert office.deliveries.replay_failed(None) == 3
-    assert office.deliveries.replay_failed(None) == 0
-
-
-def test_nothing_is_replayed_to_a_subscription_that_has_ended(office: Office) -> None:
-    one = office.subscribe("https://one.example/")
-    office.happen()
-    claims = office.claim()
-    office.deliveries.finish([outcome(claim) for claim in claims])
-    office.subscriptions.delete(one.client_id, one.id)
-    assert not office.deliveries.replay_one(claims[0].id)
-    assert not office.deliveries.replay_one(10**9)
-
-
-def test_deliveries_are_listed_newest_first_by_whom_and_how_and_in_pages(office: Office) -> None:
-    one, two = office.subscribe("https://one.example/"), office.subscribe("https://two.example/")
-    office.happen(3)
-    claims = [claim for claim in office.claim(1) if claim.to.subscription_id == one.id]
-    office.deliveries.finish([outcome(claim) for claim in claims])
-    everything = office.deliveries.list()
-    assert [found.id for found in everything] == sorted((found.id for found in everything), reverse=True)
-    assert len(everything) == 6
-    assert len(office.deliveries.list(one.client_id)) == 3
-    assert len(office.deliveries.list(one.client_id, two.id)) == 0
-    assert [found.id for found in office.deliveries.list(state="delivered")] == [claims[0].id]
-    page = office.deliveries.list(limit=4)
-    assert [*page, *office.deliveries.list(before=page[-1].id)] == everything
-
-
 def test_a_lost_claim_or_outcome_is_undone_with_its_transaction(office: Office) -> None:
     office.subscribe("https://one.example/")
     office.happen(2)
@@ -455,18 +343,6 @@ def test_whatever_happens_to_senders_every_event_comes_to_an_end(
         assert len(deliveries.list(limit=1000)) == len(office.outbox.log(0, 1000))
 
 
-def backlog(office: Office, rows: int) -> None:
-    """So many deliveries that wait, for the newest event."""
-    office.archive.database.execute(
-        "INSERT INTO webhook_deliveries"
-        " (event_seq, subscription_id, due_at, state, attempts, fence, leased_until)"
-        " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
-        " SELECT e.seq, s.id, e.at, 'waiting', 0, 0, 0 FROM n, webhook_subscriptions s,"
-        " (SELECT seq, at FROM webhook_events ORDER BY seq DESC LIMIT 1) e",
-        (rows,),
-    )
-
-
 def test_a_turn_takes_no_longer_when_a_hundred_thousand_wait(office: Office) -> None:
     office.subscribe("https://one.example/")
     office.happen(100)
@@ -500,3 +376,42 @@ def test_a_backlog_is_not_walked_through_to_find_what_is_due(tmp_path: Path) -> 
         for statement in looked:
             plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
             assert not [step for step in plan if re.match("SCAN (d|webhook_deliveries)|.*TEMP B-TREE", step)]
+
+
+# --- A clock that is set back ---
+
+
+@pytest.mark.parametrize("by", [timedelta(hours=3), timedelta(days=365)])
+def test_what_a_killed_sender_held_is_free_though_the_machines_clock_was_set_back(
+    office: Office, monkeypatch: pytest.MonkeyPatch, by: timedelta
+) -> None:
+    office.subscribe("https://one.example/")
+    office.happen()
+    [lost] = office.claim()
+    set_back(monkeypatch, by)
+    [taken] = office.claim()
+    assert (taken.id, taken.fence) == (lost.id, lost.fence + 1)
+    assert not office.claim(), "a lease by the new time holds"
+
+
+def test_a_small_correction_of_the_clock_ends_no_lease(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.subscribe("https://one.example/")
+    office.happen()
+    assert office.claim(lease=Policy().lease)
+    set_back(monkeypatch, timedelta(seconds=30))
+    assert not office.deliveries.ready()
+
+
+def test_no_lease_holds_for_longer_than_a_clock_is_trusted(office: Office, other: Office) -> None:
+    office.subscribe("https://one.example/")
+    office.happen()
+    assert office.claim(lease=timedelta(days=1))
+    assert not other.claim()
+
+
+def set_back(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    """This machine's clock, from now on."""
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() - by // timedelta(microseconds=1) * 1000)

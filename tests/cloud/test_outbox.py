@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Event, Thread
 
 import pytest
@@ -20,19 +19,12 @@ from ringlet.errors import UsageError
 from ringlet.webhooks import LIFE, MOST
 from ringlet.windows import MILLISECOND, to_ms
 
-from .office import Office
-from .test_deliveries import outcome
+from .office import Office, outcome
 from .test_subscriptions import rows
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 URL = "https://one.example/"
 SLEEP = TYPES["daily_sleep"]
-
-
-@pytest.fixture(params=["SQLite", "PostgreSQL"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    on_file = request.param == "SQLite"
-    return str(tmp_path / "cloud.db") if on_file else str(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture

@@ -31,12 +31,6 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOON = [timedelta(milliseconds=20)] * 10
 
 
-@pytest.fixture(params=["SQLite", "PostgreSQL"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    on_file = request.param == "SQLite"
-    return str(tmp_path / "cloud.db") if on_file else str(request.getfixturevalue("postgres"))
-
-
 @pytest.fixture
 def office(place: str) -> Iterator[Office]:
     with Archive.open(place) as archive:
@@ -174,6 +168,19 @@ def test_retry_after_is_honoured(here: Office, status: int) -> None:
         due = here.deliveries.next_due()
         assert due is not None
         assert 90_000 < due - here.clock.ms() <= 100_000
+
+    among_strangers(work)
+
+
+def test_what_an_answer_said_is_kept_headers_and_all(here: Office) -> None:
+    async def work(there: Strangers) -> None:
+        here.subscribe(there.url("429?retry=7"))
+        async with running(here.sender()):
+            here.happen()
+            await until(lambda: bool(here.deliveries.list(limit=1)[0].attempts))
+        [tried] = here.deliveries.attempts(here.deliveries.list()[0].id)
+        assert (tried.status, tried.response) == (429, b"so be it")
+        assert tried.response_headers == {"content-length": "8", "retry-after": "7"}
 
     among_strangers(work)
 

@@ -14,8 +14,7 @@ from ringlet.cloud.subscriptions import ENDED
 from ringlet.errors import DocumentGone, RequestWrong
 from ringlet.webhooks import LIFE
 
-from .office import Office
-from .test_deliveries import outcome
+from .office import Office, outcome
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 URL = "https://one.example/"

@@ -17,7 +17,8 @@ import pytest
 from ringlet import webhooks
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
-from ringlet.cloud.deliveries import Attempt, Claimed, Outcome
+from ringlet.cloud.attempts import Attempt
+from ringlet.cloud.deliveries import Claimed, Outcome
 from ringlet.cloud.guard import Callbacks
 from ringlet.cloud.sessions import form_token
 from ringlet.cloud.webhook_pages import PAGE, SHOWN
@@ -163,6 +164,19 @@ def test_a_delivery_shows_each_request_as_it_was_sent_and_what_came_back(desk: D
         assert f"<dt>{name}</dt><dd><code>{value}</code></dd>" in text
         assert f"--header {shlex.quote(f'{name}: {value}')}" in curl
     assert text.count("canary") == 1, "the query of a callback stands in the command only"
+
+
+def test_the_headers_of_an_answer_are_shown_as_text_whatever_they_say(desk: Desk) -> None:
+    desk.subscribe()
+    desk.happen()
+    desk.tried(
+        500, response_headers={"server": "nginx", "x-odd": "<b>\x1b[2J\x85\x9b\xff", "set-cookie": "a=1"}
+    )
+    text = desk.page("/1").text
+    assert "<dt>server</dt><dd><code>nginx</code></dd>" in text
+    assert "<dt>x-odd</dt><dd><code>&lt;b&gt;\ufffd[2J\ufffd\ufffd\xff</code></dd>" in text
+    assert "<dt>set-cookie</dt><dd><code>a=1</code></dd>" in text
+    assert text.index(">Answer<") < text.index(">server<") < text.index(">so be it<")
 
 
 def test_a_signature_of_another_secret_is_told(desk: Desk) -> None:

@@ -99,9 +99,10 @@ def test_a_type_is_heard_of_only_when_every_operation_comes_here(
         assert (name in standing.names) == (not left)
 
 
-def test_an_end_that_cannot_be_read_is_renewed_and_keeps_nobody_else_waiting() -> None:
+@pytest.mark.parametrize("end", ["nonsense", None])
+def test_an_end_that_cannot_be_read_is_renewed_and_keeps_nobody_else_waiting(end: str | None) -> None:
     odd = Subscription(
-        id="1", callback_url=OURS, data_type=PAIRS[0][0], event_type=PAIRS[0][1], expiration_time="nonsense"
+        id="1", callback_url=OURS, data_type=PAIRS[0][0], event_type=PAIRS[0][1], expiration_time=end
     )
     todo = plan([odd, subscription(PAIRS[1], OURS, 80, "2")], set(), take_over=False)
     assert [todo[pair].verb for pair in PAIRS] == ["renew", "keep", *["make"] * 4]

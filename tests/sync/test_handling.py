@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from ringlet.archive import Archive
 from ringlet.events import Event
 from ringlet.sync import handling
 from ringlet.sync.handling import Handling
+from ringlet.sync.holder import hold, holding
 from ringlet.sync.intake import Intake
 
 SOON = 10
@@ -108,3 +110,19 @@ def test_a_handler_that_goes_on_failing_is_asked_later_each_time(intake: Intake)
     one.end()
     waits = [after - before for before, after in pairwise(asked)]
     assert all(wait > 0.9 * LATER / 1000 * 2**tries for tries, wait in enumerate(waits))
+
+
+def test_while_a_sync_has_the_inbox_nothing_is_handed_out_and_the_log_says_why(
+    intake: Intake, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+    with Archive.open(str(intake.place)) as archive:
+        with holding(archive, "sync"):
+            one = begun(lambda event: told.append(event.object_id), intake)
+            bring(intake, "a")
+            until(lambda: "give the handler an inbox of its own" in caplog.text)
+        assert told == []
+        one.wake()
+        until(lambda: told == ["a"])
+        one.end()
+        hold(archive, "sync")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ringlet.archive import Archive
+from ringlet.sync.handling import LONGEST
 from ringlet.sync.inbox import PAUSE, SORTED, Inbox, Work
 from ringlet.webhooks import Event
 
@@ -29,18 +28,6 @@ def told(object: str = "a", *, time: int = 0, type: str = "update", user: str = 
         event_time=f"2026-02-02T02:40:{time:02}+00:00",
         user_id=user,
     )
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    on_postgres = request.param == "postgres"
-    return str(request.getfixturevalue("postgres") if on_postgres else tmp_path / "oura.db")
-
-
-@pytest.fixture
-def archive(place: str) -> Iterator[Archive]:
-    with Archive.open(place) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -337,6 +324,19 @@ def test_old_work_for_wearers_whom_nobody_follows_is_forgotten(inbox: Inbox) -> 
     assert {one.object_id for one in left} == {"mine", "in hand", "new"}
 
 
+def test_what_was_held_by_a_clock_that_was_set_back_since_is_free(inbox: Inbox) -> None:
+    inbox.accept([told()], NOON)
+    [work] = due(inbox)
+    inbox.retry(work, NOON)
+    [lost] = inbox.claim(LATER + 5 * LEASE, 10, LEASE)
+    assert inbox.work_due(LATER) == NOON
+    [again] = inbox.claim(LATER, 10, LEASE)
+    assert not inbox.finish(lost)
+    assert inbox.claim(LATER, 10, LEASE) == []
+    assert inbox.claim(NOON, 10, LEASE) == [], "a small correction ends no lease"
+    assert inbox.finish(again)
+
+
 # --- For a handler ---
 
 
@@ -371,6 +371,20 @@ def test_what_was_put_off_comes_again_and_counts(inbox: Inbox) -> None:
     inbox.handled(again)
     inbox.postpone(one, NOON)  # who comes too late changes nothing
     assert inbox.due() is None
+
+
+@pytest.mark.parametrize("put_off", [False, True], ids=["taken", "put off"])
+def test_what_waits_by_a_clock_that_was_set_back_since_is_handed_out(inbox: Inbox, *, put_off: bool) -> None:
+    hours = 3 * 3_600_000
+    inbox.accept([told()], NOON + hours)
+    [one] = inbox.take(NOON + hours, 10, LEASE)
+    if put_off:
+        inbox.postpone(one, NOON + hours + LONGEST)
+    assert inbox.take(NOON + hours + 1, 10, LEASE) == []
+    [again] = inbox.take(NOON, 10, LEASE)
+    assert again.key == one.key
+    inbox.postpone(again, NOON + LONGEST)
+    assert inbox.take(NOON, 10, LEASE) == [], "what is put off by the new time waits"
 
 
 # --- Whatever happens, in whatever order ---

@@ -2,7 +2,7 @@
 
 Rules of this file:
 * The statements of the other rooms are taken as they are, with two differences: `?` becomes `$1`, `$2`, ...,
-  and the columns of a new table have the types of `TYPES`. Texts compare by their bytes, as in SQLite.
+  and new columns have the types of `TYPES`. Texts compare by their bytes, as in SQLite.
 * An archive fills a schema, the current one of its user. What others keep in it is left alone; where a name
   that we need is taken, the place is refused.
 * Nobody's password is shown: what an error names is the URL without it.
@@ -36,7 +36,7 @@ TYPES = {
     "TEXT": 'TEXT COLLATE "C"',
     "BLOB": "BYTEA",
 }
-"""What a column of a new table is called here; the first that fits."""
+"""What a new column's type is called here; the first that fits."""
 
 MARK = "ringlet_archive"
 """The table that says: here is an archive, of this version."""
@@ -219,7 +219,7 @@ class PostgresDatabase(Database):
 @lru_cache(maxsize=1024)
 def _translated(sql: str) -> bytes:
     """A statement in PostgreSQL's own spelling."""
-    if sql.lstrip().startswith("CREATE TABLE"):
+    if sql.lstrip().startswith(("CREATE TABLE", "ALTER TABLE")):
         sql = _COLUMN_TYPE.sub(lambda found: TYPES[found[0]], sql)
     numbers = count(1)
     return _MARK_OR_QUOTED.sub(

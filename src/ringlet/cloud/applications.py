@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..archive.database import Row
+from ..archive.rooms import Room
 from ..errors import GrantError, UsageError
 from .digests import digest, is_digest_of
 from .tables import Tables
@@ -23,7 +24,9 @@ from .tables import Tables
 LONGEST_NAME = 100
 LONGEST_URI = 2000
 
-TABLE = """
+ROOM = Room(
+    "applications",
+    """
 CREATE TABLE IF NOT EXISTS oauth_apps (
     client_id     TEXT PRIMARY KEY,
     secret_hash   BLOB,
@@ -33,7 +36,8 @@ CREATE TABLE IF NOT EXISTS oauth_apps (
     approved_at   INTEGER,
     created_at    INTEGER NOT NULL
 )
-"""
+""",
+)
 COLUMNS = "client_id, secret_hash, name, redirect_uris, owner, approved_at, created_at"
 
 
@@ -57,7 +61,7 @@ class Registered:
 class Applications(Tables):
     """All applications, in the archive's database."""
 
-    SCHEMA = TABLE
+    ROOM = ROOM
 
     def register(
         self, name: str, redirect_uris: Sequence[str], *, public: bool = False, owner: int | None = None

@@ -33,7 +33,9 @@ from ..archive import Archive
 from ..errors import UsageError
 from ..windows import to_ms
 from .admin import Admin, wearer
-from .deliveries import STATES, Attempt, Deliveries, Delivery
+from .attempts import Attempt
+from .deliveries import Deliveries
+from .delivery_log import STATES, Delivery
 from .outbox import Logged, Outbox
 from .triggers import Triggers
 

@@ -1,8 +1,10 @@
-"""What is to be delivered, and what came of it: claims, attempts, retries and replays. No HTTP here.
+"""Working deliveries off: what is due is claimed, tried, and tried again. No HTTP here.
 
     waiting -> claimed by a sender -> an attempt -> delivered
                                                  -> waiting again, until it has had its retries -> failed
                                                  -> its subscription is gone (410), and all that waited for it
+
+`delivery_log` is for whoever looks at them, `replays` sends them again.
 
 Rules of this file:
 * A claim is a lease: it ends by itself, so that what a killed sender held is delivered by another. Every
@@ -11,7 +13,8 @@ Rules of this file:
 * What is due is found subscription by subscription, each by one look into an index: a backlog costs nothing.
 * What is claimed is looked at again: others may have ended its subscription, or written for one that had
   ended. What is about a wearer who has disconnected since is claimed to be written off, and not sent.
-* Due times are on the cloud's clock; leases and attempts are in real time, see `outbox`.
+* Due times are on the cloud's clock; leases and attempts are in real time, see `outbox`. Where that is set
+  back, a lease that ends further away than any lease does holds nobody up.
 """
 
 from __future__ import annotations
@@ -21,19 +24,14 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias
 
 from ..archive import Archive
-from ..archive.database import Row
-from ..events import EventType
 from ..windows import MILLISECOND
-from . import outbox
+from .attempts import COLUMNS, Attempt, columns_of
 from .clock import Clock
+from .delivery_log import DeliveryLog, State
+from .replays import Replays
 from .subscriptions import Subscriptions
-from .tables import Tables
-
-State: TypeAlias = Literal["waiting", "delivered", "failed"]
-STATES: tuple[State, ...] = ("waiting", "delivered", "failed")
 
 RETRIES: tuple[timedelta, ...] = tuple(
     timedelta(seconds=seconds) for seconds in (10, 30, 60, 120, 240, 360, 480, 600, 720, 900)
@@ -44,6 +42,9 @@ JITTER = 0.2
 """What part of a delay chance adds or takes, so that those who failed together do not come back together."""
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds; who asks to be left alone for longer is asked again after these."""
+LONGEST_LEASE = timedelta(minutes=2)
+"""No claim is given for longer. One that would hold for longer than this was given before the machine's clock
+was set back: it has ended. More than a lease takes, so that a small correction of the clock ends none."""
 KEPT = 50
 """Attempts of a delivery that are kept, the last ones: it may be replayed without end."""
 
@@ -71,31 +72,6 @@ class Claimed:
     """Whether its wearer is still connected with the application; if not, it is not to be sent."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One request, and what came of it. `began_at` is real epoch milliseconds, `took` milliseconds."""
-
-    delivery_id: int
-    number: int = 0
-    """Counted by the archive, from 1; it goes on when a delivery is replayed."""
-    callback_url: str
-    timestamp: str
-    signature: str
-    """What its headers said."""
-    began_at: int
-    took: int
-    status: int | None
-    """None where no whole answer came; `reason` says why."""
-    reason: str
-    response: bytes
-    """The beginning of the answer's body."""
-
-    @property
-    def good(self) -> bool:
-        """Oura's documents: a status in the ranges 2xx and 3xx, within ten seconds."""
-        return self.status is not None and 200 <= self.status < 400
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What a sender has to say about what it claimed."""
@@ -106,37 +82,10 @@ class Outcome:
     """Seconds that the receiver asked to be left alone (429, 503)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
-    """An event on its way to one subscription. Instants are epoch milliseconds on the cloud's clock."""
-
-    id: int
-    event_seq: int
-    subscription_id: str
-    client_id: str
-    callback_url: str
-    event_type: EventType
-    data_type: str
-    at: int
-    """When it happened."""
-    body: bytes
-    state: State
-    attempts: int
-    """Since it was first due, or replayed."""
-    due_at: int | None
-    """When the next attempt is; None when there is none."""
-
-
-_SHOWN = (
-    "SELECT d.id, d.event_seq, d.subscription_id, s.client_id, s.callback_url, e.event_type, e.data_type,"
-    " e.at, e.body, d.state, d.attempts, d.due_at FROM webhook_deliveries d"
-    " JOIN webhook_events e ON e.seq = d.event_seq"
-    " JOIN webhook_subscriptions s ON s.id = d.subscription_id"
-)
 _CLAIM = (
     "UPDATE webhook_deliveries SET fence = fence + 1, leased_until = ? WHERE id IN"
     " (SELECT id FROM webhook_deliveries WHERE subscription_id = ? AND due_at <= ?"
-    " AND leased_until <= ? ORDER BY due_at, id LIMIT ?)"
+    " AND leased_until NOT BETWEEN ? AND ? ORDER BY due_at, id LIMIT ?)"
     " AND EXISTS (SELECT 1 FROM webhook_subscriptions WHERE id = ? AND callback_url = ?"
     " AND ended_at IS NULL AND expires_at > ?)"
 )
@@ -144,13 +93,10 @@ _CONNECTED = (
     "SELECT g.id FROM webhook_events e JOIN oauth_grants g ON g.user_id = e.user_id"
     " WHERE e.seq = event_seq AND g.client_id = ? AND g.ended_at IS NULL AND g.expires_at > ? LIMIT 1"
 )
-_TRIED = "delivery_id, number, callback_url, timestamp, signature, began_at, took, status, reason, response"
 
 
-class Deliveries(Tables):
+class Deliveries(Replays, DeliveryLog):
     """All deliveries, in the archive's database."""
-
-    SCHEMA = outbox.SCHEMA
 
     def __init__(
         self,
@@ -163,8 +109,6 @@ class Deliveries(Tables):
         self.subscriptions = subscriptions
         self.retries = retries
 
-    # --- for senders ---
-
     def ready(self) -> list[Ready]:
         """The living subscriptions with something that is due and that nobody has claimed."""
         now = self.clock.ms()
@@ -172,9 +116,9 @@ class Deliveries(Tables):
         rows = self.db.all(
             "SELECT s.id, s.client_id, s.callback_url FROM webhook_subscriptions s"
             " WHERE s.ended_at IS NULL AND s.expires_at > ? AND (SELECT d.id FROM webhook_deliveries d"
-            " WHERE d.subscription_id = s.id AND d.due_at <= ? AND d.leased_until <= ?"
+            " WHERE d.subscription_id = s.id AND d.due_at <= ? AND d.leased_until NOT BETWEEN ? AND ?"
             " ORDER BY d.due_at, d.id LIMIT 1) IS NOT NULL",
-            (now, now, _real_ms()),
+            (now, now, *_held(_real_ms())),
         )
         return [Ready(*row) for row in rows]
 
@@ -189,8 +133,8 @@ class Deliveries(Tables):
                     f"{_CLAIM} RETURNING id, fence, attempts,"
                     f" (SELECT body FROM webhook_events WHERE seq = event_seq), ({_CONNECTED}) IS NOT NULL",
                     (
-                        now + lease // MILLISECOND,
-                        *(ready.subscription_id, due, now, most),
+                        now + min(lease, LONGEST_LEASE) // MILLISECOND,
+                        *(ready.subscription_id, due, *_held(now), most),
                         *(ready.subscription_id, ready.callback_url, due),
                         *(ready.client_id, due),
                     ),
@@ -213,10 +157,10 @@ class Deliveries(Tables):
         with self.archive.transaction():
             self.db.hold("webhook deliveries")
             self.db.many(
-                f"INSERT INTO webhook_attempts ({_TRIED}) SELECT d.id, (SELECT coalesce(max(number), 0) + 1"
-                " FROM webhook_attempts WHERE delivery_id = d.id), ?, ?, ?, ?, ?, ?, ?, ?"
+                f"INSERT INTO webhook_attempts ({COLUMNS}) SELECT d.id, (SELECT coalesce(max(number), 0) + 1"
+                " FROM webhook_attempts WHERE delivery_id = d.id), ?, ?, ?, ?, ?, ?, ?, ?, ?"
                 " FROM webhook_deliveries d WHERE d.id = ? AND d.fence = ?",
-                [_tried(one) for one in outcomes],
+                [(*columns_of(one.attempt), one.claimed.id, one.claimed.fence) for one in outcomes],
             )
             self._forget_first(outcomes)
             stands = [(one, *self._standing(one)) for one in outcomes]
@@ -290,96 +234,10 @@ class Deliveries(Tables):
         asked = timedelta(seconds=min(outcome.retry_after, LONGEST_RETRY_AFTER))
         return "waiting", self.clock.ms() + max(delay, asked) // MILLISECOND
 
-    # --- sending again ---
 
-    def replay_one(self, id: int) -> bool:
-        """Deliver one again, now and with all retries; whether there is one, with a living subscription."""
-        return bool(self._replay(None, "id = ?", id))
-
-    def replay_range(self, client_id: str | None, first_ms: int, last_ms: int) -> int:
-        """Deliver what happened in [first, last] again; how many those are."""
-        events = "event_seq IN (SELECT seq FROM webhook_events WHERE at BETWEEN ? AND ?)"
-        return self._replay(client_id, events, first_ms, last_ms)
-
-    def replay_failed(self, client_id: str | None) -> int:
-        """Deliver all that failed for good again; how many those are."""
-        return self._replay(client_id, "state = 'failed'")
-
-    def _replay(self, client_id: str | None, which: str, *values: object) -> int:
-        # What is under way keeps its lease: it is tried again when that attempt has failed.
-        now = self.clock.ms()
-        whose, mine = ("", ()) if client_id is None else (" AND client_id = ?", (client_id,))
-        with self.archive.transaction():
-            self.db.hold("webhook deliveries")
-            return self.db.execute(
-                "UPDATE webhook_deliveries SET state = 'waiting', due_at = ?, attempts = 0"
-                f" WHERE {which} AND subscription_id IN (SELECT id FROM webhook_subscriptions"
-                f" WHERE ended_at IS NULL AND expires_at > ?{whose})",
-                (now, *values, now, *mine),
-            )
-
-    # --- looking ---
-
-    def get(self, id: int) -> Delivery | None:
-        """One delivery."""
-        row = self.db.one(f"{_SHOWN} WHERE d.id = ?", (id,))
-        return _delivery(row) if row else None
-
-    def list(
-        self,
-        client_id: str | None = None,
-        subscription_id: str | None = None,
-        state: State | None = None,
-        before: int | None = None,
-        limit: int = 100,
-    ) -> list[Delivery]:
-        """Deliveries, newest first: those before an id, of whom and in the state that is named."""
-        given = {
-            "s.client_id = ?": client_id,
-            "d.subscription_id = ?": subscription_id,
-            "d.state = ?": state,
-            "d.id < ?": before,
-        }
-        asked = {condition: value for condition, value in given.items() if value is not None}
-        where = f" WHERE {' AND '.join(asked)}" if asked else ""
-        rows = self.db.all(f"{_SHOWN}{where} ORDER BY d.id DESC LIMIT ?", (*asked.values(), limit))
-        return [_delivery(row) for row in rows]
-
-    def attempts(self, delivery_id: int) -> Sequence[Attempt]:
-        """The attempts of a delivery, at most the last 50, oldest first."""
-        rows = self.db.all(
-            f"SELECT {_TRIED} FROM webhook_attempts WHERE delivery_id = ? ORDER BY number", (delivery_id,)
-        )
-        return [Attempt(**dict(zip(_TRIED.split(", "), row, strict=True))) for row in rows]
-
-    def counts(self) -> dict[State, int]:
-        """How many there are in each state; this looks at all of them."""
-        found = self.db.all("SELECT state, count(*) FROM webhook_deliveries GROUP BY state")
-        return dict.fromkeys(STATES, 0) | dict(found)
-
-
-def _tried(outcome: Outcome) -> tuple[Any, ...]:
-    one = outcome.attempt
-    said = one.callback_url, one.timestamp, one.signature, one.began_at, one.took, one.status, one.reason
-    return *said, one.response, outcome.claimed.id, outcome.claimed.fence
-
-
-def _delivery(row: Row) -> Delivery:
-    id, seq, subscription, client, url, event_type, data_type, at, body, state, attempts, due = row
-    return Delivery(
-        id=id,
-        event_seq=seq,
-        subscription_id=subscription,
-        client_id=client,
-        callback_url=url,
-        event_type=event_type,
-        data_type=data_type,
-        at=at,
-        body=body,
-        state=state,
-        attempts=attempts,
-        due_at=due,
-    )
+def _held(now: int) -> tuple[int, int]:
+    """When a lease ends that holds now: at the soonest, and at the latest."""
+    return now + 1, now + LONGEST_LEASE // MILLISECOND
 
 
 def _real_ms() -> int:

@@ -23,6 +23,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from ..archive import Archive
+from ..archive.rooms import Room
 from ..errors import GrantError
 from ..oauth import SCOPES, s256, scope_set, scope_text
 from ..windows import Profile
@@ -43,7 +44,9 @@ MEMORY = timedelta(days=30)
 ON_TRIAL = 10
 """How many wearers an application has at most until it is approved."""
 
-SCHEMA = """
+ROOM = Room(
+    "grants",
+    """
 CREATE TABLE IF NOT EXISTS oauth_grants (
     id            TEXT PRIMARY KEY,
     client_id     TEXT NOT NULL,
@@ -78,7 +81,8 @@ CREATE TABLE IF NOT EXISTS oauth_tokens (
 );
 CREATE INDEX IF NOT EXISTS oauth_codes_expiring ON oauth_codes (expires_at);
 CREATE INDEX IF NOT EXISTS oauth_tokens_expiring ON oauth_tokens (expires_at)
-"""
+""",
+)
 
 Rotation: TypeAlias = Literal["strict", "grace", "none"]
 """What becomes of a refresh token that was used: it is spent; it is spent, and forgiven for a while if the
@@ -137,7 +141,7 @@ class Told:
 class Grants(Tables):
     """Codes, tokens and grants, in the archive's database; what else opens or closes doors beside them."""
 
-    SCHEMA = SCHEMA
+    ROOM = ROOM
 
     def __init__(
         self,

@@ -6,20 +6,24 @@ that part.
 
 from __future__ import annotations
 
+from ..archive.rooms import Room
 from .tables import Tables
 
-TABLE = """
+ROOM = Room(
+    "memberships",
+    """
 CREATE TABLE IF NOT EXISTS lapsed_memberships (
     user_id       INTEGER PRIMARY KEY,
     since         INTEGER NOT NULL
 )
-"""
+""",
+)
 
 
 class Memberships(Tables):
     """Who has none, in the archive's database."""
 
-    SCHEMA = TABLE
+    ROOM = ROOM
 
     def has_lapsed(self, user: int) -> bool:
         """Whether a wearer's membership has ended."""

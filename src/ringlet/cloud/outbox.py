@@ -25,13 +25,16 @@ from datetime import timedelta
 
 from ..archive import Archive, Change
 from ..archive.database import Row
+from ..archive.rooms import Room
 from ..catalog import AnyKind
 from ..events import Event, EventType
 from ..windows import MILLISECOND, from_ms
 from .clock import Clock
 from .tables import Tables
 
-SCHEMA = """
+ROOM = Room(
+    "outbox",
+    """
 CREATE TABLE IF NOT EXISTS webhook_events (
     seq              INTEGER PRIMARY KEY,
     user_id          INTEGER NOT NULL,
@@ -66,7 +69,11 @@ CREATE TABLE IF NOT EXISTS webhook_attempts (
     response         BLOB NOT NULL,
     PRIMARY KEY (delivery_id, number)
 )
-"""
+""",
+    "ALTER TABLE webhook_attempts ADD COLUMN response_headers TEXT NOT NULL DEFAULT '{}'",
+    "CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (subscription_id, id)"
+    " WHERE state = 'failed'",
+)
 # No id of a delivery is given twice, not even when the newest is gone: what a sender still has to say about
 # that one must not be taken to be about another. `due_at` is on the cloud's clock, and NULL when nothing more
 # is to be done; leases and attempts are in real time, because that is what a connection takes, however far
@@ -96,7 +103,7 @@ class Logged:
 class Outbox(Tables):
     """The log of events, in the archive's database."""
 
-    SCHEMA = SCHEMA
+    ROOM = ROOM
 
     def __init__(self, archive: Archive, clock: Clock) -> None:
         super().__init__(archive, clock)

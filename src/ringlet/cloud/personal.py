@@ -13,6 +13,7 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 
+from ..archive.rooms import Room
 from ..errors import ArchiveError, UsageError
 from .digests import digest
 from .tables import Tables
@@ -21,7 +22,9 @@ PREFIX = "_2XRNGLT_"
 LONGEST_NOTE = 200
 HOUR = 3_600_000
 
-TABLE = """
+ROOM = Room(
+    "personal tokens",
+    """
 CREATE TABLE IF NOT EXISTS personal_tokens (
     id            TEXT PRIMARY KEY,
     hash          BLOB NOT NULL UNIQUE,
@@ -30,7 +33,8 @@ CREATE TABLE IF NOT EXISTS personal_tokens (
     created_at    INTEGER NOT NULL,
     used_at       INTEGER
 )
-"""
+""",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,7 @@ class PersonalToken:
 class PersonalTokens(Tables):
     """All personal access tokens, in the archive's database."""
 
-    SCHEMA = TABLE
+    ROOM = ROOM
 
     def create(self, user: int, note: str) -> str:
         """A new token of a wearer, told only now. Raises UsageError for a note that will not do."""

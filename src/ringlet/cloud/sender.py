@@ -29,7 +29,8 @@ from .. import events
 from ..errors import ArchiveError
 from ..wire import Response, seconds_until_retry
 from .applications import Applications
-from .deliveries import Attempt, Claimed, Deliveries, Outcome, Ready
+from .attempts import Attempt, fitting
+from .deliveries import Claimed, Deliveries, Outcome, Ready
 from .dial import Dialer, Exchange
 from .outbox import Outbox
 
@@ -53,7 +54,7 @@ class Policy:
     pause: float = 0.2
     """Between two requests to such a receiver."""
     lease: timedelta = timedelta(seconds=60)
-    """How long a claim holds: longer than any request takes."""
+    """How long a claim holds: longer than any request takes; no longer than `LONGEST_LEASE`."""
     look: float = 0.25
     """How often to look whether others have written, or the clock was moved."""
     backoff: float = 5.0
@@ -267,6 +268,7 @@ def _outcome(claimed: Claimed, signed: Mapping[str, str], began: float, exchange
         status=exchange.status,
         reason=exchange.reason,
         response=exchange.body,
+        response_headers=fitting(exchange.headers),
     )
     asked = None
     if exchange.status in (429, 503):

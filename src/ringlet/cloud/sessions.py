@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..archive import Archive
+from ..archive.rooms import Room
 from .clock import Clock
 from .digests import digest, is_same
 from .tables import Tables
@@ -27,7 +28,9 @@ TICKET_LIFE = timedelta(hours=1)
 COOKIE_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
 TICKET_SHAPE = re.compile(r"((\d{1,15})\.[A-Za-z0-9_-]{22})\.([0-9a-f]{64})")
 
-SCHEMA = """
+ROOM = Room(
+    "sessions",
+    """
 CREATE TABLE IF NOT EXISTS oauth_sessions (
     hash       BLOB PRIMARY KEY,
     user_id    INTEGER,
@@ -37,7 +40,8 @@ CREATE TABLE IF NOT EXISTS oauth_tickets (
     hash       BLOB PRIMARY KEY,
     expires_at INTEGER NOT NULL
 )
-"""
+""",
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Sessions(Tables):
     `secret` is the passphrase that lets people in, where there is one.
     """
 
-    SCHEMA = SCHEMA
+    ROOM = ROOM
 
     def __init__(self, archive: Archive, clock: Clock, secret: str | None = None) -> None:
         super().__init__(archive, clock)

@@ -17,6 +17,7 @@ from datetime import UTC
 from typing import Final, Literal, TypeAlias
 
 from ..archive.database import Row
+from ..archive.rooms import Room
 from ..errors import DocumentGone, RequestWrong
 from ..events import EventType
 from ..subscriptions import LIFE
@@ -24,7 +25,9 @@ from ..subscriptions import Subscription as Shown
 from ..windows import MILLISECOND, Profile, from_ms
 from .tables import Tables
 
-SCHEMA = """
+ROOM = Room(
+    "subscriptions",
+    """
 CREATE TABLE IF NOT EXISTS webhook_subscriptions (
     id            TEXT PRIMARY KEY,
     client_id     TEXT NOT NULL,
@@ -42,7 +45,8 @@ CREATE INDEX IF NOT EXISTS webhook_subscriptions_of_type
     ON webhook_subscriptions (data_type, event_type) WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS webhook_subscriptions_ended
     ON webhook_subscriptions (client_id, ended_at) WHERE ended_at IS NOT NULL
-"""
+""",
+)
 ENDED: Final = 50
 """How many of those that live no more are listed."""
 COLUMNS = "id, client_id, callback_url, event_type, data_type, created_at, expires_at, ended_at, ended_by"
@@ -80,7 +84,7 @@ class Subscribed:
 class Subscriptions(Tables):
     """All subscriptions, in the archive's database."""
 
-    SCHEMA = SCHEMA
+    ROOM = ROOM
 
     @contextmanager
     def held(self, client_id: str) -> Generator[None]:

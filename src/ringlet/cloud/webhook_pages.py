@@ -22,7 +22,9 @@ from starlette.routing import BaseRoute, Route
 
 from .. import events
 from .applications import Applications, Registered
-from .deliveries import STATES, Attempt, Deliveries, Delivery, State
+from .attempts import Attempt
+from .deliveries import Deliveries
+from .delivery_log import STATES, Delivery, State
 from .developer import APPLICATIONS, ONE, owned
 from .dial import USER_AGENT
 from .digests import is_same
@@ -58,6 +60,8 @@ class Tried:
     """Those that were sent, but for what every request has."""
     signature: str
     """Whether it fits, in words."""
+    answered: Mapping[str, str]
+    """The headers of what was answered."""
     answer: str
     curl: str
 
@@ -195,14 +199,19 @@ def _tried(attempt: Attempt, delivery: Delivery, key: bytes | None) -> Tried:
         "x-oura-timestamp": attempt.timestamp,
         "x-oura-signature": attempt.signature,
     }
-    said = attempt.response.decode("utf-8", "replace")[:SHOWN]
     return Tried(
         attempt=attempt,
         headers=headers if attempt.signature else {},
         signature=_signature(attempt, delivery.body, key),
-        answer=re.sub(r"[^\S\n\t ]|[\x00-\x08\x0e-\x1f\x7f]", "\ufffd", said.replace("\r\n", "\n")),
+        answered={name: _plain(value) for name, value in attempt.response_headers.items()},
+        answer=_plain(attempt.response.decode("utf-8", "replace")[:SHOWN]),
         curl=_curl(attempt.callback_url, headers, delivery.body) if attempt.signature else "",
     )
+
+
+def _plain(said: str) -> str:
+    """What a callback said, without the characters that are no text."""
+    return re.sub(r"[^\S\n\t ]|[\x00-\x08\x0e-\x1f\x7f-\x9f]", "\ufffd", said.replace("\r\n", "\n"))
 
 
 def _signature(attempt: Attempt, body: bytes, key: bytes | None) -> str:

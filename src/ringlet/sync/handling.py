@@ -5,6 +5,7 @@ Rules of this file:
   again, later each time. Nothing is given up: an inbox is read where it was left.
 * A handler that awaits runs in the loop that serves the requests, where there is one; one that does not runs
   in the thread of this file, and may take its time.
+* While a sync has the inbox nothing is handed out, and the log says why.
 * Of a handler that raises, its traceback is logged. No event is: it names a wearer.
 """
 
@@ -14,12 +15,15 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from threading import Event as Flag
 from threading import Lock, Thread
 from typing import TypeAlias
 
+from ..errors import RingletError, UsageError
 from ..events import Event
+from .holder import hold, let_go
 from .inbox import Inbox, Told
 from .intake import Intake
 
@@ -53,6 +57,10 @@ class Handling:
         self._lock = Lock()
         self._forget_at = 0
 
+    def check(self) -> None:
+        """See that the inbox may be handed out. Raises ArchiveError, and UsageError where a sync has it."""
+        self.intake.call(lambda inbox: hold(inbox.archive, "handler"))
+
     def begin(self) -> None:
         """Hand out what is there, and what comes; again is no harm."""
         with self._lock:
@@ -68,13 +76,16 @@ class Handling:
         self._news.set()
 
     def end(self) -> None:
-        """Hand out no more; waits a while for what the handler has in hand."""
+        """Hand out no more, and leave the inbox; waits a while for what the handler has in hand."""
         with self._lock:
             thread, self._thread = self._thread, None
             self._end.set()
         self._news.set()
         if thread:
             thread.join(PATIENCE)
+            if not thread.is_alive():
+                with suppress(RingletError):  # or it is free after a while
+                    self.intake.call(lambda inbox: let_go(inbox.archive, "handler"))
 
     def _run(self, end: Flag) -> None:
         with asyncio.Runner() as runner:
@@ -82,6 +93,9 @@ class Handling:
                 self._news.clear()
                 try:
                     rest = self._hand_out(runner, end)
+                except UsageError as refused:
+                    log.error("events are not handed out: %s; %s", refused, refused.cure)
+                    rest = LEASE
                 except Exception as failed:  # whatever it is, it must not be the end of handing out
                     log.warning("events cannot be handed out: %s", failed)
                     rest = FIRST

@@ -7,7 +7,7 @@
 
 Whoever fetches claims objects, not events: what was told of the same object, however often, is one piece of
 work. A program's own handler takes the events instead, one by one (`take`, `handled`). One inbox has one of
-the two.
+the two: `holder` refuses the other.
 
 Rules of this file:
 * Accepting writes at one place: an event stands here once, by a key that begins with its time. Events are
@@ -17,7 +17,8 @@ Rules of this file:
 * Work says how often it was told of (`gen`). Finished is only what was not told of meanwhile; what changed
   while it was being fetched is fetched again.
 * A claim is a lease. Whoever comes back after it ran out and finds another's claim changes nothing (`fence`).
-* Times are milliseconds UTC by the caller's clock.
+* Times are milliseconds UTC by the caller's clock. It may be set back: what is held, or put off, for longer
+  than anything is was so by another time, and that is over.
 """
 
 from __future__ import annotations
@@ -32,9 +33,13 @@ from typing import TypeVar
 import msgspec
 
 from ..archive import Archive
+from ..archive.rooms import Room, furnish
 from ..events import Event
+from .holder import hold
 
-SCHEMA = """
+ROOM = Room(
+    "inbox",
+    """
 CREATE TABLE IF NOT EXISTS webhook_inbox (
     key              TEXT PRIMARY KEY,
     body             BLOB NOT NULL,
@@ -57,7 +62,8 @@ CREATE TABLE IF NOT EXISTS webhook_work (
     PRIMARY KEY (user_id, data_type, object_id)
 );
 CREATE INDEX IF NOT EXISTS webhook_work_due ON webhook_work (user_id, due_at)
-"""
+""",
+)
 # An event's `due_at` is NULL when it has been dealt with. Work is a row as long as there is something to do.
 
 PAUSE = 1_000
@@ -66,6 +72,10 @@ ROWS = 64
 """Rows of one statement: few statements, and few different ones, so that they stay prepared."""
 SORTED = 1_000
 """Events that one claim sorts into work."""
+LONGEST_LEASE = 2 * 60_000
+"""Milliseconds that work is held, at most."""
+LONGEST_WAIT = 15 * 60_000
+"""Milliseconds that an event for a handler is put off, at most."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +113,9 @@ class Inbox:
     """What was told and is not dealt with, in an archive's database. Everything raises ArchiveError."""
 
     def __init__(self, archive: Archive) -> None:
+        furnish(archive, ROOM)
         self.archive = archive
         self.db = archive.database
-        with archive.transaction():
-            for statement in SCHEMA.split(";"):
-                self.db.execute(statement)
 
     def accept(self, events: Sequence[Event], received_at: int, *, again: bool = True) -> None:
         """Keep events: all of them, or none. Once this returns, they may be acknowledged.
@@ -153,6 +161,7 @@ class Inbox:
 
         `user_id` leaves all others' work alone: a sign-in fetches its own wearer's documents only.
         """
+        hold(self.archive, "sync")
         due = self.work_due(now, user_id=user_id)
         if due is None or due > now:  # whoever looks often, and in vain, keeps no receiver waiting
             return []
@@ -163,9 +172,10 @@ class Inbox:
             rows = self.db.all(
                 "UPDATE webhook_work SET fence = ?, leased_until = ?, attempts = attempts + 1"
                 " WHERE (user_id, data_type, object_id) IN (SELECT user_id, data_type, object_id"
-                f" FROM webhook_work WHERE {whose}due_at <= ? AND leased_until <= ? ORDER BY due_at LIMIT ?)"
+                f" FROM webhook_work WHERE {whose}due_at <= ? AND leased_until NOT BETWEEN ? AND ?"
+                " ORDER BY due_at LIMIT ?)"
                 " RETURNING due_at, user_id, data_type, object_id, event_type, gen, fence, attempts, looks",
-                (secrets.randbits(62), now + lease, *theirs, now, now, limit),
+                (secrets.randbits(62), now + min(lease, LONGEST_LEASE), *theirs, now, *_held(now), limit),
             )
         return [Work(*row[1:]) for row in sorted(rows)]
 
@@ -175,8 +185,8 @@ class Inbox:
         row = self.db.one(
             "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM webhook_inbox"
             " WHERE due_at IS NOT NULL UNION ALL SELECT min(due_at) FROM webhook_work"
-            f" WHERE {whose}leased_until <= ?) AS next",
-            (*theirs, now),
+            f" WHERE {whose}leased_until NOT BETWEEN ? AND ?) AS next",
+            (*theirs, *_held(now)),
         )
         return row[0] if row else None
 
@@ -231,13 +241,15 @@ class Inbox:
 
     def take(self, now: int, limit: int, lease: int) -> list[Told]:
         """Events that are due, in the order they came, and nobody else's for `lease` milliseconds."""
+        hold(self.archive, "handler")
         with self.db.transaction():
             self._hold()
+            self.db.execute("UPDATE webhook_inbox SET due_at = ? WHERE due_at > ?", (now, now + LONGEST_WAIT))
             rows = self.db.all(
                 "UPDATE webhook_inbox SET due_at = ?, attempts = attempts + 1 WHERE key IN"
                 " (SELECT key FROM webhook_inbox WHERE due_at <= ? ORDER BY due_at, key LIMIT ?)"
                 " RETURNING received_at, key, body, attempts",
-                (now + lease, now, limit),
+                (now + min(lease, LONGEST_WAIT), now, limit),
             )
         return [
             Told(key, msgspec.json.decode(body, type=Event), attempts)
@@ -274,6 +286,11 @@ class Inbox:
         for some in _chunks(rows):
             marks = ", ".join([f"({', '.join('?' * len(some[0]))})"] * len(some))
             self.db.execute(sql.format(rows=marks), [*values, *chain.from_iterable(some)])
+
+
+def _held(now: int) -> tuple[int, int]:
+    """When a lease ends that holds now: at the soonest, and at the latest."""
+    return now + 1, now + LONGEST_LEASE
 
 
 def _whose(user_id: str | None) -> tuple[str, tuple[str, ...]]:

@@ -37,6 +37,7 @@ from ..windows import to_ms
 from .backfill import Backfill, Progress, Report
 from .failures import PASSING, as_one, back_off
 from .follow import Follow, Followed
+from .holder import AGAIN, hold, holding
 from .inbox import Inbox
 from .plan import FIRST_RINGS
 from .receiver import Receiver
@@ -125,7 +126,10 @@ class KeepingUp:
         self._late = random.random() * SPREAD  # noqa: S311  # so that not everybody asks at the same minute
 
     async def run(self) -> None:
-        """Keep up until cancelled. Raises what does not pass by itself, e.g. TokenDead."""
+        """Keep up until cancelled. Raises what does not pass by itself, e.g. TokenDead.
+
+        Raises UsageError where a handler takes the events of the same archive.
+        """
         loop = asyncio.get_running_loop()
 
         def kept() -> None:
@@ -133,8 +137,9 @@ class KeepingUp:
 
         verification_token = secrets.token_urlsafe(32)
         receiver = Receiver(self.app.client_secret, verification_token, inbox=self.place, kept=kept)
-        with as_one():
+        with as_one(), holding(self.archive, "sync"):
             async with serving(receiver, self.callback.listener), asyncio.TaskGroup() as group:
+                group.create_task(self._every("inbox", self._hold_inbox))
                 group.create_task(self._every("subscriptions", self._subscriber(verification_token)))
                 group.create_task(self._every("sync", self._round))
                 group.create_task(self._every("following", self._follow))
@@ -153,6 +158,11 @@ class KeepingUp:
             due, latest = self.server_time.now() + wait, time.monotonic() + wait.total_seconds()
             while (left := latest - time.monotonic()) > 0 and self.server_time.now() < due:  # noqa: ASYNC110
                 await asyncio.sleep(min(LOOK, left))
+
+    async def _hold_inbox(self) -> timedelta:
+        """It stays ours, however long it takes until there is somebody to follow events for."""
+        hold(self.archive, "sync")
+        return timedelta(seconds=AGAIN)
 
     def _subscriber(self, verification_token: str) -> Callable[[], Awaitable[timedelta]]:
         subscriber = Subscriber(
