@@ -20,7 +20,8 @@ def own(ringlet):
     """The program, pointed at a demo cloud of its own whose clock stands still."""
     cloud = ringlet.start(
         *("serve", "--demo", "--days", "6", "--clock", "frozen:2026-03-01T12:00:00Z"),
-        *("--port", "0", "--ready", "json", "--admin-token", "an admin token"),
+        *("--port", "0", "--ready", "json"),
+        RINGLET_ADMIN_TOKEN="an admin token",
     )
     ready = json.loads(cloud.stdout.readline())
     there = {"OURA_API_BASE_URL": ready["api"], "RINGLET_ADMIN_TOKEN": "an admin token"}
@@ -114,7 +115,8 @@ def test_a_cloud_that_was_killed_goes_on_where_it_was(ringlet, tmp_path):
     def start():
         cloud = ringlet.start(
             *("serve", "--demo", "--days", "3", "--clock", "frozen:2026-03-01T12:00:00Z", "--port", "0"),
-            *("--ready", "json", "--admin-token", "an admin token", "--db", tmp_path / "cloud.db"),
+            *("--ready", "json", "--db", tmp_path / "cloud.db"),
+            RINGLET_ADMIN_TOKEN="an admin token",
         )
         there = {
             "OURA_API_BASE_URL": json.loads(cloud.stdout.readline())["api"],

@@ -1,6 +1,8 @@
 """The demo wearer is an ordinary user whose documents are the simulated person's, no more and no fewer."""
 
 import json
+import subprocess
+import sys
 from datetime import date, timedelta
 
 import pytest
@@ -17,6 +19,11 @@ from ringlet.person import Person
 from ringlet.windows import Span, from_ms, parse_instant
 
 EVER = Span(parse_instant("2000-01-01"), parse_instant("2100-01-01"))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request):
+    return request.param
 
 
 @pytest.fixture
@@ -76,10 +83,56 @@ def test_settling_in_later_carries_on(clock):
 def test_progress_is_told_to_the_end(clock):
     told = []
     with Archive.open(":memory:") as archive:
-        settle_in(archive, clock, days=70, seed=7, progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (71, 71)
-    assert [done for done, _ in told] == [30, 60, 71]
-    assert timedelta(days=30) == BLOCK
+        settle_in(archive, clock, days=70, seed=7, progress=lambda *said: told.append(said))
+        assert told == [("settles in", 30, 71), ("settles in", 60, 71), ("settles in", 71, 71)]
+        assert timedelta(days=30) == BLOCK
+        told.clear()
+        clock.advance(timedelta(days=2, hours=1))
+        settle_in(archive, clock, days=70, seed=7, progress=lambda *said: told.append(said))
+        assert told == [("lives on", day, 3) for day in (1, 2, 3)]
+
+
+SETTLING = """
+import sys
+import time
+from ringlet.archive import Archive
+from ringlet.cloud import Clock
+from ringlet.cloud.demo import settle_in
+
+pieces = 0
+
+def tell(*_):
+    global pieces
+    pieces += 1
+    if pieces == int(sys.argv[2]):
+        print("here", flush=True)
+        time.sleep(60)
+
+settle_in(Archive.open(sys.argv[1]), Clock.parse(sys.argv[3]), days=100, seed=7, progress=tell)
+"""
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 4])
+def test_a_settling_that_was_killed_goes_on_at_its_instant_and_keeps_nothing_that_is_gone(
+    request, tmp_path, database, pieces
+):
+    """What is deleted between the two starts, here a workout, is as gone as if there had been one."""
+    begin = "frozen:2026-03-13T12:00:00Z"
+    place = request.getfixturevalue("postgres") if database == "postgres" else tmp_path / "demo.db"
+    command = [sys.executable, "-c", SETTLING, place, str(pieces), begin]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as settling:
+        assert settling.stdout.readline() == b"here\n"
+        settling.kill()
+    clock = Clock.parse(begin)
+    clock.advance(timedelta(days=2))
+    with Archive.open(place) as archive, Archive.open(":memory:") as unkilled:
+        users = [settle_in(one, clock, days=102, seed=7) for one in (archive, unkilled)]
+        for name, kind in TYPES.items():
+            held = [
+                one.single(user, kind) if isinstance(kind, Single) else one.page(user, kind, EVER)[0]
+                for one, user in zip((archive, unkilled), users, strict=True)
+            ]
+            assert held[0] == held[1], name
 
 
 def test_seeds_are_different_people(clock):

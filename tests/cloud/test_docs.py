@@ -1,4 +1,7 @@
-"""What docs/oauth.md says of the cloud is so: its addresses answer, its commands are taken."""
+"""What docs/oauth.md says of the cloud is so: its addresses answer, its requests are taken.
+
+Its commands of `ringlet` are typed in tests/cli.
+"""
 
 import json
 import re
@@ -15,7 +18,7 @@ COMMANDS = re.findall(r"`control (\w+) -d '(\{.*?\})'`", PAGE)
 
 def test_there_is_something_to_hold_the_page_to() -> None:
     assert len(ADDRESSES) >= 10
-    assert len(COMMANDS) >= 3
+    assert COMMANDS
 
 
 @pytest.mark.parametrize("path", ADDRESSES)

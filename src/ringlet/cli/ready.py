@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import screen
+from . import again, screen
 
 if TYPE_CHECKING:
     from ..cloud.demo import Credentials
@@ -34,7 +35,7 @@ class Ready:
         """Say it on stdout, at once."""
         click.echo(json.dumps(self.document()) if ready_as == "json" else self.text())
         if open_browser:
-            open_page(f"{self.api}/openapi.json")
+            open_portal(self.api)
 
     def document(self) -> dict[str, Any]:
         """The ready line."""
@@ -78,7 +79,7 @@ class Ready:
             (
                 "wearers",
                 ", ".join(map(ascii, self.users)).replace("'", "")
-                or "none yet: ringlet sync fills the archive",
+                or again.same("none yet: ringlet sync fills the archive"),
             ),
             ("token", f'curl -X POST -H "Authorization: Bearer {self.admin_token}" \\'),
             ("", f"     -d {shlex.quote(json.dumps({'user': who}))} {self.api}/_ringlet/tokens"),
@@ -88,20 +89,42 @@ class Ready:
         ]
 
 
+def open_portal(api: str) -> None:
+    """Show a cloud's first page, and say its address: a browser may open nowhere."""
+    screen.remark(f"opening {api}/portal")
+    open_page(f"{api}/portal")
+
+
 def open_page(url: str) -> None:
     """Show a page without waiting for the browser."""
     threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 @contextmanager
-def settling(days: int) -> Generator[Callable[[int, int], None] | None]:
-    """A bar for the days of the made-up wearer, on a terminal."""
+def settling(days: int) -> Generator[Callable[[str, int, int], None]]:
+    """What the wearer does before the cloud answers: a bar on a terminal, else a line now and then."""
     if not screen.moving():
-        yield None
+        yield _Lines()
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("the wearer settles in"), BarColumn(), MofNCompleteColumn(), TextColumn("days"))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"))
     with Progress(*columns, console=screen.remarks(), transient=True) as bar:
-        task = bar.add_task("", total=days)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task("the wearer settles in", total=days)
+        yield lambda does, done, total: bar.update(
+            task, description=f"the wearer {does}", completed=done, total=total
+        )
+
+
+class _Lines:
+    """For a log: a line after each `OFTEN` seconds."""
+
+    OFTEN = 2.0
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + self.OFTEN
+
+    def __call__(self, does: str, done: int, total: int) -> None:
+        if time.monotonic() >= self._next:
+            screen.remark(f"the wearer {does}: {screen.count(done)} of {screen.count(total)} days")
+            self._next = time.monotonic() + self.OFTEN

@@ -8,7 +8,10 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from . import options
+from . import options, screen
+
+PATIENCE = 600.0
+"""Seconds to wait for a cloud that makes thousands happen."""
 
 
 @click.command()
@@ -27,7 +30,7 @@ def trigger(
     listing: bool,
     base_url: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Let an event happen: a document changes, and webhooks tell of it.
 
     update changes the newest document, create copies it to today, delete takes it away. What nothing changes
@@ -41,21 +44,32 @@ def trigger(
 
     if listing:
         click.echo(json.dumps({"v": 1, "events": names()}) if as_json else "\n".join(names()))
-        return
+        return 0
     if event is None:
         raise UsageError("which event?", cure="name one, as in sleep.update; ringlet trigger --list has all")
     wish: dict[str, Any] = {"event": event, "override": overridden(overrides), "count": count}
-    with Tiller(base_url) as tiller:
+    with Tiller(base_url, timeout=PATIENCE) as tiller:
         done = tiller.post("trigger", wish | ({"user": user} if user else {}))
     if as_json:
         click.echo(json.dumps({"v": 1, **done}))
-        return
-    told = done["event"]
+    else:
+        click.echo(told(done))
+    if done["count"] == count:
+        return 0
+    happened, left = screen.count(done["count"]), count - done["count"]
+    screen.remark(f"error: {happened} of {screen.count(count)} have happened: the cloud stops, or is busy")
+    screen.next_step(f"when it answers again, the same with --count {left}")
+    return 1
+
+
+def told(done: dict[str, Any]) -> str:
+    """What happened, the last of it, in a line."""
+    event = done["event"]
     hears = {0: "no subscription wants it", 1: "1 subscription"}.get(
         done["subscriptions"], f"{done['subscriptions']} subscriptions"
     )
     alone = "" if done["changed"] else "; no document changed"
-    click.echo(f"{told['data_type']}.{told['event_type']}  {told['object_id']}  {hears}{alone}")
+    return f"{event['data_type']}.{event['event_type']}  {event['object_id']}  {hears}{alone}"
 
 
 def names() -> list[str]:

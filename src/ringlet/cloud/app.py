@@ -32,6 +32,7 @@ from .authorize import Authorization
 from .clock import Clock
 from .control import Control, Seen
 from .control_clock import Timekeeper
+from .control_trigger import Hand
 from .control_webhooks import Happenings
 from .deliveries import Deliveries
 from .developer import Developer
@@ -120,7 +121,8 @@ class Cloud:
         self.time = Timekeeper(admin, archive, self.clock, self.outbox, self.deliveries)
         self.workers.append(self.time.run)
         triggers = Triggers(archive, self.clock, self.outbox, self.settings.profile)
-        self.happenings = Happenings(admin, archive, self.outbox, triggers, self.deliveries)
+        self.hand = Hand(admin, archive, triggers)
+        self.happenings = Happenings(admin, self.outbox, self.deliveries)
         sessions = Sessions(archive, self.clock, secret)
         visits = Visits(archive, sessions, guarded=bool(secret))
         webhook_pages = WebhookPages(
@@ -147,6 +149,7 @@ class Cloud:
                 *Metadata(self.grants.rules).routes(),
                 *control.routes(),
                 *self.time.routes(),
+                *self.hand.routes(),
                 *self.happenings.routes(),
                 Route("/openapi.json", _openapi),
                 Route("/v1/{rest:path}", _sunset, methods=["GET", "POST"]),
@@ -164,7 +167,7 @@ class Cloud:
 
     def leave(self) -> None:
         """Let nobody wait any longer for something to happen: the server is about to stop."""
-        self.happenings.leaving = True
+        self.hand.leaving = self.happenings.leaving = True
         self.time.leave()
 
     @asynccontextmanager

@@ -1,6 +1,5 @@
-"""The hand on what happens: `/_ringlet/`, for whoever runs the cloud.
+"""What happened, and where it went: `/_ringlet/`, for whoever runs the cloud.
 
-POST /_ringlet/trigger     {"event": "sleep.update", "user": name, "override": {"readiness.score": 61}}
 GET  /_ringlet/events      the log behind a number: ?after=SEQ&log=ID&limit=N, and &wait=SECONDS for the next
 GET  /_ringlet/deliveries  newest first: ?state=failed&subscription=ID&before=ID&limit=N
 GET  /_ringlet/deliveries/{id}           one, with its attempts
@@ -29,15 +28,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..archive import Archive
 from ..errors import UsageError
 from ..windows import to_ms
-from .admin import Admin, wearer
+from .admin import Admin
 from .attempts import Attempt
 from .deliveries import Deliveries
 from .delivery_log import STATES, Delivery
 from .outbox import Logged, Outbox
-from .triggers import Triggers
 
 LONGEST = 60.0
 """Seconds that a reader may wait for the next event."""
@@ -45,13 +42,6 @@ LOOK = 0.05
 """Seconds between two looks at the log: another process over the same archive may write it."""
 MOST = 1000
 """Events or deliveries in one answer."""
-
-
-class _Trigger(msgspec.Struct, forbid_unknown_fields=True):
-    event: str
-    user: str | None = None
-    override: dict[str, Any] = {}
-    count: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
 
 
 class _Replay(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,13 +53,9 @@ class _Replay(msgspec.Struct, forbid_unknown_fields=True):
 class Happenings:
     """The control API of events and where they went."""
 
-    def __init__(
-        self, admin: Admin, archive: Archive, outbox: Outbox, triggers: Triggers, deliveries: Deliveries
-    ) -> None:
+    def __init__(self, admin: Admin, outbox: Outbox, deliveries: Deliveries) -> None:
         self._admin = admin
-        self.archive = archive
         self.outbox = outbox
-        self.triggers = triggers
         self.deliveries = deliveries
         self.leaving = False
         """Whether the cloud is about to end: nobody waits any longer then."""
@@ -78,32 +64,12 @@ class Happenings:
         """All routes."""
         only, root = self._admin.only, "/_ringlet/deliveries"
         return [
-            Route("/_ringlet/trigger", only(self.trigger), methods=["POST"]),
             Route("/_ringlet/events", only(self.events), methods=["GET"]),
             Route(root, only(self.list), methods=["GET"]),
             Route(f"{root}/replay", only(self.replay_many), methods=["POST"]),
             Route(f"{root}/{{id:int}}", only(self.get), methods=["GET"]),
             Route(f"{root}/{{id:int}}/replay", only(self.replay), methods=["POST"]),
         ]
-
-    async def trigger(self, request: Request) -> Response:
-        """Let something happen; the last of `count` such events."""
-        body = msgspec.json.decode(await request.body(), type=_Trigger)
-        user = wearer(self.archive, body.user)
-        fired = self.triggers.fire(user, body.event, body.override)
-        for _ in range(body.count - 1):
-            await asyncio.sleep(0)  # others have their turn
-            fired = self.triggers.fire(user, body.event, body.override)
-        return JSONResponse(
-            {
-                "event": msgspec.to_builtins(fired.event),
-                "seq": fired.seq,
-                "object_id": fired.event.object_id,
-                "changed": fired.changed,
-                "subscriptions": fired.subscriptions,
-            },
-            status_code=201,
-        )
 
     # The log
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..archive import Archive
@@ -15,7 +14,7 @@ from ..person import Person
 from ..windows import Profile
 from .clock import Clock
 from .grants import Grants
-from .life import Life
+from .life import Life, Progress
 from .outbox import Outbox
 
 USER = "demo"
@@ -46,7 +45,7 @@ def settle_in(
     days: int,
     seed: int,
     profile: Profile = "live",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> int:
     """Put the last `days` days of the simulated person into the archive; returns the user."""
     life = wearer(archive, clock, Outbox(archive, clock), seed=seed, profile=profile)

@@ -7,6 +7,8 @@ Their events are logged with that instant, and are due `LATENCY` after it.
 Rules of this file:
 * Documents, samples and the note of how far they reach are one transaction, a day of life at most: killed in
   between, the next start goes on without doubling or losing anything.
+* The past is put in from the newest day back, as it was at one instant, which is noted with the first of it.
+  Whoever goes on later begins with that instant: what was deleted since is deleted again as life goes on.
 * Nobody is told of what was there from the beginning.
 * Between two pieces other requests are answered: a year of life takes some seconds.
 """
@@ -19,6 +21,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -33,8 +36,12 @@ from .clock import Clock
 from .outbox import Outbox
 
 DAY = timedelta(days=1)
+_DAY = DAY // timedelta(milliseconds=1)
 BLOCK = timedelta(days=30)
 """How much of the past settles in at once."""
+Progress: TypeAlias = Callable[[str, int, int], None]
+SETTLES, LIVES_ON = "settles in", "lives on"
+"""What a wearer does who is not there yet."""
 REST = 60.0
 """Seconds between two looks at the clock, where nobody moves it."""
 TURN = 0.002
@@ -59,6 +66,14 @@ class Lived:
     def events(self) -> int:
         """How many of them webhooks tell of: all."""
         return self.created + self.updated + self.deleted
+
+
+class _Settled(NamedTuple):
+    """A piece of the past that was put in."""
+
+    days: int
+    left: int
+    """How many are still missing."""
 
 
 class _Held(msgspec.Struct, frozen=True):
@@ -95,56 +110,54 @@ class Life:
 
     # The past
 
-    def settle_in(self, days: int, progress: Callable[[int, int], None] | None = None) -> Lived:
+    def settle_in(self, days: int, progress: Progress | None = None) -> Lived:
         """Let the archive hold the last `days` days, and what happened since it was last looked after.
 
         The past is told to nobody; what happened while the cloud was away is told as if it had been there.
+        `progress` is told of each piece: what is done, how many days of it, of how many.
         """
-        now = self.clock.now()
-        held = self._held()
-        first = now.date() - timedelta(days=days - 1)
-        if held is None or held.dialect != self.person.dialect:
-            known, last = now, now.date() + DAY  # tomorrow is already today somewhere east of Greenwich
-        else:
-            known, last = from_ms(held.until), held.first - DAY
-            first = min(first, held.first)
+        first = self.clock.now().date() - timedelta(days=days - 1)
+        done = 0
         with self._quietly():
-            self._settle(first, last, known, progress)
-        with self.archive.transaction():
-            self._hold(_Held(self.person.dialect, first, to_ms(known)))
-        return self.catch_up()
+            while settled := self._settle(first):
+                done += settled.days
+                if progress:
+                    progress(SETTLES, done, done + settled.left)
+        return self.catch_up(progress)
 
-    def _settle(
-        self, first: date, last: date, known: datetime, progress: Callable[[int, int], None] | None
-    ) -> None:
-        """Put in the days first..last, as the cloud shows them at `known`."""
-        seen_at, start, done = to_ms(known), first, 0
-        while start <= last:
-            stop = min(last, start + BLOCK - DAY)
-            with self.archive.transaction():
-                self._hold_life()
-                for kind in TYPES.values():
-                    if isinstance(kind, Documents):
-                        items = self.person.documents(kind.name, start, stop, now=known)
-                        data = b"[%s]" % b",".join(item.body for item in items)
-                        self.archive.put(self.user, kind, data, seen_at=seen_at)
-                    elif isinstance(kind, Samples):
-                        rows = self.person.samples(kind.name, start, stop, now=known)
-                        page = b"[%s]" % b",".join(row for _, row in rows)
-                        self.archive.put_samples(self.user, kind, [page], seen_at=seen_at)
-            done += (stop - start).days + 1
-            if progress:
-                progress(done, (last - first).days + 1)
-            start = stop + DAY
+    def _settle(self, first: date) -> _Settled | None:
+        """Put in the latest days that are missing, as they were when the newest were put in."""
         with self.archive.transaction():
             self._hold_life()
-            for kind in TYPES.values():
-                if isinstance(kind, Inventory):
-                    items = self.person.documents(kind.name, first, max(last, known.date()), now=known)
-                    data = b"[%s]" % b",".join(item.body for item in items)
-                    self.archive.put(self.user, kind, data, seen_at=seen_at)
+            held = self._held()
+            new = held is None or held.dialect != self.person.dialect
+            if held is None or new:
+                known = to_ms(self.clock.now())
+                last = from_ms(known).date() + DAY  # tomorrow is already today somewhere east of Greenwich
+            else:
+                known, last = held.until, held.first - DAY
+            if last < first:
+                return None
+            start = max(first, last - BLOCK + DAY)
+            self._put(start, last, known, lasting=new)
+            self._hold(_Held(self.person.dialect, start, known))
+        return _Settled((last - start).days + 1, (start - first).days)
+
+    def _put(self, start: date, last: date, known: int, *, lasting: bool) -> None:
+        """The days start..last as the cloud shows them at `known`, and with them what belongs to no day."""
+        now = from_ms(known)
+        for kind in TYPES.values():
+            if isinstance(kind, Documents) or (lasting and isinstance(kind, Inventory)):
+                items = self.person.documents(kind.name, start, last, now=now)
+                data = b"[%s]" % b",".join(item.body for item in items)
+                self.archive.put(self.user, kind, data, seen_at=known)
+            elif isinstance(kind, Samples):
+                rows = self.person.samples(kind.name, start, last, now=now)
+                page = b"[%s]" % b",".join(row for _, row in rows)
+                self.archive.put_samples(self.user, kind, [page], seen_at=known)
+        if lasting:
             info = self.person.personal_info()
-            self.archive.put(self.user, TYPES["personal_info"], info, seen_at=seen_at)
+            self.archive.put(self.user, TYPES["personal_info"], info, seen_at=known)
 
     @contextlib.contextmanager
     def _quietly(self) -> Generator[None]:
@@ -156,9 +169,14 @@ class Life:
 
     # The present
 
-    def catch_up(self) -> Lived:
+    def catch_up(self, progress: Progress | None = None) -> Lived:
         """Live on up to the clock's time; what happened on the way. Raises ArchiveError."""
-        return sum(self._pieces(), Lived())
+        lived, days, now = Lived(), 0, to_ms(self.clock.now())
+        for piece in self._pieces(now):
+            lived, days = lived + piece, days + 1
+            if progress and (held := self._held()):
+                progress(LIVES_ON, days, days + -(-(now - held.until) // _DAY))
+        return lived
 
     async def live_on(self) -> Lived:
         """The same, letting others have a turn between two days, and waiting for others who write.
@@ -195,7 +213,7 @@ class Life:
         """Day by day from where the archive has got to, each kept when it is yielded."""
         now = to_ms(self.clock.now()) if now is None else now
         while (held := self._held()) is not None and held.until < now:
-            until = min(now, held.until + DAY // timedelta(milliseconds=1))
+            until = min(now, held.until + _DAY)
             yield self._live(held, until)
 
     def _live(self, held: _Held, until: int) -> Lived:

@@ -108,7 +108,7 @@ async def form_of(request: Request) -> dict[str, list[str]]:
         async for piece in request.stream():
             body += piece
             if len(body) > MAX_BODY:
-                raise Refused("Too large", "The request body is too large.")
+                raise Refused("Too large", "The request body is too large.", status=413)
     except ClientDisconnect:
         # Nobody reads this; but whoever hangs up would otherwise write a traceback into the log each time.
         raise Refused("Incomplete", "The request ended before its body did.") from None

@@ -4,6 +4,7 @@ Rules of this file:
 * The port is bound before anything else is made, so that "port taken" is the first thing said.
 * The ready line is printed when the port answers, not before.
 * Every answer is dated by the cloud's clock, from the moment it is moved: clients see there what time it is.
+* No client holds a connection for ever: `connections` says for how long.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import uvicorn
 
 from ..errors import RingletError
 from .clock import Clock
+from .connections import Connection, Connections
 from .faults import Message, Send
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class _Server(uvicorn.Server):
         self, config: uvicorn.Config, clock: Clock, ready: Callable[[], None], leave: Callable[[], None]
     ) -> None:
         super().__init__(config)
+        self.server_state = self._connections = Connections()
         self._clock = clock
         self._ready = ready
         self._leave = leave
@@ -79,6 +82,8 @@ class _Server(uvicorn.Server):
         leaving = await super().on_tick(counter)
         self._date()
         self.server_state.default_headers = self._headers
+        if counter % 10 == 0:
+            self._connections.sweep(asyncio.get_running_loop().time())
         return leaving
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -122,6 +127,8 @@ def run(
     config = uvicorn.Config(
         app,
         lifespan="on",
+        http=Connection,
+        ws="none",
         log_level="warning",
         access_log=False,
         server_header=False,

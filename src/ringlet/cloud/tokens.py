@@ -73,7 +73,8 @@ class Tokens:
                 self.data.forget()
                 return _grant_error(refused, request)
             except Refused as refused:
-                return _grant_error(GrantError("invalid_request", refused.detail), request)
+                wrong = GrantError("invalid_request", refused.detail, status=refused.status)
+                return _grant_error(wrong, request)
             except ArchiveError as busy:
                 log.error("%s", busy)
                 return _grant_error(_Later("The archive cannot be used right now", 1, status=503), request)
