@@ -15,7 +15,7 @@ from .tampered import SECRET
 APP = App(client_id="id", client_secret=SECRET)
 
 
-def subscription(**changed: str) -> bytes:
+def subscription(**changed: str | None) -> bytes:
     fields = {
         "id": "1",
         "callback_url": "https://a.example/hook",
@@ -30,9 +30,16 @@ def test_a_time_without_a_zone_is_utc() -> None:
     (one,) = drive(w.subscriptions(APP), Response(200, b"[%s]" % subscription()))[1]
     assert one.expires_at == datetime(2026, 11, 1, 12, 34, 56, 789000, UTC)
     assert one.expires_at - w.LIFE == one.expires_at - timedelta(days=90)
-    (odd,) = drive(w.subscriptions(APP), Response(200, b"[%s]" % subscription(expiration_time="soon")))[1]
-    with pytest.raises(OuraBroken):
+
+
+@pytest.mark.parametrize("end", ["soon", "", "2026-13-01", None])
+def test_an_end_that_nobody_can_read_is_known_to_be_one_and_spoils_no_list(end: str | None) -> None:
+    both = b"[%s,%s]" % (subscription(expiration_time=end), subscription(id="2"))
+    odd, good = drive(w.subscriptions(APP), Response(200, both))[1]
+    assert odd.expiration_time == end
+    with pytest.raises(OuraBroken, match="no expiration_time"):
         _ = odd.expires_at
+    assert good.expires_at.tzinfo is UTC
 
 
 def drive(flow, response):

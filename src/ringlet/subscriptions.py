@@ -33,16 +33,19 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     callback_url: str
     event_type: EventType | str
     data_type: str
-    expiration_time: str
-    """As Oura writes it: without a zone, which means UTC."""
+    expiration_time: str | None = None
+    """As Oura writes it: without a zone, which means UTC. What is no date hides no other subscription."""
 
     @property
     def expires_at(self) -> datetime:
         """When it ends unless renewed; aware. Raises OuraBroken where it is no date."""
+        text = self.expiration_time or ""
         try:
-            at = datetime.fromisoformat(self.expiration_time)
+            at = datetime.fromisoformat(text)
         except ValueError:
-            raise OuraBroken(f"{self.expiration_time[:40]!r} is no expiration_time", status=502) from None
+            raise OuraBroken(
+                f"{text[:40]!r} is no expiration_time", status=502, cure="renew the subscription"
+            ) from None
         return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

@@ -1,12 +1,15 @@
 """`ringlet api`: one GET, the body as it came."""
 
 import json
+import signal
 import urllib.request
 
 import pytest
 
 from ringlet.cli.api import request
 from ringlet.errors import UsageError
+
+from .answering import a_server
 
 
 def test_the_body_comes_unchanged(ringlet, ready):
@@ -70,6 +73,16 @@ def test_a_wrong_token(ringlet, ready, refused):
 def test_a_scope_that_was_not_granted(ringlet, ready, token_for, refused):
     done = ringlet.at(ready)("api", "heartrate", OURA_ACCESS_TOKEN=token_for("daily"))
     refused(done, 4, "the scope 'heartrate' was not granted", "tick 'heartrate' on the consent page")
+
+
+def test_who_waits_is_told_why_and_for_how_long_and_may_leave(ringlet):
+    with a_server(429, {"retry-after": "42"}) as url:
+        process = ringlet.start("api", "sleep", OURA_API_BASE_URL=url, OURA_ACCESS_TOKEN="any")
+        assert process.stderr.readline() == "rate limit reached; asking again in 42 s   ^C ends it\n"
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said == ("", "error: interrupted\nnext: run it again\n")
 
 
 @pytest.mark.parametrize(

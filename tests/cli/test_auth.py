@@ -3,6 +3,10 @@
 import json
 import subprocess
 import sys
+import time
+import urllib.request
+from datetime import datetime
+from urllib.parse import urlencode
 
 import pytest
 
@@ -51,12 +55,49 @@ def test_status_says_who_and_what_and_for_how_long(signed_in, ready):
     assert said["renewable"]
 
 
-def test_status_works_without_a_network(signed_in):
-    signed_in.variables["OURA_API_BASE_URL"] = "http://127.0.0.1:9"
-    done = signed_in("auth", "status")
+@pytest.mark.parametrize(("token_url", "why"), [("", "no answer from"), (None, "another cloud")])
+def test_status_works_without_a_network(signed_in, ready, grant, token_url, why):
+    nowhere = "http://127.0.0.1:9"
+    keep(signed_in, ready, **grant | ({} if token_url is None else {"token_url": token_url}))
+    done = signed_in("auth", "status", OURA_API_BASE_URL=nowhere)
     assert done.returncode == 0
+    assert done.stderr == ""
     assert "who          unknown (" in done.stdout
-    assert json.loads(signed_in("auth", "status", "--json").stdout)["user"] is None
+    said = json.loads(signed_in("auth", "status", "--json", OURA_API_BASE_URL=nowhere).stdout)
+    assert said["user"] is None
+    assert why in said["unknown"]
+
+
+@pytest.mark.parametrize("renewable", [True, False])
+def test_status_of_a_sign_in_that_was_ended_says_what_is_known_and_then_so(
+    signed_in, ready, grant, renewable
+):
+    """Its application ends it at the server: here nobody heard of that."""
+    asked = urllib.request.Request(
+        f"{ready['api']}/oauth/revoke", data=urlencode({"token": grant["refresh_token"]}).encode()
+    )
+    urllib.request.urlopen(asked, timeout=30).close()
+    if not renewable:
+        keep(signed_in, ready, **grant | {"refresh_token": None})
+    done = signed_in("auth", "status", "--profile", "default")
+    assert done.returncode == 4
+    assert "who          unknown (" in done.stdout
+    assert "granted      email personal" in done.stdout
+    assert done.stderr.startswith("error: invalid_grant: " if renewable else "error: 401: ")
+    assert done.stderr.endswith("next: ringlet login --profile default\n")
+    machine = signed_in("auth", "status", "--json")
+    assert machine.returncode == 4
+    said = json.loads(machine.stdout)
+    assert said["user"] is None
+    assert said["unknown"] in machine.stderr
+
+
+def test_status_of_a_renewal_that_was_tried_in_vain_says_so_too(signed_in, ready, grant):
+    keep(signed_in, ready, **grant | {"access_token": "dead", "unanswered": 2})
+    done = signed_in("auth", "status")
+    assert done.returncode == 4
+    assert "renewal      in doubt" in done.stdout
+    assert "error: the refresh token was sent twice" in done.stderr
 
 
 def test_status_says_that_a_variable_comes_first(signed_in):
@@ -86,6 +127,30 @@ def test_another_application_in_the_environment_does_not_cost_the_sign_in(signed
 def test_the_token_stands_alone_on_stdout(signed_in, grant):
     done = signed_in("auth", "token")
     assert (done.stdout, done.stderr) == (grant["access_token"] + "\n", "")
+
+
+def test_the_token_in_json_says_when_it_ends(signed_in, ready, grant):
+    keep(signed_in, ready, **grant, obtained_at=time.time())
+    said = json.loads(signed_in("auth", "token", "--json").stdout)
+    assert list(said) == ["v", "access_token", "expires_at"]
+    assert (said["v"], said["access_token"]) == (1, grant["access_token"])
+    left = datetime.fromisoformat(said["expires_at"]).timestamp() - time.time()
+    assert grant["expires_in"] - 60 < left <= grant["expires_in"]
+
+
+def test_a_token_that_has_expired_is_renewed_before_it_is_printed(signed_in, ready, grant):
+    keep(signed_in, ready, **grant, obtained_at=time.time() - grant["expires_in"])
+    done = signed_in("auth", "token")
+    assert done.stderr == ""
+    assert done.stdout.strip() not in ("", grant["access_token"])
+    asked = signed_in("api", "personal_info", OURA_ACCESS_TOKEN=done.stdout.strip())
+    assert asked.returncode == 0, asked.stderr
+    assert signed_in("auth", "token").stdout == done.stdout, "renewed once"
+
+
+def test_a_token_that_has_expired_for_good_is_not_printed(signed_in, ready, grant, refused):
+    keep(signed_in, ready, **grant | {"refresh_token": None, "obtained_at": 1.0})
+    refused(signed_in("auth", "token"), 4, "cannot be renewed", "ringlet login")
 
 
 def test_logout_ends_the_grant_at_the_server_and_here(signed_in, ready, grant, refused):

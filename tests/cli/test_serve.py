@@ -142,7 +142,7 @@ def test_a_demo_on_disk_is_taken_up_again(ringlet, tmp_path):
 def test_who_leaves_while_time_passes_ends_it_at_once(ringlet):
     """The clock has moved; what was not lived any more would be lived at the next start."""
     cloud = ringlet.start(
-        *("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json", "--admin-token", "mine")
+        *("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json"), RINGLET_ADMIN_TOKEN="mine"
     )
     there = {"OURA_API_BASE_URL": first_line(cloud)["api"], "RINGLET_ADMIN_TOKEN": "mine"}
     advance = ringlet.start("clock", "advance", "3650d", "--settle", "0", **there)
@@ -197,7 +197,8 @@ def test_on_purpose(ringlet):
 def test_what_is_chosen_at_the_start_is_what_it_says_of_itself(ringlet):
     cloud = ringlet.start(
         *("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json"),
-        *("--implicit", "--rotation", "none", "--secret", "known-to-the-team"),
+        *("--implicit", "--rotation", "none"),
+        RINGLET_SECRET="known-to-the-team",
     )
     ready = first_line(cloud)
     assert "known-to-the-team" not in json.dumps(ready)
@@ -206,6 +207,39 @@ def test_what_is_chosen_at_the_start_is_what_it_says_of_itself(ringlet):
     with urllib.request.urlopen(f"{ready['api']}/portal", timeout=30) as answer:
         assert b"Passphrase" in answer.read()
     assert ended(cloud) == (0, "")
+
+
+def test_a_secret_among_the_arguments_is_taken_and_remarked_upon(ringlet):
+    cloud = ringlet.start(
+        *("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json"),
+        *("--secret", "known-to-the-team", "--admin-token", "mine"),
+    )
+    assert first_line(cloud)["admin_token"] == "mine"
+    code, said = ended(cloud)
+    assert code == 0
+    remarks = sorted(said.splitlines())
+    assert remarks[0].startswith("--admin-token is seen by every user")
+    assert remarks[1].startswith("--secret is seen by every user")
+    assert remarks[1].endswith("better as RINGLET_SECRET")
+    assert "known-to-the-team" not in said
+
+
+def test_open_shows_the_page_where_people_begin_and_says_its_address(ringlet, tmp_path):
+    """The browser is a program that notes what it was asked to open."""
+    browser, noted = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {noted}.new && mv {noted}.new {noted}\n')
+    browser.chmod(0o700)
+    cloud = ringlet.start(
+        *("serve", "--demo", "--days", "3", "--port", "0", "--ready", "json", "--open"), BROWSER=str(browser)
+    )
+    portal = f"{first_line(cloud)['api']}/portal"
+    until = time.monotonic() + 20
+    while not noted.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert noted.read_text() == f"{portal}\n"
+    with urllib.request.urlopen(portal, timeout=30) as page:
+        assert page.headers["content-type"].startswith("text/html")
+    assert ended(cloud) == (0, f"opening {portal}\n")
 
 
 def test_no_clock(ringlet, refused):

@@ -57,7 +57,7 @@ def test_old_news_ends_in_a_hint(ringlet, ready, tmp_path):
         file.commit()
     done = ringlet("status", "--db", archive)
     assert " 3 d " in done.stdout
-    assert done.stderr == "next: ringlet sync\n"
+    assert done.stderr == f"next: ringlet sync --db {archive}\n"
 
 
 def test_no_archive(ringlet, refused):

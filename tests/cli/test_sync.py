@@ -6,13 +6,13 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import threading
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import closing
 
 import pytest
 
 from ringlet.catalog import TYPES
+
+from .answering import a_server
 
 
 def test_everything_lands_in_the_default_archive_and_a_second_run_adds_nothing(ringlet, ready):
@@ -82,6 +82,32 @@ def test_no_token(ringlet):
     assert "next: ringlet login" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("args", "code"), [([], 4), (["--webhooks", "--public-url", "https://example.org/oura"], 4)]
+)
+def test_who_cannot_ask_leaves_nothing_behind(ringlet, tmp_path, args, code):
+    archive = tmp_path / "new" / "a.db"
+    done = ringlet("sync", "--db", archive, *args)
+    assert done.returncode == code
+    assert "error: there is no access token\n" in done.stderr
+    assert not archive.parent.exists()
+    assert not list(ringlet.home.rglob("*.db"))
+
+
+def test_webhooks_without_an_application_leave_nothing_behind(ringlet, ready, tmp_path):
+    archive = tmp_path / "new" / "a.db"
+    done = ringlet.at(ready)(
+        "sync", "--db", archive, "--webhooks", "--public-url", "https://example.org/oura"
+    )
+    assert done.returncode == 2
+    assert "its id and secret are not known" in done.stderr
+    assert not archive.parent.exists()
+
+
+def test_a_wrong_place_is_said_once_somebody_can_ask(ringlet, ready, tmp_path, refused):
+    refused(ringlet.at(ready)("sync", "--db", tmp_path), 6, "is a directory", "name a file in it")
+
+
 def test_a_kept_sign_in_is_used_by_its_name(ringlet, ready):
     tokens = ringlet.home / "config" / "ringlet" / "tokens"
     tokens.mkdir(parents=True)
@@ -119,14 +145,12 @@ def test_a_server_that_is_not_there(ringlet):
     assert process.returncode == 130
 
 
-def test_interrupted_it_says_what_is_saved_and_how_to_go_on(ringlet):
+def test_interrupted_it_says_what_is_saved_and_how_to_go_on(ringlet, tmp_path):
     """The other side takes the connection and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        there = {
-            "OURA_API_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
-            "OURA_ACCESS_TOKEN": "any",
-        }
-        process = ringlet.start("sync", **there)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        named = ("--db", str(tmp_path / "a.db"), "--base-url", url)
+        process = ringlet.start("sync", *named, OURA_ACCESS_TOKEN="any")
         connection, _ = silent.accept()
         with connection:
             connection.recv(1)
@@ -134,30 +158,7 @@ def test_interrupted_it_says_what_is_saved_and_how_to_go_on(ringlet):
             _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Stopped. Saved 0 rows, 0 of 20 types complete." in said
-    assert said.endswith("next: ringlet sync\n")
-
-
-@contextmanager
-def a_server(status, headers, body=b"{}"):
-    """Answers every GET alike."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(status)
-            for name, value in {**headers, "content-length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    assert said.endswith(f"next: ringlet sync {' '.join(named)}\n")
 
 
 def test_a_wait_too_long_to_sit_out_ends_with_5(ringlet):

@@ -5,59 +5,24 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from ringlet.cli.tiller import Tiller
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES
 
+from ..callback import Callback
+from .answering import a_server
+
 TOKEN = "a token that the callback knows"
 PATIENT = 20.0
 
 
-class Callback(ThreadingHTTPServer):
-    """Answers the challenge, and events with a status."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Callback)
-        self.status = 200
-        self.url = f"http://127.0.0.1:{self.server_port}/oura?key=hidden"
-
-
-class _Callback(BaseHTTPRequestHandler):
-    server: Callback
-
-    def do_GET(self) -> None:
-        query = parse_qs(urlsplit(self.path).query)
-        good = query["verification_token"] == [TOKEN]
-        self._answer(200 if good else 401, json.dumps({"challenge": query["challenge"][0]}).encode())
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self._answer(self.server.status, b"\x1b[2Jthank you")
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def callback() -> Iterator[Callback]:
-    with Callback() as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+@pytest.fixture(autouse=True)
+def _knows_the_token(callback: Callback) -> None:
+    callback.token = TOKEN
 
 
 @pytest.fixture
@@ -92,7 +57,7 @@ def subscriptions(done: Any) -> list[dict[str, str]]:
 @pytest.fixture
 def create(hooks: Callable[..., Any], callback: Callback) -> Callable[..., Any]:
     def run(*args: str) -> Any:
-        return hooks("create", "--callback", callback.url, "--verification-token", TOKEN, *args)
+        return hooks("create", "--callback", callback.url, *args, RINGLET_VERIFICATION_TOKEN=TOKEN)
 
     return run
 
@@ -125,6 +90,20 @@ def test_a_subscription_from_its_making_to_its_end(
     assert "ringlet webhooks create" in hooks("list").stderr
 
 
+def test_an_end_that_nobody_can_read_is_shown_as_it_came_and_hides_nothing(hooks: Callable[..., Any]) -> None:
+    kind = {"callback_url": "https://a.example/", "data_type": "sleep", "event_type": "create"}
+    ends = {"1": "2100-01-01T00:00:00", "2": "so\x1bon", "3": None}
+    listed = [{"id": id, **kind, "expiration_time": end} for id, end in ends.items()]
+    with a_server(200, {}, json.dumps([*listed, {"id": "4", **kind}]).encode()) as url:
+        said, told = hooks("list", "--base-url", url), hooks("list", "--base-url", url, "--json")
+    assert said.returncode == 0, said.stderr
+    shown = said.stdout.splitlines()
+    for line, end in zip(shown, ("2100-01-01", '"so\\u001bon"', "null", "null"), strict=True):
+        assert f"  ends {end}" in line
+    assert said.stderr == "3 of 4 end at no date that can be read: renewing gives another\n"
+    assert [one["expiration_time"] for one in subscriptions(told)] == [*ends.values(), None]
+
+
 def test_all_of_them_at_once_and_what_is_there_already_is_told(
     hooks: Callable[..., Any], create: Callable[..., Any]
 ) -> None:
@@ -146,15 +125,15 @@ def test_what_calls_another_address_is_told_and_the_rest_is_made(
     hooks: Callable[..., Any], create: Callable[..., Any], callback: Callback
 ) -> None:
     subscriptions(create("--type", "sleep", "--event", "update", "--json"))
-    elsewhere = ("create", "--callback", f"{callback.url}&another", "--verification-token", TOKEN)
-    done = hooks(*elsewhere, "--type", "sleep", "--json")
+    elsewhere = partial(hooks, "create", "--callback", f"{callback.url}&another", "--type", "sleep")
+    done = elsewhere("--json", RINGLET_VERIFICATION_TOKEN=TOKEN)
     assert done.returncode == 3
     assert [one["event_type"] for one in json.loads(done.stdout)["subscriptions"]] == ["create", "delete"]
     reason, error, cure = done.stderr.splitlines()
     assert reason.startswith("sleep.update: 409")
     assert error == "error: 1 of 3 were refused"
     assert cure.startswith("next: ringlet webhooks list, then: ringlet webhooks update ID")
-    assert hooks(*elsewhere, "--type", "sleep", "--event", "update").returncode == 2
+    assert elsewhere("--event", "update", RINGLET_VERIFICATION_TOKEN=TOKEN).returncode == 2
 
 
 def test_a_callback_that_does_not_prove_itself_is_told_once(
@@ -234,7 +213,7 @@ def test_what_was_sent_is_seen_and_sent_again(
     hooks: Callable[..., Any], create: Callable[..., Any], callback: Callback, tiller: Tiller
 ) -> None:
     [made] = subscriptions(create("--type", "meal", "--event", "create", "--json"))
-    callback.status = 500
+    callback.status, callback.says = 500, b"\x1b[2Jthank you"
     tiller.post("trigger", {"event": "meal.create"})
     [first] = delivered(hooks, "waiting", made["id"])
 
@@ -244,6 +223,7 @@ def test_what_was_sent_is_seen_and_sent_again(
     assert " 1. " in shown.stdout
     assert "  500  " in shown.stdout
     assert "thank you" in shown.stdout
+    assert "\n            content-length: 13\n" in shown.stdout
     assert "\x1b" not in shown.stdout
     assert "hidden" not in shown.stdout + hooks("deliveries").stdout
 

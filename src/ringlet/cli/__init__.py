@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -30,7 +30,7 @@ import click
 
 from .. import __version__
 from ..errors import GrantError, RingletError, SignInNeeded, TokenDead
-from . import options
+from . import again, options
 
 VERBS = (
     "demo",
@@ -116,7 +116,7 @@ def run() -> int:
     except (KeyboardInterrupt, click.Abort):
         return _said("interrupted", "run it again", 130)
     except RingletError as known:
-        return _said(known.message, cure_for(known, about.get(options.WHOSE)), known.exit_code)
+        return _said(known.message, cure_for(known, about), known.exit_code)
     except Exception as unknown:
         if os.environ.get("RINGLET_DEBUG"):
             raise
@@ -139,21 +139,16 @@ CURES: dict[type[RingletError], str] = {
 """Default cures that read differently at a prompt than in a program."""
 
 
-def cure_for(error: RingletError, whose: str | None = None) -> str:
-    """What to do next, as one would type it; `whose` sign-in it is about, where it has a name.
+def cure_for(error: RingletError, about: Mapping[str, Any]) -> str:
+    """What to do next, as one would type it, `about` what was typed (click's `meta`).
 
-    To sign in without that name would put one person's sign-in in another's place.
+    To sign in without a name that was given would put one person's sign-in in another's place.
     """
     by_default = error.cure == type(error).default_cure
     cure = (CURES.get(type(error)) if by_default else None) or error.cure or "ringlet --help"
-    if whose is None or "ringlet login" not in cure:
-        return cure
-    from ..client import Profile
-
-    login = Profile(whose).login
-    if by_default and isinstance(error, TokenDead):
-        return login  # a variable would come after the profile
-    return re.sub("ringlet login(?! --profile)", login, cure)
+    if by_default and isinstance(error, TokenDead) and about.get(options.WHOSE):
+        cure = "ringlet login"  # a variable would come after the profile
+    return again.same(cure, about)
 
 
 def _help_for(wrong: click.ClickException) -> str:

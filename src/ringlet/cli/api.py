@@ -40,12 +40,14 @@ def api(
     ringlet api /v2/usercollection/heartrate -f latest=true
     """
     from ..client import Client
-    from ..wire import refusal
+    from ..wire import Patience, patient, refusal
+    from .waiting import told
 
     asked = request(path, fields)
-    with Client(base_url=base_url, profile=profile) as client:
+    # Patience is out here, where its waits are told; within it, the client tries once.
+    with Client(base_url=base_url, profile=profile, patience=Patience(tries=1)) as client:
         while True:
-            response = client.run(_send(asked))
+            response = client.run(told(patient(_send(asked), Patience()), _tell_wait))
             _print(response, include, paginate)
             if response.status >= 400:
                 raise refusal(asked, response)
@@ -80,6 +82,10 @@ def request(path: str, fields: tuple[str, ...]) -> Request:
 
 def _send(asked: Request) -> Flow[Response]:
     return (yield asked)
+
+
+def _tell_wait(why: str, seconds: float) -> None:
+    screen.remark(f"{why}; asking again in {seconds:.0f} s   ^C ends it")
 
 
 def _print(response: Response, include: bool, paginate: bool) -> None:

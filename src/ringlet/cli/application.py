@@ -46,7 +46,10 @@ class Application:
     server_time: ServerTime
 
     def days_left(self, one: Subscription) -> int:
-        """The days until a subscription ends, one that has begun included; 0 where it has ended."""
+        """The days until a subscription ends, one that has begun included; 0 where it has ended.
+
+        Raises OuraBroken where what it says of its end is no date.
+        """
         return max(0, -((self.server_time.now() - one.expires_at) // DAY))
 
 

@@ -1,8 +1,10 @@
 """`ringlet auth`: what is known of a sign-in, renewing it, and ending it.
 
 Rules of this file:
-* `token` is the only verb that prints a token, alone, for another program.
-* Looking works without a network: what only the server knows is then unknown, and said to be.
+* `token` is the only verb that prints a token, alone, for another program. One that has expired is of no use
+  to it: that is renewed first, or refused.
+* Looking works without a network: what only the server knows is then unknown, and said to be. Of a sign-in
+  that the server refuses is told what is known; that it must be made again is said last, with its exit code.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ import click
 
 from ..errors import RingletError, SignInNeeded
 from . import options, screen
+from .someone import Someone, is_over, once, whose
 
 if TYPE_CHECKING:
     from ..client import Profile
@@ -42,11 +44,13 @@ def status(profile: str, base_url: str | None, as_json: bool) -> None:
     tokens = kept.wallet.load() or tokens
     if as_json:
         click.echo(json.dumps(_document(kept, tokens, someone)))
-        return
-    for label, text in _rows(kept, tokens, someone):
-        click.echo(f"{label:<12} {text}")
-    if "OURA_ACCESS_TOKEN" in os.environ and kept.is_meant_without_a_name:
-        screen.remark("OURA_ACCESS_TOKEN is set and comes before this sign-in")
+    else:
+        for label, text in _rows(kept, tokens, someone):
+            click.echo(f"{label:<12} {text}")
+        if "OURA_ACCESS_TOKEN" in os.environ and kept.is_meant_without_a_name:
+            screen.remark("OURA_ACCESS_TOKEN is set and comes before this sign-in")
+    if someone.unknown and is_over(someone.unknown, tokens):
+        raise someone.unknown
 
 
 @auth.command(name="list")
@@ -72,14 +76,8 @@ def list_(as_json: bool) -> None:
 @options.as_json
 def refresh(profile: str, base_url: str | None, as_json: bool) -> None:
     """Renew the tokens once, now."""
-    from ..client import Client
-    from ..oauth import renew
-
     kept, tokens = _kept(profile)
-    with Client(base_url=base_url, profile=profile) as client:
-        if client.app is None:
-            raise SignInNeeded("the application of this sign-in is not known", cure="ringlet login")
-        fresh = client.run(renew(kept.wallet, client.app, client.hosts, stale=tokens, clock=time.time))
+    fresh = _renewed(kept, tokens, base_url)
     if as_json:
         click.echo(json.dumps(_document(kept, fresh, Someone())))
     else:
@@ -88,9 +86,17 @@ def refresh(profile: str, base_url: str | None, as_json: bool) -> None:
 
 @auth.command()
 @options.kept_profile
-def token(profile: str) -> None:
-    """Print the access token, alone."""
-    click.echo(_kept(profile)[1].access_token)
+@options.base_url
+@options.as_json
+def token(profile: str, base_url: str | None, as_json: bool) -> None:
+    """Print the access token, alone; renewed first if it has expired."""
+    from ..oauth import MARGIN
+
+    kept, tokens = _kept(profile)
+    if tokens.expires_at is not None and tokens.expires_at - time.time() < MARGIN:
+        tokens = _renewed(kept, tokens, base_url)
+    one = {"v": 1, "access_token": tokens.access_token, "expires_at": _iso(tokens.expires_at)}
+    click.echo(json.dumps(one) if as_json else tokens.access_token)
 
 
 @auth.command()
@@ -107,7 +113,7 @@ def logout(profile: str, base_url: str | None, purge: bool, as_json: bool) -> No
     tokens = kept.wallet.load()
     why_not = "" if tokens else "nobody was signed in"
     if tokens:
-        with Client(base_url=base_url, wallet=MemoryWallet(tokens), patience=_once()) as client:
+        with Client(base_url=base_url, wallet=MemoryWallet(tokens), patience=once()) as client:
             try:
                 client.run(sign_out(client.hosts, tokens))
             except RingletError as failed:
@@ -121,36 +127,15 @@ def logout(profile: str, base_url: str | None, purge: bool, as_json: bool) -> No
     screen.remark(f"{kept.name}: signed out" + (", application forgotten" if purge else ""))
 
 
-@dataclass(frozen=True)
-class Someone:
-    """Whose sign-in it is, as far as the server says; `unknown` is why it does not."""
-
-    id: str = ""
-    email: str = ""
-    unknown: str = ""
-
-    @property
-    def name(self) -> str:
-        """What people recognise."""
-        return self.email or self.id
-
-
-def whose(kept: Profile, base_url: str | None) -> Someone:
-    """Ask once whose sign-in it is; whatever stands in the way is the answer."""
+def _renewed(kept: Profile, tokens: Tokens, base_url: str | None) -> Tokens:
+    """Those after these. Raises SignInNeeded, GrantError, OuraBroken, ConnectionLost."""
     from ..client import Client
+    from ..oauth import renew
 
-    try:
-        with Client(base_url=base_url, profile=kept.name, patience=_once()) as client:
-            info = client.personal_info.get()
-    except RingletError as failed:
-        return Someone(unknown=failed.message)
-    return Someone(id=info.id, email=info.email or "")
-
-
-def _once() -> Any:
-    from ..wire import Patience
-
-    return Patience(tries=1)
+    with Client(base_url=base_url, profile=kept.name) as client:
+        if client.app is None:
+            raise SignInNeeded("the application of this sign-in is not known", cure=kept.login)
+        return client.run(renew(kept.wallet, client.app, client.hosts, stale=tokens, clock=time.time))
 
 
 def _kept(profile: str) -> tuple[Profile, Tokens]:
@@ -170,7 +155,7 @@ def _rows(kept: Profile, tokens: Tokens, someone: Someone) -> list[tuple[str, st
     missing = scope_text(_missing(tokens))
     rows = [
         ("profile", kept.name),
-        ("who", someone.name or f"unknown ({someone.unknown})"),
+        ("who", someone.name or f"unknown ({someone.why})"),
         ("granted", scope_text(tokens.scopes) or "not said by the server"),
         ("not granted", missing),
         ("token", _life(tokens)),
@@ -210,6 +195,7 @@ def _document(kept: Profile, tokens: Tokens, someone: Someone) -> dict[str, Any]
         "v": 1,
         "profile": kept.name,
         "user": {"id": someone.id, "email": someone.email or None} if someone.id else None,
+        "unknown": someone.why or None,
         "granted": sorted(tokens.scopes),
         "not_granted": sorted(_missing(tokens)),
         "expires_at": _iso(tokens.expires_at),

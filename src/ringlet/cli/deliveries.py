@@ -4,7 +4,8 @@ Oura shows none of this: these two ask the control API of a cloud that `ringlet 
 
 Rules of this file:
 * No query of a callback is shown, which may hold a secret; `--json` gives what the cloud says, whole.
-* What a receiver answered is other people's words: nothing of it moves the cursor.
+* What a receiver answered is other people's words: nothing of it moves the cursor, and a line shows its
+  beginning.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from . import options, screen
 
 if TYPE_CHECKING:
     from .tiller import Tiller
+
+SHOWN = 80
+"""Characters of what a receiver said, in a line."""
 
 
 @click.command()
@@ -109,10 +113,11 @@ def _row(one: dict[str, Any]) -> str:
 
 def _attempt(one: dict[str, Any]) -> str:
     status = one["status"] if one["status"] is not None else one["reason"]
-    said = f"  {one['response'][:80]!r}" if one["response"] else ""
-    return screen.printable(
-        f"        {one['number']:>2}. {_at(one['began_at'])}  {status}  {one['took']} ms{said}"
-    )
+    said = f"  {one['response'][:SHOWN]!r}" if one["response"] else ""
+    lines = [f"        {one['number']:>2}. {_at(one['began_at'])}  {status}  {one['took']} ms{said}"]
+    headers = (f"{name}: {value}" for name, value in one["response_headers"].items())
+    lines += [f"            {header[:SHOWN]}" for header in headers]
+    return "\n".join(map(screen.printable, lines))
 
 
 def _at(ms: int) -> str:

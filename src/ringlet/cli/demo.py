@@ -36,9 +36,7 @@ TICK = click.style("✓", fg="green")
 @click.option("--seed", type=int, default=7, show_default=True, help="Which made-up wearer.")
 @click.option("--db", metavar="PATH|URL", help="Keep the archive here.  [default: gone at the end]")
 @click.option("--keep", is_flag=True, help="Leave the cloud running until ^C.")
-@click.option(
-    "--open", "open_browser", is_flag=True, help="The same, with the API's description in a browser."
-)
+@click.option("--open", "open_browser", is_flag=True, help="The same, with its portal in a browser.")
 def demo(days: int, seed: int, db: str | None, keep: bool, open_browser: bool) -> None:
     """The whole story, without an account or a network.
 
@@ -179,7 +177,7 @@ def _look(archive: Archive, remark: str) -> None:
 
 def _keep(child: Child, archive: Archive, open_browser: bool) -> None:
     """Say how to reach the cloud, and wait for ^C."""
-    from .ready import open_page
+    from .ready import open_portal
 
     ready = child.ready
     try:
@@ -187,7 +185,7 @@ def _keep(child: Child, archive: Archive, open_browser: bool) -> None:
         click.echo(f"export RINGLET_DB={archive.path} RINGLET_ADMIN_TOKEN={ready['admin_token']}")
         screen.remark("the cloud runs until ^C")
         if open_browser:
-            open_page(f"{ready['api']}/openapi.json")
+            open_portal(ready["api"])
         child.process.wait()
     except KeyboardInterrupt:
         screen.remark("")  # the line on which the terminal echoed ^C ends here

@@ -2,6 +2,7 @@
 
 Rules of this file:
 * A list shows no query of a callback, which may hold a secret; `--json` gives what the server says, whole.
+* An end that is no date is shown as it came, and hides nothing else.
 * Of several wishes, a refusal does not undo what was granted: the rest is tried, and the exit code is 3.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import click
 import msgspec
 
-from ..errors import RequestWrong, RingletError
+from ..errors import OuraBroken, RequestWrong, RingletError
 from ..subscriptions import Subscription
 from . import screen
 from .application import CONFLICT, Application, cure
@@ -60,13 +61,20 @@ def show(asked: Application, found: Sequence[Subscription], as_json: bool) -> No
     if as_json:
         click.echo(json.dumps({"v": 1, "subscriptions": msgspec.to_builtins(found)}))
         return
+    odd = 0
     for one in sorted(found, key=lambda one: (one.data_type, one.event_type)):
-        days = asked.days_left(one)
-        ends = f"ends {one.expires_at:%Y-%m-%d}" + (f", in {days} d" if days else "")
+        try:
+            days = asked.days_left(one)
+            ends = f"ends {one.expires_at:%Y-%m-%d}" + (f", in {days} d" if days else "")
+        except OuraBroken:
+            odd += 1
+            ends = f"ends {json.dumps(one.expiration_time)}"
         name = f"{one.data_type}.{one.event_type}"
         where, query, _ = one.callback_url.partition("?")
         text = f"{one.id:<36}  {name:<31}  {ends:<24}  {where}{query and '?…'}"
         click.echo(screen.printable(text))
+    if odd:
+        screen.remark(f"{odd} of {len(found)} end at no date that can be read: renewing gives another")
 
 
 def show_ended(ended: Sequence[str], as_json: bool) -> None:

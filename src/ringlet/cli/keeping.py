@@ -103,7 +103,7 @@ def keep_up(
     place = db or default_place()
     if archive.path == ":memory:":
         raise UsageError("events are kept in an archive that others can open", cure="name a file with --db")
-    app = _application(client)
+    app = application(client)
     telling = (JsonTelling if isinstance(watching, JsonLines) else Telling)(watching, door.shown)
 
     async def run() -> None:
@@ -144,7 +144,8 @@ def _bound(door: Door) -> socket.socket:
         ) from None
 
 
-def _application(client: AsyncClient) -> App:
+def application(client: AsyncClient) -> App:
+    """Whose subscriptions they are. Raises UsageError where nobody says."""
     if client.app is None or not client.app.client_secret:
         raise UsageError(
             "webhooks belong to an application, and its id and secret are not known",

@@ -34,7 +34,13 @@ if TYPE_CHECKING:
 @click.option("--events", metavar="A,B", help="Only these, as in 'sleep.*,daily_*.update'.")
 @click.option("--from-start", is_flag=True, help="From the first event the cloud remembers.")
 @click.option("--from-now", is_flag=True, help="Leave out what happened since the last time.")
-@click.option("--verification-token", metavar="TOKEN", help="Let the receiver answer the challenge first.")
+@options.secret(
+    "--verification-token",
+    "RINGLET_VERIFICATION_TOKEN",
+    "Let the receiver answer the challenge first.",
+    metavar="TOKEN",
+    on_demand=True,
+)
 @click.option("--print-secret", is_flag=True, help="Print what forwarded events are signed with, and end.")
 @options.own_cloud
 @options.as_json
@@ -69,7 +75,8 @@ def listen(
         raise UsageError("--from-start and --from-now are two places to begin at", cure="leave one out")
     if verification_token is not None and not verification_token.strip():
         raise UsageError(
-            "the verification token is empty", cure="name the one that the receiver knows, or leave it out"
+            "the verification token is empty",
+            cure="export RINGLET_VERIFICATION_TOKEN as the receiver knows it, or leave the option out",
         )
     if verification_token and not forward_to:
         raise UsageError(

@@ -318,7 +318,7 @@ def _redirect_cure(redirect_uri: str, base_url: str) -> str:
 
 def _tell(kept: Profile, tokens: Tokens, under_way: SignIn, base_url: str | None) -> None:
     from ..oauth import scope_text
-    from .auth import whose
+    from .someone import whose
 
     someone = whose(kept, base_url)
     granted = tokens.scopes or under_way.scopes

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import again
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -63,8 +65,8 @@ def remark(text: str) -> None:
 
 
 def next_step(text: str) -> None:
-    """What to do next."""
-    remark(f"next: {text}")
+    """What to do next, about what was typed."""
+    remark(f"next: {again.same(text)}")
 
 
 def raw(body: bytes) -> None:

@@ -42,8 +42,8 @@ PORT = 8765
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 for any.")
 @click.option("--clock", "clock_text", default="real", metavar="real|frozen:ISO", help="The cloud's time.")
-@click.option("--admin-token", envvar="RINGLET_ADMIN_TOKEN", help="For /_ringlet/.  [RINGLET_ADMIN_TOKEN]")
-@click.option("--secret", envvar="RINGLET_SECRET", help="What people type to sign in.  [RINGLET_SECRET]")
+@options.secret("--admin-token", "RINGLET_ADMIN_TOKEN", "What opens /_ringlet/.")
+@options.secret("--secret", "RINGLET_SECRET", "What people type to sign in.")
 @click.option(
     "--rotation",
     type=click.Choice(["strict", "grace", "none"]),
@@ -59,7 +59,7 @@ PORT = 8765
 )
 @click.option("--implicit", is_flag=True, help="Offer response_type=token, for programs without a secret.")
 @click.option("--ready", "ready_as", type=click.Choice(["json"]), help="First line on stdout: how to get in.")
-@click.option("--open", "open_browser", is_flag=True, help="Open the API's description in a browser.")
+@click.option("--open", "open_browser", is_flag=True, help="Open its portal in a browser.")
 @click.pass_context
 def serve(
     context: click.Context,

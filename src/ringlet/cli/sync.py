@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import RingletError, UsageError
+from ..errors import RingletError, SignInNeeded, UsageError
 from . import options
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..archive import Archive
     from ..client import AsyncClient
     from ..sync import Report
+    from .waiting import Overheard
     from .watching import Watcher
 
 
@@ -69,8 +70,14 @@ def sync(
     if (public_url or take_over) and not webhooks:
         raise UsageError("--public-url and --take-over are about webhooks", cure="add --webhooks")
     door = keeping.Door.parse(public_url, listen, take_over=take_over) if webhooks else None
+    client, overheard = _client(base_url, profile, connections, fast)
+    # Before an archive is made: who cannot ask leaves nothing behind.
+    if client.wallet.load() is None:
+        raise SignInNeeded("there is no access token")
+    if door:
+        keeping.application(client)
     with places.for_writing(db, durable=False) as archive, _watcher(archive.path, names, as_json) as watching:
-        client = _client(base_url, profile, connections, fast, watching)
+        overheard.on_wait = watching.waiting
         if door:
             return keeping.keep_up(client, archive, db, door, watching, names, first, connections)
         try:
@@ -115,19 +122,21 @@ async def _run(
 
 
 def _client(
-    base_url: str | None, profile: str | None, connections: int | None, fast: bool, watching: Watcher
-) -> AsyncClient:
+    base_url: str | None, profile: str | None, connections: int | None, fast: bool
+) -> tuple[AsyncClient, Overheard]:
+    """Who asks, and where it is heard that it is made to wait."""
     from ..client import AsyncClient
     from ..client.client import base_url_from
     from ..client.transport import AiohttpTransport, AsyncHttpcoreTransport
-    from .watching import Overheard
+    from .waiting import Overheard
 
     if fast:
         _need_aiohttp()
     transport = (AiohttpTransport if fast else AsyncHttpcoreTransport)(
         base_url_from(base_url), connections=connections or 8
     )
-    return AsyncClient(base_url=base_url, profile=profile, transport=Overheard(transport, watching.waiting))
+    overheard = Overheard(transport)
+    return AsyncClient(base_url=base_url, profile=profile, transport=overheard), overheard
 
 
 def _need_aiohttp() -> None:

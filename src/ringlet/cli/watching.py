@@ -10,49 +10,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConnectionLost
-from ..wire import Request, Response
 from . import screen
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ..client.transport import AsyncTransport
     from ..sync import Progress, Report
 
 SAFE = "^C is safe: the next sync starts where this one stopped"
-BACK_OFF = 1.0
-"""Seconds after which a request without an answer is sent again at first."""
 EVERY = 5.0
 """Seconds between two plain lines."""
-
-
-class Overheard:
-    """A transport that tells when the other side asks to wait, or says nothing."""
-
-    def __init__(self, transport: AsyncTransport, on_wait: Callable[[str, float], None]) -> None:
-        self._transport = transport
-        self._on_wait = on_wait
-
-    async def send(self, request: Request) -> Response:
-        try:
-            response = await self._transport.send(request)
-        except ConnectionLost:
-            self._on_wait("no answer", BACK_OFF)
-            raise
-        if response.status == 429:
-            with suppress(ValueError):
-                self._on_wait("rate limit reached", float(response.headers.get("retry-after", "")))
-        return response
-
-    async def close(self) -> None:
-        await self._transport.close()
 
 
 class Watcher(AbstractContextManager["Watcher"]):

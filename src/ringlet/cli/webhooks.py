@@ -33,12 +33,13 @@ webhooks.add_command(deliveries)
 webhooks.add_command(resend)
 
 callback = click.option("--callback", metavar="URL", help="Where events are posted; it must be reachable.")
-token = click.option(
+token = options.secret(
     "--verification-token",
-    envvar="RINGLET_VERIFICATION_TOKEN",
+    "RINGLET_VERIFICATION_TOKEN",
+    "What the callback knows the challenge by.",
     metavar="TOKEN",
-    help="What the callback knows the challenge by.  [RINGLET_VERIFICATION_TOKEN]",
 )
+PROOF = "export RINGLET_VERIFICATION_TOKEN, or add --verification-token TOKEN"
 ids = click.argument("ids", nargs=-1, metavar="ID...")
 
 
@@ -56,7 +57,9 @@ def list_(base_url: str | None, profile: str | None, as_json: bool) -> None:
         show(asked, found, as_json)
     if not found and not as_json:
         screen.remark("no subscriptions")
-        screen.next_step("ringlet webhooks create --callback URL --verification-token TOKEN --all")
+        screen.next_step(
+            "export RINGLET_VERIFICATION_TOKEN=...; ringlet webhooks create --callback URL --all"
+        )
 
 
 @webhooks.command()
@@ -109,7 +112,7 @@ def create(
     if not callback or not verification_token:
         raise UsageError(
             "a callback and the token it knows the challenge by are needed",
-            cure="add --callback URL --verification-token TOKEN",
+            cure=f"add --callback URL, and {PROOF}",
         )
     if everything == bool(types):
         raise UsageError("say which data types", cure="add --type TYPE, once for each, or --all")
@@ -159,7 +162,8 @@ def update(
 
     if not verification_token:
         raise UsageError(
-            "the callback is asked for its challenge again", cure="add --verification-token TOKEN"
+            "the callback is asked for its challenge again",
+            cure=PROOF,
         )
     if callback is not None:
         check_callback(callback)

@@ -1,0 +1,62 @@
+"""Whose sign-in it is, as far as the server says.
+
+Rules of this file:
+* It is asked once, and whatever stands in the way is the answer: one may look without a network, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import GrantError, RingletError, SignInNeeded, TokenDead
+
+if TYPE_CHECKING:
+    from ..client import Profile
+    from ..oauth import Tokens
+    from ..wire import Patience
+
+
+@dataclass(frozen=True)
+class Someone:
+    """Whose sign-in it is, as far as the server says; `unknown` is why it does not."""
+
+    id: str = ""
+    email: str = ""
+    unknown: RingletError | None = None
+
+    @property
+    def why(self) -> str:
+        """Why it is unknown."""
+        return self.unknown.message if self.unknown else ""
+
+    @property
+    def name(self) -> str:
+        """What people recognise."""
+        return self.email or self.id
+
+
+def whose(kept: Profile, base_url: str | None) -> Someone:
+    """Ask once whose sign-in it is; whatever stands in the way is the answer."""
+    from ..client import Client
+
+    try:
+        with Client(base_url=base_url, profile=kept.name, patience=once()) as client:
+            info = client.personal_info.get()
+    except RingletError as failed:
+        return Someone(unknown=failed)
+    return Someone(id=info.id, email=info.email or "")
+
+
+def is_over(failed: RingletError, tokens: Tokens) -> bool:
+    """Whether the server has refused what is kept, so that only signing in again helps."""
+    if isinstance(failed, SignInNeeded):  # it took the token for dead, and a renewal is not to be tried again
+        return tokens.unanswered > 0
+    return isinstance(failed, TokenDead | GrantError)
+
+
+def once() -> Patience:
+    """No waiting: somebody looks."""
+    from ..wire import Patience
+
+    return Patience(tries=1)
