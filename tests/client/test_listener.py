@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from ringlet.client import listener
 from ringlet.client.listener import Listener, is_local
 from ringlet.errors import RingletError
 
@@ -99,6 +100,18 @@ def test_a_port_in_use_is_an_error_that_names_another(port):
     ):
         pass
     assert "--redirect-uri http://localhost:8766/callback" in caught.value.cure
+
+
+def test_the_port_in_use_is_not_the_one_it_names(port, monkeypatch):
+    uri, other = f"http://localhost:{port}/callback", "http://localhost:1/callback"
+    monkeypatch.setattr(listener, "REDIRECT_URIS", (uri, other))
+    with (
+        Listener(uri, lambda _: None),
+        pytest.raises(RingletError, match="is in use") as caught,
+        Listener(uri, lambda _: None),
+    ):
+        pass
+    assert caught.value.cure.endswith(f"--redirect-uri {other}")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from ..errors import RingletError
 
+REDIRECT_URIS = "http://localhost:8766/callback", "http://localhost:8080/callback"
+"""What `login` listens at by default, and where else it may; a demo's application knows both."""
 LOOPBACK = {
     "localhost": (socket.AF_INET, socket.AF_INET6),
     "127.0.0.1": (socket.AF_INET,),
@@ -72,10 +74,11 @@ class Listener:
             words = (
                 "is in use" if broken.errno == errno.EADDRINUSE else f"cannot be opened: {broken.strerror}"
             )
+            other = next(uri for uri in REDIRECT_URIS if urlsplit(uri).port != target.port)
             raise RingletError(
                 f"port {target.port or 80}, where the answer is to arrive, {words}",
-                cure="register another redirect URI, e.g. http://localhost:8766/callback, and name it:"
-                " ringlet login --redirect-uri http://localhost:8766/callback",
+                cure=f"end what uses it (another login?), or register {other} as well, and name it:"
+                f" ringlet login --redirect-uri {other}",
             ) from broken
         return self
 
