@@ -187,12 +187,45 @@ def test_whoever_lets_the_cloud_wait_longest_makes_room_and_not_who_waits_for_it
         assert answered(waiting) == 200
 
 
-def test_who_takes_nothing_of_the_answers_is_hung_up_on(cloud: There) -> None:
-    with cloud.dial() as one:
-        one.sendall(b"GET /openapi.json HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" * 500)
-        time.sleep(3)
-        rest(one)  # it comes to an end
-        assert one.recv(1) == b""
+def all_are_answered(cloud: There, count: int) -> bool:
+    """Whether so many newcomers are, one after the other, each of whom keeps its connection."""
+    with ExitStack() as all_of_them:
+        for _ in range(count):
+            one = all_of_them.enter_context(cloud.dial())
+            one.sendall(HEALTH)
+            if answered(one) != 200:
+                return False
+    return True
+
+
+@pytest.mark.parametrize("more", [b"", b"\r\n", b"\r\n\r\n"], ids=["nothing", "a line", "two lines"])
+def test_who_has_been_answered_makes_room_whatever_comes_after(cloud: There, more: bytes) -> None:
+    with ExitStack() as all_of_them:
+        for _ in range(MOST):
+            one = all_of_them.enter_context(cloud.dial())
+            one.sendall(HEALTH)
+            assert answered(one) == 200
+            one.sendall(more)
+        assert all_are_answered(cloud, 2 * MOST)
+
+
+@pytest.mark.parametrize("last", [b"", b"connection: close\r\n"], ids=["kept", "closed"])
+def test_who_takes_nothing_of_the_answers_makes_room(cloud: There, last: bytes) -> None:
+    asked = b"GET /openapi.json HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+    with ExitStack() as all_of_them:
+        for _ in range(MOST):
+            one = all_of_them.enter_context(cloud.dial())
+            one.sendall((asked + b"\r\n") * 500 + asked + last + b"\r\n")
+        time.sleep(1.5)
+        assert all_are_answered(cloud, 2 * MOST)
+
+
+def test_a_request_that_comes_behind_another_is_not_late_while_that_is_answered(cloud: There) -> None:
+    with cloud.events(2.5) as one:
+        one.sendall(HEALTH[:10])
+        assert answered(one) == 200
+        one.sendall(HEALTH[10:])
+        assert answered(one) == 200
 
 
 def test_who_takes_the_answers_slowly_gets_all_of_them(cloud: There) -> None:

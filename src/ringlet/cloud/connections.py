@@ -5,12 +5,15 @@ hundred senders of a byte now and then would hold every connection there is ("Sl
 
 Rules of this file:
 * A request is whole, its body too, `WHOLE` seconds after its first byte; else it is answered with 408
-  (RFC 9110 section 15.5.9). A connection on which nothing was asked is closed after as long.
-* An answer takes the time it takes; but whoever takes nothing of it for as long is hung up on.
-* Where there are more connections than fit, the one that the server has waited for longest makes room.
+  (RFC 9110 section 15.5.9). A connection on which nothing was asked is closed after as long, one that has
+  been answered after what uvicorn calls keep-alive.
+* The time in which they wait for us does not count: while an earlier answer is under way, or we read nothing.
+* An answer takes the time it takes, and so does whoever reads it.
+* Where there are more connections than fit, the one that was waited for longest makes room, and after those
+  who owe a request those who do not take their answer.
 * What comes of a body after its answer is let go by, up to `UNREAD`: to close at once would take the answer
   from a client that is still sending (RFC 9112 section 9.6).
-* A request costs a few entries in a dictionary, and no timer of its own: the server sweeps once a second.
+* A request costs two entries in a dictionary; the server sweeps once a second.
 """
 
 from __future__ import annotations
@@ -39,21 +42,18 @@ class Connections(ServerState):
         self.most = min(MOST, _files() // 2)  # the other half is for the archive, callbacks and names
         self.waiting: dict[Connection, float] = {}
         """Those that owe a request or the rest of one, the longest first, and until when they may."""
-        self.stalled: dict[Connection, tuple[float, int]] = {}
-        """Those that do not take their answer: until when they may, and how much of it was left."""
+        self.stalled: dict[Connection, None] = {}
+        """Those that do not take what is sent to them, the longest first."""
 
-    def make_room(self) -> None:
+    def make_room(self, newest: Connection) -> None:
         """Hang up on those that were waited for longest, while there are too many."""
-        while len(self.connections) > self.most and (least := next(iter(self.waiting or self.stalled), None)):
-            least.abort()
+        while len(self.connections) > self.most:
+            next(iter(self.waiting or self.stalled), newest).abort()
 
     def sweep(self, now: float) -> None:
         """Hang up on those that are late."""
         for one in [one for one, until in self.waiting.items() if until <= now]:
             one.late()
-        for one, (until, left) in list(self.stalled.items()):
-            if until <= now:
-                one.look_again(left)
 
 
 class Connection(HttpToolsProtocol):
@@ -69,40 +69,38 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         assert isinstance(server_state, Connections)
         self._all = server_state
-        self._waiting = server_state.waiting
+        self._asking = False
+        """Whether a request has begun to come, and has not come to its end."""
+        self._has_head = False
+        """Whether the head of the last request that began has come: then `cycle` is about it."""
+        self._answering: RequestResponseCycle | None = None
+        """The answer that is under way; others may stand in line behind it (`pipeline`)."""
         self._unread = 0
-        self._owed: object = None
-        """The request that is waited for, once something of it has come."""
-        self._before: RequestResponseCycle | None = None
-        """What is answered, while what was asked behind it waits."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._all.make_room(self)
         self._wait(WHOLE)
-        self._all.make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
-        if self._before:
-            self._before.disconnected = True  # uvicorn tells the last one only, of several sent at once
+        if self._answering:  # uvicorn tells the last one only, of several sent at once
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     # What is asked
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        newest = self._newest()
-        if newest and newest.scope is self.scope and not newest.more_body:
-            self._waiting.pop(self, None)
-        elif self._owed is not self.scope:
-            self._owed = self.scope
-            self._wait(WHOLE)
-
     def on_message_begin(self) -> None:
-        if not self.pipeline:
-            self._before = self.cycle
         super().on_message_begin()
-        self._unread = 0
+        self._asking, self._has_head, self._unread = True, False, 0
+        self._wait(WHOLE)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._has_head = True
+        if self._answering is None:
+            self._answering = self.cycle
 
     def on_body(self, body: bytes) -> None:
         if self.cycle.response_complete:
@@ -111,48 +109,57 @@ class Connection(HttpToolsProtocol):
                 self.abort()
         super().on_body(body)
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._asking = False
+        self._owes_nothing_yet()
+
     def on_response_complete(self) -> None:
-        if self.pipeline:
-            self._before = self.pipeline[-1][0]
+        self._answering = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
-        if self.cycle.response_complete and self not in self._waiting:
+        if self._asking:
+            self._wait(WHOLE)  # from here on it is they who let us wait
+        else:
+            self._owes_nothing_yet()
+
+    def _owes_nothing_yet(self) -> None:
+        """What was asked has come: it is for us to answer, or for them to ask for more."""
+        if self._answering:
+            self._all.waiting.pop(self, None)
+        else:
             self._wait(self.timeout_keep_alive)
 
     def _wait(self, seconds: float) -> None:
-        self._waiting.pop(self, None)  # whoever comes anew comes last
-        self._waiting[self] = self.loop.time() + seconds
+        self._all.waiting.pop(self, None)  # whoever comes anew comes last
+        self._all.waiting[self] = self.loop.time() + seconds
 
     # What is answered
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._all.stalled[self] = self.loop.time() + WHOLE, self.transport.get_write_buffer_size()
+        self._all.stalled[self] = None
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._all.stalled.pop(self, None)
+        if not self.transport.is_closing():
+            self._all.stalled.pop(self, None)
 
     # The end
 
     def late(self) -> None:
         """What was to come has not come in time."""
-        if self.flow.read_paused:  # it is not they who let us wait
+        mine = self._has_head and self._answering is self.cycle
+        if self.flow.read_paused or (self._answering and not mine):
             self._wait(WHOLE)
-        elif self.transport.is_closing():
-            self.abort()
-        else:
-            if self._can_be_told():
-                dated = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
-                end = b"connection: close\r\ncontent-length: 0\r\n\r\n"
-                self.transport.write(b"HTTP/1.1 408 Request Timeout\r\n" + dated + end)
-            self.transport.close()
-
-    def look_again(self, left: int) -> None:
-        """Go on with those that have taken something of their answer, and not with others."""
-        if self.transport.get_write_buffer_size() < left:
-            self.pause_writing()
-        else:
-            self.abort()
+            return
+        self._forget()
+        self._all.stalled[self] = None  # until all that was said has been taken
+        untold = self._asking and not (self._has_head and self.cycle.response_started)
+        if untold and not self.transport.is_closing():
+            dated = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
+            end = b"connection: close\r\ncontent-length: 0\r\n\r\n"
+            self.transport.write(b"HTTP/1.1 408 Request Timeout\r\n" + dated + end)
+        self.transport.close()
 
     def abort(self) -> None:
         """Hang up at once, whatever is still to be sent."""
@@ -161,21 +168,8 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
     def _forget(self) -> None:
-        self._waiting.pop(self, None)
+        self._all.waiting.pop(self, None)
         self._all.stalled.pop(self, None)
-
-    def _newest(self) -> RequestResponseCycle | None:
-        """The last request whose head has come; uvicorn says that there always is one."""
-        return self.cycle
-
-    def _can_be_told(self) -> bool:
-        """Whether what is written now answers the request that is late."""
-        newest = self._newest()
-        if not newest:
-            return bool(self.scope)  # else nothing was asked
-        if newest.scope is self.scope:  # its head has come
-            return not newest.response_started
-        return newest.response_complete
 
 
 def _files() -> int:
