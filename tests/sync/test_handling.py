@@ -113,16 +113,19 @@ def test_a_handler_that_goes_on_failing_is_asked_later_each_time(intake: Intake)
 
 
 def test_while_a_sync_has_the_inbox_nothing_is_handed_out_and_the_log_says_why(
-    intake: Intake, caplog: pytest.LogCaptureFixture
+    intake: Intake, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(handling, "REFUSED", 0.5)
     told: list[str] = []
     with Archive.open(str(intake.place)) as archive:
         with holding(archive, "sync"):
             one = begun(lambda event: told.append(event.object_id), intake)
-            bring(intake, "a")
+            for number in range(20):
+                bring(intake, f"{number}")
+                one.wake()
             until(lambda: "give the handler an inbox of its own" in caplog.text)
+            assert len(caplog.records) <= 2, "not once for each event"
         assert told == []
-        one.wake()
-        until(lambda: told == ["a"])
+        until(lambda: sorted(told, key=int) == [f"{number}" for number in range(20)])
         one.end()
         hold(archive, "sync")

@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from ringlet import AsyncClient
+from ringlet import webhooks as w
 from ringlet.archive import Archive
 from ringlet.errors import ArchiveError, UsageError
 from ringlet.oauth import App
@@ -22,6 +23,8 @@ from ringlet.sync.inbox import Inbox
 from ringlet.sync.keeping_up import Audience, Callback, KeepingUp
 from ringlet.webhooks import Receiver
 from ringlet.wire import Request, Response
+
+from ..tampered import EVENT
 
 BOTH: list[tuple[Who, Who]] = [("handler", "sync"), ("sync", "handler")]
 each = pytest.mark.parametrize(("first", "other"), BOTH)
@@ -126,16 +129,23 @@ def test_an_inbox_that_handlers_take_from_gives_a_sync_nothing_and_the_other_way
         inbox.take(0, 1, 1)
 
 
-def test_a_receiver_with_a_handler_does_not_start_on_the_inbox_of_a_sync(place: str) -> None:
-    def hook() -> Receiver:
-        return Receiver("secret", "token", inbox=place, handler=lambda event: None)
+def test_a_receiver_on_the_inbox_of_a_sync_acknowledges_and_hands_nothing_out(place: str) -> None:
+    told: list[w.Event] = []
+    signed = w.headers("secret", EVENT.body, now=time.time())
+    with Archive.open(place) as archive, holding(archive, "sync"):
+        with Receiver("secret", "token", inbox=place, handler=told.append) as hook:
+            assert hook.handle("POST", {}, signed, EVENT.body).status == 200
+        assert Inbox(archive).waiting() == 1, "it is kept for the sync"
+        assert told == []
 
+
+def test_a_receiver_with_a_handler_has_its_inbox_until_it_is_closed(place: str) -> None:
     with Archive.open(place) as archive:
-        with holding(archive, "sync"), pytest.raises(UsageError, match="sync") as caught:
-            hook().start()
-        assert "inbox=" in caught.value.cure
-        with hook(), pytest.raises(UsageError, match="handler"):
-            hold(archive, "sync")
+        with Receiver("secret", "token", inbox=place, handler=lambda event: None):
+            while not (archive.setting(HELD) or "").startswith("handler"):
+                time.sleep(0.005)
+            with pytest.raises(UsageError, match="handler"):
+                hold(archive, "sync")
         hold(archive, "sync")
 
 

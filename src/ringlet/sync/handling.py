@@ -23,12 +23,14 @@ from typing import TypeAlias
 
 from ..errors import RingletError, UsageError
 from ..events import Event
-from .holder import hold, let_go
+from .holder import let_go
 from .inbox import Inbox, Told
 from .intake import Intake
 
 Handler: TypeAlias = Callable[[Event], "Awaitable[object] | object"]
 
+REFUSED = 60.0
+"""Seconds after which is asked again for an inbox that a sync has."""
 LEASE = 60_000
 """Milliseconds that a handler has for an event, before another process with this inbox takes it too."""
 FIRST, LONGEST = 1_000, 10 * 60_000
@@ -56,10 +58,6 @@ class Handling:
         self._thread: Thread | None = None
         self._lock = Lock()
         self._forget_at = 0
-
-    def check(self) -> None:
-        """See that the inbox may be handed out. Raises ArchiveError, and UsageError where a sync has it."""
-        self.intake.call(lambda inbox: hold(inbox.archive, "handler"))
 
     def begin(self) -> None:
         """Hand out what is there, and what comes; again is no harm."""
@@ -95,7 +93,8 @@ class Handling:
                     rest = self._hand_out(runner, end)
                 except UsageError as refused:
                     log.error("events are not handed out: %s; %s", refused, refused.cure)
-                    rest = LEASE
+                    end.wait(REFUSED)  # whatever comes meanwhile
+                    continue
                 except Exception as failed:  # whatever it is, it must not be the end of handing out
                     log.warning("events cannot be handed out: %s", failed)
                     rest = FIRST

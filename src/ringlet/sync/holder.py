@@ -4,8 +4,9 @@ Rules of this file:
 * Whoever looks into an inbox writes down that it is theirs, and does so again every few minutes. While that
   is fresh, the other kind is refused; any number of the same kind may share.
 * It changes hands when who had it has left in order, or has not looked for a while. It may have been killed.
-* Times are real: this is about processes, whatever clock their events go by. A clock that was set back keeps
-  nobody out for longer than one that was not.
+* It is a guard against a mistake, and no lock: the first of several handlers that leaves frees it for all,
+  and so does a clock that jumps. What others take then is dealt with, by them.
+* Times are real: this is about processes, whatever clock their events go by.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ FRESH = 15 * 60
 HELD = "inbox held by"
 """The setting: by whom, and since when."""
 
+KILLED = f"if it was killed, wait {FRESH // 60} minutes"
 REFUSALS = {
     "sync": (
         "a sync works off the events of {path}",
-        "give the handler an inbox of its own: webhooks.receiver(..., inbox='inbox.db')",
+        f"give the handler an inbox of its own (inbox='inbox.db'), or end that sync; {KILLED}",
     ),
     "handler": (
         "a handler of another program takes the events of {path}",
-        f"sync into another archive, or end that program; if it was killed, wait {FRESH // 60} minutes",
+        f"sync into another archive, or end that program; {KILLED}",
     ),
 }
 

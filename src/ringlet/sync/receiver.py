@@ -71,8 +71,8 @@ class Receiver:
     With a `handler`, each event is handed to it after its commit: one by one, from a thread of the receiver
     (a handler that awaits: in the loop that serves), again when it raises, and again after a restart. What it
     took well is not handed out again, however often it is sent. Without one, events wait for a sync to fetch
-    what they tell of. An inbox has the one or the other: while a sync works it off, a handler is refused.
-    `kept` is called after each commit, from a thread.
+    what they tell of. An inbox has the one or the other: while a sync works it off, events are kept for it,
+    none is handed out, and the log says why. `kept` is called after each commit, from a thread.
 
     Nothing runs before the first request, so a receiver may be made before a server forks. As an application
     of its own it starts and stops with the server. Mounted in another, or under WSGI, what an earlier process
@@ -106,17 +106,8 @@ class Receiver:
     # --- its life ---
 
     def start(self) -> None:
-        """Open the inbox, and hand out what is left there.
-
-        Raises ArchiveError, and UsageError where a sync works the same inbox off.
-        """
-        try:
-            self._intake.call(Inbox.due)
-            if self._handling:
-                self._handling.check()
-        except RingletError:
-            self._intake.close()
-            raise
+        """Open the inbox, and hand out what is left there. Raises ArchiveError."""
+        self._intake.call(Inbox.due)
         if self._handling:
             self._handling.begin()
 
