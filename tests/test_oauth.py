@@ -523,8 +523,9 @@ def test_the_store_knows_that_the_token_goes_out_before_it_does() -> None:
 
 def test_a_lost_answer_leaves_the_note_and_the_next_answer_wipes_it() -> None:
     wallet = MemoryWallet(STALE)
-    with pytest.raises(ConnectionLost):
+    with pytest.raises(ConnectionLost) as lost:
         drive(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK), [ConnectionLost("reset")])
+    assert "use the access token up" in lost.value.cure, "to run it again may end the sign-in"
     assert wallet.load() == msgspec.structs.replace(STALE, unanswered=1, tried_at=NOW)
     drive(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK), [GRANTED])
     assert wallet.load() == KEPT
@@ -584,7 +585,7 @@ def test_a_grant_of_another_cloud_is_never_sent() -> None:
     ):
         with pytest.raises(SignInNeeded, match="another cloud") as caught:
             next(flow)
-        assert "OURA_API_BASE_URL" in caught.value.cure
+        assert "export OURA_API_BASE_URL=https://other.test;" in caught.value.cure
         assert "hush" not in str(caught.value) + caught.value.cure
 
 

@@ -427,6 +427,8 @@ def _spend(wallet: Wallet, app: App, hosts: Hosts, current: Tokens, now: float) 
     except ConnectionLost as lost:
         if not lost.sent:
             wallet.save(untold)
+        elif current.expires_at is None or now < current.expires_at:
+            lost.cure = _USE_UP
         raise
     except OuraBroken as broken:
         doubt = 1 if broken.status in _GATEWAY else 0
@@ -453,6 +455,9 @@ TWICE = 2
 _GATEWAY = {502, 504}
 """Said by who stands before the server, which may have done its work: RFC 9110 sections 15.6.3 and 15.6.5."""
 _AGAIN = "sign in again: ringlet login"
+_USE_UP = (
+    "use the access token up before you renew again: the refresh token may be spent (ringlet auth status)"
+)
 _LOST = "the answer to an earlier renewal was lost, and a refresh token works once"
 _ELSEWHERE = "the kept sign-in was revoked or used elsewhere: a refresh token works once"
 
@@ -470,9 +475,12 @@ def _may_renew(tokens: Tokens, app: App, hosts: Hosts) -> None:
 
 def _at_home(tokens: Tokens, hosts: Hosts) -> None:
     if tokens.token_url and tokens.token_url not in hosts.token:
+        theirs = "unset OURA_API_BASE_URL"
+        if tokens.token_url not in OURA.token:
+            theirs = f"export OURA_API_BASE_URL={tokens.token_url.removesuffix('/oauth/token')}"
         raise SignInNeeded(
             "these tokens belong to another cloud",
-            cure="sign in to this one, or point OURA_API_BASE_URL back to theirs",
+            cure=f"go back to theirs: {theirs}; or sign in to this one: ringlet login",
         )
 
 

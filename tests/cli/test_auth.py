@@ -83,6 +83,7 @@ def test_status_of_a_sign_in_that_was_ended_says_what_is_known_and_then_so(
     assert done.returncode == 4
     assert "who          unknown (" in done.stdout
     assert "granted      email personal" in done.stdout
+    assert "renewal      refused by the server" in done.stdout
     assert done.stderr.startswith("error: invalid_grant: " if renewable else "error: 401: ")
     assert done.stderr.endswith("next: ringlet login --profile default\n")
     machine = signed_in("auth", "status", "--json")
@@ -98,6 +99,13 @@ def test_status_of_a_renewal_that_was_tried_in_vain_says_so_too(signed_in, ready
     assert done.returncode == 4
     assert "renewal      in doubt" in done.stdout
     assert "error: the refresh token was sent twice" in done.stderr
+
+
+def test_a_secret_that_is_refused_is_not_asked_for_by_another_login(signed_in, ready, refused):
+    wrong = {"OURA_CLIENT_ID": ready["client_id"], "OURA_CLIENT_SECRET": "wrong"}
+    refused(
+        signed_in("auth", "refresh", **wrong), 4, "invalid_client", "unset OURA_CLIENT_ID OURA_CLIENT_SECRET"
+    )
 
 
 def test_status_says_that_a_variable_comes_first(signed_in):

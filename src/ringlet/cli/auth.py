@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from ..errors import RingletError, SignInNeeded
+from ..errors import GrantError, RingletError, SignInNeeded
 from . import options, screen
-from .someone import Someone, is_over, once, whose
+from .someone import Someone, application_cure, is_over, once, whose
 
 if TYPE_CHECKING:
     from ..client import Profile
@@ -135,7 +135,12 @@ def _renewed(kept: Profile, tokens: Tokens, base_url: str | None) -> Tokens:
     with Client(base_url=base_url, profile=kept.name) as client:
         if client.app is None:
             raise SignInNeeded("the application of this sign-in is not known", cure=kept.login)
-        return client.run(renew(kept.wallet, client.app, client.hosts, stale=tokens, clock=time.time))
+        try:
+            return client.run(renew(kept.wallet, client.app, client.hosts, stale=tokens, clock=time.time))
+        except GrantError as refused:
+            if refused.error == "invalid_client":
+                refused.cure = application_cure(kept, client.base_url)
+            raise
 
 
 def _kept(profile: str) -> tuple[Profile, Tokens]:
@@ -159,7 +164,7 @@ def _rows(kept: Profile, tokens: Tokens, someone: Someone) -> list[tuple[str, st
         ("granted", scope_text(tokens.scopes) or "not said by the server"),
         ("not granted", missing),
         ("token", _life(tokens)),
-        ("renewal", _renewal(tokens)),
+        ("renewal", _renewal(tokens, someone)),
         ("token host", urlsplit(tokens.token_url).netloc or "unknown"),
         ("kept in", "the system's keyring" if kept.store == "keyring" else str(kept.wallet.path)),
     ]
@@ -179,11 +184,13 @@ def _life(tokens: Tokens) -> str:
     return f"expires in {screen.age(left)}" if left > 60 else "has expired" if left <= 0 else "expires now"
 
 
-def _renewal(tokens: Tokens) -> str:
-    if not tokens.refresh_token:
-        return "not possible: sign in again when the token has expired"
+def _renewal(tokens: Tokens, someone: Someone) -> str:
     if tokens.unanswered:
         return "in doubt: the answer to the last one was lost"
+    if someone.unknown and is_over(someone.unknown, tokens):
+        return "refused by the server"
+    if not tokens.refresh_token:
+        return "not possible: sign in again when the token has expired"
     if tokens.obtained_at is None:
         return "not tried yet"
     since = screen.age(time.time() - tokens.obtained_at)

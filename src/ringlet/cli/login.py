@@ -22,6 +22,7 @@ import click
 
 from ..errors import GrantError, RingletError, SignInNeeded, UsageError
 from . import options, screen
+from .someone import application_cure, portal
 
 if TYPE_CHECKING:
     from ..client import Profile
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from ..oauth import App, Tokens
 
 REDIRECT_URI = "http://localhost:8766/callback"
-PORTAL = "https://developer.ouraring.com/applications"
 PATIENCE = 600.0
 """Seconds to wait for the browser; a code lives no longer."""
 
@@ -109,7 +109,7 @@ def login(
                 refused.error,
                 refused.description,
                 status=refused.status,
-                cure=_application_cure(kept, client.base_url),
+                cure=application_cure(kept, client.base_url),
             ) from refused
     kept.keep(app, tokens, store)
     _tell(kept, tokens, under_way, base_url)
@@ -170,12 +170,12 @@ def _application(
     if missing and not asking:
         raise UsageError(
             f"{' and '.join(missing)} not set, and nobody can be asked here",
-            cure=f"register an application with the redirect URI {redirect_uri} at {_portal(base_url)},"
+            cure=f"register an application with the redirect URI {redirect_uri} at {portal(base_url)},"
             f" export {' '.join(f'{name}=...' for name in missing)}, and run it again",
         )
     if missing:
         screen.remark("An application of your own is needed: free, once, two minutes.")
-        screen.remark(f"  1. open       {_portal(base_url)}")
+        screen.remark(f"  1. open       {portal(base_url)}")
         screen.remark(f"  2. register   any name, and to the letter this redirect URI:   {redirect_uri}")
         screen.remark("  3. paste here what the page then shows")
     client_id = client_id or str(click.prompt("Client ID", err=True)).strip()
@@ -199,25 +199,10 @@ def _checked(redirect_uri: str) -> str:
     return redirect_uri
 
 
-def _application_cure(kept: Profile, base_url: str) -> str:
-    """How another id and secret get in, in place of the ones that were refused."""
-    again = f"{kept.login}, with the client ID and secret that {_portal(base_url)} shows"
-    if {"OURA_CLIENT_ID", "OURA_CLIENT_SECRET"} & os.environ.keys():
-        return f"unset OURA_CLIENT_ID OURA_CLIENT_SECRET; {again}"
-    # What is kept is not asked for again, so it must go first.
-    return f"{kept.login.replace('login', 'auth logout --purge', 1)}; {again}" if kept.is_kept else again
-
-
 def _typed(prompt: str, default: str | None = None) -> str:
     """A secret, which is not shown while it is typed."""
     typed = click.prompt(prompt, err=True, hide_input=True, default=default, show_default=False)
     return str(typed).strip()
-
-
-def _portal(base_url: str) -> str:
-    from ..client.client import OURA_API
-
-    return PORTAL if base_url == OURA_API else f"{base_url}/oauth/applications"
 
 
 # The browser, there and back
@@ -308,7 +293,7 @@ def _open(url: str) -> None:
 def _redirect_cure(redirect_uri: str, base_url: str) -> str:
     """What most often is wrong when nothing comes back: the browser then shows a page of Oura's."""
     return (
-        f"if the browser showed an error, register exactly {redirect_uri} at {_portal(base_url)},"
+        f"if the browser showed an error, register exactly {redirect_uri} at {portal(base_url)},"
         " or name the one you registered: ringlet login --redirect-uri URI"
     )
 

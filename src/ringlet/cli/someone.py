@@ -1,4 +1,4 @@
-"""Whose sign-in it is, as far as the server says.
+"""Whose sign-in it is, as far as the server says, and what to do where it refuses.
 
 Rules of this file:
 * It is asked once, and whatever stands in the way is the answer: one may look without a network, too.
@@ -6,6 +6,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from ..client import Profile
     from ..oauth import Tokens
     from ..wire import Patience
+
+PORTAL = "https://developer.ouraring.com/applications"
 
 
 @dataclass(frozen=True)
@@ -60,3 +63,19 @@ def once() -> Patience:
     from ..wire import Patience
 
     return Patience(tries=1)
+
+
+def application_cure(kept: Profile, base_url: str) -> str:
+    """How another id and secret get in, in place of the ones that were refused."""
+    again = f"{kept.login}, with the client ID and secret that {portal(base_url)} shows"
+    if {"OURA_CLIENT_ID", "OURA_CLIENT_SECRET"} & os.environ.keys():
+        return f"unset OURA_CLIENT_ID OURA_CLIENT_SECRET; {again}"
+    # What is kept is not asked for again, so it must go first.
+    return f"{kept.login.replace('login', 'auth logout --purge', 1)}; {again}" if kept.is_kept else again
+
+
+def portal(base_url: str) -> str:
+    """Where applications are registered."""
+    from ..client.client import OURA_API
+
+    return PORTAL if base_url == OURA_API else f"{base_url}/oauth/applications"
