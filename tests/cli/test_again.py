@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -69,6 +73,81 @@ def test_a_password_is_not_repeated(place: str) -> None:
 )
 def test_a_place_without_a_password_is(place: str) -> None:
     assert same("ringlet sync", ("--db", place)) == f"ringlet sync --db {place}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("serve --demo", "ringlet serve --demo --port 0"),
+        ("serve --port 8765 --demo", "ringlet serve --demo --port 0"),
+        ("serve --port=8765 --demo", "ringlet serve --demo --port 0"),
+        ("serve --secret hush --db 'a b.db'", "ringlet serve --secret ... --db 'a b.db' --port 0"),
+        ("serve --secret=hush", "ringlet serve --secret=... --port 0"),
+        ("serve --db postgresql://me:other@host/oura", "ringlet serve --db ... --port 0"),
+        ("serve --db=postgresql://me:other@host/oura", "ringlet serve --db=... --port 0"),
+    ],
+)
+def test_the_same_again_is_the_line_that_was_typed(
+    typed: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ringlet", *shlex.split(typed)])
+    meta: dict[str, Any] = {}
+    again.conceal(meta, "hush")
+    again.remember(meta, "--db", "a b.db")
+    assert again.same("the same again with --port 0, for any", meta) == f"{said}   (for any)"
+
+
+def test_a_flag_that_would_contradict_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = ["listen", "--from-start", "--events", "sleep.*,tag.*", *URL]
+    monkeypatch.setattr("sys.argv", ["ringlet", *typed])
+    line = "ringlet listen --events 'sleep.*,tag.*' --base-url http://host --from-now"
+    assert same("or so: the same again with --from-now", URL) == f"or so: {line}"
+
+
+def test_a_demo_is_not_served_over_the_archive_that_was_typed() -> None:
+    assert same("ringlet serve --demo, or ringlet serve", DB) == (
+        "ringlet serve --demo, or ringlet serve --db 'my/a b.db'"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="finds programs by their extension")
+def test_a_program_that_is_not_on_path_is_named_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here it is" / "ringlet", tmp_path / "there" / "ringlet"
+    for one in here, there:
+        one.parent.mkdir()
+        one.write_text("#!/bin/sh\n")
+        one.chmod(0o700)
+    named = f"'{here}' login, or as `'{here}' serve` printed it; '{here}' --version; a newer ringlet has it"
+    plain = named.replace(f"'{here}'", "ringlet")
+
+    def said(path: Path, started: object = here) -> str:
+        monkeypatch.setenv("PATH", str(path))
+        monkeypatch.setattr("sys.argv", [str(started)])
+        return again.as_started(plain)
+
+    assert said(tmp_path) == named, "PATH leads to none"
+    assert said(there.parent) == named, "PATH leads to another"
+    assert again.as_started(named) == named, "once is enough"
+    assert said(here.parent) == plain
+    (tmp_path / "ringlet").symlink_to(here)
+    assert said(tmp_path) == plain, "a link leads to it, too"
+    assert said(there.parent, "ringlet/cli/__main__.py") == plain, "no path that could be typed"
+
+
+SCRIPT = Path(sys.executable).with_name("ringlet")
+
+
+@pytest.mark.skipif(not SCRIPT.exists(), reason="installed without its script")
+@pytest.mark.parametrize(
+    ("args", "step"),
+    [(["status", "--db", "none.db"], "sync --db none.db"), (["syn"], "--help"), (["auth"], "auth")],
+)
+def test_every_next_line_names_the_program_so(ringlet: Any, args: list[str], step: str) -> None:
+    env = ringlet.env(PATH=str(ringlet.home))
+    done = subprocess.run([SCRIPT, *args], check=False, env=env, capture_output=True, encoding="utf-8")
+    assert f"{SCRIPT} {step}" in done.stderr.rpartition("next: ")[2]
 
 
 def test_what_is_in_the_environment_is_not_repeated(ringlet: Any, synced: Any) -> None:

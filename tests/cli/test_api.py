@@ -53,7 +53,9 @@ def test_include_shows_the_head(ringlet, ready):
     ("args", "code", "error", "cure"),
     [
         (["sleep/no-such-id"], 1, "error: 404", "list the days around it"),
-        (["no_such_type"], 1, "error: 404", "leave this data type out"),
+        (["daily_slep"], 1, "error: 404", "next: did you mean daily_sleep?"),
+        (["no_such_type"], 1, "error: 404", "choose from sleep, daily_sleep, "),
+        (["/oauth/no-such-page"], 1, "error: 404", "next: "),
         (["daily_sleep?start_date=2026-11-20&end_date=2026-11-01"], 2, "Start must not be after end", "next"),
         (["daily_sleep", "-f", "start_date=0024-99-01"], 2, "error: 4", "correct the request"),
         (["daily_sleep", "-f", "start_date"], 2, "has no '='", "-f start_date=VALUE"),

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from ringlet import webhooks as w
-from ringlet.cli.forwarding import Forwarder, receiver_url
+from ringlet.cli.forwarding import STUCK, Forwarder, receiver_url
 from ringlet.errors import RingletError, UsageError
 from ringlet.wire import Patience
 
@@ -111,6 +111,21 @@ def test_what_is_told_of_a_failure_is_sparse_and_holds_no_secret(
     assert not any("hidden" in one or SECRET in one for one in said)
 
 
+def test_how_to_go_on_without_is_told_once_and_not_at_once(callback: Callback) -> None:
+    told: list[int] = []
+    with Forwarder(
+        callback.url,
+        SECRET,
+        lambda text: None,
+        Patience(first=0.001, longest=0.002),
+        on_stuck=lambda: told.append(len(callback.got)),
+    ) as forwarder:
+        for refusals in STUCK - 1, STUCK + 3, STUCK:
+            callback.statuses = [500] * refusals
+            forwarder.forward(EVENT)
+    assert told == [STUCK + STUCK], "the fifth time that the second one came"
+
+
 def test_410_ends_it(callback: Callback, forwarding: Forwarding) -> None:
     callback.statuses = [500, 410]
     with pytest.raises(RingletError, match="410"):
@@ -152,3 +167,9 @@ def test_what_names_no_receiver_is_refused(typed: str) -> None:
         receiver_url(typed)
     assert "secret" not in str(refused.value)
     assert "--forward-to" in refused.value.cure
+
+
+def test_a_port_alone_before_a_path_says_how_it_is_meant() -> None:
+    with pytest.raises(UsageError, match="8003 alone is no host") as refused:
+        receiver_url("8003/x?key=hidden")
+    assert refused.value.cure.endswith("--forward-to localhost:8003/x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shlex
 import signal
 import socket
 import stat
@@ -474,6 +475,23 @@ def test_a_receiver_that_is_down_is_waited_for_and_gets_all_in_order(
     assert again.events(3) == made
 
 
+def test_whoever_refuses_one_event_is_told_the_line_that_leaves_it_out_and_no_secret(
+    tiller: Tiller, start: Start, hook: Callable[..., Hook]
+) -> None:
+    there = hook(status=500)
+    url = f"127.0.0.1:{there.server_port}/hook?key=hidden"
+    forwarding = start("listen", "--forward-to", url, "--from-start", "--events", "sleep.*")
+    trigger(tiller, "sleep.update")
+    line = forwarding.until("next: ").partition("without all that waits for it: ")[2]
+    assert line == "ringlet listen --forward-to ... --events 'sleep.*' --from-now"
+    forwarding.end()
+    there.status, there.got = 200, Queue()
+    freed = start(*shlex.split(line.replace("...", url))[1:])
+    freed.until("from now on")
+    [made] = trigger(tiller, "sleep.create")
+    assert there.got.get(timeout=PATIENT)[1] == made.body
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_receiver_that_hangs_holds_nobody_up(tiller: Tiller, start: Start, number: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hanging:
@@ -582,6 +600,7 @@ def test_a_place_that_is_none_is_an_error(ringlet: Any, refused: Any, tiller: Ti
         (["--events", " , "], "no event is named", "'sleep.*,daily_*.update'"),
         (["--from-start", "--from-now"], "two places to begin at", "leave one out"),
         (["--forward-to", "8000", "--verification-token", ""], "token is empty", "the receiver knows"),
+        (["--forward-to", "8003/x"], "8003 alone is no host", "--forward-to localhost:8003/x"),
         (["--forward-to", "ftp://here"], "begins with https", "--forward-to http://localhost"),
         (["--verification-token", "x"], "none is named", "--forward-to URL"),
     ],

@@ -1,6 +1,7 @@
 """`ringlet serve`: the black-box contract that other programs drive it by."""
 
 import json
+import re
 import signal
 import socket
 import time
@@ -89,19 +90,21 @@ def test_a_synced_archive_is_a_replica(ringlet, synced, ready):
 
 def test_people_get_lines_to_copy(ringlet):
     cloud = ringlet.start("serve", "--demo", "--days", "3", "--port", "0")
-    lines = [cloud.stdout.readline() for _ in range(7)]
-    said = "".join(lines)
+    said = "".join(iter(cloud.stdout.readline, "  stop     ^C\n"))
     assert "/portal\n" in said
     assert "export OURA_API_BASE_URL=http://127.0.0.1:" in said
     assert " OURA_ACCESS_TOKEN=_0XRNGLT_" in said
     assert 'curl -H "Authorization: Bearer ' in said
+    assert re.search(r" export OURA_CLIENT_ID=\S+ OURA_CLIENT_SECRET=\S+\n", said)
+    assert " export RINGLET_ADMIN_TOKEN=" in said
     assert ended(cloud) == (0, "")
 
 
 def test_people_with_an_archive_learn_how_to_make_a_token(ringlet, synced, ready):
     cloud = ringlet.start("serve", "--db", synced, "--port", "0")
-    said = "".join(cloud.stdout.readline() for _ in range(6))
+    said = "".join(iter(cloud.stdout.readline, "  stop     ^C\n"))
     assert "/_ringlet/tokens" in said
+    assert re.search(r" export RINGLET_ADMIN_TOKEN=\S+ ", said)
     assert ready["user_id"] in said
     assert ended(cloud)[0] == 0
 
@@ -167,11 +170,13 @@ def test_the_demo_does_not_follow_ringlet_db(ringlet, synced):
     assert ended(cloud)[0] == 0
 
 
-def test_a_taken_port_is_the_first_thing_said(ringlet, refused):
+def test_a_taken_port_is_the_first_thing_said_and_how_to_take_another(ringlet, refused, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = ringlet("serve", "--demo", "--port", str(port))
-    refused(done, 1, f"port {port} on 127.0.0.1 is taken", "--port 0")
+        typed = ("serve", "--demo", "--port", str(port), "--admin-token", "mine", "--db", tmp_path / "a b.db")
+        done = ringlet(*typed)
+    line = f"next: ringlet serve --demo --admin-token ... --db '{tmp_path}/a b.db' --port 0"
+    refused(done, 1, f"port {port} on 127.0.0.1 is taken", line)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org"])

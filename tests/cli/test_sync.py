@@ -108,6 +108,21 @@ def test_a_wrong_place_is_said_once_somebody_can_ask(ringlet, ready, tmp_path, r
     refused(ringlet.at(ready)("sync", "--db", tmp_path), 6, "is a directory", "name a file in it")
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_demo_clouds_own_archive_is_no_place_for_a_sync(ringlet, tmp_path, refused, database, request):
+    place = request.getfixturevalue("postgres") if database == "postgres" else tmp_path / "cloud.db"
+    with ringlet.serve("--demo", "--days", "3", "--db", place) as cloud:
+        done = ringlet.at(cloud)("sync", RINGLET_DB=str(place))
+        refused(done, 2, "is the archive that a demo cloud serves from", "name another with --db")
+        assert ringlet.at(cloud)("sync", "--db", tmp_path / "mine.db").returncode == 0
+
+
+def test_an_archive_that_a_demo_kept_is_one(ringlet, ready, tmp_path):
+    assert ringlet("demo", "--days", "3", "--db", tmp_path / "kept.db").returncode == 0
+    done = ringlet.at(ready)("sync", "--db", tmp_path / "kept.db", "--types", "daily_sleep")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_kept_sign_in_is_used_by_its_name(ringlet, ready):
     tokens = ringlet.home / "config" / "ringlet" / "tokens"
     tokens.mkdir(parents=True)
@@ -122,7 +137,8 @@ def test_a_kept_sign_in_is_used_by_its_name(ringlet, ready):
         (["--since", "31.12.2025"], "'31.12.2025' is no date", "2026-11-19"),
         (["--since", "0024-01-01"], "the year 0024", "2026-11-19"),
         (["--since", "2099-01-01"], "start 2099-01-01 is after end", "a day that has been"),
-        (["--types", "sleeep"], "no data type 'sleeep'", "daily_sleep"),
+        (["--types", "sleeep"], "no data type 'sleeep'", "did you mean sleep?"),
+        (["--types", "sleep,xyz"], "no data type 'xyz'", "choose from sleep, daily_sleep, "),
         (["--types", " , "], "names nothing", "leave it out"),
         (["--connections", "0"], "0 is not in the range", "ringlet sync --help"),
         (["--profile", "../x"], "cannot be a profile name", "letters"),

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ringlet.cli.tiller import Tiller
+from ringlet.cli import again, cure_for
+from ringlet.cli.tiller import Tiller, unreached
 from ringlet.errors import ApiError, ConnectionLost, OuraBroken, RingletError, UsageError
 
 
@@ -122,7 +123,44 @@ def test_nobody_there_is_told_from_a_connection_that_broke() -> None:
     with Tiller(f"http://127.0.0.1:{port}", "secret") as tiller, pytest.raises(ConnectionLost) as lost:
         tiller.get("clock")
     assert lost.value.message == f"no cloud answers at http://127.0.0.1:{port}"
-    assert "ringlet serve" in lost.value.cure
+    assert f"ringlet serve --demo --port {port}   (" in lost.value.cure
+
+
+@pytest.mark.parametrize(
+    ("base_url", "typed"),
+    [
+        ("http://localhost:8001/v2/usercollection", "ringlet serve --demo --port 8001 "),
+        ("http://[::1]:8001", "ringlet serve --demo --host ::1 --port 8001 "),
+        ("http://127.0.0.1", "ringlet serve --demo --port 80 "),
+        ("https://localhost:8001", ""),
+        ("http://example.org:8001", ""),
+        (None, ""),
+    ],
+)
+def test_a_cloud_that_is_down_is_started_where_it_was_looked_for(
+    base_url: str | None, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OURA_API_BASE_URL", raising=False)
+    cure = unreached(base_url)
+    assert typed in cure
+    assert bool(typed) == bool(cure)
+
+
+@pytest.mark.parametrize("args", [("trigger", "sleep.update"), ("listen",), ("webhooks", "deliveries")])
+def test_who_steers_is_told_so(args: tuple[str, ...], ringlet: Any, refused: Any) -> None:
+    there = {"OURA_API_BASE_URL": "http://127.0.0.1:9", "RINGLET_ADMIN_TOKEN": "any"}
+    refused(ringlet(*args, **there), 1, "no cloud answers", "ringlet serve --demo --port 9   (")
+
+
+def test_who_asks_is_told_so_of_the_cloud_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OURA_API_BASE_URL", "http://127.0.0.1:8001")
+    typed: dict[str, Any] = {}
+    away, cut = ConnectionLost("no answer", sent=False), ConnectionLost("no answer", sent=True)
+    assert "ringlet serve --demo --port 8001   (" in cure_for(away, typed)
+    assert cure_for(cut, typed) == ConnectionLost.default_cure
+    again.remember(typed, "--db", "mine.db")
+    again.remember(typed, "--base-url", "http://127.0.0.1:8002")
+    assert "ringlet serve --demo --port 8002   (" in cure_for(away, typed), "and not over my own archive"
 
 
 def test_a_route_that_is_not_there_is_another_version(tiller: Tiller) -> None:

@@ -104,6 +104,13 @@ def test_an_end_that_nobody_can_read_is_shown_as_it_came_and_hides_nothing(hooks
     assert [one["expiration_time"] for one in subscriptions(told)] == [*ends.values(), None]
 
 
+@pytest.mark.parametrize("verb", ["renew", "delete"])
+def test_all_of_none_is_said(hooks: Callable[..., Any], verb: str) -> None:
+    assert hooks("delete", "--all").returncode == 0
+    done = hooks(verb, "--all")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "no subscriptions\n")
+
+
 def test_all_of_them_at_once_and_what_is_there_already_is_told(
     hooks: Callable[..., Any], create: Callable[..., Any]
 ) -> None:
@@ -182,9 +189,9 @@ def test_an_address_that_the_cloud_guards_says_how_it_is_opened(
         (["renew"], 2, "which subscriptions", "ringlet webhooks list"),
         (["delete", "some-id", "--all"], 2, "which subscriptions", "--all"),
         (["resend"], 2, "which deliveries", "--failed"),
-        (["resend", "--since", "soon"], 2, "'soon' is no", "1d"),
-        (["resend", "999999"], 1, "no delivery 999999", "see what there is"),
-        (["deliveries", "999999"], 1, "no delivery 999999", "see what there is"),
+        (["resend", "--since", "yesterday"], 2, "'yesterday' is neither", "2h, 1d, or an instant as in 20"),
+        (["resend", "999999"], 1, "no delivery 999999", "next: ringlet webhooks deliveries, and name one"),
+        (["deliveries", "999999"], 1, "no delivery 999999", "next: ringlet webhooks deliveries, and name"),
     ],
 )
 def test_refusals(

@@ -96,8 +96,6 @@ class Reader:
         assert cloud.stdout
         for line in cloud.stdout:
             self.ringlet.variables |= dict(re.findall(r"\b([A-Z][A-Z_]+)=(\S+)", line.partition("#")[0]))
-            pairs = dict(re.findall(r"\b(client_id|client_secret)=(\S+)", line))
-            self.ringlet.variables |= {f"OURA_{name.upper()}": value for name, value in pairs.items()}
             if " ^C" in line:
                 return
 

@@ -29,7 +29,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import GrantError, RingletError, SignInNeeded, TokenDead
+from ..errors import ConnectionLost, GrantError, RingletError, SignInNeeded, TokenDead
 from . import again, options
 
 VERBS = (
@@ -109,7 +109,7 @@ def run() -> int:
         return left.exit_code
     except click.exceptions.NoArgsIsHelpError as bare:
         following = _help_for(bare) if bare.ctx.parent else "ringlet demo"
-        click.echo(f"{bare.format_message()}\n\nnext: {following}", err=True)
+        click.echo(f"{bare.format_message()}\n\nnext: {again.as_started(following)}", err=True)
         return bare.exit_code
     except click.ClickException as wrong:
         return _said(wrong.format_message(), _help_for(wrong), wrong.exit_code)
@@ -148,6 +148,10 @@ def cure_for(error: RingletError, about: Mapping[str, Any]) -> str:
     cure = (CURES.get(type(error)) if by_default else None) or error.cure or "ringlet --help"
     if by_default and isinstance(error, TokenDead) and about.get(options.WHOSE):
         cure = "ringlet login"  # a variable would come after the profile
+    if by_default and isinstance(error, ConnectionLost) and not error.sent:
+        from .tiller import unreached
+
+        cure = unreached(again.remembered(about, "--base-url")) or cure
     return again.same(cure, about)
 
 
@@ -158,5 +162,5 @@ def _help_for(wrong: click.ClickException) -> str:
 
 def _said(what: str, next_step: str, code: int) -> int:
     with contextlib.suppress(BrokenPipeError):
-        click.echo(f"error: {what}\nnext: {next_step}", err=True)
+        click.echo(f"error: {what}\nnext: {again.as_started(next_step)}", err=True)
     return code

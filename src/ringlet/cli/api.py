@@ -11,6 +11,7 @@ from ..errors import OuraBroken, UsageError
 from . import options, screen
 
 if TYPE_CHECKING:
+    from ..errors import ApiError
     from ..wire import Flow, Request, Response
 
 ROOTS = ("v2/", "v1/", "oauth/", "_ringlet/", "openapi.json")
@@ -40,7 +41,7 @@ def api(
     ringlet api /v2/usercollection/heartrate -f latest=true
     """
     from ..client import Client
-    from ..wire import Patience, patient, refusal
+    from ..wire import Patience, patient
     from .waiting import told
 
     asked = request(path, fields)
@@ -50,7 +51,7 @@ def api(
             response = client.run(told(patient(_send(asked), Patience()), _tell_wait))
             _print(response, include, paginate)
             if response.status >= 400:
-                raise refusal(asked, response)
+                raise _refused(asked, response)
             following = _following(asked, response) if paginate else None
             if following is None:
                 return
@@ -78,6 +79,21 @@ def request(path: str, fields: tuple[str, ...]) -> Request:
     whole = f"/{bare}" if bare.startswith(ROOTS) else f"{ROOT}/{bare}"
     kind = ROUTES.get(whole.removeprefix(f"{ROOT}/").partition("/")[0])
     return Request(path=whole, params=params, scope=kind.scope if kind else "")
+
+
+def _refused(asked: Request, response: Response) -> ApiError:
+    """The error that a refusal means; of a data type that there is not, what may have been meant."""
+    from ..catalog import ROUTES
+    from ..errors import NotOffered
+    from ..kinds import ROOT
+    from ..wire import refusal
+    from .nearest import nearest
+
+    said = refusal(asked, response)
+    name = asked.path.removeprefix(f"{ROOT}/").partition("/")[0]
+    if isinstance(said, NotOffered) and asked.path.startswith(f"{ROOT}/") and name not in ROUTES:
+        return NotOffered(said.detail, status=said.status, cure=nearest(name, list(ROUTES)))
+    return said
 
 
 def _send(asked: Request) -> Flow[Response]:

@@ -96,7 +96,13 @@ def _range(tiller: Tiller, since: str) -> dict[str, str]:
     try:
         first = datetime.fromisoformat(since)
     except ValueError:
-        first = now - min(duration(since), MEMORY)
+        try:
+            first = now - min(duration(since), MEMORY)
+        except UsageError:
+            raise UsageError(
+                f"{since!r} is neither a duration nor an instant",
+                cure="write --since 2h, 1d, or an instant as in 2026-11-19T08:00:00Z",
+            ) from None
     first = first if first.tzinfo else first.replace(tzinfo=UTC)
     return {"from": first.isoformat(), "to": now.isoformat()}
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..events import DATA_TYPES, EVENT_TYPES, Event, EventType
+from .nearest import nearest
 
 
 def wanted_events(patterns: str | None) -> Callable[[Event], bool]:
@@ -58,8 +59,4 @@ def _known(name: str, known: Sequence[Any], what: str) -> Any:
     meant = name.lower().replace("-", "_")
     if meant in known:
         return meant
-    near = get_close_matches(meant, known, 1)
-    raise UsageError(
-        f"there is no {what} {name!r} to subscribe to",
-        cure=f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}",
-    )
+    raise UsageError(f"there is no {what} {name!r} to subscribe to", cure=nearest(name, known))

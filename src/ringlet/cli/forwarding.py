@@ -6,7 +6,8 @@ Rules of this file:
 * 2xx and 3xx within ten seconds are a success, 410 is the end: so Oura documents it. But for one: a 3xx that
   leads to the same path with its last slash, or without, comes from a framework that knows no such path, and
   nothing there has seen the event.
-* What is told of a failure is sparse: when it changes, and at the first, second, fourth, eighth ... try.
+* What is told of a failure is sparse: when it changes, and at the first, second, fourth, eighth ... try. How
+  to go on without the event is told once.
 * Any address may be forwarded to: it is not a stranger's wish, as a callback is, but one's own.
 """
 
@@ -34,20 +35,28 @@ if TYPE_CHECKING:
 ANYWHERE = Callbacks(profile="lan", networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
 BACK_OFF = Patience(first=1.0, longest=60.0)
 GONE = 410
+STUCK = 5
+"""Tries of one event after which somebody may want to go on without; they take ten seconds, or a minute."""
 SHOWN = 100
 """Characters of a receiver's answer that are told."""
 
 
 class Forwarder:
-    """Hands events on to one URL. `say` is told what became of them."""
+    """Hands events on to one URL. `say` is told what became of them, `on_stuck` that one is not taken."""
 
     def __init__(
-        self, url: str, secret: str, say: Callable[[str], None], patience: Patience = BACK_OFF
+        self,
+        url: str,
+        secret: str,
+        say: Callable[[str], None],
+        patience: Patience = BACK_OFF,
+        on_stuck: Callable[[], None] | None = None,
     ) -> None:
         self.url = url
         self.secret = secret
         self.say = say
         self.patience = patience
+        self._on_stuck = on_stuck
         self._dialer = Dialer(ANYWHERE)
         self._runner = asyncio.Runner()
 
@@ -101,6 +110,9 @@ class Forwarder:
             if outcome != said or failures & (failures - 1) == 0:
                 self.say(f"→ {outcome}, try {failures}; again in {wait:.0f} s")
             said = outcome
+            if failures == STUCK and self._on_stuck:
+                self._on_stuck()
+                self._on_stuck = None
             time.sleep(wait)
 
     def _send(self, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> Exchange:
@@ -111,6 +123,12 @@ def receiver_url(text: str) -> str:
     """Where to forward to: a URL, host and port, or a port here, as people type them. Raises UsageError."""
     where = f"localhost:{text}" if text.isdecimal() else text
     url = where if "://" in where else f"http://{where}"
+    alone, slash, path = _without_query(text).partition("/")
+    if slash and alone.isdecimal():
+        raise UsageError(
+            f"{alone} alone is no host",
+            cure=f"a port here is written so: --forward-to localhost:{alone}/{path}",
+        )
     try:
         ANYWHERE.check_url(url)
     except UsageError as wrong:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
-from . import options, screen
+from . import again, options, screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .bookmark import Bookmark
     from .event_log import EventLog, Start
     from .forwarding import Forwarder
+
+GO_ON = "mend the receiver; or, without all that waits for it: the same again with --from-now"
 
 
 @click.command()
@@ -89,6 +91,8 @@ def listen(
         forwarder = None
         if forward_to:
             tell = screen.remark if as_json else click.echo
+            if "?" in forward_to:
+                again.conceal(click.get_current_context().meta, forward_to)
             forwarder = until_the_end.enter_context(_forwarder(forward_to, lambda text: tell(f"  {text}")))
             if verification_token:
                 forwarder.prove(verification_token)
@@ -109,7 +113,7 @@ def _forwarder(url: str, say: Callable[[str], None]) -> Forwarder:
     from .bookmark import signing_secret
     from .forwarding import Forwarder, receiver_url
 
-    return Forwarder(receiver_url(url), signing_secret(), say)
+    return Forwarder(receiver_url(url), signing_secret(), say, on_stuck=lambda: screen.next_step(GO_ON))
 
 
 def json_line(event: Event) -> str:

@@ -55,6 +55,7 @@ def secret(
 
     def taken(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
         if value and _typed(context, option):
+            again.conceal(context.meta, value)
             _remark(name, variable)
         return os.environ.get(variable, "") if on_demand and value == "" else value
 

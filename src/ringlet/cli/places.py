@@ -3,6 +3,7 @@
 Rules of this file:
 * Verbs that only look open the archive for reading, so that looking never waits for a sync.
 * The made-up person never moves in with a real one: an archive is the demo's from its first day, or not.
+* No sync goes into the archive that a demo cloud serves from: it would fetch from there what is there.
 """
 
 from __future__ import annotations
@@ -23,6 +24,20 @@ def for_writing(db: str | None, *, durable: bool = True) -> Archive:
     from ..archive import Archive, default_place
 
     return Archive.open(db or default_place(), durable=durable)
+
+
+def for_sync(db: str | None) -> Archive:
+    """The archive that a sync fills, made if it is not there. Raises ArchiveError, UsageError."""
+    archive = for_writing(db, durable=False)
+    # What the cloud notes of its wearer's life; `ringlet demo` keeps an archive without.
+    lives = any(archive.setting(f"life of {user.id}") is not None for user in archive.users())
+    if lives and archive.setting(DEMO) is not None:
+        archive.close()
+        raise UsageError(
+            f"{archive.path} is the archive that a demo cloud serves from, and a sync into it adds nothing",
+            cure="name another with --db, or as RINGLET_DB",
+        )
+    return archive
 
 
 def for_reading(db: str | None) -> Archive:

@@ -65,12 +65,16 @@ class Ready:
             ("", "export RINGLET_DB=demo.db     # keeps the made-up wearer out of your own archive"),
             ("portal", f"{self.api}/portal"),
             ("OAuth2", f"{self.api}/oauth/authorize   {self.api}/oauth/token"),
-            ("", f"client_id={issued.client_id} client_secret={issued.client_secret}"),
+            ("", f"export OURA_CLIENT_ID={issued.client_id} OURA_CLIENT_SECRET={issued.client_secret}"),
             *(("", f"redirect_uri={uri}") for uri in issued.redirect_uris),
-            ("control", f"export RINGLET_ADMIN_TOKEN={self.admin_token}   # opens {self.api}/_ringlet/"),
+            self._control,
             ("webhooks", "ringlet listen   ringlet trigger sleep.update   ringlet clock advance 1d"),
             ("stop", "^C"),
         ]
+
+    @property
+    def _control(self) -> tuple[str, str]:
+        return "control", f"export RINGLET_ADMIN_TOKEN={self.admin_token}   # opens {self.api}/_ringlet/"
 
     def _archive_rows(self) -> list[tuple[str, str]]:
         who = self.users[0] if self.users else "NAME"
@@ -85,6 +89,7 @@ class Ready:
             ("", f"     -d {shlex.quote(json.dumps({'user': who}))} {self.api}/_ringlet/tokens"),
             ("use it", f"export OURA_API_BASE_URL={self.api} OURA_ACCESS_TOKEN=...   # the token from there"),
             ("portal", f"{self.api}/portal   # or make one there"),
+            self._control,
             ("stop", "^C"),
         ]
 

@@ -66,7 +66,7 @@ def remark(text: str) -> None:
 
 def next_step(text: str) -> None:
     """What to do next, about what was typed."""
-    remark(f"next: {again.same(text)}")
+    remark(f"next: {again.as_started(again.same(text))}")
 
 
 def raw(body: bytes) -> None:

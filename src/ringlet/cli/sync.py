@@ -76,7 +76,7 @@ def sync(
         raise SignInNeeded("there is no access token")
     if door:
         keeping.application(client)
-    with places.for_writing(db, durable=False) as archive, _watcher(archive.path, names, as_json) as watching:
+    with places.for_sync(db) as archive, _watcher(archive.path, names, as_json) as watching:
         overheard.on_wait = watching.waiting
         if door:
             return keeping.keep_up(client, archive, db, door, watching, names, first, connections)
@@ -149,6 +149,7 @@ def _need_aiohttp() -> None:
 def _types(text: str | None) -> list[str]:
     """The names of the data types meant, in the table's order. Raises UsageError."""
     from ..catalog import TYPES, kind_named
+    from .nearest import nearest
 
     if text is None:
         return list(TYPES)
@@ -157,9 +158,7 @@ def _types(text: str | None) -> list[str]:
         try:
             named.add(kind_named(word).name)
         except KeyError:
-            raise UsageError(
-                f"there is no data type {word!r}", cure=f"choose from {', '.join(TYPES)}"
-            ) from None
+            raise UsageError(f"there is no data type {word!r}", cure=nearest(word, list(TYPES))) from None
     if not named:
         raise UsageError("--types names nothing", cure="e.g. --types sleep,daily_sleep, or leave it out")
     return [name for name in TYPES if name in named]

@@ -21,6 +21,7 @@ from ..client.client import base_url_from
 from ..client.transport import TIMEOUT, HttpcoreTransport
 from ..errors import ApiError, ConnectionLost, NotOffered, OuraBroken, UsageError
 from ..wire import MALFORMED, Request, Response, refusal
+from .serve import is_local
 
 CONTROL = "/_ringlet/"
 OURA = "ouraring.com"
@@ -83,7 +84,8 @@ class Tiller:
             raise ConnectionLost(
                 f"no cloud answers at {self.base_url}",
                 sent=False,
-                cure="ringlet serve --demo, or name the one that runs with --base-url",
+                cure=unreached(self.base_url)
+                or "see that it runs, or name the one that does with --base-url",
             ) from lost
         if response.status >= 300:
             raise self._refused(request, response)
@@ -106,7 +108,8 @@ class Tiller:
             return said
         # A wearer or a delivery that is not there is told in the cloud's words; a route is not.
         if response.status == 404 and said.detail not in ("", "Not Found", f"no route {request.path}"):
-            return NotOffered(said.detail, cure="see what there is, and name one of them")
+            kind = request.path.removeprefix(CONTROL).partition("/")[0]
+            return NotOffered(said.detail, cure=LISTS.get(kind, "see what there is, and name one of them"))
         return type(said)(said.detail, status=response.status, cure=cure)
 
 
@@ -119,6 +122,22 @@ CURES = {
     421: "reach the cloud as http://127.0.0.1:PORT, or start it with --host",
 }
 """What to do about refusals that say more of the connection than of the request."""
+
+LISTS = {"deliveries": "ringlet webhooks deliveries, and name one of them"}
+"""What shows all there is of a kind."""
+
+
+def unreached(base_url: str | None) -> str:
+    """What to do where nobody answers, as one types it; nothing, where that is not this machine."""
+    url = urlsplit(base_url_from(base_url))
+    host = url.hostname or ""
+    if url.scheme != "http" or not is_local(host):
+        return ""
+    there = "" if host in ("localhost", "127.0.0.1") else f" --host {host}"
+    return (
+        f"start it: ringlet serve --demo{there} --port {url.port or 80}"
+        "   (or name the one that runs with --base-url)"
+    )
 
 
 class _Refusal(msgspec.Struct):

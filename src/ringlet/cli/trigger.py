@@ -65,7 +65,7 @@ def trigger(
 def told(done: dict[str, Any]) -> str:
     """What happened, the last of it, in a line."""
     event = done["event"]
-    hears = {0: "no subscription wants it", 1: "1 subscription"}.get(
+    hears = {0: "no subscription wants it (ringlet listen shows it)", 1: "1 subscription"}.get(
         done["subscriptions"], f"{done['subscriptions']} subscriptions"
     )
     alone = "" if done["changed"] else "; no document changed"

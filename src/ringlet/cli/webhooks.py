@@ -229,4 +229,7 @@ def _check_named(ids: tuple[str, ...], everything: bool) -> None:
 
 
 def _meant(asked: Application, ids: tuple[str, ...]) -> Sequence[str]:
-    return ids or [one.id for one in asked.webhooks.list()]
+    found = ids or [one.id for one in asked.webhooks.list()]
+    if not found:
+        screen.remark("no subscriptions")
+    return found
