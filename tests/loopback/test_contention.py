@@ -55,8 +55,11 @@ class Tap:
     upstream: str
     port: int = 0
     renewals: list[Sent] = field(default_factory=list)
+    _under_way: set[object] = field(default_factory=set)
+    """Nobody else holds a task whose client has gone: it could be collected before it has heard the cloud."""
 
     async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._under_way.add(asyncio.current_task())
         with suppress(OSError, asyncio.IncompleteReadError, ConnectionError):
             head = await reader.readuntil(b"\r\n\r\n")
             body = await reader.readexactly(_length(head))
@@ -68,6 +71,7 @@ class Tap:
             writer.write(answer)
             await writer.drain()
         writer.close()
+        self._under_way.discard(asyncio.current_task())
 
     async def _ask(self, head: bytes, body: bytes) -> bytes:
         target = urlsplit(self.upstream)
