@@ -39,6 +39,7 @@ async def send(place: str) -> None:
     loop, this = asyncio.get_running_loop(), asyncio.current_task()
     assert this
     loop.add_signal_handler(signal.SIGTERM, this.cancel)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     clock = Clock()
     with Archive.open(place) as archive:
         deliveries = Deliveries(archive, clock, Subscriptions(archive, clock), RETRIES)
@@ -52,6 +53,8 @@ async def send(place: str) -> None:
 
 
 def fork(place: str) -> int:
+    # Whoever is told to stop before it listens for that is told when it does.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     child = os.fork()
     if child == 0:
         random.seed()
