@@ -19,7 +19,25 @@ from ringlet.cloud.demo import settle_in
 from ringlet.oauth import SCOPES
 from ringlet.windows import Profile
 
+from .office import Office
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def office(place: str) -> Iterator[Office]:
+    """What sends events, on either database."""
+    with Archive.open(place) as archive:
+        yield Office(archive, Clock(NOW))
+
+
+@pytest.fixture
+def other(place: str, office: Office) -> Iterator[Office]:
+    """Another process, as it were."""
+    with Archive.open(place) as archive:
+        yield Office(archive, office.clock)
+
+
 DEMO_DAYS = 60
 
 

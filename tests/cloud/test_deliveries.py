@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,19 +23,6 @@ from ringlet.webhooks import LIFE
 from .office import LEASE, Office, backlog, outcome, pass_by, state
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def office(place: str) -> Iterator[Office]:
-    with Archive.open(place) as archive:
-        yield Office(archive, Clock(NOW))
-
-
-@pytest.fixture
-def other(place: str, office: Office) -> Iterator[Office]:
-    """Another process, as it were."""
-    with Archive.open(place) as archive:
-        yield Office(archive, office.clock)
 
 
 def test_what_is_claimed_is_nobody_elses(office: Office, other: Office) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,18 +11,11 @@ import pytest
 
 from ringlet.archive import Archive
 from ringlet.archive.rooms import Room, furnish
-from ringlet.cloud.clock import Clock
 from ringlet.cloud.outbox import ROOM
 
 from .office import Office, backlog, outcome
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def office(place: str) -> Iterator[Office]:
-    with Archive.open(place) as archive:
-        yield Office(archive, Clock(NOW))
 
 
 def test_deliveries_are_listed_newest_first_by_whom_and_how_and_in_pages(office: Office) -> None:

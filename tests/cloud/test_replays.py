@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
-from ringlet.archive import Archive
-from ringlet.cloud.clock import Clock
 from ringlet.cloud.deliveries import RETRIES
 
 from .office import Office, outcome, pass_by, state
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def office(place: str) -> Iterator[Office]:
-    with Archive.open(place) as archive:
-        yield Office(archive, Clock(NOW))
-
-
-@pytest.fixture
-def other(place: str, office: Office) -> Iterator[Office]:
-    """Another process, as it were."""
-    with Archive.open(place) as archive:
-        yield Office(archive, office.clock)
 
 
 def test_a_replay_begins_anew_and_its_attempts_are_counted_on(office: Office) -> None:

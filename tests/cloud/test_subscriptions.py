@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from ringlet.archive import Archive
-from ringlet.cloud.clock import Clock
 from ringlet.cloud.subscriptions import ENDED
 from ringlet.errors import DocumentGone, RequestWrong
 from ringlet.webhooks import LIFE
@@ -18,15 +14,6 @@ from .office import Office, outcome
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 URL = "https://one.example/"
-
-
-@pytest.fixture(params=["SQLite", "PostgreSQL"])
-def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
-    on_file = request.param == "SQLite"
-    with Archive.open(
-        str(tmp_path / "cloud.db") if on_file else request.getfixturevalue("postgres")
-    ) as archive:
-        yield Office(archive, Clock(NOW))
 
 
 def rows(office: Office) -> dict[str, int]:
