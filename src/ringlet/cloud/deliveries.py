@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ..archive import Archive
+from ..archive import Archive, leases
 from ..windows import MILLISECOND
 from .attempts import COLUMNS, Attempt, columns_of
 from .clock import Clock
@@ -42,9 +42,6 @@ JITTER = 0.2
 """What part of a delay chance adds or takes, so that those who failed together do not come back together."""
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds; who asks to be left alone for longer is asked again after these."""
-LONGEST_LEASE = timedelta(minutes=2)
-"""No claim is given for longer. One that would hold for longer than this was given before the machine's clock
-was set back: it has ended. More than a lease takes, so that a small correction of the clock ends none."""
 KEPT = 50
 """Attempts of a delivery that are kept, the last ones: it may be replayed without end."""
 
@@ -118,7 +115,7 @@ class Deliveries(Replays, DeliveryLog):
             " WHERE s.ended_at IS NULL AND s.expires_at > ? AND (SELECT d.id FROM webhook_deliveries d"
             " WHERE d.subscription_id = s.id AND d.due_at <= ? AND d.leased_until NOT BETWEEN ? AND ?"
             " ORDER BY d.due_at, d.id LIMIT 1) IS NOT NULL",
-            (now, now, *_held(_real_ms())),
+            (now, now, *leases.held(_real_ms())),
         )
         return [Ready(*row) for row in rows]
 
@@ -133,8 +130,8 @@ class Deliveries(Replays, DeliveryLog):
                     f"{_CLAIM} RETURNING id, fence, attempts,"
                     f" (SELECT body FROM webhook_events WHERE seq = event_seq), ({_CONNECTED}) IS NOT NULL",
                     (
-                        now + min(lease, LONGEST_LEASE) // MILLISECOND,
-                        *(ready.subscription_id, due, *_held(now), most),
+                        now + min(lease // MILLISECOND, leases.LONGEST),
+                        *(ready.subscription_id, due, *leases.held(now), most),
                         *(ready.subscription_id, ready.callback_url, due),
                         *(ready.client_id, due),
                     ),
@@ -233,11 +230,6 @@ class Deliveries(Replays, DeliveryLog):
         delay = self.retries[before] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
         asked = timedelta(seconds=min(outcome.retry_after, LONGEST_RETRY_AFTER))
         return "waiting", self.clock.ms() + max(delay, asked) // MILLISECOND
-
-
-def _held(now: int) -> tuple[int, int]:
-    """When a lease ends that holds now: at the soonest, and at the latest."""
-    return now + 1, now + LONGEST_LEASE // MILLISECOND
 
 
 def _real_ms() -> int:

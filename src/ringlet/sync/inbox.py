@@ -32,7 +32,7 @@ from typing import TypeVar
 
 import msgspec
 
-from ..archive import Archive
+from ..archive import Archive, leases
 from ..archive.rooms import Room, furnish
 from ..events import Event
 from .holder import hold
@@ -72,8 +72,6 @@ ROWS = 64
 """Rows of one statement: few statements, and few different ones, so that they stay prepared."""
 SORTED = 1_000
 """Events that one claim sorts into work."""
-LONGEST_LEASE = 2 * 60_000
-"""Milliseconds that work is held, at most."""
 LONGEST_WAIT = 15 * 60_000
 """Milliseconds that an event for a handler is put off, at most."""
 
@@ -175,7 +173,14 @@ class Inbox:
                 f" FROM webhook_work WHERE {whose}due_at <= ? AND leased_until NOT BETWEEN ? AND ?"
                 " ORDER BY due_at LIMIT ?)"
                 " RETURNING due_at, user_id, data_type, object_id, event_type, gen, fence, attempts, looks",
-                (secrets.randbits(62), now + min(lease, LONGEST_LEASE), *theirs, now, *_held(now), limit),
+                (
+                    secrets.randbits(62),
+                    now + min(lease, leases.LONGEST),
+                    *theirs,
+                    now,
+                    *leases.held(now),
+                    limit,
+                ),
             )
         return [Work(*row[1:]) for row in sorted(rows)]
 
@@ -186,7 +191,7 @@ class Inbox:
             "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM webhook_inbox"
             " WHERE due_at IS NOT NULL UNION ALL SELECT min(due_at) FROM webhook_work"
             f" WHERE {whose}leased_until NOT BETWEEN ? AND ?) AS next",
-            (*theirs, *_held(now)),
+            (*theirs, *leases.held(now)),
         )
         return row[0] if row else None
 
@@ -286,11 +291,6 @@ class Inbox:
         for some in _chunks(rows):
             marks = ", ".join([f"({', '.join('?' * len(some[0]))})"] * len(some))
             self.db.execute(sql.format(rows=marks), [*values, *chain.from_iterable(some)])
-
-
-def _held(now: int) -> tuple[int, int]:
-    """When a lease ends that holds now: at the soonest, and at the latest."""
-    return now + 1, now + LONGEST_LEASE
 
 
 def _whose(user_id: str | None) -> tuple[str, tuple[str, ...]]:
