@@ -23,9 +23,9 @@ import pandas
 import uvloop
 
 from ringlet import TYPES, Archive, AsyncClient
-from ringlet.client.transport import AiohttpTransport, AsyncHttpcoreTransport
-from ringlet.kinds import Documents, Samples
-from ringlet.sync import Backfill, Report
+from ringlet._api.kinds import Documents, Samples
+from ringlet._client.transport import AiohttpTransport, AsyncHttpcoreTransport
+from ringlet._sync.backfill import Backfill, Report
 
 from .report import line, server
 from .servers import NOW, settle

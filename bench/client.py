@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from ringlet import Client
-from ringlet.catalog import TYPES
-from ringlet.kinds import Documents, Page, Samples
-from ringlet.person import Person
-from ringlet.wire import Request, Response
+from ringlet._api.catalog import TYPES
+from ringlet._api.kinds import Documents, Page, Samples
+from ringlet._api.wire import Request, Response
+from ringlet._person.person import Person
 
 from .report import line
 

@@ -18,9 +18,9 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
 
+from ringlet._api.catalog import TYPES
+from ringlet._api.windows import Span, day_ms
 from ringlet.archive import Archive
-from ringlet.catalog import TYPES
-from ringlet.windows import Span, day_ms
 
 from .load import burst
 from .report import line, server

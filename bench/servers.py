@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ringlet._cloud.serve import bind, run
+from ringlet._cloud.wearer import demo
+from ringlet._receiver import group_commit as intake
+from ringlet._receiver.receiver import Receiver
 from ringlet.archive import Archive
-from ringlet.cloud import Clock, Cloud, Settings, demo
-from ringlet.cloud.serve import bind, run
-from ringlet.sync import intake
-from ringlet.sync.receiver import Receiver
+from ringlet.cloud import Clock, Cloud, Settings
 
 SECRET = "the application's secret"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

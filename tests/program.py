@@ -31,7 +31,7 @@ class Program:
         return kept | {"HOME": str(self.home), "PYTHONWARNINGS": "error"} | rooms | self.variables | more
 
     def command(self, *args: str | Path) -> list[str]:
-        return [sys.executable, "-m", "ringlet.cli", *map(str, args)]
+        return [sys.executable, "-m", "ringlet", *map(str, args)]
 
     def __call__(self, *args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

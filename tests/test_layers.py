@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-SRC = Path(__file__).resolve().parents[1] / "src/ringlet"
-
 LANGUAGE = [
     "errors",
     "wire",
@@ -35,16 +33,16 @@ KNOWS: dict[str, set[str]] = {
 HTTP = {"httpcore2", "aiohttp", "starlette", "uvicorn", "http", "urllib3", "requests", "httptools"}
 OUTSIDE = {"os", "io", "pathlib", "socket", "ssl", "asyncio", "threading", "subprocess", "sqlite3", "time"}
 
-FILES = sorted(path for path in SRC.rglob("*.py") if path != SRC / "__init__.py")
+FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
 
 
 def room_of(path: Path) -> str:
-    return path.relative_to(SRC).parts[0].removesuffix(".py")
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
 def imports(path: Path) -> Iterator[str]:
     """The absolute name of everything a file imports, those for types included."""
-    package = ["ringlet", *path.relative_to(SRC).parent.parts]
+    package = ["ringlet", *path.relative_to(SOURCE).parent.parts]
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -69,7 +67,7 @@ def files_of(*rooms: str) -> list[Path]:
 
 
 def named(path: Path) -> str:
-    return str(path.relative_to(SRC))
+    return str(path.relative_to(SOURCE))
 
 
 each_file = pytest.mark.parametrize("path", FILES, ids=named)
@@ -101,5 +99,5 @@ def test_the_person_and_the_archive_know_no_http(path: Path) -> None:
 def test_below_the_commands_only_those_who_dial_know_an_http_client(path: Path) -> None:
     clients = {"httpcore2", "aiohttp", "requests", "urllib3"}
     # The transport asks a cloud that its user named; the dialer, callbacks that strangers named.
-    dialling = {SRC / "client/transport.py", SRC / "cloud/dial.py"}
+    dialling = {SOURCE / "client/transport.py", SOURCE / "cloud/dial.py"}
     assert not packages_used(path) & clients or path in dialling

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from ringlet import models
 
-REFERENCE = Path(__file__).resolve().parents[1].parent / "shared/reference"
+from .paths import REFERENCE
+
 SAMPLES = REFERENCE / "samples"
 SPECS = {
     path.stem.removeprefix("openapi-"): json.loads(path.read_bytes())["components"]["schemas"]

@@ -1,33 +1,36 @@
 """Your Oura data, both ends of the wire: ringlet asks (client), answers (cloud), remembers (archive) and
-keeps up (sync). This file is a door, not a hall: the names people write, loaded when first touched.
+keeps up (sync).
+
+The names below are loaded when they are first used, so that `import ringlet` costs nothing.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ._version import __version__
 
 if TYPE_CHECKING:
+    from ._api.catalog import TYPES, Catalog
+    from ._api.wire import Patience
+    from ._oauth.flows import App, Tokens
     from .archive import Archive
-    from .catalog import TYPES, Catalog
     from .client import AsyncClient, Client, FileWallet, MemoryWallet
     from .errors import RingletError
-    from .oauth import App, Tokens
-    from .wire import Patience
 
-_ROOMS = {
-    "App": "oauth",
+_MODULES = {
+    "App": "_oauth.flows",
     "Archive": "archive",
     "AsyncClient": "client",
-    "Catalog": "catalog",
+    "Catalog": "_api.catalog",
     "Client": "client",
     "FileWallet": "client",
     "MemoryWallet": "client",
-    "Patience": "wire",
+    "Patience": "_api.wire",
     "RingletError": "errors",
-    "TYPES": "catalog",
-    "Tokens": "oauth",
+    "TYPES": "_api.catalog",
+    "Tokens": "_oauth.flows",
 }
+"""Which module each public name is loaded from."""
 
 __all__ = [
     "TYPES",
@@ -46,8 +49,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return getattr(import_module(f".{_ROOMS[name]}", __name__), name)
+    if name in _MODULES:
+        return getattr(import_module(f".{_MODULES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

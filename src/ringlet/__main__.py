@@ -1,5 +1,5 @@
 """`python -m ringlet`: the command line where its script is not on the path."""
 
-from .cli import main
+from ._cli.main import main
 
 main()

@@ -1,6 +1,6 @@
 """Webhooks, as programs write them: events and subscriptions (pure), and the receiver, behind one name."""
 
-from .events import (
+from ._api.events import (
     DATA_TYPES,
     EVENT_TYPES,
     KINDS,
@@ -17,7 +17,7 @@ from .events import (
     signing_key,
     verify,
 )
-from .subscriptions import (
+from ._api.subscriptions import (
     LIFE,
     SUBSCRIPTION,
     AsyncWebhooks,
@@ -30,7 +30,7 @@ from .subscriptions import (
     unsubscribe,
     update,
 )
-from .sync.receiver import Receiver, receiver
+from ._receiver.receiver import Receiver, receiver
 
 __all__ = [
     "DATA_TYPES",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
 
+from ringlet._api.catalog import ROUTES, TYPES, AnyKind
+from ringlet._api.kinds import Inventory, RawPage, Samples, Single
+from ringlet._api.windows import Span, parse_bound
 from ringlet.archive import Archive
-from ringlet.catalog import ROUTES, TYPES, AnyKind
-from ringlet.kinds import Inventory, RawPage, Samples, Single
-from ringlet.windows import Span, parse_bound
 
-SAMPLES = Path(__file__).resolve().parents[2] / "../shared/reference/samples"
+from ..paths import SAMPLES
+
 EVER = Span(-(2**60), 2**60)
 RECORDED = re.compile(r"\| `([^`]+)` \| REAL cassette .* GET /v2/usercollection/([^/? ]+)(\?\S*)? -> 200")
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ringlet._api.catalog import TYPES
+from ringlet._api.windows import DAY_MS, Profile, Span, day_ms, parse_instant
+from ringlet._archive.documents import _statements
+from ringlet._archive.storage.opening import connect
 from ringlet.archive import Archive, Counts
-from ringlet.archive.documents import _statements
-from ringlet.archive.opening import connect
-from ringlet.catalog import TYPES
 from ringlet.errors import OuraBroken, UsageError
-from ringlet.windows import DAY_MS, Profile, Span, day_ms, parse_instant
 
 SLEEP = TYPES["sleep"]
 DAILY = TYPES["daily_sleep"]

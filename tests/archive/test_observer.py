@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from ringlet._api.catalog import TYPES, AnyKind
 from ringlet.archive import Archive, Change
-from ringlet.catalog import TYPES, AnyKind
 
 DAILY = TYPES["daily_sleep"]
 

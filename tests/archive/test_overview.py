@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ringlet._api.catalog import TYPES
 from ringlet.archive import Archive
-from ringlet.catalog import TYPES
 
 
 def test_the_overview_counts_what_is_held(archive: Archive, me: int) -> None:

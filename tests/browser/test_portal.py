@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from ringlet._oauth.flows import SCOPES, App, Pkce, Tokens, authorize_url, exchange, hosts_at
 from ringlet.client import Client, MemoryWallet
-from ringlet.oauth import SCOPES, App, Pkce, Tokens, authorize_url, exchange, hosts_at
 
 from ..callback import Callback
 

@@ -19,13 +19,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from ringlet._api.wire import Flow, Patience, Request, Response, pause
+from ringlet._client.client import OURA_API, app_from, base_url_from
+from ringlet._client.transport import AiohttpTransport
+from ringlet._oauth.flows import OURA, App, Tokens
 from ringlet.client import AsyncClient, Client, FileWallet, MemoryWallet, Profile
-from ringlet.client.client import OURA_API, app_from, base_url_from
-from ringlet.client.transport import AiohttpTransport
 from ringlet.errors import ConnectionLost, DocumentGone, SignInNeeded, TokenDead, UsageError
 from ringlet.models import HeartRate
-from ringlet.oauth import OURA, App, Tokens
-from ringlet.wire import Flow, Patience, Request, Response, pause
 
 DAY = date(2026, 1, 10)
 NOW = datetime(2026, 1, 10, tzinfo=UTC)

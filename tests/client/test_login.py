@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet.client.login import SignIn
+from ringlet._api.wire import Response
+from ringlet._client.login import SignIn
+from ringlet._oauth.flows import OURA, App, Hosts, s256
 from ringlet.errors import ConnectionLost, GrantError, OuraBroken, UsageError
-from ringlet.oauth import OURA, App, Hosts, s256
-from ringlet.wire import Response
 
 OLDER, NEWER = "https://older.test/token", "https://newer.test/token"
 HOSTS = Hosts(authorize="https://id.test/authorize", token=(OLDER, NEWER), revoke="https://older.test/revoke")

@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from ringlet import __version__
-from ringlet.client.transport import AiohttpTransport, AsyncHttpcoreTransport, HttpcoreTransport, _is_here
+from ringlet._api.wire import Request, Response
+from ringlet._client.transport import AiohttpTransport, AsyncHttpcoreTransport, HttpcoreTransport, _is_here
 from ringlet.errors import ConnectionLost, UsageError
-from ringlet.wire import Request, Response
 
 Send = Callable[..., list[Response]]
 

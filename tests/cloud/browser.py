@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-SAMPLES = Path(__file__).resolve().parents[2].parent / "shared/reference/samples"
 URI = "http://localhost:8080/callback"
 FAMILIES = {
     "older": ("/oauth/authorize", "/oauth/token", "/oauth/revoke"),

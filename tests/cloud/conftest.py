@@ -13,11 +13,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from ringlet._api.windows import Profile
+from ringlet._cloud.wearer.demo import settle_in
+from ringlet._oauth.flows import SCOPES
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Rules, Settings
-from ringlet.cloud.demo import settle_in
-from ringlet.oauth import SCOPES
-from ringlet.windows import Profile
 
 from .office import Office
 

@@ -9,18 +9,18 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from ringlet._cloud.core.clock import Clock
+from ringlet._cloud.core.rate_limit import Limits
+from ringlet._cloud.oauth.grants import Grants
+from ringlet._cloud.webhooks.attempts import Attempt
+from ringlet._cloud.webhooks.deliveries import RETRIES, Claimed, Deliveries, Outcome
+from ringlet._cloud.webhooks.event_log import Outbox
+from ringlet._cloud.webhooks.sender import Policy, Sender
+from ringlet._cloud.webhooks.subscriptions import Subscribed, Subscriptions
+from ringlet._net.addresses import Callbacks
+from ringlet._net.dial import Dialer
+from ringlet._oauth.flows import SCOPES
 from ringlet.archive import Archive
-from ringlet.cloud.attempts import Attempt
-from ringlet.cloud.clock import Clock
-from ringlet.cloud.deliveries import RETRIES, Claimed, Deliveries, Outcome
-from ringlet.cloud.dial import Dialer
-from ringlet.cloud.grants import Grants
-from ringlet.cloud.guard import Callbacks
-from ringlet.cloud.limits import Limits
-from ringlet.cloud.outbox import Outbox
-from ringlet.cloud.sender import Policy, Sender
-from ringlet.cloud.subscriptions import Subscribed, Subscriptions
-from ringlet.oauth import SCOPES
 from ringlet.webhooks import EventType
 
 LEASE = timedelta(seconds=30)

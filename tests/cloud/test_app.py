@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ringlet._api.catalog import TYPES
+from ringlet._cloud import app
+from ringlet._oauth.flows import SCOPES
 from ringlet.archive import Archive
-from ringlet.catalog import TYPES
-from ringlet.cloud import Cloud, Settings, app
-from ringlet.oauth import SCOPES
+from ringlet.cloud import Cloud, Settings
 
 DAYS = "start_date=2026-01-01&end_date=2026-01-31"
 

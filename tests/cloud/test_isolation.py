@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ringlet import TYPES
+from ringlet._api.kinds import ROOT, SANDBOX, Documents, Inventory, Samples
+from ringlet._cloud.data.openapi import document
+from ringlet._cloud.wearer.demo import settle_in
+from ringlet._cloud.webhooks.subscriptions import Subscribed
+from ringlet._oauth.flows import SCOPES
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Rules
-from ringlet.cloud.demo import settle_in
-from ringlet.cloud.openapi import document
-from ringlet.cloud.subscriptions import Subscribed
-from ringlet.kinds import ROOT, SANDBOX, Documents, Inventory, Samples
-from ringlet.oauth import SCOPES
 from ringlet.webhooks import SUBSCRIPTION
 
 from .conftest import NOW, Asked

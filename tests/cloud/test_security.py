@@ -15,7 +15,6 @@ from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Barrier
 from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 
@@ -24,20 +23,21 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from ringlet._cloud.core.rate_limit import Limits
+from ringlet._cloud.core.secret_hashes import digest
+from ringlet._cloud.core.throttle import FREE
+from ringlet._cloud.oauth.grants import Grants, Issued, _verified
+from ringlet._oauth.flows import Pkce, s256
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Rules
-from ringlet.cloud.digests import digest
-from ringlet.cloud.grants import Grants, Issued, _verified
-from ringlet.cloud.guesses import FREE
-from ringlet.cloud.limits import Limits
 from ringlet.errors import GrantError
-from ringlet.oauth import Pkce, s256
 
+from ..paths import SOURCE
 from .browser import AUTHORIZE, FAMILIES, TOKEN, URI, Browser, back, fragment, refused, stays
 from .conftest import Asked
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SOURCES = sorted((Path(__file__).resolve().parents[2] / "src/ringlet/cloud").rglob("*.py"))
+SOURCES = sorted((SOURCE / "_cloud").rglob("*.py"))
 INTROSPECT = "/oauth/introspect"
 same_app = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -649,7 +649,7 @@ def test_row_09_an_unknown_application_costs_a_comparison_too(live, monkeypatch)
         compared.append(stored)
         return False
 
-    monkeypatch.setattr("ringlet.cloud.applications.is_digest_of", counted)
+    monkeypatch.setattr("ringlet._cloud.oauth.applications.is_digest_of", counted)
     known, _ = live.cloud.grants.apps.register("Known", [URI])
     for id in (known, "nobody"):
         with pytest.raises(GrantError):

@@ -10,15 +10,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ringlet.cloud.guesses import FREE
-from ringlet.cloud.serve import bind, rest_the_heap
+from ringlet._cloud.core.throttle import FREE
+from ringlet._cloud.serve import bind, rest_the_heap
 from ringlet.errors import RingletError
 
 WAITING = """
 import sys
 from ringlet.archive import Archive
 from ringlet.cloud import Cloud, Settings
-from ringlet.cloud.serve import bind, run
+from ringlet._cloud.serve import bind, run
 
 cloud = Cloud(Archive.open(":memory:"), settings=Settings(latency=0.5))
 app_id, _ = cloud.grants.apps.register("App", [])
@@ -134,7 +134,7 @@ def test_ready_is_said_when_it_answers_and_not_before(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "ringlet.cli",
+        "ringlet",
         "serve",
         "--demo",
         "--days",

@@ -15,7 +15,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc6749.errors import MismatchingStateException
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
-from ringlet.oauth import SCOPES, s256, scope_set
+from ringlet._oauth.flows import SCOPES, s256, scope_set
 
 from .conftest import Oura, Wearer
 

@@ -15,10 +15,10 @@ import oura_ring.client
 import pytest
 import requests
 
-from ringlet.catalog import TYPES, AnyKind
+from ringlet._api.catalog import TYPES, AnyKind
+from ringlet._api.kinds import Documents, Inventory, LiveSamples, Samples
+from ringlet._oauth.flows import SCOPES, scope_set
 from ringlet.client import AsyncClient, Client
-from ringlet.kinds import Documents, Inventory, LiveSamples, Samples
-from ringlet.oauth import SCOPES, scope_set
 
 from .conftest import FIRST, LAST, Oura, Wearer
 

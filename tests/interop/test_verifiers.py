@@ -24,9 +24,9 @@ from typing import Any
 import pytest
 
 from ringlet import webhooks as w
+from ringlet._net.addresses import Callbacks
 from ringlet.archive import Archive
 from ringlet.cloud import Cloud
-from ringlet.cloud.guard import Callbacks
 
 pytestmark = pytest.mark.interop
 

@@ -12,14 +12,14 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from ringlet import AsyncClient, Client
+from ringlet._api.windows import Profile
+from ringlet._api.wire import Request, Response
+from ringlet._cloud.oauth.grants import Issued
+from ringlet._cloud.wearer.demo import USER, settle_in
+from ringlet._oauth.flows import SCOPES
+from ringlet._person.person import Person
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Settings
-from ringlet.cloud.demo import USER, settle_in
-from ringlet.cloud.grants import Issued
-from ringlet.oauth import SCOPES
-from ringlet.person import Person
-from ringlet.windows import Profile
-from ringlet.wire import Request, Response
 
 NOW = datetime(2026, 1, 20, 12, tzinfo=UTC)
 DAYS = 60

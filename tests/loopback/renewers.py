@@ -16,11 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ringlet.cli.signing_in import sign_in
+from ringlet._api.wire import Patience
+from ringlet._cli.demo.headless_sign_in import sign_in
+from ringlet._oauth.flows import TWICE, App, Tokens, renew
 from ringlet.client import Client, FileWallet
 from ringlet.errors import ConnectionLost, GrantError, OuraBroken, SignInNeeded
-from ringlet.oauth import TWICE, App, Tokens, renew
-from ringlet.wire import Patience
 
 PROCESSES = 16
 ONCE = Patience(tries=1)

@@ -20,15 +20,15 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from ringlet._cloud.core.clock import Clock
+from ringlet._cloud.oauth.applications import Applications
+from ringlet._cloud.webhooks.deliveries import Deliveries
+from ringlet._cloud.webhooks.event_log import Outbox
+from ringlet._cloud.webhooks.sender import Policy, Sender
+from ringlet._cloud.webhooks.subscriptions import Subscriptions
+from ringlet._net.addresses import Callbacks
+from ringlet._net.dial import Dialer
 from ringlet.archive import Archive
-from ringlet.cloud.applications import Applications
-from ringlet.cloud.clock import Clock
-from ringlet.cloud.deliveries import Deliveries
-from ringlet.cloud.dial import Dialer
-from ringlet.cloud.guard import Callbacks
-from ringlet.cloud.outbox import Outbox
-from ringlet.cloud.sender import Policy, Sender
-from ringlet.cloud.subscriptions import Subscriptions
 
 DEADLINE = 1.0
 RETRIES = [timedelta(milliseconds=300)] * 10

@@ -24,9 +24,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from ringlet._oauth.flows import App, renew
 from ringlet.client import Client
 from ringlet.errors import GrantError, SignInNeeded
-from ringlet.oauth import App, renew
 
 from ..program import Program
 from .renewers import NotingWallet

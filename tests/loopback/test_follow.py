@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 
 from ringlet import AsyncClient
+from ringlet._api.catalog import TYPES
+from ringlet._api.wire import Patience, Request, Response
+from ringlet._cloud.oauth.grants import Issued
+from ringlet._cloud.wearer.demo import settle_in
+from ringlet._oauth.flows import SCOPES
+from ringlet._receiver.inbox import PAUSE, Inbox
+from ringlet._sync.follow import AGAIN, Follow, Followed
 from ringlet.archive import Archive
-from ringlet.catalog import TYPES
 from ringlet.cloud import Clock, Cloud
-from ringlet.cloud.demo import settle_in
-from ringlet.cloud.grants import Issued
 from ringlet.errors import ConnectionLost, OuraBroken, RingletError, TokenDead
-from ringlet.oauth import SCOPES
-from ringlet.sync.follow import AGAIN, Follow, Followed
-from ringlet.sync.inbox import PAUSE, Inbox
 from ringlet.webhooks import Event
-from ringlet.wire import Patience, Request, Response
 
 from .conftest import NOW, AsgiTransport
 

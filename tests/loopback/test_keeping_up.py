@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 
 from ringlet import AsyncClient
+from ringlet._api.catalog import TYPES
+from ringlet._cloud.serve import bind
+from ringlet._net.addresses import Callbacks
+from ringlet._oauth.flows import SCOPES, App
+from ringlet._sync import keeping_up
+from ringlet._sync.backfill import Progress, Report
+from ringlet._sync.follow import Followed
+from ringlet._sync.keeping_up import Callback, KeepingUp
+from ringlet._sync.server_time import ServerTime
+from ringlet._sync.subscriber import Standing
 from ringlet.archive import Archive
-from ringlet.catalog import TYPES
 from ringlet.cloud import Clock, Cloud
-from ringlet.cloud.guard import Callbacks
-from ringlet.cloud.serve import bind
 from ringlet.errors import RingletError
-from ringlet.oauth import SCOPES, App
-from ringlet.sync import keeping_up
-from ringlet.sync.backfill import Progress, Report
-from ringlet.sync.follow import Followed
-from ringlet.sync.keeping_up import Callback, KeepingUp
-from ringlet.sync.server_time import ServerTime
-from ringlet.sync.subscriber import Standing
 
 from .conftest import NOW, AsgiTransport
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ringlet.catalog import TYPES
+from ringlet._api.catalog import TYPES
+from ringlet._api.kinds import Documents, Inventory, LiveSamples, Samples, Single
+from ringlet._api.windows import day_ms, parse_instant, to_ms
+from ringlet._api.wire import Patience
+from ringlet._oauth.flows import SCOPES, Tokens
 from ringlet.client import MemoryWallet
 from ringlet.errors import DocumentGone, GrantError, NotOffered, RateLimited, ScopeMissing, TokenDead
-from ringlet.kinds import Documents, Inventory, LiveSamples, Samples, Single
-from ringlet.oauth import SCOPES, Tokens
-from ringlet.windows import day_ms, parse_instant, to_ms
-from ringlet.wire import Patience
 
 DOCUMENTS = [name for name, kind in TYPES.items() if isinstance(kind, Documents)]
 SERIES = [name for name, kind in TYPES.items() if isinstance(kind, Samples)]

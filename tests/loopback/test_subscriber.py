@@ -17,18 +17,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet import AsyncClient
+from ringlet._api.catalog import TYPES
+from ringlet._api.wire import Request, Response
+from ringlet._cloud.serve import bind
+from ringlet._net.addresses import Callbacks
+from ringlet._oauth.flows import App
+from ringlet._receiver.receiver import Receiver
+from ringlet._receiver.server import serving
+from ringlet._sync.subscriber import SOON, Pair, Standing, Step, Subscriber, steps, wanted
 from ringlet.archive import Archive
-from ringlet.catalog import TYPES
 from ringlet.cloud import Clock, Cloud
-from ringlet.cloud.guard import Callbacks
-from ringlet.cloud.serve import bind
 from ringlet.errors import TokenDead
-from ringlet.oauth import App
-from ringlet.sync.receiver import Receiver
-from ringlet.sync.serving import serving
-from ringlet.sync.subscriber import SOON, Pair, Standing, Step, Subscriber, steps, wanted
 from ringlet.webhooks import EVENT_TYPES, Subscription
-from ringlet.wire import Request, Response
 
 from .conftest import NOW, AsgiTransport
 

@@ -17,14 +17,14 @@ import pytest
 import uvicorn
 
 from ringlet import AsyncClient, Client
+from ringlet._api.catalog import TYPES
+from ringlet._cloud.serve import bind
+from ringlet._net.addresses import Callbacks
+from ringlet._oauth.flows import SCOPES
+from ringlet._receiver.inbox import Inbox
 from ringlet.archive import Archive
-from ringlet.catalog import TYPES
 from ringlet.cloud import Cloud
-from ringlet.cloud.guard import Callbacks
-from ringlet.cloud.serve import bind
 from ringlet.errors import DocumentGone, RequestWrong, UsageError
-from ringlet.oauth import SCOPES
-from ringlet.sync.inbox import Inbox
 from ringlet.webhooks import receiver
 
 from .conftest import AsgiTransport, BlockingAsgiTransport

@@ -24,16 +24,16 @@ from typing import Any
 
 import pytest
 
+from ringlet._api.catalog import TYPES
+from ringlet._api.kinds import Samples
+from ringlet._api.windows import FIRST_MS, LAST_MS, Span
+from ringlet._cloud.core.clock import Clock
+from ringlet._cloud.core.rate_limit import Limits
+from ringlet._cloud.oauth.grants import Grants
+from ringlet._oauth.flows import SCOPES, Tokens
 from ringlet.archive import Archive
-from ringlet.catalog import TYPES
 from ringlet.client import FileWallet
-from ringlet.cloud.clock import Clock
-from ringlet.cloud.grants import Grants
-from ringlet.cloud.limits import Limits
-from ringlet.kinds import Samples
-from ringlet.oauth import SCOPES, Tokens
 from ringlet.webhooks import EVENT_TYPES
-from ringlet.windows import FIRST_MS, LAST_MS, Span
 
 LONG = "RINGLET_LONG" in os.environ
 DAYS, KILLS = (30, 20) if LONG else (4, 2)
@@ -64,7 +64,7 @@ class Side:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ringlet.cli", *self.line.split()],
+                [sys.executable, "-m", "ringlet", *self.line.split()],
                 env=self.env,
                 stdout=subprocess.PIPE if "--ready" in self.line else log,
                 stderr=log,

@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet.person.curves import hypnogram, pulse
-from ringlet.person.dice import Cup
+from ringlet._person.curves import hypnogram, pulse
+from ringlet._person.dice import Cup
 
 SEEDS = st.integers(0, 10**6)
 

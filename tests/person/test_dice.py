@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet.person.dice import Cup, Dice, ladder, partition
+from ringlet._person.dice import Cup, Dice, ladder, partition
 
 CUPS = st.builds(Cup, st.integers(), st.text(max_size=8))
 TODAY = date(2026, 3, 5).toordinal()

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import groupby, pairwise
-from pathlib import Path
 from re import fullmatch
 
 import pytest
@@ -13,9 +12,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 from msgspec import json
 
-from ringlet.person import DOCUMENTS, RINGS, SERIES, Person
+from ringlet._person.person import DOCUMENTS, RINGS, SERIES, Person
 
-REFERENCE = Path(__file__).resolve().parents[2] / "../shared/reference"
+from ..paths import REFERENCE
+
 PEOPLE = st.builds(Person, st.integers(0, 10**6), st.sampled_from(["demo", "a", "b"]))
 DAYS = st.dates(date(2015, 1, 1), date(2060, 1, 1))
 few = settings(max_examples=12, deadline=None)

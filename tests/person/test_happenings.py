@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringlet.person import DOCUMENTS, Person
+from ringlet._person.person import DOCUMENTS, Person
 
 PEOPLE = st.builds(Person, st.integers(0, 10**6), st.sampled_from(["demo", "a"]))
 MOMENTS = st.datetimes(datetime(2016, 1, 1), datetime(2050, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001

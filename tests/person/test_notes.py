@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 from msgspec import json
 
-from ringlet.person import Person
+from ringlet._person.person import Person
 
 YEARS = date(2023, 1, 1), date(2025, 12, 31)
 

@@ -2,15 +2,14 @@
 
 import sys
 from datetime import date, timedelta
-from pathlib import Path
 from subprocess import run
 
 import pytest
 from msgspec import json
 
-from ringlet.person import DOCUMENTS, EARLIEST, SERIES, Person
+from ringlet._person.person import DOCUMENTS, EARLIEST, SERIES, Person
 
-SAMPLES = Path(__file__).resolve().parents[2] / "../shared/reference/samples"
+from ..paths import SAMPLES
 
 HASH_ALL = """
 from datetime import date, timedelta

@@ -6,9 +6,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringlet.person.blocks import SPAN
-from ringlet.person.dice import Cup
-from ringlet.person.plan import Calendar, Span
+from ringlet._person.blocks import SPAN
+from ringlet._person.dice import Cup
+from ringlet._person.plan import Calendar, Span
 
 CALENDARS = st.builds(Calendar, st.builds(Cup, st.integers(0, 10**6), st.sampled_from(["demo", "a", "b"])))
 DAYS = st.dates(date(2012, 1, 1), date(2090, 1, 1)).map(date.toordinal)

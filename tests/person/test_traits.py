@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet.person.dice import Cup
-from ringlet.person.traits import draw
+from ringlet._person.dice import Cup
+from ringlet._person.traits import draw
 
 
 @given(st.integers(0, 10**9), st.text(max_size=6))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet.person.zones import HOUR, Zone, clock, day_of, local, midnight
+from ringlet._person.zones import HOUR, Zone, clock, day_of, local, midnight
 
 EUROPE, AMERICA = Zone(HOUR, "eu"), Zone(-5 * HOUR, "us")
 

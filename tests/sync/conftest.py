@@ -17,10 +17,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from ringlet._api.catalog import ROUTES, TYPES
+from ringlet._api.windows import FIRST_MS, LAST_MS, Span
+from ringlet._cloud.wearer import demo
 from ringlet.archive import Archive
-from ringlet.catalog import ROUTES, TYPES
-from ringlet.cloud import Clock, demo
-from ringlet.windows import FIRST_MS, LAST_MS, Span
+from ringlet.cloud import Clock
 
 PROCESSES = Path(__file__).with_name("processes.py")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -14,11 +14,12 @@ from collections.abc import MutableMapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+from ringlet._cloud.serve import bind, run
+from ringlet._cloud.wearer import demo
+from ringlet._sync.backfill import Backfill
 from ringlet.archive import Archive
 from ringlet.client import AsyncClient
-from ringlet.cloud import Clock, Cloud, Settings, demo
-from ringlet.cloud.serve import bind, run
-from ringlet.sync import Backfill
+from ringlet.cloud import Clock, Cloud, Settings
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -12,16 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from ringlet._api.catalog import TYPES
+from ringlet._api.kinds import Documents, Inventory, Samples
+from ringlet._api.windows import Span, day_ms
+from ringlet._api.wire import Patience
+from ringlet._cloud.wearer import demo
+from ringlet._person.person import Person
+from ringlet._sync.backfill import Backfill, Progress, Report
 from ringlet.archive import Archive
-from ringlet.catalog import TYPES
 from ringlet.client import AsyncClient
-from ringlet.cloud import Clock, demo
+from ringlet.cloud import Clock
 from ringlet.errors import ArchiveError, ConnectionLost, TokenDead
-from ringlet.kinds import Documents, Inventory, Samples
-from ringlet.person import Person
-from ringlet.sync import Backfill, Progress, Report
-from ringlet.windows import Span, day_ms
-from ringlet.wire import Patience
 
 from .conftest import DAYS, EVER, FIRST, NOW, SEED, Running, holdings
 

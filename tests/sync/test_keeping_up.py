@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ringlet._sync.failures import LONGEST, as_one, back_off
+from ringlet._sync.keeping_up import NIGHT, SPREAD, night_after
 from ringlet.errors import ArchiveError, ConnectionLost, TokenDead
-from ringlet.sync.failures import LONGEST, as_one, back_off
-from ringlet.sync.keeping_up import NIGHT, SPREAD, night_after
 
 
 @pytest.fixture(params=["UTC", "America/Los_Angeles", "Pacific/Kiritimati"])

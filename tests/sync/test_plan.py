@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet.catalog import TYPES, AnyKind
-from ringlet.kinds import Documents, Inventory, Samples, Single
-from ringlet.sync.plan import AHEAD, TRAILING, Window, horizon, missing, opening, plan, settled
-from ringlet.windows import DAY_MS, MILLISECOND, day_ms, parse_bound, to_ms
+from ringlet._api.catalog import TYPES, AnyKind
+from ringlet._api.kinds import Documents, Inventory, Samples, Single
+from ringlet._api.windows import DAY_MS, MILLISECOND, day_ms, parse_bound, to_ms
+from ringlet._sync.plan import AHEAD, TRAILING, Window, horizon, missing, opening, plan, settled
 
 WITH_WINDOWS = [kind for kind in TYPES.values() if not isinstance(kind, Inventory | Single)]
 WITHOUT = [kind for kind in TYPES.values() if isinstance(kind, Inventory | Single)]

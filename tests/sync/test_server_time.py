@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet.sync.server_time import ServerTime
-from ringlet.wire import Request, Response, ask
+from ringlet._api.wire import Request, Response, ask
+from ringlet._sync.server_time import ServerTime
 
 YEAR_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(days=365)
 

@@ -5,7 +5,7 @@ from typing import Any, assert_type
 
 from ringlet import AsyncClient, Catalog, Client, webhooks
 from ringlet import models as m
-from ringlet.faces import (
+from ringlet._api.faces import (
     AsyncCard,
     AsyncCollection,
     AsyncLiveSeries,
@@ -17,7 +17,7 @@ from ringlet.faces import (
     Series,
     Shelf,
 )
-from ringlet.kinds import Documents, Inventory, LiveSamples, Samples, Single
+from ringlet._api.kinds import Documents, Inventory, LiveSamples, Samples, Single
 
 
 def rows() -> None:

@@ -1,0 +1,131 @@
+"""THE TABLE. The API, one line per data type.
+
+Client methods, cloud routes, scopes, archive views, sync windows, command-line arguments and the cloud's
+OpenAPI document all read it: to them a new data type is one model in `models` and one line here. The simulated
+person has a table of its own (`person.documents`), because how a document is made up is not the API's
+business; a test holds the two together.
+
+    scope     what opens it; the portal's eleven names (`oauth.SCOPES`)
+    instant   which field the live service compares with a window (see `windows`)
+    webhook   its data_type in webhooks, where Oura sends any (REST says vO2_max, webhooks say vo2_max)
+    days      how far one request of a backfill stretches
+    path      the URL segment where it is not the name
+
+`tag` is deprecated in favour of `enhanced_tag`; `interbeat_interval` was offered by version 1.29 only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, TypeAlias, cast
+
+from .. import models as m
+from .faces import (
+    AsyncCard,
+    AsyncCollection,
+    AsyncLiveSeries,
+    AsyncSeries,
+    AsyncShelf,
+    Card,
+    Collection,
+    LiveSeries,
+    Series,
+    Shelf,
+    Slot,
+)
+from .kinds import D, Documents, Inventory, LiveSamples, Samples, Single
+
+
+def documents(
+    model: type[D],
+    scope: str,
+    instant: str,
+    webhook: str,
+    days: int,
+    *,
+    day: str = "day",
+    sparse: bool = True,
+) -> Slot[Documents[D], Collection[D], AsyncCollection[D]]:
+    """A row of documents filed under days."""
+    stride = timedelta(days=days)
+    row = Documents(
+        model=model, scope=scope, instant=instant, webhook=webhook, stride=stride, day=day, sparse=sparse
+    )
+    return Slot(row, Collection, AsyncCollection)
+
+
+def inventory(model: type[D], scope: str, webhook: str) -> Slot[Inventory[D], Shelf[D], AsyncShelf[D]]:
+    """A row of documents without a window."""
+    return Slot(Inventory(model=model, scope=scope, webhook=webhook), Shelf, AsyncShelf)
+
+
+def samples(model: type[D], scope: str, days: int) -> Slot[Samples[D], Series[D], AsyncSeries[D]]:
+    """A row of points in time."""
+    return Slot(Samples(model=model, scope=scope, stride=timedelta(days=days)), Series, AsyncSeries)
+
+
+def live_samples(
+    model: type[D], scope: str, days: int
+) -> Slot[LiveSamples[D], LiveSeries[D], AsyncLiveSeries[D]]:
+    """A row of points in time whose newest can be asked for."""
+    return Slot(
+        LiveSamples(model=model, scope=scope, stride=timedelta(days=days)), LiveSeries, AsyncLiveSeries
+    )
+
+
+def single(model: type[D], scope: str) -> Slot[Single[D], Card[D], AsyncCard[D]]:
+    """A row of one object."""
+    return Slot(Single(model=model, scope=scope), Card, AsyncCard)
+
+
+# fmt: off
+# ruff: noqa: E501, N815  # one line per data type; Oura writes vO2_max
+class Catalog:
+    """The data types of Oura API v2."""
+
+    #                                    model                      scope                 instant           webhook                     days
+    sleep                    = documents(m.Sleep,                   "daily",              "bedtime_start",  "sleep",                      60)
+    daily_sleep              = documents(m.DailySleep,              "daily",              "day",            "daily_sleep",               180)
+    daily_readiness          = documents(m.DailyReadiness,          "daily",              "day",            "daily_readiness",           180)
+    daily_activity           = documents(m.DailyActivity,           "daily",              "timestamp",      "daily_activity",             60)
+    daily_stress             = documents(m.DailyStress,             "daily",              "day",            "daily_stress",              180)
+    daily_resilience         = documents(m.DailyResilience,         "stress",             "day",            "daily_resilience",          180, sparse=False)
+    daily_spo2               = documents(m.DailySpO2,               "spo2",               "day",            "daily_spo2",                180)
+    daily_cardiovascular_age = documents(m.DailyCardiovascularAge,  "heart_health",       "day",            "daily_cardiovascular_age",  180)
+    vO2_max                  = documents(m.VO2Max,                  "heart_health",       "day",            "vo2_max",                   180)
+    sleep_time               = documents(m.SleepTime,               "daily",              "day",            "sleep_time",                180)
+    workout                  = documents(m.Workout,                 "workout",            "start_datetime", "workout",                   180)
+    session                  = documents(m.Session,                 "session",            "start_datetime", "session",                    60)
+    enhanced_tag             = documents(m.EnhancedTag,             "tag",                "start_time",     "enhanced_tag",              180, day="start_day", sparse=False)
+    tag                      = documents(m.Tag,                     "tag",                "timestamp",      "tag",                       180, sparse=False)
+    rest_mode_period         = documents(m.RestModePeriod,          "daily",              "start_time",     "rest_mode_period",          180, day="start_day")
+    ring_configuration       = inventory(m.RingConfiguration,       "ring_configuration",                   "ring_configuration")
+    heartrate                = live_samples(m.HeartRate,            "heartrate",                                                          30)
+    ring_battery_level       = live_samples(m.RingBatteryLevel,     "ring_configuration",                                                 60)
+    interbeat_interval       = samples(m.InterbeatInterval,         "heartrate",                                                           9)
+    personal_info            = single(m.PersonalInfo,               "personal")
+# fmt: on
+
+
+AnyKind: TypeAlias = Documents[Any] | Inventory[Any] | Samples[Any] | Single[Any]
+
+_SLOTS = {
+    name: cast("Slot[AnyKind, Any, Any]", it) for name, it in vars(Catalog).items() if isinstance(it, Slot)
+}
+
+TYPES: Mapping[str, AnyKind] = {name: slot.kind for name, slot in _SLOTS.items()}
+"""Every row by name, in the table's order."""
+
+ROUTES: Mapping[str, AnyKind] = {kind.path: kind for kind in TYPES.values()}
+"""Every row by its URL segment."""
+
+
+def kind_named(name: str) -> AnyKind:
+    """The row of a data type, by any spelling of its name. Raises KeyError."""
+    return TYPES.get(name) or _FOLDED[name.lower().replace("-", "_")]
+
+
+_FOLDED = {name.lower(): kind for name, kind in TYPES.items()}
+
+__all__ = ["ROUTES", "TYPES", "AnyKind", "Catalog", "kind_named"]

@@ -1,0 +1,271 @@
+"""What a data type can be, and how to ask for it: rows of the table and their flows. No I/O.
+
+    Documents    filed under a day, each with an id             list(days), get(id)     sleep, workout, ...
+    Inventory    each with an id, no window                     list(), get(id)         ring_configuration
+    Samples      points in time, no ids                         list(instants)          interbeat_interval
+    LiveSamples  samples whose newest can be asked for          ... and latest()        heartrate
+    Single       one object                                     get()                   personal_info
+
+Rules of this file:
+* A row is a frozen value; what it does not know (where to send, who asks) is not its business.
+* By default a window means what a person means by it: days `start` to `end` inclusive in the wearer's time,
+  instants `start` up to but not including `end`, whatever the endpoint does with its bounds. `exact=True`
+  sends the bounds as given and returns what came.
+* Pages are followed to the end; a token that comes twice is an error, not an endless loop.
+* `list` stands last in its class, because it hides the builtin from there on.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
+
+import msgspec
+
+from ..errors import OuraBroken, UnknownField, UsageError
+from .windows import check_days, check_instants, to_ms, widen
+from .wire import MALFORMED, Flow, Request, ask
+
+D = TypeVar("D", bound=msgspec.Struct)
+T = TypeVar("T")
+
+Sparse: TypeAlias = dict[str, Any]
+"""A document cut down by `fields`: what was asked for, and the anchors that Oura always returns."""
+
+ROOT = "/v2/usercollection"
+SANDBOX = "/v2/sandbox/usercollection"
+
+
+class _Paged(Protocol):
+    next_token: str | None
+
+
+P = TypeVar("P", bound=_Paged)
+
+
+class Page(msgspec.Struct, Generic[T]):
+    """The envelope of every list answer."""
+
+    data: list[T]
+    next_token: str | None = None
+
+
+class RawPage(msgspec.Struct):
+    """The same envelope with `data` still in Oura's own bytes."""
+
+    data: msgspec.Raw
+    next_token: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind(Generic[D]):
+    """One row of the table."""
+
+    model: type[D]
+    """What a document decodes into."""
+    scope: str
+    """The scope that opens it."""
+    path: str = ""
+    """Its segment under `/v2/usercollection`, where that differs from the name."""
+    name: str = ""
+    """What it is called here, in the archive and on the command line; set by the table."""
+    webhook: str = ""
+    """Its `data_type` in webhooks; empty where Oura sends none."""
+    stride: timedelta = timedelta(days=180)
+    """How far one request of a backfill stretches: about one megabyte of answer at most."""
+    sparse: bool = True
+    """Whether the server honours `fields`."""
+    bounds: ClassVar[tuple[str, str]] = ("start_date", "end_date")
+    """The window parameters."""
+
+    @property
+    def route(self) -> str:
+        """The path of its list (or of itself, for a Single)."""
+        return f"{ROOT}/{self.path}"
+
+    def request(self, **params: str) -> Request:
+        """A request for its route."""
+        return Request(path=self.route, params=params, scope=self.scope)
+
+    def raw(self, take: Callable[[bytes], T], **params: str) -> Flow[list[T]]:
+        """The `data` array of every page of a window sent as given, in Oura's own bytes.
+
+        `take` is given each as it comes, and what it makes of them is returned.
+        """
+        return self._turn(RawPage, lambda page: take(bytes(page.data)), params)
+
+    def _pages(self, shape: type[T], params: dict[str, str]) -> Flow[list[T]]:
+        page_of = cast("type[Page[T]]", cast(Any, Page)[shape])  # checkers refuse Page[variable]
+        pages = yield from self._turn(page_of, lambda page: page.data, params)
+        return pages[0] if len(pages) == 1 else [one for page in pages for one in page]
+
+    def _turn(self, page_of: type[P], take: Callable[[P], T], params: dict[str, str]) -> Flow[list[T]]:
+        """What `take` makes of every page; a token that comes twice would never end."""
+        pages: list[T] = []
+        seen: set[str] = set()
+        while True:
+            page = decode((yield from ask(self.request(**params))), page_of)
+            pages.append(take(page))
+            token = page.next_token
+            if not token:
+                return pages
+            if token in seen:
+                raise OuraBroken(f"{self.name}: a page token repeats after {len(pages)} pages", status=502)
+            seen.add(token)
+            params = {**params, "next_token": token}
+
+    def _fields(self, fields: Sequence[str], exact: bool, *anchors: str) -> dict[str, str]:
+        """The `fields` parameter: names checked, because Oura drops unknown ones silently."""
+        names = [fields] if isinstance(fields, str) else list(fields)
+        known = self.model.__struct_fields__
+        for name in names:
+            if name not in known and not exact:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise UnknownField(
+                    f"{self.name} has no field {name!r}{hint}",
+                    cure="exact=True sends field names as they are",
+                )
+        wanted = names if exact else [*names, *(a for a in anchors if a and a not in names)]
+        return {"fields": ",".join(wanted)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _WithIds(Kind[D]):
+    def get(self, id: str) -> Flow[D]:
+        """One document by its id. Raises DocumentGone."""
+        return decode((yield from self.raw_document(id)), self.model)
+
+    def raw_document(self, id: str) -> Flow[bytes]:
+        """The same in Oura's own bytes."""
+        return ask(replace(self.request(), path=f"{self.route}/{_segment(id)}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Documents(_WithIds[D]):
+    """Filed under a day, each with an id."""
+
+    instant: str = "day"
+    """The field whose instant the live service compares with a window."""
+    day: str = "day"
+    """The field that files it under a day of the wearer."""
+
+    def some(
+        self, start: date, end: date, fields: Sequence[str], *, exact: bool = False
+    ) -> Flow[list[Sparse]]:
+        """The same, cut down to `fields` (and the anchors Oura always returns)."""
+        params = self._window(start, end, exact) | self._fields(fields, exact, self.day)
+        documents = yield from self._pages(Sparse, params)
+        if exact:
+            return documents
+        first, last = start.isoformat(), end.isoformat()
+        return [one for one in documents if first <= (one.get(self.day) or first) <= last]
+
+    def _window(self, start: date, end: date, exact: bool) -> dict[str, str]:
+        if not exact:
+            check_days(start, end)
+            start, end = widen(start, end)
+        return dict(zip(self.bounds, (start.isoformat(), end.isoformat()), strict=True))
+
+    def list(self, start: date, end: date, *, exact: bool = False) -> Flow[list[D]]:
+        """The documents of days `start`..`end`, oldest first."""
+        documents = yield from self._pages(self.model, self._window(start, end, exact))
+        if exact:
+            return documents
+        return [one for one in documents if start <= getattr(one, self.day) <= end]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory(_WithIds[D]):
+    """Each with an id; the list takes no window."""
+
+    def some(self, fields: Sequence[str], *, exact: bool = False) -> Flow[list[Sparse]]:
+        """The same, cut down to `fields`."""
+        return self._pages(Sparse, self._fields(fields, exact))
+
+    def list(self) -> Flow[list[D]]:
+        """All of them, oldest first."""
+        return self._pages(self.model, {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples(Kind[D]):
+    """Points in time, without ids; an instant may hold one row per `source`."""
+
+    stride: timedelta = timedelta(days=30)
+    bounds: ClassVar[tuple[str, str]] = ("start_datetime", "end_datetime")
+    instant: ClassVar[str] = "timestamp"
+
+    def some(
+        self, start: datetime, end: datetime, fields: Sequence[str], *, exact: bool = False
+    ) -> Flow[list[Sparse]]:
+        """The same, cut down to `fields` (and `timestamp`)."""
+        params = self._window(start, end, exact) | self._fields(fields, exact, self.instant)
+        rows = yield from self._pages(Sparse, params)
+        if exact:
+            return rows
+        return _between(rows, start, end, lambda row: datetime.fromisoformat(row[self.instant]))
+
+    def _window(self, start: datetime, end: datetime, exact: bool) -> dict[str, str]:
+        if not exact:
+            check_instants(start, end)
+        return dict(zip(self.bounds, (start.isoformat(), end.isoformat()), strict=True))
+
+    def list(self, start: datetime, end: datetime, *, exact: bool = False) -> Flow[list[D]]:
+        """The samples with start <= timestamp < end, oldest first."""
+        rows = yield from self._pages(self.model, self._window(start, end, exact))
+        if exact:
+            return rows
+        return _between(rows, start, end, lambda row: getattr(row, self.instant))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveSamples(Samples[D]):
+    """Samples whose newest row can be asked for; elsewhere Oura ignores `latest` silently."""
+
+    def latest(self) -> Flow[D | None]:
+        """The newest sample, whenever it was; None before the first."""
+        rows = yield from self._pages(self.model, {"latest": "true"})
+        return rows[-1] if rows else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Single(Kind[D]):
+    """One object, without an envelope."""
+
+    def raw(self, take: Callable[[bytes], T], **params: str) -> Flow[list[T]]:
+        """The object in Oura's own bytes, as the only page."""
+        return [take((yield from ask(self.request(**params))))]
+
+    def get(self) -> Flow[D]:
+        """The object."""
+        return decode((yield from ask(self.request())), self.model)
+
+
+def _between(rows: list[T], start: datetime, end: datetime, when: Callable[[T], datetime]) -> list[T]:
+    """The rows with start <= instant < end of an answer in order: only its two ends need a look."""
+    first, last = to_ms(start), to_ms(end)
+    low, high = 0, len(rows)
+    while low < high and to_ms(when(rows[low])) < first:
+        low += 1
+    while high > low and to_ms(when(rows[high - 1])) >= last:
+        high -= 1
+    return rows if (low, high) == (0, len(rows)) else rows[low:high]
+
+
+def decode(body: bytes, shape: type[T]) -> T:
+    """JSON into a shape, or the error that says the server broke its own contract."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except MALFORMED as broken:
+        raise OuraBroken(f"the answer is not what this route returns: {broken}", status=502) from broken
+
+
+def _segment(id: str) -> str:
+    # "." and ".." would be resolved away, "%2e" too by some; a line break would never leave the HTTP library.
+    if not id.strip(".") or set(id) & set("/?#%") or not id.isprintable():
+        raise UsageError(f"{id!r} cannot be a document id", cure="pass the `id` of a document")
+    return id

@@ -1,0 +1,1 @@
+"""The archive: documents, time series, revisions and coverage in one database."""

@@ -1,0 +1,1 @@
+"""Time series, stored as compressed chunks of about a thousand rows."""

@@ -1,0 +1,271 @@
+"""Samples: runs of rows in order of time, in chunks of some days of heart rate or some minutes of beats.
+
+Rules of this file:
+* The very bytes of every row are kept. Equal instants stand in the order they came.
+* An instant belongs to one chunk, so the chunks of a series never overlap.
+* New rows replace the stored rows of the same instants and leave all others alone: an answer that is empty
+  or short by mistake loses nothing. Rows of an older request give way to rows of a newer one.
+* Because rows of one instant are replaced together, the pages of one answer are put together: a page may end
+  between two rows of one instant. They may be packed one by one, each while the next is on its way.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import pairwise
+from typing import NamedTuple
+
+import msgspec
+
+from ..._api.windows import Span, parse_instant
+from ...errors import OuraBroken, UsageError
+from ..documents import Counts
+from ..storage.database import Database
+from .packing import Packed, unpack
+from .runs import Run
+
+FEW = 512
+"""A chunk smaller than this is taken up by as few rows that follow or precede it."""
+
+
+class Chunk(NamedTuple):
+    """A row of the table, without its owner."""
+
+    t0: int
+    t1: int
+    n: int
+    seen_at: int
+    encoding: str
+    body: bytes
+
+    def unpack(self) -> Packed:
+        """Its rows."""
+        return unpack(self.encoding, self.body, self.n)
+
+
+_OF = "SELECT t0, t1, n, seen_at, encoding, body FROM chunks WHERE user_id = ? AND type = ?"
+
+
+def pack(name: str, page: bytes) -> Run | None:
+    """The rows of a page's `data` array, ready to be put; None if it is empty. Pure, and most of the work."""
+    try:
+        # Taken whole, brackets off: a page seldom holds a blank, so this is its rows joined by commas.
+        text = _inside(page)
+        return Run.of(text) if text else None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise OuraBroken(
+            f"{name}: these are not samples: {error}", status=502, cure="nothing of them was saved"
+        ) from error
+
+
+def put(
+    database: Database, user: int, name: str, pages: Sequence[bytes | Run | None], seen_at: int
+) -> Counts:
+    """Keep the rows of one answer: the `data` arrays of its pages, or what `pack` made of them."""
+    runs = [run for page in pages if (run := pack(name, page) if isinstance(page, bytes) else page)]
+    if not runs:
+        return Counts()
+    count = sum(len(run.times) for run in runs)
+    parted = all(before.times[-1] < after.times[0] for before, after in pairwise(runs))
+    if not parted or count < FEW * len(runs):
+        runs = [_joined(runs)]
+    with database.transaction():
+        database.hold("chunks", user, name)
+        chunks = _touched(database, user, name, runs[0].times[0], runs[-1].times[-1], few=count < FEW)
+        if chunks:
+            return _put_among(database, user, name, chunks, _joined(runs), seen_at)
+        for run in runs:
+            _write(database, user, name, run, seen_at)
+    return Counts(added=count)
+
+
+def _joined(runs: Sequence[Run]) -> Run:
+    return runs[0] if len(runs) == 1 else Run.of(b",".join([run.text() for run in runs]))
+
+
+def _inside(page: bytes) -> bytes:
+    page = page.strip()
+    if page[:1] != b"[" or page[-1:] != b"]":
+        raise ValueError("a page is an array")
+    return page[1:-1].strip()
+
+
+def _put_among(
+    database: Database, user: int, name: str, chunks: list[Chunk], new: Run, seen_at: int
+) -> Counts:
+    packed = [chunk.unpack() for chunk in chunks]
+    old_text, new_text = b",".join([one.text(0, one.n) for one in packed]), new.text()
+    if old_text == new_text:
+        _confirm(database, user, name, chunks, seen_at)
+        return Counts(unchanged=len(new.times))
+    if chunks[-1].t1 < new.times[0]:
+        merged, counts = old_text + b"," + new_text, Counts(added=len(new.times))
+    else:
+        merged, counts = _merge(Run.of(old_text), new, [chunk for chunk in chunks if chunk.seen_at > seen_at])
+    if counts.added or counts.changed:
+        database.execute(
+            "DELETE FROM chunks WHERE user_id = ? AND type = ? AND t0 BETWEEN ? AND ?",
+            (user, name, chunks[0].t0, chunks[-1].t0),
+        )
+        _write(database, user, name, Run.of(merged), max(seen_at, *(chunk.seen_at for chunk in chunks)))
+    else:
+        _confirm(database, user, name, chunks, seen_at)
+    return counts
+
+
+def _confirm(database: Database, user: int, name: str, chunks: Sequence[Chunk], seen_at: int) -> None:
+    """An answer brought nothing new, and is newer news than what stands here."""
+    database.execute(
+        "UPDATE chunks SET seen_at = ? WHERE user_id = ? AND type = ? AND t0 BETWEEN ? AND ? AND seen_at < ?",
+        (seen_at, user, name, chunks[0].t0, chunks[-1].t0, seen_at),
+    )
+
+
+def _touched(database: Database, user: int, name: str, first: int, last: int, *, few: bool) -> list[Chunk]:
+    """The stored chunks that rows from `first` to `last` fall into; of few rows, a small neighbour, too."""
+    whose = (user, name)
+    stored = database.all(
+        "SELECT t0, t1, n FROM chunks WHERE user_id = ? AND type = ?"
+        f" AND t0 >= coalesce(({_BEFORE}), ?) AND t0 <= coalesce(({_AFTER}), ?) ORDER BY t0",
+        (*whose, *whose, first, first, *whose, last, last),
+    )
+    start = bisect_left(stored, first, key=lambda chunk: chunk[1])
+    stop = bisect_right(stored, last, key=lambda chunk: chunk[0])
+    if few and start > 0 and stored[start - 1][2] < FEW:
+        start -= 1
+    if few and stop < len(stored) and stored[stop][2] < FEW:
+        stop += 1
+    if start >= stop:
+        return []
+    return [
+        Chunk(*row)
+        for row in database.all(
+            f"{_OF} AND t0 BETWEEN ? AND ? ORDER BY t0", (*whose, stored[start][0], stored[stop - 1][0])
+        )
+    ]
+
+
+_BEFORE = "SELECT max(t0) FROM chunks WHERE user_id = ? AND type = ? AND t0 <= ?"
+_AFTER = "SELECT min(t0) FROM chunks WHERE user_id = ? AND type = ? AND t0 > ?"
+
+
+def _merge(old: Run, new: Run, newer: list[Chunk]) -> tuple[bytes, Counts]:
+    """Stored rows with new ones in place of those of the same instant, except where the stored are newer."""
+    rows = old.by_instant()
+    added = changed = unchanged = 0
+    for time, fresh in new.by_instant().items():
+        stored = rows.get(time)
+        if stored == fresh or (stored and any(chunk.t0 <= time <= chunk.t1 for chunk in newer)):
+            unchanged += len(fresh)
+            continue
+        if stored:
+            changed += len(fresh)
+        else:
+            added += len(fresh)
+        rows[time] = fresh
+    merged = b",".join([row for _, group in sorted(rows.items()) for row in group])
+    return merged, Counts(added, changed, unchanged)
+
+
+def _write(database: Database, user: int, name: str, rows: Run, seen_at: int) -> None:
+    database.many(
+        "INSERT INTO chunks (user_id, type, t0, t1, n, seen_at, encoding, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                user,
+                name,
+                one.times[0],
+                one.times[-1],
+                one.packed.n,
+                seen_at,
+                one.packed.encoding,
+                one.packed.pack(),
+            )
+            for one in rows.pieces()
+        ),
+    )
+
+
+def page(
+    database: Database, user: int, name: str, span: Span, after: str | None, limit: int | None
+) -> tuple[list[bytes | bytearray], str | None]:
+    """The rows of a window in runs already joined by commas, and where to go on beyond `limit` rows.
+
+    To go on is an instant and how many of its rows were given: a page may end between rows of one instant.
+    """
+    start, given = _place(after) if after else (span.start, 0)
+    if start < span.start:
+        start, given = span.start, 0
+    parts: list[bytes | bytearray] = []
+    room = limit
+    token: str | None = None
+    chunks = database.each(
+        # Chunks do not overlap, so the first that can reach `start` is the last that begins by then.
+        f"{_OF} AND t0 >= coalesce(({_BEFORE}), ?) AND t0 <= ? AND t1 >= ? ORDER BY t0",
+        (user, name, user, name, start, start, span.end, start),
+    )
+    with closing(chunks):
+        for row in chunks:
+            if room == 0:
+                return parts, token
+            chunk = Chunk(*row)
+            rows = chunk.unpack()
+            first, last = 0, rows.n
+            if chunk.t0 < start or given:
+                first = _first(rows, start)
+                while given and first < last and _instant(rows, first) == start:
+                    first, given = first + 1, given - 1
+                given = 0
+            if chunk.t1 > span.end:
+                last = _first(rows, span.end + 1)
+            if first >= last:
+                continue
+            if room is not None:
+                if last - first >= room:
+                    stop = first + room
+                    token = _token(rows, stop)
+                    if stop < last:
+                        return [*parts, rows.text(first, stop)], token
+                room -= last - first
+            parts.append(rows.text(first, last))
+    return parts, None
+
+
+def _place(after: str) -> tuple[int, int]:
+    instant, _, given = after.partition(":")
+    try:
+        return int(instant), int(given)
+    except ValueError:
+        raise UsageError(
+            f"{after!r} does not continue a page", cure="pass the token that came with the page before"
+        ) from None
+
+
+def _token(rows: Packed, stop: int) -> str:
+    """Where to go on after the row before `stop`: its instant, and how many of that instant there were."""
+    instant = _instant(rows, stop - 1)
+    first = stop - 1
+    while first > 0 and _instant(rows, first - 1) == instant:
+        first -= 1
+    return f"{instant}:{stop - first}"
+
+
+def _instant(rows: Packed, at: int) -> int:
+    return parse_instant(rows.stamp(at).decode())
+
+
+def _first(rows: Packed, instant: int) -> int:
+    """The first row at or after an instant."""
+    return bisect_left(range(rows.n), instant, key=lambda at: _instant(rows, at))
+
+
+def latest(database: Database, user: int, name: str) -> bytes | None:
+    """The newest row; the last among rows of one instant."""
+    row = database.one(f"{_OF} ORDER BY t0 DESC LIMIT 1", (user, name))
+    if row is None:
+        return None
+    rows = Chunk(*row).unpack()
+    return bytes(rows.text(rows.n - 1, rows.n))

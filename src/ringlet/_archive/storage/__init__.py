@@ -1,0 +1,1 @@
+"""The database port with its two implementations, SQLite and PostgreSQL, and the schema."""

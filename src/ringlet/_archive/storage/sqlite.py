@@ -1,0 +1,232 @@
+"""An archive in a file of its own: SQLite, which comes with Python.
+
+Rules of this file:
+* A file is ours by its application id; any other is refused, untouched.
+* The file holds health data: it is created with mode 0600, its directory with 0700.
+* One view per document type (`sleep`, `workout`, ...) shows the fields as columns, for people with another
+  SQLite program. Nothing of ringlet reads the views.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
+
+from ...errors import ArchiveError
+from .database import Database, Row
+from .schema import settle, views
+
+APPLICATION_ID = int.from_bytes(b"ring")
+MEMORY = ":memory:"
+
+# Primary result codes of SQLite: what happened ("{path}" is put in), and what to do about it.
+FAILURES: dict[int, tuple[str, str]] = {
+    sqlite3.SQLITE_BUSY: (
+        "{path} is held by another program",
+        "let it finish or close it, then run it again",
+    ),
+    sqlite3.SQLITE_LOCKED: ("{path} is held by this program", "finish the other use of the archive first"),
+    sqlite3.SQLITE_FULL: ("no space is left for {path}", "free some space; what was saved is safe"),
+    sqlite3.SQLITE_IOERR: ("{path} could not be read or written", "check the disk and its free space"),
+    sqlite3.SQLITE_READONLY: ("{path} may only be read", "make the file and its directory writable"),
+    sqlite3.SQLITE_CANTOPEN: ("{path} cannot be opened", "see that its directory exists and is yours"),
+    sqlite3.SQLITE_PERM: ("{path} is not accessible", "see that the file is yours"),
+    sqlite3.SQLITE_NOTADB: ("{path} is not a ringlet archive", "name another file"),
+    sqlite3.SQLITE_CORRUPT: ("{path} is damaged", "put a backup in its place, or sync into a new file"),
+}
+
+
+def failure(error: sqlite3.Error, path: str) -> ArchiveError:
+    """The ArchiveError that a failure of SQLite means."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bits only say where it happened
+    what, cure = FAILURES.get(code, ("{path}: " + str(error).replace("{", "{{").replace("}", "}}"), ""))
+    return ArchiveError(what.format(path=path), cure=cure)
+
+
+class SqliteDatabase(Database):
+    """One connection to a file, or to memory."""
+
+    # Takes the write lock at once, so that a transaction cannot fail half way for want of it.
+    begin = "BEGIN IMMEDIATE"
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        super().__init__(path)
+        self._connection = connection
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> int:
+        try:
+            return self._connection.execute(sql, values).rowcount
+        except sqlite3.Error as error:
+            raise failure(error, self.path) from error
+
+    def many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        try:
+            self._connection.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise failure(error, self.path) from error
+
+    def all(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise failure(error, self.path) from error
+
+    def one(self, sql: str, values: Sequence[object] = ()) -> Row | None:
+        try:
+            row: Row | None = self._connection.execute(sql, values).fetchone()
+        except sqlite3.Error as error:
+            raise failure(error, self.path) from error
+        return row
+
+    def each(self, sql: str, values: Sequence[object] = ()) -> Generator[Row]:
+        try:
+            yield from self._connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise failure(error, self.path) from error
+
+    def hold(self, *key: object) -> None:
+        """Nothing is left to do: whoever is in a transaction is the only writer."""
+
+    def wait_at_most(self, seconds: float) -> None:
+        self.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
+    def mark(self, version: int) -> None:
+        self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        self.execute(f"PRAGMA user_version = {version}")
+
+    @property
+    def version(self) -> int | None:
+        if self._pragma("application_id") == APPLICATION_ID:
+            return self._pragma("user_version")
+        if self._pragma("schema_version") or self._pragma("application_id"):
+            raise ArchiveError(f"{self.path} is not a ringlet archive", cure="name another file")
+        return None
+
+    @property
+    def generation(self) -> int:
+        # `data_version` grows with commits of other connections only
+        return self._connection.total_changes + self._undone + self._pragma("data_version")
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk, the write-ahead log included."""
+        files = (Path(self.path + tail) for tail in ("", "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    @property
+    def _sound(self) -> bool:
+        return self._connection.in_transaction
+
+    @property
+    def _under_way(self) -> bool:
+        return self._connection.in_transaction
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _pragma(self, name: str) -> int:
+        row = self.one(f"PRAGMA {name}")
+        return int(row[0]) if row else 0
+
+
+def connect(
+    place: str | Path, *, create: bool, read_only: bool, timeout: float, durable: bool
+) -> SqliteDatabase:
+    """Open the archive at a path, a `sqlite:///` URL or `:memory:`. Raises ArchiveError."""
+    if sqlite3.sqlite_version_info < (3, 35):
+        raise ArchiveError(
+            f"SQLite {sqlite3.sqlite_version} is too old for an archive",
+            cure="use a Python that brings SQLite 3.35 or newer",
+        )
+    path = _path(place)
+    create = create and not read_only
+    if path != MEMORY:
+        _prepare(Path(path), create=create)
+    uri = path if path == MEMORY else f"{Path(path).absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    try:
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise failure(error, path) from error
+    database = SqliteDatabase(connection, path)
+    try:
+        _settle(database, create=create, read_only=read_only)
+        if not durable:
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute("PRAGMA wal_autocheckpoint = 8000")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _path(place: str | Path) -> str:
+    text = str(place)
+    if text in (MEMORY, "sqlite://", "sqlite:///:memory:"):
+        return MEMORY
+    path = text.removeprefix("sqlite:///")
+    if not path or "://" in path:
+        # Not quoted: such a text may carry a password.
+        raise ArchiveError(
+            "this does not name an archive", cure="name a file, sqlite:///PATH or postgresql://HOST/DATABASE"
+        )
+    return str(Path(path).expanduser())
+
+
+def _prepare(path: Path, *, create: bool) -> None:
+    """See that the file is there, readable by its owner alone if we make it."""
+    try:
+        if path.is_dir():
+            raise ArchiveError(f"{path} is a directory", cure="name a file in it")
+        if path.exists():
+            return
+        if not create:
+            raise ArchiveError(f"there is no archive at {path}", cure="fill one first: ringlet sync")
+        for parent in reversed([one for one in path.parents if not one.exists()]):
+            parent.mkdir(mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise ArchiveError(
+            f"{path} cannot be created: {error.strerror}", cure="name a file in a directory that is yours"
+        ) from error
+
+
+def _settle(database: SqliteDatabase, *, create: bool, read_only: bool) -> None:
+    # SQLite's own page size and no mapped memory: 4 to 32 kB and mmap made no difference to a page of nights,
+    # and larger pages take more room. The cache (16 MB) holds what a dashboard reads.
+    database.execute("PRAGMA cache_size = -16384")
+    ours = (
+        database.version is not None
+    )  # looked at before anything is written: another's file stays untouched
+    if not read_only and (ours or create):
+        # Readers go on while a sync writes; FULL, because what is committed is told to others as safe.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+    settle(database, create=create)
+    if not read_only:
+        _refresh_views(database)
+
+
+def _refresh_views(database: Database) -> None:
+    """Make the views what the table says; its fields grow from release to release."""
+    wanted = {name: _view(name, fields, order) for name, fields, order in views()}
+    found: dict[str, str] = dict(database.all("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
+    if all(found.get(name) == sql for name, sql in wanted.items()):
+        return
+    with database.transaction():
+        for name, sql in wanted.items():
+            database.execute(f'DROP VIEW IF EXISTS "{name}"')
+            database.execute(sql)
+
+
+def _view(name: str, fields: Iterable[str], order: str) -> str:
+    columns = "".join(
+        f""",\n  json_extract(CAST(body AS TEXT), '$."{field}"') AS "{field}\"""" for field in fields
+    )
+    return (
+        f'CREATE VIEW "{name}" AS SELECT user_id{columns}\nFROM documents'
+        f" WHERE type = '{name}' AND deleted_at IS NULL ORDER BY {order}"
+    )

@@ -1,0 +1,1 @@
+"""Commands about the archive: sync, status, show, api."""

@@ -1,0 +1,131 @@
+"""`ringlet api`: one authorized GET, its body to stdout unchanged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+import click
+
+from ...errors import OuraBroken, UsageError
+from ..shared import options, screen
+
+if TYPE_CHECKING:
+    from ..._api.wire import Flow, Request, Response
+    from ...errors import ApiError
+
+ROOTS = ("v2/", "v1/", "oauth/", "_ringlet/", "openapi.json")
+"""Paths that stand on their own; any other is a data type under /v2/usercollection."""
+
+
+@click.command()
+@click.argument("path")
+@click.option("-f", "--field", "fields", multiple=True, metavar="KEY=VALUE", help="A query parameter.")
+@click.option("--paginate", is_flag=True, help="Follow next_token; one line per page.")
+@click.option("-i", "--include", is_flag=True, help="Print the status and the headers too.")
+@options.base_url
+@options.profile
+def api(
+    path: str,
+    fields: tuple[str, ...],
+    paginate: bool,
+    include: bool,
+    base_url: str | None,
+    profile: str | None,
+) -> None:
+    """Send one GET and print the answer's body.
+
+    \b
+    ringlet api personal_info
+    ringlet api daily_sleep -f start_date=2026-11-01 -f end_date=2026-11-19
+    ringlet api /v2/usercollection/heartrate -f latest=true
+    """
+    from ..._api.wire import Patience, patient
+    from ..._client.client import Client
+    from ..shared.wait_notices import told
+
+    asked = request(path, fields)
+    # Patience is out here, where its waits are told; within it, the client tries once.
+    with Client(base_url=base_url, profile=profile, patience=Patience(tries=1)) as client:
+        while True:
+            response = client.run(told(patient(_send(asked), Patience()), _tell_wait))
+            _print(response, include, paginate)
+            if response.status >= 400:
+                raise _refused(asked, response)
+            following = _following(asked, response) if paginate else None
+            if following is None:
+                return
+            asked = following
+
+
+def request(path: str, fields: tuple[str, ...]) -> Request:
+    """The request that a path and its fields mean. Raises UsageError."""
+    from ..._api.catalog import ROUTES
+    from ..._api.kinds import ROOT
+    from ..._api.wire import Request
+
+    if "://" in path:
+        raise UsageError(f"{path} is a whole URL", cure="give the path, and the host with --base-url")
+    bare, _, query = path.partition("?")
+    bare = bare.strip("/").removeprefix("usercollection/")
+    if not bare:
+        raise UsageError("the path is empty", cure="e.g. ringlet api personal_info")
+    params = dict(parse_qsl(query, keep_blank_values=True))
+    for field in fields:
+        name, equals, value = field.partition("=")
+        if not equals:
+            raise UsageError(f"-f {field} has no '='", cure=f"write -f {field}=VALUE")
+        params[name] = value
+    whole = f"/{bare}" if bare.startswith(ROOTS) else f"{ROOT}/{bare}"
+    kind = ROUTES.get(whole.removeprefix(f"{ROOT}/").partition("/")[0])
+    return Request(path=whole, params=params, scope=kind.scope if kind else "")
+
+
+def _refused(asked: Request, response: Response) -> ApiError:
+    """The error that a refusal means; of a data type that there is not, what may have been meant."""
+    from ..._api.catalog import ROUTES
+    from ..._api.kinds import ROOT
+    from ..._api.wire import refusal
+    from ...errors import NotOffered
+    from ..shared.suggest import nearest
+
+    said = refusal(asked, response)
+    name = asked.path.removeprefix(f"{ROOT}/").partition("/")[0]
+    if isinstance(said, NotOffered) and asked.path.startswith(f"{ROOT}/") and name not in ROUTES:
+        return NotOffered(said.detail, status=said.status, cure=nearest(name, list(ROUTES)))
+    return said
+
+
+def _send(asked: Request) -> Flow[Response]:
+    return (yield asked)
+
+
+def _tell_wait(why: str, seconds: float) -> None:
+    screen.remark(f"{why}; asking again in {seconds:.0f} s   ^C ends it")
+
+
+def _print(response: Response, include: bool, paginate: bool) -> None:
+    """What was asked to be seen of an answer; what a refusal says comes as its error."""
+    if include:
+        head = [f"HTTP {response.status}", *(f"{name}: {value}" for name, value in response.headers.items())]
+        click.echo("\n".join(head) + "\n")
+    if response.status < 400:
+        screen.raw(response.body + b"\n" if paginate else response.body)
+
+
+def _following(asked: Request, response: Response) -> Request | None:
+    """The request for the page after this one."""
+    from dataclasses import replace
+
+    import msgspec
+
+    from ..._api.kinds import RawPage
+    from ..._api.wire import MALFORMED
+
+    try:
+        token = msgspec.json.decode(response.body, type=RawPage).next_token
+    except MALFORMED:
+        return None  # not a list
+    if token and token == asked.params.get("next_token"):
+        raise OuraBroken("the page token repeats", status=502)
+    return replace(asked, params={**asked.params, "next_token": token}) if token else None

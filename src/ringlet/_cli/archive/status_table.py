@@ -1,0 +1,98 @@
+"""What the archive holds, drawn as a table: every type of the table, in its order, synced or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from ..._api.catalog import TYPES
+from ..shared import screen
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
+    from ..._archive.archive import Archive
+    from ..._archive.coverage import User
+    from ..._archive.overview import TypeOverview
+
+STALE = 36 * 3600
+"""Seconds without news after which a sync is suggested: a night and a forgotten morning."""
+COLUMNS: tuple[tuple[str, JustifyMethod, int], ...] = (
+    ("type", "left", 0),
+    ("rows", "right", 0),
+    ("days", "left", 72),
+    ("age", "right", 0),
+    ("size", "right", 52),
+    ("revised", "right", 88),
+)
+"""Each with the width of the screen from which on it is shown: a number is better left out than cut."""
+
+
+def table(archive: Archive, user: User, now: float, width: int) -> Table:
+    """One person's data, `width` columns wide at most."""
+    held = {one.name: one for one in archive.overview(user.id)}
+    drawn = Table(title=user.name, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    shown = [place for place, (_, _, least) in enumerate(COLUMNS) if width >= least]
+    for place in shown:
+        name, justify, _ = COLUMNS[place]
+        drawn.add_column(name, justify=justify, no_wrap=True)
+    rows = [
+        _row(held[name], now) if name in held else _absent(name, archive.done(user.id, name))
+        for name in TYPES
+    ]
+    for row in rows:
+        drawn.add_row(*(row[place] for place in shown))
+    drawn.add_row(*(_total(list(held.values()))[place] for place in shown), style="bold")
+    return drawn
+
+
+def footer(archive: Archive, users: list[User], remark: str = "") -> Text:
+    """The place under the tables."""
+    words = [f"archive  {archive.path}", screen.size(archive.size)]
+    words += [remark or ("" if users else "nothing in it yet")]
+    return Text("   ".join(filter(None, words)), style="dim")
+
+
+def stale(archive: Archive, users: list[User], now: float) -> bool:
+    """Whether somebody's data has not been asked for in a while."""
+    return any(
+        now - max((one.last_seen_at / 1000 for one in archive.overview(user.id)), default=0.0) > STALE
+        for user in users
+    )
+
+
+def _row(one: TypeOverview, now: float) -> tuple[str | Text, ...]:
+    return (
+        one.name,
+        screen.count(one.rows),
+        _days(one.first_day, one.last_day),
+        screen.age(now - one.last_seen_at / 1000),
+        screen.size(one.bytes),
+        screen.count(one.revisions) if one.revisions else "",
+    )
+
+
+def _absent(name: str, asked: Sequence[object]) -> tuple[str | Text, ...]:
+    """A type without rows: either there are none, or nobody asked."""
+    words = ("0", "none there") if asked else ("-", "not synced")
+    return tuple(Text(word, style="dim") for word in (name, *words, "", "", ""))
+
+
+def _total(held: list[TypeOverview]) -> tuple[str | Text, ...]:
+    firsts = [one.first_day for one in held if one.first_day]
+    lasts = [one.last_day for one in held if one.last_day]
+    return (
+        f"{len(held)} of {len(TYPES)} types",
+        screen.count(sum(one.rows for one in held)),
+        _days(min(firsts, default=None), max(lasts, default=None)),
+        "",
+        screen.size(sum(one.bytes for one in held)),
+        screen.count(sum(one.revisions for one in held)),
+    )
+
+
+def _days(first: str | None, last: str | None) -> str:
+    return f"{first} .. {last}" if first and last else ""

@@ -1,0 +1,171 @@
+"""`ringlet sync`: everything that is missing, into the archive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ...errors import RingletError, SignInNeeded, UsageError
+from ..shared import options
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from ..._archive.archive import Archive
+    from ..._client.client import AsyncClient
+    from ..._sync.backfill import Report
+    from ..shared.wait_notices import Overheard
+    from .sync_progress import Watcher
+
+
+@click.command()
+@options.db
+@options.base_url
+@options.profile
+@click.option("--since", metavar="DATE", help="Not further back: 30d, 2026-01 or 2026-01-19.")
+@click.option("--types", metavar="A,B", help="Only these data types.")
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 64),
+    help="How many windows are fetched at once; left out, one from next door and eight from further away.",
+)
+@options.as_json
+@click.option("--fast", is_flag=True, help="Over aiohttp: less CPU for bulk work. Extra 'fast'.")
+@click.option("--webhooks", is_flag=True, help="Then keep up, by webhooks, until stopped.")
+@click.option(
+    "--public-url", metavar="URL", help="Where Oura reaches the address of --listen, with --webhooks."
+)
+@click.option(
+    "--listen", metavar="HOST:PORT", default="127.0.0.1:8767", show_default=True, help="For events."
+)
+@click.option("--take-over", is_flag=True, help="Have subscriptions that call another address call this one.")
+def sync(
+    db: str | None,
+    base_url: str | None,
+    profile: str | None,
+    since: str | None,
+    types: str | None,
+    connections: int | None,
+    as_json: bool,
+    fast: bool,
+    webhooks: bool,
+    public_url: str | None,
+    listen: str,
+    take_over: bool,
+) -> int:
+    """Fetch what is missing into the archive. Safe to stop at any time, and to run again.
+
+    Exit code 3 means that some data types could not be read; the reasons stand on stderr.
+
+    With --webhooks it goes on: it subscribes to what is fetched, follows each event, polls the types that
+    have no webhook, and looks through the last days once a night. Needs the application's id and secret.
+    """
+    import asyncio
+
+    from ..shared import archives as places
+    from . import sync_webhooks as keeping
+
+    names = _types(types)
+    first = _since(since)
+    if (public_url or take_over) and not webhooks:
+        raise UsageError("--public-url and --take-over are about webhooks", cure="add --webhooks")
+    door = keeping.Door.parse(public_url, listen, take_over=take_over) if webhooks else None
+    client, overheard = _client(base_url, profile, connections, fast)
+    # Before an archive is made: who cannot ask leaves nothing behind.
+    if client.wallet.load() is None:
+        raise SignInNeeded("there is no access token")
+    if door:
+        keeping.application(client)
+    with places.for_sync(db) as archive, _watcher(archive.path, names, as_json) as watching:
+        overheard.on_wait = watching.waiting
+        if door:
+            return keeping.keep_up(client, archive, db, door, watching, names, first, connections)
+        try:
+            report = asyncio.run(_run(client, archive, names, first, connections, watching))
+        except KeyboardInterrupt:
+            watching.interrupted()
+            return 130
+        watching.end(report)
+    if report.stopped_by:
+        raise report.stopped_by
+    return report.exit_code
+
+
+def _watcher(path: str, names: list[str], as_json: bool) -> Watcher:
+    """The watcher that suits who is looking."""
+    from ..shared import screen
+
+    if as_json or not screen.moving():
+        from .sync_progress import JsonLines, Lines
+
+        return JsonLines(path, names) if as_json else Lines(path, names)
+    from .sync_bars import Bars
+
+    return Bars(path, names)
+
+
+async def _run(
+    client: AsyncClient,
+    archive: Archive,
+    names: list[str],
+    since: date,
+    connections: int | None,
+    watching: Watcher,
+) -> Report:
+    from ..._sync.backfill import Backfill
+
+    async with client:
+        backfill = Backfill(
+            client, archive, types=names, since=since, connections=connections, on_progress=watching.progress
+        )
+        return await backfill.run()
+
+
+def _client(
+    base_url: str | None, profile: str | None, connections: int | None, fast: bool
+) -> tuple[AsyncClient, Overheard]:
+    """Who asks, and where it is heard that it is made to wait."""
+    from ..._client.client import AsyncClient, base_url_from
+    from ..._client.transport import AiohttpTransport, AsyncHttpcoreTransport
+    from ..shared.wait_notices import Overheard
+
+    if fast:
+        _need_aiohttp()
+    transport = (AiohttpTransport if fast else AsyncHttpcoreTransport)(
+        base_url_from(base_url), connections=connections or 8
+    )
+    overheard = Overheard(transport)
+    return AsyncClient(base_url=base_url, profile=profile, transport=overheard), overheard
+
+
+def _need_aiohttp() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("aiohttp") is None:
+        raise RingletError("--fast needs aiohttp, which is not installed", cure="pip install 'ringlet[fast]'")
+
+
+def _types(text: str | None) -> list[str]:
+    """The names of the data types meant, in the table's order. Raises UsageError."""
+    from ..._api.catalog import TYPES, kind_named
+    from ..shared.suggest import nearest
+
+    if text is None:
+        return list(TYPES)
+    named: set[str] = set()
+    for word in filter(None, (word.strip() for word in text.split(","))):
+        try:
+            named.add(kind_named(word).name)
+        except KeyError:
+            raise UsageError(f"there is no data type {word!r}", cure=nearest(word, list(TYPES))) from None
+    if not named:
+        raise UsageError("--types names nothing", cure="e.g. --types sleep,daily_sleep, or leave it out")
+    return [name for name in TYPES if name in named]
+
+
+def _since(text: str | None) -> date:
+    from ..._sync.plan import FIRST_RINGS
+    from ..shared.dates import since, today_here
+
+    return since(text, today_here()) if text else FIRST_RINGS

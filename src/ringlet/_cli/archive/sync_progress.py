@@ -1,0 +1,220 @@
+"""How a sync is told while it runs: bars on a terminal, plain lines elsewhere, JSON lines for programs.
+
+Rules of this file:
+* A type is told once when it has ended, and what could not be read is told with its reason.
+* Numbers are what this run brought: rows read, added, changed. A second run visibly adds nothing.
+* The run's answer (its last line) is a result and goes to stdout; how it went along goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..shared import screen
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ..._sync.backfill import Progress, Report
+
+SAFE = "^C is safe: the next sync starts where this one stopped"
+EVERY = 5.0
+"""Seconds between two plain lines."""
+
+
+class Watcher(AbstractContextManager["Watcher"]):
+    """Watches a run and, by itself, tells only how it ended."""
+
+    def __init__(self, path: str, names: list[str]) -> None:
+        self.path = path
+        self.names = names
+        self.seen: dict[str, Progress] = {}
+        self.ended: set[str] = set()
+        self.began = time.monotonic()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def progress(self, one: Progress) -> None:
+        """A window of a type has ended."""
+        name = one.kind.name
+        self.seen[name] = one
+        if name in self.ended:
+            return
+        if has_ended(one):
+            self.ended.add(name)
+            self.type_ended(one)
+        else:
+            self.type_moved(one)
+
+    def end(self, report: Report) -> None:
+        """The run has ended by itself."""
+        for one in report.types.values():
+            if one.windows == 0 or report.stopped_by is None:
+                self.progress(one)
+        self.stop()
+        self.run_ended(report)
+
+    def interrupted(self) -> None:
+        """The run was ended by ^C; what it saved is whole."""
+        self.stop()
+        screen.remark(f"Stopped. Saved {self.saved()}.")
+        screen.next_step("ringlet sync")
+
+    def saved(self) -> str:
+        """What an interrupted run leaves in the archive, in a few words."""
+        rows = sum(one.added + one.changed for one in self.seen.values())
+        under_way = [
+            f"{name} back to {day(one)}" for name, one in self.seen.items() if name not in self.ended
+        ]
+        whole = f"{len(self.ended)} of {len(self.names)} types complete"
+        return ", ".join([f"{screen.count(rows)} rows", whole, *under_way[:3]])
+
+    def waiting(self, why: str, seconds: float) -> None:
+        """Nothing comes for a while."""
+
+    def type_moved(self, one: Progress) -> None:
+        """A type has got further."""
+
+    def type_ended(self, one: Progress) -> None:
+        """A type has come to its end."""
+
+    def run_ended(self, report: Report) -> None:
+        """Tell how it ended."""
+        types = report.types.values()
+        added, changed = sum(one.added for one in types), sum(one.changed for one in types)
+        deleted = sum(one.deleted for one in types)
+        whole = sum(one.complete for one in types)
+        took = time.monotonic() - self.began
+        click.echo(
+            f"{whole} of {len(types)} types complete, {screen.count(added)} added, "
+            f"{screen.count(changed)} changed, "
+            f"{f'{screen.count(deleted)} deleted, ' if deleted else ''}{took:.1f} s   {self.path}"
+        )
+        if report.stopped_by is None:
+            self.tell_gaps(report)
+
+    def tell_gaps(self, report: Report) -> None:
+        """What is missing, why, and what helps."""
+        types = report.types.values()
+        for one in types:
+            for reason in [one.skipped] if one.skipped else one.failures[:3]:
+                screen.remark(f"! {one.kind.name}: {reason}")
+        if any(one.failures for one in types):
+            screen.next_step("ringlet sync   (fetches only what is missing)")
+        elif any(one.skipped for one in types):
+            readable = ",".join(one.kind.name for one in types if one.complete)
+            without = f", or leave it out: ringlet sync --types {readable}" if readable else ""
+            screen.next_step(f"sign in with what is missing{without}")
+        else:
+            screen.next_step("ringlet show night")
+
+    def stop(self) -> None:
+        """Let the screen go."""
+
+
+class Lines(Watcher):
+    """A line for each type that has ended, and one now and then meanwhile."""
+
+    def __enter__(self) -> Lines:
+        screen.remark(f"Archive  {self.path}")
+        self._told = time.monotonic()
+        self._wait_told = 0.0
+        return self
+
+    def waiting(self, why: str, seconds: float) -> None:
+        now = time.monotonic()
+        if now >= self._wait_told:  # all connections are told to wait at the same time
+            self._wait_told = now + min(seconds, EVERY)
+            screen.remark(f"{why}; continuing in {seconds:.0f} s   {SAFE}")
+
+    def type_moved(self, one: Progress) -> None:
+        if time.monotonic() - self._told >= EVERY:
+            self._told = time.monotonic()
+            rows = screen.count(sum(rows_of(each) for each in self.seen.values()))
+            screen.remark(
+                f"{len(self.ended)} of {len(self.names)} types, {rows} rows; {one.kind.name} at {day(one)}"
+            )
+
+    def type_ended(self, one: Progress) -> None:
+        self._told = time.monotonic()
+        mark = "✓" if one.complete else "!"
+        screen.remark(f"{mark} {one.kind.name:<24} {screen.count(rows_of(one)):>10}  {note(one)}".rstrip())
+
+
+class JsonLines(Watcher):
+    """One JSON object per type that has ended, and one for the run."""
+
+    def type_ended(self, one: Progress) -> None:
+        tell(
+            event="collection",
+            name=one.kind.name,
+            added=one.added,
+            changed=one.changed,
+            unchanged=one.unchanged,
+            deleted=one.deleted,
+            pages=one.pages,
+            **{"from": day(one) or None},
+            complete=one.complete,
+            skipped=one.skipped or None,
+            failures=one.failures,
+        )
+
+    def run_ended(self, report: Report) -> None:
+        types = report.types.values()
+        skipped = sum(bool(one.skipped) for one in types)
+        ok = sum(one.complete for one in types)
+        tell(
+            event="done",
+            user=report.user_name,
+            resumed=report.resumed,
+            added=sum(one.added for one in types),
+            changed=sum(one.changed for one in types),
+            deleted=sum(one.deleted for one in types),
+            collections={"ok": ok, "skipped": skipped, "failed": len(types) - ok - skipped},
+            exit=report.exit_code,
+        )
+
+
+def tell(**fields: Any) -> None:
+    """One line for programs."""
+    click.echo(json.dumps({"v": 1} | fields))
+
+
+def has_ended(one: Progress) -> bool:
+    """Whether nothing more will come of a type in this run."""
+    return bool(one.skipped) or one.done + len(one.failures) >= one.windows
+
+
+def rows_of(one: Progress) -> int:
+    """What a type's answers held."""
+    return one.added + one.changed + one.unchanged
+
+
+def day(one: Progress) -> str:
+    """How far back a type has been read; empty before its first window, and where it has no days."""
+    from ..._api.windows import DAY_MS, from_ms
+
+    return f"{from_ms(one.oldest):%Y-%m-%d}" if one.oldest and one.oldest > DAY_MS else ""
+
+
+def note(one: Progress) -> str:
+    """What to say about a type in a few words."""
+    if one.skipped:
+        return one.skipped
+    if one.failures:
+        return f"{len(one.failures)} of {one.windows} windows failed: {one.failures[0]}"
+    if not has_ended(one):
+        return f"back to {day(one)}" if day(one) else ""
+    if one.windows == 0:
+        return "up to date"
+    changed = [f"{screen.count(one.changed)} changed"] if one.changed else []
+    deleted = [f"{screen.count(one.deleted)} deleted"] if one.deleted else []
+    return ", ".join([f"+{screen.count(one.added)}", *changed, *deleted])

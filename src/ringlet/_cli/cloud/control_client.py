@@ -1,0 +1,157 @@
+"""The hand on the tiller, from the command line: a small client of a cloud's control API, `/_ringlet/`.
+
+Where the cloud is comes from `--base-url`, else OURA_API_BASE_URL; what opens its controls from
+RINGLET_ADMIN_TOKEN. `ringlet serve` prints both.
+
+Rules of this file:
+* The admin token goes to the cloud that was named and to nobody else: never to Oura, who have no such API.
+* Whatever a cloud refuses is an error whose cure can be typed.
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ..._api.wire import MALFORMED, Request, Response, refusal
+from ..._client.client import base_url_from
+from ..._client.transport import TIMEOUT, HttpcoreTransport
+from ...errors import ApiError, ConnectionLost, NotOffered, OuraBroken, UsageError
+from .serve import is_local
+
+CONTROL = "/_ringlet/"
+OURA = "ouraring.com"
+START = (
+    "start one: ringlet serve --demo, and export OURA_API_BASE_URL and RINGLET_ADMIN_TOKEN as it prints them"
+)
+
+
+class Tiller:
+    """The controls of one cloud. Raises UsageError where nothing says which, or what opens them."""
+
+    def __init__(
+        self, base_url: str | None, admin_token: str | None = None, *, timeout: float = TIMEOUT
+    ) -> None:
+        self.base_url = base_url_from(base_url)
+        if _is_ouras(self.base_url):
+            raise UsageError("this needs a cloud of your own, and none is named", cure=START)
+        token = admin_token or os.environ.get("RINGLET_ADMIN_TOKEN")
+        if not token:
+            raise UsageError(
+                f"nothing says what opens the controls of {self.base_url}",
+                cure="export RINGLET_ADMIN_TOKEN as `ringlet serve` printed it",
+            )
+        self._signed = {"authorization": f"Bearer {token}"}
+        self._transport = HttpcoreTransport(self.base_url, timeout=timeout)
+
+    def get(self, path: str, /, **params: str | int | float | None) -> Any:
+        """What stands under `/_ringlet/PATH`. Raises ConnectionLost, ApiError."""
+        given = {name: str(value) for name, value in params.items() if value is not None}
+        return self._ask(Request(path=CONTROL + path, params=given, headers=self._signed))
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """Let something happen; what the cloud says of it. Raises ConnectionLost, ApiError."""
+        headers = self._signed | {"content-type": "application/json"}
+        sent = msgspec.json.encode(body) if body is not None else b""
+        return self._ask(Request(path=CONTROL + path, method="POST", headers=headers, body=sent))
+
+    def delete(self, path: str) -> Any:
+        """Take something away. Raises ConnectionLost, ApiError."""
+        return self._ask(Request(path=CONTROL + path, method="DELETE", headers=self._signed))
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(self, request: Request) -> Any:
+        try:
+            response = self._transport.send(request)
+        except ConnectionLost as lost:
+            if lost.sent:
+                raise
+            raise ConnectionLost(
+                f"no cloud answers at {self.base_url}",
+                sent=False,
+                cure=unreached(self.base_url)
+                or "see that it runs, or name the one that does with --base-url",
+            ) from lost
+        if response.status >= 300:
+            raise self._refused(request, response)
+        if not response.body:
+            return None
+        try:
+            return msgspec.json.decode(response.body)
+        except MALFORMED:
+            raise OuraBroken(
+                f"{self.base_url} answers, but not as a cloud of ringlet's does",
+                status=502,
+                cure="see that the base URL names a cloud that `ringlet serve` runs",
+            ) from None
+
+    def _refused(self, request: Request, response: Response) -> ApiError:
+        """The error that a refusal means here: a bearer that is no sign-in, routes that Oura has not."""
+        said = refusal(request, response)
+        cure = CURES.get(response.status) or _cure(response)
+        if not cure:
+            return said
+        # A wearer or a delivery that is not there is told in the cloud's words; a route is not.
+        if response.status == 404 and said.detail not in ("", "Not Found", f"no route {request.path}"):
+            kind = request.path.removeprefix(CONTROL).partition("/")[0]
+            return NotOffered(said.detail, cure=LISTS.get(kind, "see what there is, and name one of them"))
+        return type(said)(said.detail, status=response.status, cure=cure)
+
+
+CURES = {
+    401: (
+        "export RINGLET_ADMIN_TOKEN as this start of `ringlet serve` printed it: each start has a new one,"
+        " unless it is exported before"
+    ),
+    404: "see that the base URL names a cloud of ringlet's, and that it is no older than this program",
+    421: "reach the cloud as http://127.0.0.1:PORT, or start it with --host",
+}
+"""What to do about refusals that say more of the connection than of the request."""
+
+LISTS = {"deliveries": "ringlet webhooks deliveries, and name one of them"}
+"""What shows all there is of a kind."""
+
+
+def unreached(base_url: str | None) -> str:
+    """What to do where nobody answers, as one types it; nothing, where that is not this machine."""
+    url = urlsplit(base_url_from(base_url))
+    host = url.hostname or ""
+    if url.scheme != "http" or not is_local(host):
+        return ""
+    there = "" if host in ("localhost", "127.0.0.1") else f" --host {host}"
+    return (
+        f"start it: ringlet serve --demo{there} --port {url.port or 80}"
+        "   (or name the one that runs with --base-url)"
+    )
+
+
+class _Refusal(msgspec.Struct):
+    cure: str = ""
+
+
+def _cure(response: Response) -> str:
+    """What a cloud says to do about a wish that makes no sense to it."""
+    try:
+        return msgspec.json.decode(response.body, type=_Refusal).cure
+    except MALFORMED:
+        return ""
+
+
+def _is_ouras(base_url: str) -> bool:
+    host = (urlsplit(base_url).hostname or "").rstrip(".")
+    return host == OURA or host.endswith(f".{OURA}")

@@ -1,0 +1,134 @@
+"""A cloud's log of events, read by number from a bookmark on, for as long as it takes.
+
+Rules of this file:
+* The bookmark moves after an event was handled, never before: who handles it comes back for the next one.
+* What the cloud forgot before it was read is said, and how much that is.
+* Another log at the same address (a cloud made anew) is read from its beginning, and said to be another.
+* A cloud that is away is asked again until it is back, which is said once each way. What it refuses is an
+  error: asking again would not help.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from ..._api.events import Event
+from ..._api.wire import MALFORMED, Patience
+from ...errors import ConnectionLost, OuraBroken, RateLimited
+from .bookmark import Bookmark, Place
+from .control_client import Tiller
+
+WAIT = 20.0
+"""Seconds that the cloud may think about one question; it answers as soon as something happens."""
+PAUSE = 0.5
+"""Seconds between two questions to a cloud that answers at once, and nothing."""
+MOST = 200
+"""Events in one answer."""
+AWAY = (ConnectionLost, OuraBroken, RateLimited)
+
+Start: TypeAlias = Literal["kept", "start", "now"]
+"""Where to begin: at the bookmark (without one: now), at the first event there is, behind the newest."""
+
+
+class _Line(msgspec.Struct, frozen=True):
+    seq: int
+    event: Event
+
+
+class _Page(msgspec.Struct, frozen=True):
+    log: str
+    oldest: int
+    newest: int
+    events: list[_Line]
+
+
+class EventLog:
+    """The log of the cloud that a tiller steers. `say` is told what people should know of."""
+
+    def __init__(self, tiller: Tiller, bookmark: Bookmark, say: Callable[[str], None]) -> None:
+        self.tiller = tiller
+        self.bookmark = bookmark
+        self.say = say
+        self._patience = Patience(first=0.25, longest=5.0)
+        self._place = Place("", 0)
+
+    def open(self, start: Start = "kept") -> int:
+        """Find the place to begin at; how many events are waiting there. Raises ApiError, ConnectionLost."""
+        page = self._ask(0, limit=1)
+        kept = self.bookmark.place
+        if start == "start":
+            self._place = _beginning(page)
+        elif start == "now" or kept is None:
+            self._place = Place(page.log, page.newest)
+        else:
+            self._place = self._same(kept, page)
+        self.bookmark.move(self._place)
+        return page.newest - self._place.seq
+
+    def follow(self, wanted: Callable[[Event], bool]) -> Generator[Event]:
+        """The events to come, without end. Raises ApiError where the cloud refuses."""
+        while True:
+            asked = time.monotonic()
+            page = self._patiently()
+            news = [line for line in page.events if line.seq > self._place.seq]
+            if not news and time.monotonic() - asked < PAUSE:
+                time.sleep(PAUSE)  # it does not wait for something to happen, as it was asked to
+            for line in news:
+                if wanted(line.event):
+                    yield line.event
+                    self.bookmark.move(Place(page.log, line.seq))
+                self._place = Place(page.log, line.seq)
+            self.bookmark.move(self._place)
+
+    def _patiently(self) -> _Page:
+        """The events behind the place; waits for one, and for a cloud that is away."""
+        failures, wait = 0, WAIT
+        while True:
+            try:
+                page = self._ask(self._place.seq, wait=wait)
+            except AWAY as away:
+                if not failures:
+                    self.say(f"the cloud is away ({away.message}); asking again until it is back")
+                failures += 1
+                time.sleep(self._patience.wait(failures))
+                wait = 0.0  # it may come back as another, which is to be noticed at once
+                continue
+            if failures:
+                self.say("it is back")
+            place = self._same(self._place, page)
+            if place == self._place:
+                return page
+            self._place, failures, wait = place, 0, 0.0
+
+    def _same(self, place: Place, page: _Page) -> Place:
+        """A place, as far as it means anything in the log that answers."""
+        if place.log != page.log:
+            self.say("this is another cloud than before at this address: its events come from the first on")
+            return _beginning(page)
+        if place.seq > page.newest:
+            self.say("this cloud has forgotten its last events, as from an older copy: going on from here")
+            return Place(page.log, page.newest)
+        if (gone := page.oldest - 1 - place.seq) > 0:
+            one = gone == 1
+            self.say(f"{gone} event{'' if one else 's'} that came before {'is' if one else 'are'} gone")
+            return _beginning(page)
+        return place
+
+    def _ask(self, after: int, *, wait: float = 0.0, limit: int = MOST) -> _Page:
+        said = self.tiller.get("events", after=after, log=self._place.log or None, wait=wait, limit=limit)
+        try:
+            return msgspec.convert(said, _Page)
+        except MALFORMED:
+            raise OuraBroken(
+                f"the log of {self.tiller.base_url} cannot be read",
+                status=502,
+                cure="see that cloud and program are of one version: ringlet --version",
+            ) from None
+
+
+def _beginning(page: _Page) -> Place:
+    return Place(page.log, page.oldest - 1)

@@ -1,0 +1,94 @@
+"""`ringlet fault`: letting something go wrong in a cloud of one's own, on purpose."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from ...errors import UsageError
+from ..shared import options, screen
+
+
+@click.group()
+def fault() -> None:
+    """Let something go wrong in a cloud of your own, and see what a client makes of it.
+
+    \b
+    ringlet fault add status '/v2/usercollection/*' --status 503 --times 3
+    ringlet fault clear
+    """
+
+
+@fault.command()
+@click.argument("act", type=click.Choice(["drop", "status", "delay"]))
+@click.argument("path")
+@click.option("--status", type=click.IntRange(400, 599), help="What to answer.  [default: 503]")
+@click.option("--seconds", type=click.FloatRange(0, 600), help="How long to wait.  [default: 1]")
+@click.option("--probability", type=click.FloatRange(0, 1), help="How likely.  [default: 1]")
+@click.option("--times", type=click.IntRange(1), help="How many requests it strikes.  [default: all]")
+@options.own_cloud
+@options.as_json
+def add(act: str, path: str, base_url: str | None, as_json: bool, **rest: float | None) -> None:
+    """Let requests to PATH go wrong; a `*` at its end means all that begin so.
+
+    drop: the answer is lost after the work. status: nothing is done. delay: the answer comes late.
+    """
+    from .control_client import Tiller
+
+    check_path(path)
+    given = {name: value for name, value in rest.items() if value is not None}
+    with Tiller(base_url) as tiller:
+        added = tiller.post("faults", {"act": act, "path": path, **given})
+    click.echo(json.dumps({"v": 1, **added}) if as_json else line(added))
+
+
+@fault.command(name="list")
+@options.own_cloud
+@options.as_json
+def list_(base_url: str | None, as_json: bool) -> None:
+    """What goes wrong now."""
+    from .control_client import Tiller
+
+    with Tiller(base_url) as tiller:
+        rules = tiller.get("faults")
+    if as_json:
+        click.echo(json.dumps({"v": 1, "faults": rules}))
+        return
+    for rule in rules:
+        click.echo(line(rule))
+    if not rules:
+        screen.remark("nothing goes wrong on purpose")
+
+
+@fault.command()
+@options.own_cloud
+@options.as_json
+def clear(base_url: str | None, as_json: bool) -> None:
+    """Let nothing go wrong any more."""
+    from .control_client import Tiller
+
+    with Tiller(base_url) as tiller:
+        tiller.delete("faults")
+    if as_json:
+        click.echo(json.dumps({"v": 1, "faults": []}))
+    else:
+        screen.remark("nothing goes wrong on purpose any more")
+
+
+def check_path(path: str) -> None:
+    """See that a fault can strike there. Raises UsageError."""
+    if not path.startswith("/"):
+        raise UsageError(
+            f"{path!r} is no path: a path begins with a slash",
+            cure="write all of it, as in '/v2/usercollection/sleep', or '/v2/*' for all that begin so",
+        )
+
+
+def line(rule: dict[str, Any]) -> str:
+    """One rule for people."""
+    what = {"status": f"status {rule['status']}", "delay": f"delay {rule['seconds']:g} s"}
+    likely = "" if rule["probability"] == 1 else f", {rule['probability']:.0%} of them"
+    left = "" if rule["times"] is None else f", {rule['times']} more"
+    return f"{what.get(rule['act'], rule['act']):<12} {screen.printable(rule['path'])}{likely}{left}"

@@ -1,0 +1,165 @@
+"""`ringlet listen`: what happens in a cloud of one's own, as it happens, and on to a receiver.
+
+No subscription and no public address are needed: the log of events is read from here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from ...errors import UsageError
+from ..shared import next_steps as again
+from ..shared import options, screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from ..._api.events import Event
+    from .bookmark import Bookmark
+    from .event_log import EventLog, Start
+    from .forwarding import Forwarder
+
+GO_ON = "mend the receiver; or, without all that waits for it: the same again with --from-now"
+
+
+@click.command()
+@click.option(
+    "--forward-to", metavar="URL", help="Post each event there, signed as Oura signs; a port is one here."
+)
+@click.option("--events", metavar="A,B", help="Only these, as in 'sleep.*,daily_*.update'.")
+@click.option("--from-start", is_flag=True, help="From the first event the cloud remembers.")
+@click.option("--from-now", is_flag=True, help="Leave out what happened since the last time.")
+@options.secret(
+    "--verification-token",
+    "RINGLET_VERIFICATION_TOKEN",
+    "Let the receiver answer the challenge first.",
+    metavar="TOKEN",
+    on_demand=True,
+)
+@click.option("--print-secret", is_flag=True, help="Print what forwarded events are signed with, and end.")
+@options.own_cloud
+@options.as_json
+def listen(
+    forward_to: str | None,
+    events: str | None,
+    from_start: bool,
+    from_now: bool,
+    verification_token: str | None,
+    print_secret: bool,
+    base_url: str | None,
+    as_json: bool,
+) -> None:
+    """Follow a cloud's events: print them, forward them.
+
+    It keeps its place: started again, it goes on from where it was and misses nothing. Events are signed with
+    OURA_CLIENT_SECRET where that is set, so that a receiver needs no change.
+
+    \b
+    ringlet listen
+    ringlet listen --forward-to localhost:8000/oura/ --events 'sleep.*,daily_*.update'
+    """
+    from ..shared.event_names import wanted_events
+    from .bookmark import Bookmark, signing_secret
+    from .control_client import Tiller
+    from .event_log import WAIT, EventLog
+
+    if print_secret:
+        click.echo(signing_secret())
+        return
+    if from_start and from_now:
+        raise UsageError("--from-start and --from-now are two places to begin at", cure="leave one out")
+    if verification_token is not None and not verification_token.strip():
+        raise UsageError(
+            "the verification token is empty",
+            cure="export RINGLET_VERIFICATION_TOKEN as the receiver knows it, or leave the option out",
+        )
+    if verification_token and not forward_to:
+        raise UsageError(
+            "a verification token is for a receiver, and none is named", cure="add --forward-to URL"
+        )
+    wanted = wanted_events(events)
+    signal.signal(signal.SIGTERM, _leave)
+    with ExitStack() as until_the_end:
+        tiller = until_the_end.enter_context(Tiller(base_url, timeout=WAIT + 10))
+        forwarder = None
+        if forward_to:
+            tell = screen.remark if as_json else click.echo
+            if "?" in forward_to:
+                again.conceal(click.get_current_context().meta, forward_to)
+            forwarder = until_the_end.enter_context(_forwarder(forward_to, lambda text: tell(f"  {text}")))
+            if verification_token:
+                forwarder.prove(verification_token)
+        receiver = forwarder.receiver if forwarder else ""
+        bookmark = until_the_end.enter_context(Bookmark(tiller.base_url, receiver))
+        log = EventLog(tiller, bookmark, screen.remark)
+        try:
+            _announce(log, _behind(log, _start(bookmark, from_start, from_now)), forwarder)
+            for event in log.follow(wanted):
+                click.echo(json_line(event) if as_json else line(event))
+                if forwarder:
+                    forwarder.forward(event)
+        except KeyboardInterrupt:
+            screen.remark(f"stopped{'; the next listen goes on from here' if bookmark.is_kept else ''}")
+
+
+def _forwarder(url: str, say: Callable[[str], None]) -> Forwarder:
+    from .bookmark import signing_secret
+    from .forwarding import Forwarder, receiver_url
+
+    return Forwarder(receiver_url(url), signing_secret(), say, on_stuck=lambda: screen.next_step(GO_ON))
+
+
+def json_line(event: Event) -> str:
+    """One event for programs; in ASCII, because what others chose to write may end on a terminal."""
+    return json.dumps(json.loads(event.body), separators=(",", ":"))
+
+
+def line(event: Event) -> str:
+    """One event for people: when it happened, what, to which document, whose."""
+    try:
+        at = datetime.fromisoformat(event.event_time).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError):
+        at = event.event_time
+    name = f"{event.data_type}.{event.event_type}"
+    return screen.printable(f"{at}  {name:<31}  {event.object_id:<36}  {event.user_id}")
+
+
+def _start(bookmark: Bookmark, from_start: bool, from_now: bool) -> Start:
+    if from_start:
+        return "start"
+    return "now" if from_now or not bookmark.is_kept else "kept"
+
+
+def _behind(log: EventLog, start: Start) -> str:
+    """Find the place to begin at; how far behind that is, in words."""
+    before = log.bookmark.place
+    if waiting := log.open(start):
+        return f"{waiting} event{'s' * (waiting != 1)} behind"
+    now = log.bookmark.place
+    another = start == "kept" and before and now and before.log != now.log
+    return "where nothing has happened yet" if another else "from now on"
+
+
+def _announce(log: EventLog, behind: str, forwarder: Forwarder | None) -> None:
+    """How it begins, in a line or two."""
+    ends = "^C ends it, and keeps the place" if log.bookmark.is_kept else "another one keeps the place"
+    screen.remark(f"listening to {log.tiller.base_url}, {behind}; {ends}")
+    if forwarder:
+        given = bool(os.environ.get("OURA_CLIENT_SECRET"))
+        key = "OURA_CLIENT_SECRET" if given else "the secret that `ringlet listen --print-secret` prints"
+        screen.remark(f"forwarding to {forwarder.shown_url}, signed with {key}")
+        if not log.bookmark.is_kept:
+            screen.remark("another listen forwards there, too: each event arrives twice")
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    # As ^C does: a loop that is forwarding knows how to end cleanly by that, and not by an exit.
+    signal.raise_signal(signal.SIGINT)

@@ -1,0 +1,193 @@
+"""`ringlet scenario`: a story in a file, played in a cloud of one's own, with what is expected of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Generator
+from contextlib import ExitStack
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...errors import RingletError, UsageError
+from ..shared import options, screen
+
+if TYPE_CHECKING:
+    from ..._api.events import Event
+    from .control_client import Tiller
+    from .scenario_steps import Expect, Step
+
+LOOK = 0.1
+"""Seconds between two looks at what is to come true."""
+PATIENCE = 600.0
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@options.own_cloud
+@options.as_json
+def scenario(file: Path, base_url: str | None, as_json: bool) -> None:
+    """Play the steps of FILE (YAML or JSON): events, time, faults, expectations.
+
+    Ends with 1 and says what is otherwise where an expectation is not met. However it ends, its faults end
+    with it. YAML needs `ringlet[scenario]`.
+
+    \b
+    steps:
+      - trigger: daily_sleep.update
+        override: {score: 61}
+      - clock: 1d
+      - expect: {events: {"daily_sleep.*": ">= 2"}, deliveries: {failed: 0}}
+        within: 10
+    """
+    from .control_client import Tiller
+    from .scenario_steps import understood
+
+    with _told_of(f"{file}"):
+        steps = understood(_read(file))
+    # An end by SIGTERM is an end, too: its faults would outlive it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as until_the_end:
+        stage = Stage(until_the_end.enter_context(Tiller(base_url, timeout=PATIENCE)))
+        until_the_end.callback(stage.end)
+        for number, step in enumerate(steps, 1):
+            with _told_of(f"{file}: step {number}"):
+                missed = stage.play(step)
+            kind = step.__struct_fields__[0]
+            if as_json:
+                click.echo(json.dumps({"v": 1, "step": number, "kind": kind, "missed": missed}))
+            else:
+                click.echo(f"{'FAILED' if missed else 'ok':<7}{number:>3}. {_line(step)}")
+            if missed:
+                raise RingletError(
+                    f"{file}: step {number}: {'; '.join(missed)}",
+                    cure="ringlet webhooks deliveries, and ringlet listen --from-start, show what there is",
+                )
+
+
+@contextlib.contextmanager
+def _told_of(place: str) -> Generator[None]:
+    """Errors begin with the place in the file that they are about."""
+    try:
+        yield
+    except RingletError as wrong:
+        wrong.message = f"{place}: {wrong.message}"
+        raise
+
+
+def _read(file: Path) -> Any:
+    """What a file holds. Raises UsageError."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError("this is no text", cure="name a file of steps, in YAML or JSON") from None
+    if file.suffix == ".json":
+        try:
+            return json.loads(text)
+        except ValueError as wrong:
+            raise UsageError(f"this is no JSON: {wrong}", cure="correct it there") from None
+    try:
+        import yaml
+    except ImportError:
+        raise UsageError(
+            "this is YAML, and nothing here reads that",
+            cure="pip install 'ringlet[scenario]', or write it as JSON in a file that ends in .json",
+        ) from None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as wrong:
+        said = " ".join(str(wrong).split())
+        raise UsageError(f"this is no YAML: {said}", cure="correct it there") from None
+
+
+def _line(step: Step) -> str:
+    kind, *_ = step.__struct_fields__
+    what = getattr(step, kind)
+    return screen.printable(f"{kind} {what if isinstance(what, str | float | int) else ''}".rstrip())
+
+
+class Stage:
+    """A cloud in which steps are played. It counts from now on."""
+
+    def __init__(self, tiller: Tiller) -> None:
+        self.tiller = tiller
+        self._first_event: int = tiller.get("events", limit=1)["newest"]
+        newest = tiller.get("deliveries", limit=1)["deliveries"]
+        self._first_delivery: int = newest[0]["id"] if newest else 0
+        self._first_request: float = max([one["at"] for one in tiller.get("requests")], default=0.0)
+        self._faults: list[int] = []
+
+    def play(self, step: Step) -> list[str]:
+        """Do one step; what is otherwise than expected. Raises RingletError where the cloud refuses."""
+        from . import scenario_steps as steps
+        from .clock import seconds
+
+        match step:
+            case steps.Trigger():
+                wish = {"event": step.trigger, "override": step.override, "count": step.count}
+                self.tiller.post("trigger", wish | ({"user": step.user} if step.user else {}))
+            case steps.Advance():
+                self.tiller.post("clock", {"advance": seconds(str(step.clock)), "settle": step.settle})
+            case steps.Fault(fault="clear"):
+                self.tiller.delete("faults")
+            case steps.Fault():
+                self._faults.append(self.tiller.post("faults", step.rule())["id"])
+            case steps.Wait():
+                time.sleep(step.wait)
+            case steps.Expect():
+                return self._expect(step)
+        return []
+
+    def end(self) -> None:
+        """End the faults that these steps added.
+
+        A cloud that cannot be told is no news beside what ended them: its faults end with it, too.
+        """
+        with contextlib.suppress(RingletError):
+            for id in self._faults:
+                self.tiller.delete(f"faults/{id}")
+
+    def _expect(self, step: Expect) -> list[str]:
+        until = time.monotonic() + step.within
+        while (missed := step.expect.missed(self._count)) and time.monotonic() < until:
+            time.sleep(LOOK)
+        return missed
+
+    def _count(self, kind: str, name: str) -> int:
+        from ..shared.event_names import wanted_events
+
+        match kind:
+            case "events":
+                return sum(map(wanted_events(name), self._events()))
+            case "deliveries":
+                return self._deliveries(name)
+            case _:
+                seen = self.tiller.get("requests")
+                new = [one["path"] for one in seen if one["at"] > self._first_request]
+                return sum(fnmatchcase(path, name) for path in new)
+
+    def _events(self) -> list[Event]:
+        import msgspec
+
+        from ..._api.events import Event
+
+        after, found = self._first_event, list[Event]()
+        while page := self.tiller.get("events", after=after, limit=1000)["events"]:
+            found += [msgspec.convert(one["event"], Event) for one in page]
+            after = page[-1]["seq"]
+        return found
+
+    def _deliveries(self, state: str) -> int:
+        before, found = None, 0
+        while page := self.tiller.get("deliveries", state=state, before=before, limit=1000)["deliveries"]:
+            new = [one for one in page if one["id"] > self._first_delivery]
+            found += len(new)
+            before = page[-1]["id"]
+            if len(new) < len(page):
+                break
+        return found

@@ -1,0 +1,218 @@
+"""The steps of a scenario: what each looks like in a file, and what it asks of a cloud.
+
+    trigger: sleep.update         also user, override {field: value}, count
+    clock: 1d                     also settle: 10 (real seconds, until all that is due is sent)
+    fault: drop                   path, also status, seconds, probability, times; `fault: clear` ends all
+    wait: 2.5                     real seconds
+    expect: {events: {"sleep.*": 1}, deliveries: {delivered: ">= 1"}, requests: {"/v2/*": 3}}
+                                  also within: 10 (real seconds, until it comes true)
+
+What is expected is counted from the beginning of the scenario: a number, or a comparison with one.
+
+Rules of this file:
+* A file is understood whole before its first step is done: nothing happens on behalf of a slip of the pen.
+  What only the cloud knows, it says when it is asked: its wearers, and whether a field can be overridden.
+"""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+import msgspec
+
+from ...errors import UsageError
+from ..shared.event_names import wanted_events
+from .clock import seconds
+from .fault import check_path
+
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)] | str
+Counted: TypeAlias = Callable[[str, str], int]
+"""How many there are of a kind (`events`) under a name (`sleep.*`)."""
+
+
+class Trigger(msgspec.Struct, forbid_unknown_fields=True):
+    """Let an event happen."""
+
+    SHAPE: ClassVar[str] = "trigger: sleep.update, also user, override {field: value}, count (1 to 10000)"
+
+    trigger: str
+    user: str | None = None
+    override: dict[str, Any] = {}
+    count: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+
+    def check(self) -> None:
+        """See that it can be meant. Raises UsageError."""
+        from ..._cloud.control.triggers import parse
+
+        parse(self.trigger)
+
+
+class Advance(msgspec.Struct, forbid_unknown_fields=True):
+    """Let time pass."""
+
+    SHAPE: ClassVar[str] = "clock: 1d, also settle (0 to 300 seconds)"
+
+    clock: str | float
+    settle: Annotated[float, msgspec.Meta(ge=0, le=300)] = 10.0
+
+    def check(self) -> None:
+        """See that it can be meant. Raises UsageError."""
+        seconds(str(self.clock))
+
+
+class Fault(msgspec.Struct, forbid_unknown_fields=True):
+    """Let something go wrong, or nothing any more."""
+
+    SHAPE: ClassVar[str] = (
+        "fault: drop, status or delay, with path, also status (400 to 599), seconds (0 to 600),"
+        " probability (0 to 1), times (1 or more); or fault: clear"
+    )
+
+    fault: Literal["drop", "status", "delay", "clear"]
+    path: str | None = None
+    status: int | None = None
+    seconds: float | None = None
+    probability: float | None = None
+    times: int | None = None
+
+    def check(self) -> None:
+        """See that it can be meant. Raises UsageError, ValidationError."""
+        from ..._cloud.control import faults
+
+        if (self.fault == "clear") != (self.path is None):
+            raise UsageError("a fault has a path, and `clear` has none", cure=f"write it as {self.SHAPE}")
+        if self.path is not None:
+            check_path(self.path)
+            msgspec.convert(self.rule(), faults.Fault)
+
+    def rule(self) -> dict[str, Any]:
+        """What a cloud is asked for."""
+        given = {name: getattr(self, name) for name in self.__struct_fields__[1:]}
+        return {"act": self.fault} | {name: value for name, value in given.items() if value is not None}
+
+
+class Wait(msgspec.Struct, forbid_unknown_fields=True):
+    """Do nothing for a while."""
+
+    SHAPE: ClassVar[str] = "wait: 2.5 (0 to 3600 seconds)"
+
+    wait: Annotated[float, msgspec.Meta(ge=0, le=3600)]
+
+    def check(self) -> None:
+        """Whatever has its type can be meant."""
+
+
+class Expected(msgspec.Struct, forbid_unknown_fields=True):
+    """What is to be true: counts by the name of an event, the state of a delivery, the path of a request."""
+
+    events: dict[str, Count] = {}
+    deliveries: dict[Literal["waiting", "delivered", "failed"], Count] = {}
+    requests: dict[str, Count] = {}
+
+    def missed(self, counted: Counted) -> list[str]:
+        """What is otherwise, a line for each."""
+        lines: list[str] = []
+        for kind in self.__struct_fields__:
+            wanted: Mapping[str, int | str] = getattr(self, kind)
+            for name, count in wanted.items():
+                found = counted(kind, name)
+                if not holds(count, found):
+                    lines.append(f"{kind} {name}: expected {count}, there are {found}")
+        return lines
+
+
+class Expect(msgspec.Struct, forbid_unknown_fields=True):
+    """See whether something is true, or comes true."""
+
+    SHAPE: ClassVar[str] = (
+        'expect: {events: {"sleep.*": ">= 1"}, deliveries: {waiting, delivered or failed: 0},'
+        ' requests: {"/v2/*": 3}}, also within (0 to 3600 seconds)'
+    )
+
+    expect: Expected
+    within: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
+
+    def check(self) -> None:
+        """See that all it names can be there: a slip would be counted as 0. Raises UsageError."""
+        wanted = self.expect
+        for count in (*wanted.events.values(), *wanted.deliveries.values(), *wanted.requests.values()):
+            holds(count, 0)
+        for name in wanted.events:
+            wanted_events(name)
+        for path in wanted.requests:
+            if not path.startswith(("/v2/", "/*", "*")):
+                raise UsageError(
+                    f"{path!r}: only requests to /v2/ are counted",
+                    cure="write a path, as in '/v2/usercollection/*'",
+                )
+
+
+Step: TypeAlias = Trigger | Advance | Fault | Wait | Expect
+
+STEPS: Mapping[str, type[Step]] = {
+    "trigger": Trigger,
+    "clock": Advance,
+    "fault": Fault,
+    "wait": Wait,
+    "expect": Expect,
+}
+"""The steps by the key that makes them so."""
+
+
+class Scenario(msgspec.Struct, forbid_unknown_fields=True):
+    """A file."""
+
+    steps: list[dict[str, Any]]
+    name: str = ""
+
+
+def understood(document: Any) -> list[Step]:
+    """The steps of a scenario. Raises UsageError, which says which step is wrong, and how."""
+    try:
+        scenario = msgspec.convert(document, Scenario)
+    except msgspec.ValidationError as wrong:
+        raise UsageError(f"this is no scenario: {wrong}", cure="write `steps:` and a list of steps") from None
+    return [_step(number, raw) for number, raw in enumerate(scenario.steps, 1)]
+
+
+def _step(number: int, raw: dict[str, Any]) -> Step:
+    kinds = [name for name in STEPS if name in raw]
+    if len(kinds) != 1:
+        what = next(iter(raw), "nothing") if not kinds else " and ".join(kinds)
+        close = difflib.get_close_matches(what, STEPS, n=1)
+        raise UsageError(
+            f"step {number}: {what!r} is no step{f' (did you mean {close[0]!r}?)' if close else ''}",
+            cure=f"each step has one of {', '.join(STEPS)}",
+        )
+    try:
+        step = msgspec.convert(raw, STEPS[kinds[0]])
+        step.check()
+    except msgspec.ValidationError as wrong:
+        shape = STEPS[kinds[0]].SHAPE
+        raise UsageError(f"step {number} ({kinds[0]}): {wrong}", cure=f"write it as {shape}") from None
+    except UsageError as wrong:
+        raise UsageError(f"step {number} ({kinds[0]}): {wrong.message}", cure=wrong.cure) from None
+    return step
+
+
+_COMPARISONS = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "!=": operator.ne,
+    "": operator.eq,
+}
+_COUNT = re.compile(r"\s*(>=|<=|>|<|!=|)\s*(\d+)\s*")
+
+
+def holds(wanted: int | str, found: int) -> bool:
+    """Whether a count is as expected: 3, or ">= 3". Raises UsageError."""
+    match = _COUNT.fullmatch(str(wanted))
+    if match is None:
+        raise UsageError(f"{wanted!r} is no count", cure='write 3, or ">= 3"')
+    return bool(_COMPARISONS[match[1]](found, int(match[2])))

@@ -1,0 +1,93 @@
+"""`ringlet trigger`: let an event happen in a cloud of one's own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from ...errors import UsageError
+from ..shared import options, screen
+
+PATIENCE = 600.0
+"""Seconds to wait for a cloud that makes thousands happen."""
+
+
+@click.command()
+@click.argument("event", metavar="TYPE.OPERATION", required=False)
+@options.user
+@click.option("--override", "overrides", multiple=True, metavar="KEY=VALUE", help="A field of the document.")
+@click.option("--count", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How often.")
+@click.option("--list", "listing", is_flag=True, help="Every event there is, and end.")
+@options.own_cloud
+@options.as_json
+def trigger(
+    event: str | None,
+    user: str | None,
+    overrides: tuple[str, ...],
+    count: int,
+    listing: bool,
+    base_url: str | None,
+    as_json: bool,
+) -> int:
+    """Let an event happen: a document changes, and webhooks tell of it.
+
+    update changes the newest document, create copies it to today, delete takes it away. What nothing changes
+    is told all the same.
+
+    \b
+    ringlet trigger sleep.update
+    ringlet trigger daily_sleep.update --override score=61 --override contributors.deep_sleep=40
+    """
+    from .control_client import Tiller
+
+    if listing:
+        click.echo(json.dumps({"v": 1, "events": names()}) if as_json else "\n".join(names()))
+        return 0
+    if event is None:
+        raise UsageError("which event?", cure="name one, as in sleep.update; ringlet trigger --list has all")
+    wish: dict[str, Any] = {"event": event, "override": overridden(overrides), "count": count}
+    with Tiller(base_url, timeout=PATIENCE) as tiller:
+        done = tiller.post("trigger", wish | ({"user": user} if user else {}))
+    if as_json:
+        click.echo(json.dumps({"v": 1, **done}))
+    else:
+        click.echo(told(done))
+    if done["count"] == count:
+        return 0
+    happened, left = screen.count(done["count"]), count - done["count"]
+    screen.remark(f"error: {happened} of {screen.count(count)} have happened: the cloud stops, or is busy")
+    screen.next_step(f"when it answers again, the same with --count {left}")
+    return 1
+
+
+def told(done: dict[str, Any]) -> str:
+    """What happened, the last of it, in a line."""
+    event = done["event"]
+    hears = {0: "no subscription wants it (ringlet listen shows it)", 1: "1 subscription"}.get(
+        done["subscriptions"], f"{done['subscriptions']} subscriptions"
+    )
+    alone = "" if done["changed"] else "; no document changed"
+    return f"{event['data_type']}.{event['event_type']}  {event['object_id']}  {hears}{alone}"
+
+
+def names() -> list[str]:
+    """Every event there is."""
+    from ..._api.events import DATA_TYPES, EVENT_TYPES
+
+    return [f"{data_type}.{operation}" for data_type in DATA_TYPES for operation in EVENT_TYPES]
+
+
+def overridden(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """`KEY=VALUE` as fields: a value that is JSON is meant as JSON, any other as text. Raises UsageError."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not name or not equals:
+            raise UsageError(f"{pair!r} is no override", cure="write KEY=VALUE, as in score=61")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found

@@ -1,0 +1,1 @@
+"""`ringlet demo`: cloud, sign-in, sync and a webhook in one run."""

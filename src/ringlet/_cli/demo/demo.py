@@ -1,0 +1,193 @@
+"""`ringlet demo`: the whole story on one screen, without an account or a network."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..shared import screen
+
+if TYPE_CHECKING:
+    from ..._api.events import EventType
+    from ..._archive.archive import Archive
+    from ..._client.client import AsyncClient
+    from ..._oauth.flows import Tokens
+    from ..._sync.backfill import Report
+    from ..._sync.follow import Followed
+    from .demo_cloud import Child
+
+
+PATIENCE = 20.0
+"""Seconds for a webhook to be followed; it takes one or two."""
+DATA_TYPE = "enhanced_tag"
+OPERATION: EventType = "create"
+"""What the made-up wearer does, for a webhook to tell of."""
+TICK = click.style("✓", fg="green")
+
+
+@click.command()
+# More days would run into the cloud's own rate limit, as they would into Oura's: 5,000 requests in 5 minutes.
+@click.option("--days", type=click.IntRange(1, 4000), default=400, show_default=True, help="How many days.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Which made-up wearer.")
+@click.option("--db", metavar="PATH|URL", help="Keep the archive here.  [default: gone at the end]")
+@click.option("--keep", is_flag=True, help="Leave the cloud running until ^C.")
+@click.option("--open", "open_browser", is_flag=True, help="The same, with its portal in a browser.")
+def demo(days: int, seed: int, db: str | None, keep: bool, open_browser: bool) -> None:
+    """The whole story, without an account or a network.
+
+    Starts a cloud with a made-up wearer, signs in through OAuth2, fetches everything over HTTP into an
+    archive, follows a webhook, draws last night, and ends.
+    """
+    import asyncio
+
+    from .demo_cloud import cloud
+    from .headless_sign_in import sign_in
+
+    with ExitStack() as until_the_end:
+        archive = until_the_end.enter_context(_archive(db))
+        with step() as tell:
+            child = until_the_end.enter_context(cloud(days, seed))
+            tell(f"a cloud of our own at {child.ready['api']}, and a made-up wearer with {days} days in it")
+        with step() as tell:
+            tokens = sign_in(child.ready)
+            tell(f"signed in: consent page, code, PKCE; {len(tokens.scopes)} scopes granted")
+        with step() as tell:
+            report = asyncio.run(_fetch(child.ready, tokens, archive))
+            tell(_fetched(report))
+        if report.stopped_by:
+            raise report.stopped_by
+        with step() as tell:
+            followed = asyncio.run(_follow_one(child.ready, tokens, archive, db or archive.path))
+            tell(f"followed a webhook: {DATA_TYPE}.{OPERATION}, signed; the document was {followed.result}")
+        _look(archive, "" if db else "gone when this ends; --db PATH keeps it")
+        if keep or open_browser:
+            _keep(child, archive, open_browser)
+        else:
+            screen.next_step("ringlet demo --keep   (leaves the cloud running, and says how to reach it)")
+
+
+@contextmanager
+def step() -> Generator[Any]:
+    """One step: a spinner while it lasts, then its line with a tick and its time."""
+    began = time.monotonic()
+    lines: list[str] = []
+    with ExitStack() as until_done:
+        if screen.moving():
+            until_done.enter_context(screen.remarks().status("..."))
+        yield lines.append
+    took = f"{time.monotonic() - began:.1f} s"
+    for line in lines:
+        tick, dim = ("✓", took) if "NO_COLOR" in os.environ else (TICK, click.style(took, dim=True))
+        screen.remark(f"{tick} {line}  {dim}")
+
+
+@contextmanager
+def _archive(db: str | None) -> Generator[Archive]:
+    """The archive of the demo; in a directory that goes with it, unless it has a name."""
+    import tempfile
+
+    from ..shared import archives as places
+
+    # Windows lets nobody delete a file that something still holds open.
+    with (
+        tempfile.TemporaryDirectory(prefix="ringlet-demo-", ignore_cleanup_errors=True) as directory,
+        places.for_demo(db or f"{directory}/archive.db") as archive,
+    ):
+        yield archive
+
+
+def _client(ready: dict[str, Any], tokens: Tokens) -> AsyncClient:
+    from ..._client.client import AsyncClient
+    from ..._client.wallets import MemoryWallet
+
+    return AsyncClient(
+        base_url=ready["api"],
+        wallet=MemoryWallet(tokens),
+        client_id=ready["client_id"],
+        client_secret=ready["client_secret"],
+    )
+
+
+async def _fetch(ready: dict[str, Any], tokens: Tokens, archive: Archive) -> Report:
+    from ..._sync.backfill import Backfill
+
+    async with _client(ready, tokens) as client:
+        return await Backfill(client, archive).run()
+
+
+async def _follow_one(ready: dict[str, Any], tokens: Tokens, archive: Archive, place: str) -> Followed:
+    """Subscribe, let something happen, and follow its event into the archive."""
+    import asyncio
+    import secrets
+
+    from ..._api.catalog import TYPES
+    from ..._cloud.serve import bind
+    from ..._receiver.receiver import Receiver
+    from ..._receiver.server import serving
+    from ..._sync.failures import as_one
+    from ..._sync.follow import Follow
+    from ..cloud.control_client import Tiller
+
+    verification_token = secrets.token_urlsafe(32)
+    receiver = Receiver(ready["client_secret"], verification_token, inbox=place)
+    done: asyncio.Future[Followed] = asyncio.get_running_loop().create_future()
+    with bind("127.0.0.1", 0) as listener, Tiller(ready["api"], ready["admin_token"]) as tiller:
+        callback = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with serving(receiver, listener), _client(ready, tokens) as client, asyncio.timeout(PATIENCE):
+            await client.webhooks.create(callback, verification_token, OPERATION, DATA_TYPE)
+            await asyncio.to_thread(tiller.post, "trigger", {"event": f"{DATA_TYPE}.{OPERATION}"})
+            with as_one():
+                async with asyncio.TaskGroup() as group:
+                    follow = Follow(
+                        client, archive, ready["user_id"], names=TYPES, on_followed=done.set_result
+                    )
+                    following = group.create_task(follow.run())
+                    followed = await done
+                    following.cancel()
+            return followed
+
+
+def _fetched(report: Report) -> str:
+    types = report.types.values()
+    rows, pages = sum(one.added for one in types), sum(one.pages for one in types)
+    whole = sum(one.complete for one in types)
+    return f"fetched {whole} data types over HTTP: {screen.count(rows)} rows in {screen.count(pages)} pages"
+
+
+def _look(archive: Archive, remark: str) -> None:
+    """Last night, and what the archive holds."""
+    from ..archive import nights
+    from ..archive import status_table as holdings
+    from ..archive.night_chart import picture
+
+    out = screen.results()
+    user = archive.users()[-1]
+    day = nights.newest(archive, user.id)
+    night = nights.night_of(archive, user.id, day)[0] if day else None
+    out.print()
+    if night:
+        out.print(picture(night, out.width), soft_wrap=True)
+        out.print()
+    out.print(holdings.table(archive, user, time.time(), out.width))
+    out.print(holdings.footer(archive, [user], remark), soft_wrap=True)
+
+
+def _keep(child: Child, archive: Archive, open_browser: bool) -> None:
+    """Say how to reach the cloud, and wait for ^C."""
+    from ..cloud.ready import open_portal
+
+    ready = child.ready
+    try:
+        click.echo(f"\nexport OURA_API_BASE_URL={ready['api']} OURA_ACCESS_TOKEN={ready['access_token']}")
+        click.echo(f"export RINGLET_DB={archive.path} RINGLET_ADMIN_TOKEN={ready['admin_token']}")
+        screen.remark("the cloud runs until ^C")
+        if open_browser:
+            open_portal(ready["api"])
+        child.process.wait()
+    except KeyboardInterrupt:
+        screen.remark("")  # the line on which the terminal echoed ^C ends here

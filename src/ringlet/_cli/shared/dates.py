@@ -1,0 +1,66 @@
+"""Days as people write them: today, yesterday, 7d, 2026-11, 2026-11-19. Pure; today is an argument.
+
+Nobody wore an Oura ring before 2015, so a year before that is a slip of the finger and not an empty answer.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import UTC, date, datetime, timedelta
+
+from ...errors import UsageError
+
+FIRST_YEAR = 2015
+EXAMPLES = "write today, yesterday, 30d, 2026-11 or 2026-11-19"
+DAY_EXAMPLES = "write today, yesterday or 2026-11-19"
+
+
+def today_here() -> date:
+    """Today where this machine stands."""
+    return datetime.now(UTC).astimezone().date()
+
+
+def days(text: str, today: date) -> tuple[date, date]:
+    """The first and the last day of what was written. Raises UsageError."""
+    words = text.strip().lower()
+    try:
+        if words in _NAMED:
+            day = today - timedelta(days=_NAMED[words])
+            return day, day
+        if re.fullmatch(r"[1-9]\d*d", words):
+            return today - timedelta(days=int(words[:-1]) - 1), today
+        if re.fullmatch(r"\d{4}-\d{2}", words):
+            year, month = int(words[:4]), int(words[5:])
+            first, last = date(year, month, 1), date(year, month, monthrange(year, month)[1])
+        elif re.fullmatch(r"\d{4}-\d{2}-\d{2}", words):
+            first = last = date.fromisoformat(words)
+        else:
+            raise ValueError(words)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{text!r} is no date", cure=EXAMPLES) from None
+    if first.year < FIRST_YEAR:
+        meant = f"; did you mean {first.year + 2000}?" if first.year < 100 else ""
+        raise UsageError(
+            f"the year {first.year:04d} is before the first Oura ring ({FIRST_YEAR}){meant}", cure=EXAMPLES
+        )
+    return first, last
+
+
+_NAMED = {"today": 0, "yesterday": 1}
+
+
+def since(text: str, today: date) -> date:
+    """The day to begin with. Raises UsageError."""
+    first, _ = days(text, today)
+    if first > today:
+        raise UsageError(f"start {first} is after end {today} (today)", cure="begin with a day that has been")
+    return max(first, date(FIRST_YEAR, 1, 1))
+
+
+def one_day(text: str, today: date) -> date:
+    """A single day. Raises UsageError."""
+    first, last = days(text, today)
+    if first != last:
+        raise UsageError(f"{text!r} is more than one day", cure=DAY_EXAMPLES)
+    return first

@@ -1,0 +1,89 @@
+"""The application that asks for its subscriptions, at a prompt.
+
+Rules of this file:
+* What a refusal says to do next can be typed.
+* What time it is, the answers say: a cloud of one's own may live in another year.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from ..._api.faces import Runner
+from ..._api.subscriptions import CALLBACK, Subscription, Webhooks
+from ..._api.wire import Flow, R
+from ..._client.client import Client
+from ..._net.addresses import Callbacks
+from ..._sync.server_time import ServerTime
+from ...errors import DocumentGone, RequestWrong, TokenDead, UsageError
+
+WHO = "export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=..., of the application that subscribes"
+LIST = "ringlet webhooks list, and name one of those"
+CONFLICT = 409
+"""There is a subscription for that pair already, which says nothing against the next."""
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class _Heard(Runner):
+    """Asks as a client does, and notes what time it is there."""
+
+    client: Client
+    server_time: ServerTime
+
+    def run(self, flow: Flow[R]) -> R:
+        return self.client.run(self.server_time.heard(flow))
+
+
+@dataclass(frozen=True)
+class Application:
+    """The application that asks: its subscriptions, by the time of the server that keeps them."""
+
+    webhooks: Webhooks
+    server_time: ServerTime
+
+    def days_left(self, one: Subscription) -> int:
+        """The days until a subscription ends, one that has begun included; 0 where it has ended.
+
+        Raises OuraBroken where what it says of its end is no date.
+        """
+        return max(0, -((self.server_time.now() - one.expires_at) // DAY))
+
+
+@contextmanager
+def application(base_url: str | None, profile: str | None) -> Generator[Application]:
+    """The application that is named. Raises UsageError where none is, and what its subscriptions raise."""
+    with Client(base_url=base_url, profile=profile) as client:
+        asked = client.webhooks
+        if not asked.app.client_secret:
+            raise UsageError("subscriptions belong to an application, and none is named", cure=WHO)
+        server_time = ServerTime()
+        try:
+            yield Application(replace(asked, runner=_Heard(client, server_time)), server_time)
+        except TokenDead as refused:
+            raise TokenDead(refused.detail, cure=WHO) from refused
+        except DocumentGone as refused:
+            raise DocumentGone(refused.detail, status=refused.status, cure=LIST) from refused
+        except RequestWrong as refused:
+            refused.cure = cure(refused)
+            raise
+
+
+def check_callback(url: str) -> None:
+    """See that a callback's URL can be one, before anybody is asked. Raises UsageError."""
+    try:
+        Callbacks().check_url(url)
+    except UsageError as wrong:
+        raise UsageError(wrong.message, cure="e.g. --callback https://example.com/oura/") from None
+
+
+def cure(refused: RequestWrong) -> str:
+    """What to do about a refusal, at a prompt."""
+    if refused.status == CONFLICT:
+        return "ringlet webhooks list, then: ringlet webhooks update ID --callback URL"
+    if refused.field == CALLBACK and "--callbacks" in refused.detail:  # a cloud of one's own guards addresses
+        return "start the cloud with the --callbacks that it names, or name another --callback"
+    return refused.cure

@@ -1,0 +1,130 @@
+"""`ringlet webhooks deliveries` and `resend`: what a cloud of one's own sent, what came of it, and once more.
+
+Oura shows none of this: these two ask the control API of a cloud that `ringlet serve` runs.
+
+Rules of this file:
+* No query of a callback is shown, which may hold a secret; `--json` gives what the cloud says, whole.
+* What a receiver answered is other people's words: nothing of it moves the cursor, and a line shows its
+  beginning.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...errors import UsageError
+from ..shared import options, screen
+
+if TYPE_CHECKING:
+    from ..cloud.control_client import Tiller
+
+SHOWN = 80
+"""Characters of what a receiver said, in a line."""
+
+
+@click.command()
+@click.argument("id", required=False, type=click.IntRange(1), metavar="[ID]")
+@click.option("--state", type=click.Choice(["waiting", "delivered", "failed"]), help="Only these.")
+@click.option("--subscription", metavar="ID", help="Only what goes to this one.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
+@options.own_cloud
+@options.as_json
+def deliveries(
+    id: int | None,
+    state: str | None,
+    subscription: str | None,
+    limit: int,
+    base_url: str | None,
+    as_json: bool,
+) -> None:
+    """What a cloud of your own sent, newest first; with an ID, every attempt."""
+    from ..cloud.control_client import Tiller
+
+    with Tiller(base_url) as tiller:
+        if id is not None:
+            said = tiller.get(f"deliveries/{id}")
+        else:
+            said = tiller.get("deliveries", state=state, subscription=subscription, limit=limit)
+    if as_json:
+        click.echo(json.dumps({"v": 1, **said}))
+    elif id is not None:
+        click.echo("\n".join([_row(said), *map(_attempt, said["tries"])]))
+    else:
+        for one in said["deliveries"]:
+            click.echo(_row(one))
+        counts = ", ".join(f"{count} {name}" for name, count in said["counts"].items())
+        screen.remark(counts or "nothing was sent yet")
+
+
+@click.command()
+@click.argument("ids", nargs=-1, type=click.IntRange(1), metavar="[ID]...")
+@click.option("--failed", is_flag=True, help="All that were given up after their last try.")
+@click.option(
+    "--since",
+    metavar="WHEN",
+    help="All since then, by the cloud's clock: 2h, 1d, or 2026-11-19T08:00:00Z.",
+)
+@options.own_cloud
+@options.as_json
+def resend(
+    ids: tuple[int, ...], failed: bool, since: str | None, base_url: str | None, as_json: bool
+) -> None:
+    """Let a cloud of your own send deliveries again."""
+    from ..cloud.control_client import Tiller
+
+    if bool(ids) + failed + bool(since) != 1:
+        raise UsageError("say which deliveries", cure="name their ids, or --failed, or --since 2h")
+    with Tiller(base_url) as tiller:
+        if ids:
+            replayed = sum(tiller.post(f"deliveries/{id}/replay")["replayed"] for id in ids)
+        else:
+            wish = {"failed": True} if since is None else _range(tiller, since)
+            replayed = tiller.post("deliveries/replay", wish)["replayed"]
+    click.echo(json.dumps({"v": 1, "replayed": replayed}) if as_json else f"{replayed} sent again")
+
+
+def _range(tiller: Tiller, since: str) -> dict[str, str]:
+    """From then to now, on the cloud's clock. Raises UsageError."""
+    from ..._cloud.core.clock import duration
+    from ..._cloud.webhooks.event_log import MEMORY
+
+    now = datetime.fromisoformat(tiller.get("clock")["now"])
+    try:
+        first = datetime.fromisoformat(since)
+    except ValueError:
+        try:
+            first = now - min(duration(since), MEMORY)
+        except UsageError:
+            raise UsageError(
+                f"{since!r} is neither a duration nor an instant",
+                cure="write --since 2h, 1d, or an instant as in 2026-11-19T08:00:00Z",
+            ) from None
+    first = first if first.tzinfo else first.replace(tzinfo=UTC)
+    return {"from": first.isoformat(), "to": now.isoformat()}
+
+
+def _row(one: dict[str, Any]) -> str:
+    name = f"{one['data_type']}.{one['event_type']}"
+    tries = one["attempts"]
+    state = one["state"] + (f", {tries} tries" if tries > 1 else "")
+    if one["due_at"] is not None:
+        state += f", next at {_at(one['due_at'])}"
+    where = one["callback_url"].partition("?")[0]
+    return screen.printable(f"{one['id']:>6}  {_at(one['at'])}  {name:<31}  {state:<20}  {where}")
+
+
+def _attempt(one: dict[str, Any]) -> str:
+    status = one["status"] if one["status"] is not None else one["reason"]
+    said = f"  {one['response'][:SHOWN]!r}" if one["response"] else ""
+    lines = [f"        {one['number']:>2}. {_at(one['began_at'])}  {status}  {one['took']} ms{said}"]
+    headers = (f"{name}: {value}" for name, value in one["response_headers"].items())
+    lines += [f"            {header[:SHOWN]}" for header in headers]
+    return "\n".join(map(screen.printable, lines))
+
+
+def _at(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,235 @@
+"""`ringlet webhooks`: an application's subscriptions, at Oura or at a cloud of one's own.
+
+Who asks is an application: OURA_CLIENT_ID and OURA_CLIENT_SECRET, else the one that was signed in with.
+
+Rules of this file:
+* What is wished for and there already is granted: asking twice is asking once.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING
+
+import click
+
+from ...errors import RingletError, UsageError
+from ..shared import options, screen
+from .deliveries import deliveries, resend
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .application import Application
+
+
+@click.group()
+def webhooks() -> None:
+    """Subscriptions to what changes, and what was delivered."""
+
+
+webhooks.add_command(deliveries)
+webhooks.add_command(resend)
+
+callback = click.option("--callback", metavar="URL", help="Where events are posted; it must be reachable.")
+token = options.secret(
+    "--verification-token",
+    "RINGLET_VERIFICATION_TOKEN",
+    "What the callback knows the challenge by.",
+    metavar="TOKEN",
+)
+PROOF = "export RINGLET_VERIFICATION_TOKEN, or add --verification-token TOKEN"
+ids = click.argument("ids", nargs=-1, metavar="ID...")
+
+
+@webhooks.command(name="list")
+@options.base_url
+@options.profile
+@options.as_json
+def list_(base_url: str | None, profile: str | None, as_json: bool) -> None:
+    """All subscriptions, and when they end."""
+    from .application import application
+    from .subscriptions import show
+
+    with application(base_url, profile) as asked:
+        found = asked.webhooks.list()
+        show(asked, found, as_json)
+    if not found and not as_json:
+        screen.remark("no subscriptions")
+        screen.next_step(
+            "export RINGLET_VERIFICATION_TOKEN=...; ringlet webhooks create --callback URL --all"
+        )
+
+
+@webhooks.command()
+@click.argument("id", metavar="ID")
+@options.base_url
+@options.profile
+@options.as_json
+def get(id: str, base_url: str | None, profile: str | None, as_json: bool) -> None:
+    """One subscription."""
+    from .application import application
+    from .subscriptions import show
+
+    with application(base_url, profile) as asked:
+        show(asked, [asked.webhooks.get(id)], as_json)
+
+
+@webhooks.command()
+@callback
+@token
+@click.option(
+    "--type", "types", multiple=True, metavar="TYPE", help="A data type; several times for several."
+)
+@click.option(
+    "--event", "events", multiple=True, metavar="EVENT", help="create, update, delete; default all."
+)
+@click.option("--all", "everything", is_flag=True, help="Every data type.")
+@options.base_url
+@options.profile
+@options.as_json
+def create(
+    callback: str | None,
+    verification_token: str | None,
+    types: tuple[str, ...],
+    events: tuple[str, ...],
+    everything: bool,
+    base_url: str | None,
+    profile: str | None,
+    as_json: bool,
+) -> None:
+    """Subscribe. The callback is asked for its challenge meanwhile.
+
+    What is there already, for the same callback, stays as it is. Exit code 3 means that some could not be
+    made; the reasons stand on stderr.
+    """
+    from ..._api.events import DATA_TYPES
+    from ..shared.event_names import data_types, event_types
+    from .application import application, check_callback
+    from .subscriptions import carry_out
+
+    if not callback or not verification_token:
+        raise UsageError(
+            "a callback and the token it knows the challenge by are needed",
+            cure=f"add --callback URL, and {PROOF}",
+        )
+    if everything == bool(types):
+        raise UsageError("say which data types", cure="add --type TYPE, once for each, or --all")
+    pairs = dict.fromkeys(product(DATA_TYPES if everything else data_types(types), event_types(events)))
+    check_callback(callback)
+    with application(base_url, profile) as asked:
+        ours = {
+            (one.data_type, one.event_type): one
+            for one in asked.webhooks.list()
+            if one.callback_url == callback
+        }
+        there = [ours[pair] for pair in pairs if pair in ours]
+        if there:
+            screen.remark(f"there already: {len(there)} of {len(pairs)}")
+        create = partial(asked.webhooks.create, callback, verification_token)
+        wishes = {
+            f"{data_type}.{event_type}": partial(create, event_type, data_type)
+            for data_type, event_type in pairs
+            if (data_type, event_type) not in ours
+        }
+        carry_out(asked, wishes, as_json, there=there)
+
+
+@webhooks.command()
+@click.argument("id", metavar="ID")
+@callback
+@token
+@click.option("--type", "data_type", metavar="TYPE", help="Another data type.")
+@click.option("--event", "event_type", metavar="EVENT", help="Another event.")
+@options.base_url
+@options.profile
+@options.as_json
+def update(
+    id: str,
+    callback: str | None,
+    verification_token: str | None,
+    data_type: str | None,
+    event_type: str | None,
+    base_url: str | None,
+    profile: str | None,
+    as_json: bool,
+) -> None:
+    """Another callback, data type or event for a subscription."""
+    from ..shared.event_names import data_types, event_types
+    from .application import application, check_callback
+    from .subscriptions import show
+
+    if not verification_token:
+        raise UsageError(
+            "the callback is asked for its challenge again",
+            cure=PROOF,
+        )
+    if callback is not None:
+        check_callback(callback)
+    with application(base_url, profile) as asked:
+        changed = asked.webhooks.update(
+            id,
+            verification_token,
+            callback_url=callback,
+            data_type=data_types([data_type])[0] if data_type else None,
+            event_type=event_types([event_type])[0] if event_type else None,
+        )
+        show(asked, [changed], as_json)
+
+
+@webhooks.command()
+@ids
+@click.option("--all", "everything", is_flag=True, help="Every subscription.")
+@options.base_url
+@options.profile
+@options.as_json
+def renew(
+    ids: tuple[str, ...], everything: bool, base_url: str | None, profile: str | None, as_json: bool
+) -> None:
+    """Another 90 days for subscriptions."""
+    from .application import application
+    from .subscriptions import carry_out
+
+    _check_named(ids, everything)
+    with application(base_url, profile) as asked:
+        carry_out(asked, {id: partial(asked.webhooks.renew, id) for id in _meant(asked, ids)}, as_json)
+
+
+@webhooks.command()
+@ids
+@click.option("--all", "everything", is_flag=True, help="Every subscription.")
+@options.base_url
+@options.profile
+@options.as_json
+def delete(
+    ids: tuple[str, ...], everything: bool, base_url: str | None, profile: str | None, as_json: bool
+) -> None:
+    """End subscriptions."""
+    from .application import application
+    from .subscriptions import show_ended
+
+    _check_named(ids, everything)
+    ended: list[str] = []
+    try:
+        with application(base_url, profile) as asked:
+            for id in _meant(asked, ids):
+                asked.webhooks.delete(id)
+                ended.append(id)
+    except RingletError:
+        if ended:
+            show_ended(ended, as_json)
+        raise
+    show_ended(ended, as_json)
+
+
+def _check_named(ids: tuple[str, ...], everything: bool) -> None:
+    if everything == bool(ids):
+        raise UsageError("say which subscriptions", cure="name their ids (ringlet webhooks list), or --all")
+
+
+def _meant(asked: Application, ids: tuple[str, ...]) -> Sequence[str]:
+    found = ids or [one.id for one in asked.webhooks.list()]
+    if not found:
+        screen.remark("no subscriptions")
+    return found

@@ -1,0 +1,1 @@
+"""The clients, their transports, and where a sign-in is stored."""

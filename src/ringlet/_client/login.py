@@ -1,0 +1,117 @@
+"""The steps of signing in, without a word to anybody: what is asked, what came back, and whether it lasts.
+
+    SignIn.url      where the wearer's browser goes
+    Listener        waits for it to come back (`listener`); or the address it ended on is pasted
+    SignIn.finish   a flow: reads the answer, exchanges the code, and renews the tokens once
+
+Rules of this file:
+* The state is new for each sign-in and compared in constant time, before anything else of an answer is
+  believed. A code is asked for with PKCE, also by applications that have a secret (RFC 9700 section 2.1.1).
+* Tokens are renewed at once. An application that can get tokens and not renew them would work today and stop
+  tomorrow; so it fails now, and an earlier sign-in stays as it was.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from .._api.wire import Flow
+from .._oauth.flows import SCOPES, App, Hosts, Pkce, Tokens, authorize_url, exchange, renew
+from ..errors import GrantError, OuraBroken, UsageError
+from .wallets import MemoryWallet
+
+
+def _state() -> str:
+    return secrets.token_urlsafe(24)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignIn:
+    """One sign-in under way. `implicit` asks for a token without a code: no secret, and no renewal."""
+
+    app: App
+    hosts: Hosts
+    scopes: frozenset[str] = frozenset(SCOPES)
+    implicit: bool = False
+    state: str = field(default_factory=_state, repr=False)
+    pkce: Pkce = field(default_factory=Pkce.new, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Where to send the wearer's browser."""
+        return authorize_url(
+            self.app,
+            self.hosts,
+            state=self.state,
+            scopes=self.scopes,
+            pkce=None if self.implicit else self.pkce,
+            response_type="token" if self.implicit else "code",
+        )
+
+    def finish(self, returned: str, *, clock: Callable[[], float]) -> Flow[Tokens]:
+        """Tokens for what the browser came back with: an address, or the query or fragment of one.
+
+        Raises UsageError where that is no answer, GrantError where it is a refusal or another sign-in's,
+        OuraBroken, ConnectionLost.
+        """
+        answer = self._read(returned)
+        if self.implicit:
+            return self._given(answer, clock())
+        tokens = yield from exchange(self.app, self.hosts, answer["code"], self.pkce)
+        # RFC 6749 section 5.1 lets a server leave the scope out; Oura also says it in the redirect.
+        scope = tokens.scope or answer.get("scope", "")
+        tokens = msgspec.structs.replace(tokens, scope=scope, obtained_at=clock())
+        if not tokens.refresh_token:
+            return tokens
+        return (yield from renew(MemoryWallet(tokens), self.app, self.hosts, stale=tokens, clock=clock))
+
+    def is_answer(self, returned: str) -> bool:
+        """Whether that can be what a browser came back with; the address it was sent to cannot."""
+        return bool({"access_token" if self.implicit else "code", "error"} & _parameters(returned).keys())
+
+    def _read(self, returned: str) -> dict[str, str]:
+        answer = _parameters(returned)
+        if not self.is_answer(returned):
+            raise UsageError(
+                "that is not an address that a sign-in ends on",
+                cure="start again, and paste all of the address that the browser shows at the end",
+            )
+        if not hmac.compare_digest(answer.get("state", "").encode(), self.state.encode()):
+            raise GrantError(
+                "invalid_request",
+                "the answer belongs to another sign-in (its state differs)",
+                cure="start again, and open only the newest address",
+            )
+        if "error" in answer:
+            raise GrantError(answer["error"], answer.get("error_description", ""))
+        return answer
+
+    def _given(self, answer: dict[str, str], now: float) -> Tokens:
+        """What an implicit answer says: RFC 6749 section 4.2.2."""
+        life = answer.get("expires_in")
+        if life is not None and not re.fullmatch("[0-9]{1,9}", life):
+            raise OuraBroken("the answer says no lifetime in seconds", status=502)
+        return Tokens(
+            access_token=answer["access_token"],
+            token_type=answer.get("token_type", "bearer"),
+            expires_in=int(life) if life is not None else None,
+            scope=answer.get("scope", ""),
+            token_url=self.hosts.token[0],
+            client_id=self.app.client_id,
+            obtained_at=now,
+        )
+
+
+def _parameters(address: str) -> dict[str, str]:
+    """Those of its query and of its fragment."""
+    found: dict[str, str] = {}
+    for part in re.split(r"[?#]", address.strip()):
+        found |= parse_qsl(part)
+    return found

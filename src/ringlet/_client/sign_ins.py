@@ -1,0 +1,184 @@
+"""A profile: one person's sign-in, with the application it was made with, under a name.
+
+    <configuration>/profiles/NAME.json   what is no secret: the application's id, and which store has the rest
+    <configuration>/tokens/NAME.json     store `file`: the tokens
+    <configuration>/tokens/NAME.secret   store `file`: the application's secret
+    keyring, "NAME tokens" and "NAME secret"   store `keyring`: the same
+
+So a sync can renew its tokens without a variable in its environment. Rules of this file:
+
+* The store is remembered, not guessed: a sign-in kept in a keyring is never looked for in a file.
+* A new sign-in is written before what it replaces is removed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import platformdirs
+
+from .._api.wire import MALFORMED
+from .._oauth.flows import POLL, App, Tokens
+from ..errors import RingletError
+from . import private_files as disk
+from .keyring_store import Vault
+from .wallets import FileWallet, KeyringWallet
+
+Store = Literal["keyring", "file"]
+
+DEFAULT = "default"
+
+
+class _Card(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written down of a profile in the open."""
+
+    store: Store = "file"
+    client_id: str = ""
+    redirect_uri: str = ""
+    token_url: str = ""
+
+
+class Profile:
+    """A named sign-in in this user's configuration directory. Raises RingletError for a name that is none."""
+
+    def __init__(self, name: str = DEFAULT) -> None:
+        if not re.fullmatch(r"[\w.@-]{1,64}", name):
+            raise RingletError(
+                f"{name!r} cannot be a profile name", cure="use letters, digits and any of . _ @ -"
+            )
+        self.name = name
+        self.vault = Vault()
+        folder = platformdirs.user_config_path("ringlet")
+        self._card_path = folder / "profiles" / f"{name}.json"
+        self._tokens_path = folder / "tokens" / f"{name}.json"
+        self._secret_path = folder / "tokens" / f"{name}.secret"
+
+    @property
+    def store(self) -> Store:
+        """Where its secrets are. Raises RingletError."""
+        return self._card().store
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether anything is known of it. Raises RingletError."""
+        return disk.stamp(self._card_path) is not None
+
+    @property
+    def is_meant_without_a_name(self) -> bool:
+        """Whether it is the one that clients use when nobody names one."""
+        return self.name == (os.environ.get("RINGLET_PROFILE") or DEFAULT)
+
+    @property
+    def login(self) -> str:
+        """What one types to sign in to it."""
+        return "ringlet login" if self.is_meant_without_a_name else f"ringlet login --profile {self.name}"
+
+    @property
+    def app(self) -> App | None:
+        """The application it was signed in with, where that is known. Raises RingletError."""
+        card = self._card()
+        if not card.client_id:
+            return None
+        return App(
+            client_id=card.client_id,
+            client_secret=self._secret(card.store),
+            redirect_uri=card.redirect_uri,
+            token_url=card.token_url,
+        )
+
+    @property
+    def wallet(self) -> FileWallet | KeyringWallet:
+        """Where its tokens are. Raises RingletError."""
+        return self._wallet(self.store)
+
+    def keep(self, app: App, tokens: Tokens, store: Store) -> None:
+        """A sign-in, in place of an earlier one. Raises RingletError."""
+        before = self.store
+        wallet = self._wallet(store)
+        with _claimed(wallet):
+            if store == "keyring":
+                self.vault.put(self._entry("secret"), app.client_secret)
+            else:
+                disk.write(self._secret_path, app.client_secret.encode())
+            wallet.save(tokens)
+            card = _Card(
+                store=store,
+                client_id=app.client_id,
+                redirect_uri=app.redirect_uri,
+                token_url=tokens.token_url or app.token_url,
+            )
+            disk.write(self._card_path, msgspec.json.encode(card))
+            if before != store:
+                # What cannot be reached to be removed does not spoil a sign-in that is kept.
+                with suppress(RingletError):
+                    self._remove(before)
+
+    def forget(self, *, purge: bool = False) -> None:
+        """Delete the tokens and, with `purge`, all that is known of the application. Raises RingletError."""
+        store = self.store
+        wallet = self._wallet(store)
+        with _claimed(wallet):
+            if purge:
+                self._remove(store)
+                disk.delete(self._card_path)
+            else:
+                wallet.forget()
+
+    def _card(self) -> _Card:
+        content = disk.read(self._card_path)
+        try:
+            return msgspec.json.decode(content, type=_Card) if content is not None else _Card()
+        except MALFORMED:
+            raise RingletError(
+                f"{self._card_path} is not a profile any more", cure="delete it and sign in again"
+            ) from None
+
+    def _secret(self, store: Store) -> str:
+        if store == "keyring":
+            return self.vault.get(self._entry("secret")) or ""
+        return (disk.read(self._secret_path) or b"").decode()
+
+    def _wallet(self, store: Store) -> FileWallet | KeyringWallet:
+        if store == "keyring":
+            changed = self._tokens_path.with_suffix(".keyring")
+            return KeyringWallet(self.vault, self._entry("tokens"), changed)
+        return FileWallet(self._tokens_path)
+
+    def _remove(self, store: Store) -> None:
+        self._wallet(store).forget()
+        if store == "keyring":
+            self.vault.remove(self._entry("secret"))
+        else:
+            disk.delete(self._secret_path)
+
+    def _entry(self, what: str) -> str:
+        return f"{self.name} {what}"
+
+
+@contextmanager
+def _claimed(wallet: FileWallet | KeyringWallet) -> Generator[None]:
+    """Nobody else renews meanwhile: their tokens would be written over what is done here."""
+    while not wallet.claim():
+        time.sleep(POLL)
+    try:
+        yield
+    finally:
+        wallet.release()
+
+
+def profiles() -> list[Profile]:
+    """All that have a sign-in or an application, by name."""
+    folder = platformdirs.user_config_path("ringlet")
+    kept = [*_named(folder / "profiles", "*.json"), *_named(folder / "tokens", "*.json")]
+    return [Profile(name) for name in sorted(set(kept))]
+
+
+def _named(folder: Path, pattern: str) -> list[str]:
+    return [path.stem for path in folder.glob(pattern)]

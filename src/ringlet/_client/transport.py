@@ -1,0 +1,293 @@
+"""The seam to the network: two methods, `send` and `close`, blocking and awaited.
+
+Everything above deals in `Request` and `Response`; an HTTP library's types and exceptions stop here. The
+default is httpcore2, the engine of httpx2 without its cookies, redirects and second reading of every URL: we
+want none of these, and without them a request costs a third less. `AiohttpTransport` (extra `fast`) halves
+that again, which shows only in bulk work without latency.
+
+Rules of this file:
+* Redirects are not followed, and a signed request names no host of its own: a token goes where it was meant.
+* This machine is reached directly, others through the proxy that the environment names for them.
+* Whatever breaks below HTTP is `ConnectionLost`, with the library's words but never the URL's query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import re
+import ssl
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore2
+
+from .._api.wire import Request, Response
+from .._version import __version__
+from ..errors import ConnectionLost, UsageError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+USER_AGENT = f"ringlet/{__version__}"
+TIMEOUT = 60.0
+IDLE = 5.0
+"""Seconds that an unused connection is kept; servers close theirs after as little as that."""
+
+
+class Transport(Protocol):
+    """What `Client` needs of an HTTP library."""
+
+    def send(self, request: Request) -> Response:
+        """Send and read the whole answer. Raises ConnectionLost, UsageError."""
+        ...
+
+    def close(self) -> None:
+        """Give the connections back."""
+        ...
+
+
+class AsyncTransport(Protocol):
+    """What `AsyncClient` needs of an HTTP library."""
+
+    async def send(self, request: Request) -> Response:
+        """Send and read the whole answer. Raises ConnectionLost, UsageError."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        ...
+
+
+class HttpcoreTransport:
+    """Blocking, over httpcore2."""
+
+    def __init__(self, base_url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> None:
+        self.base_url = base_url
+        self._extensions = _timeouts(timeout)
+        self._connections = connections
+        self._pools: dict[_Origin, httpcore2.ConnectionPool] = {}
+
+    def send(self, request: Request) -> Response:
+        url = _url(self.base_url, request)
+        with _losses(url):
+            target = httpcore2.URL(url)
+            origin = target.scheme, target.host, target.port
+            if origin not in self._pools:
+                self._pools[origin] = httpcore2.ConnectionPool(**_pool(url, self._connections))
+            headers = _headers(request)
+            answer = self._pools[origin].request(
+                request.method, target, headers=headers, content=request.body, extensions=self._extensions
+            )
+            return _response(answer)
+
+    def close(self) -> None:
+        for pool in self._pools.values():
+            pool.close()
+
+
+class AsyncHttpcoreTransport:
+    """Awaited, over httpcore2."""
+
+    def __init__(self, base_url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> None:
+        self.base_url = base_url
+        self._extensions = _timeouts(timeout)
+        self._room = asyncio.Semaphore(connections)
+        # A pool looks through all its connections at every request. With 64 in one that is a fifth of the
+        # work of a backfill; so each connection is a pool of its own, and the one used last is used next.
+        self._idle: dict[_Origin, list[httpcore2.AsyncConnectionPool]] = {}
+
+    async def send(self, request: Request) -> Response:
+        url = _url(self.base_url, request)
+        with _losses(url):
+            target = httpcore2.URL(url)
+            idle = self._idle.setdefault((target.scheme, target.host, target.port), [])
+            headers = _headers(request)
+            async with self._room:
+                pool = idle.pop() if idle else httpcore2.AsyncConnectionPool(**_pool(url, 1))
+                try:
+                    answer = await pool.request(
+                        request.method,
+                        target,
+                        headers=headers,
+                        content=request.body,
+                        extensions=self._extensions,
+                    )
+                finally:
+                    idle.append(pool)
+            return _response(answer)
+
+    async def close(self) -> None:
+        for idle in self._idle.values():
+            for pool in idle:
+                await pool.aclose()
+
+
+class AiohttpTransport:
+    """Awaited, over aiohttp (extra `fast`)."""
+
+    def __init__(self, base_url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> None:
+        self.base_url = base_url
+        self._timeout = timeout
+        self._connections = connections
+        self._http: aiohttp.ClientSession | None = None
+        self._proxies: dict[tuple[str, str], str | None] = {}
+
+    def _session(self) -> aiohttp.ClientSession:
+        # aiohttp wants to be made inside a running loop, and imported only where asked for.
+        import aiohttp
+
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=IDLE),
+                timeout=aiohttp.ClientTimeout(total=self._timeout),
+                headers={"user-agent": USER_AGENT},
+                skip_auto_headers=["content-type"],  # a POST without a body has none to describe
+            )
+        return self._http
+
+    async def send(self, request: Request) -> Response:
+        import aiohttp
+
+        url = _url(self.base_url, request)
+        with _losses(url, aiohttp.ClientError, unconnected=(aiohttp.ClientConnectorError,)):
+            target = urlsplit(url)
+            origin = target.scheme, target.netloc
+            if origin not in self._proxies:
+                self._proxies[origin] = _proxy(url)
+            async with self._session().request(
+                request.method,
+                url,
+                headers=request.headers,
+                data=request.body or None,
+                allow_redirects=False,
+                proxy=self._proxies[origin],
+            ) as answer:
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                return Response(answer.status, await answer.read(), headers)
+
+    async def close(self) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+
+_Origin = tuple[bytes, bytes, int | None]
+
+
+def _url(base_url: str, request: Request) -> str:
+    """Where a request goes, query and all. Raises UsageError."""
+    path = request.path
+    if request.bearer and not path.startswith("/"):
+        raise UsageError(
+            "a signed request must not choose its own host",
+            cure="begin its path with a slash, or send it unsigned (bearer=False)",
+        )
+    url = path if path.startswith("http") else base_url + path
+    if request.params:
+        url += ("&" if "?" in url else "?") + urlencode(request.params, quote_via=quote)
+    return _NOT_IN_URL.sub(lambda found: quote(found[0]), url)
+
+
+_NOT_IN_URL = re.compile(r"[^!-~]")
+
+
+def _timeouts(seconds: float) -> dict[str, dict[str, float]]:
+    return {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds)}
+
+
+def _headers(request: Request) -> list[tuple[bytes, bytes]]:
+    given = {"user-agent": USER_AGENT, "accept": "*/*", "accept-encoding": "gzip", **request.headers}
+    return [(name.encode(), value.encode()) for name, value in given.items()]
+
+
+def _response(answer: httpcore2.Response) -> Response:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+    body = answer.content
+    if body and headers.get("content-encoding") == "gzip":
+        body = gzip.decompress(body)
+    return Response(answer.status, body, headers)
+
+
+def _pool(url: str, connections: int) -> dict[str, Any]:
+    """How to reach the host of a URL."""
+    proxy = None
+    if address := _proxy(url):
+        through = urlsplit(address)
+        auth = (unquote(through.username), unquote(through.password or "")) if through.username else None
+        proxy = httpcore2.Proxy(f"{through.scheme}://{through.netloc.rpartition('@')[2]}", auth=auth)
+    return {
+        "ssl_context": _trust() if url.startswith("https") else None,
+        "proxy": proxy,
+        "max_connections": connections,
+        "max_keepalive_connections": connections,
+        "keepalive_expiry": IDLE,
+    }
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificates of the system; reading them takes as long as a request."""
+    return httpcore2.default_ssl_context()
+
+
+def _proxy(url: str) -> str | None:
+    """What the environment says to go through on the way to a URL."""
+    target = urlsplit(url)
+    if _is_here(url) or proxy_bypass(target.hostname or ""):
+        return None
+    proxies = getproxies()
+    address = proxies.get(target.scheme) or proxies.get("all")
+    return address if not address or "://" in address else f"http://{address}"
+
+
+def _is_here(base_url: str) -> bool:
+    """Whether a URL names this machine by a loopback address."""
+    try:
+        host = urlsplit(base_url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name, or no URL at all
+        return False
+
+
+_BROKEN = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+    httpcore2.TimeoutException,
+    httpcore2.UnsupportedProtocol,
+    TimeoutError,
+    ValueError,  # no URL
+    OSError,  # not gzip; what a library lets through
+    EOFError,
+    zlib.error,
+)
+
+
+@contextmanager
+def _losses(
+    url: str, *kinds: type[Exception], unconnected: tuple[type[Exception], ...] = ()
+) -> Generator[None]:
+    """Whatever breaks on the way is a lost connection; `unconnected` are those that say nothing was sent."""
+    try:
+        yield
+    except _BROKEN + kinds as broken:
+        # A header that cannot be sent is quoted in full, and so is a query; both carry secrets.
+        words = "" if isinstance(broken, (httpcore2.LocalProtocolError, ValueError)) else str(broken)
+        where, words = url.partition("?")[0], words.partition("?")[0]
+        said = f"no answer from {where}: {type(broken).__name__} {words}".rstrip()
+        raise ConnectionLost(said, sent=not isinstance(broken, (*_UNCONNECTED, *unconnected))) from broken
+
+
+_UNCONNECTED = (
+    httpcore2.ConnectError,
+    httpcore2.ConnectTimeout,
+    httpcore2.PoolTimeout,
+    httpcore2.ProxyError,
+)
+"""What says that there was no connection to send anything over."""

@@ -1,0 +1,116 @@
+"""Where a grant is kept: in memory, in a file that only its owner can read, or in the system's keyring.
+
+A `Wallet` (see `oauth`) loads, saves, and lets one at a time renew. Rules of this file:
+
+* `save` returns when the tokens would survive a crash.
+* `claim` never waits, and a claim dies with its process: it is a lock beside the file, whatever keeps the
+  tokens. Whoever has it reads what is kept, not what it remembers.
+* Tokens are loaded for every request, so what was read is remembered until a file changes. A keyring has no
+  such file: `KeyringWallet` keeps one beside it, with no secret in it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import msgspec
+
+from .._api.wire import MALFORMED
+from .._oauth.flows import Tokens
+from ..errors import RingletError
+from . import private_files as disk
+from .keyring_store import Vault
+
+
+class MemoryWallet:
+    """Tokens for as long as this process lives."""
+
+    def __init__(self, tokens: Tokens | None = None) -> None:
+        self._tokens = tokens
+        self._renewing = threading.Lock()
+
+    def load(self) -> Tokens | None:
+        return self._tokens
+
+    def save(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    def claim(self) -> bool:
+        return self._renewing.acquire(blocking=False)
+
+    def release(self) -> None:
+        self._renewing.release()
+
+
+class _Kept(ABC):
+    """What wallets beside a file share: the claim, and remembering what was read until the file changes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = disk.Lock(path.with_name(path.name + ".lock"))
+        self._remembered: tuple[tuple[int, int, int], Tokens | None] | None = None
+
+    def load(self) -> Tokens | None:
+        stamp = disk.stamp(self.path)
+        if stamp is None:
+            return None
+        remembered = self._remembered
+        if remembered is None or remembered[0] != stamp or self._lock.is_held:
+            self._remembered = remembered = stamp, self._read()
+        return remembered[1]
+
+    @abstractmethod
+    def _read(self) -> Tokens | None: ...
+
+    def claim(self) -> bool:
+        return self._lock.take()
+
+    def release(self) -> None:
+        self._lock.give_back()
+
+    def _decoded(self, content: bytes | None) -> Tokens | None:
+        try:
+            return msgspec.json.decode(content, type=Tokens) if content is not None else None
+        except MALFORMED:
+            raise RingletError(
+                f"{self.path} is not a token file any more", cure="delete it and sign in again"
+            ) from None
+
+
+class FileWallet(_Kept):
+    """Tokens in a JSON file of mode 0600, shared by every process that names the same path."""
+
+    def save(self, tokens: Tokens) -> None:
+        disk.write(self.path, msgspec.json.encode(tokens))
+
+    def forget(self) -> None:
+        """Delete the tokens. The lock file stays: whoever holds it must go on excluding others."""
+        disk.delete(self.path)
+
+    def _read(self) -> Tokens | None:
+        return self._decoded(disk.read(self.path))
+
+
+class KeyringWallet(_Kept):
+    """Tokens in an entry of the system's keyring; `path` names the file that says when they changed."""
+
+    def __init__(self, vault: Vault, entry: str, path: Path) -> None:
+        super().__init__(path)
+        self.vault = vault
+        self.entry = entry
+
+    def save(self, tokens: Tokens) -> None:
+        self.vault.put(self.entry, msgspec.json.encode(tokens).decode())
+        disk.write(self.path, secrets.token_hex(8).encode())
+
+    def forget(self) -> None:
+        """Delete the tokens. The lock file stays: whoever holds it must go on excluding others."""
+        self.vault.remove(self.entry)
+        disk.delete(self.path)
+
+    def _read(self) -> Tokens | None:
+        kept = self.vault.get(self.entry)
+        return self._decoded(kept.encode() if kept is not None else None)

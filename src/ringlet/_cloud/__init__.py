@@ -1,0 +1,1 @@
+"""An Oura Cloud that anyone can run."""

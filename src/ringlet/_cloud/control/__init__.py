@@ -1,0 +1,1 @@
+"""The control API, `/_ringlet/`, for whoever operates the cloud."""

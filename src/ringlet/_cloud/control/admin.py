@@ -1,0 +1,77 @@
+"""Who may steer a cloud: whoever holds the admin token. And how wishes that make no sense are refused.
+
+Every room of the control API hands its handlers through one `Admin`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Receive
+
+from ..._api.wire import MALFORMED
+from ..._archive.archive import Archive
+from ...errors import ArchiveError, RingletError
+from ..browser.pages import MAX_BODY
+
+WRONG: tuple[type[Exception], ...] = (*MALFORMED, RingletError, OverflowError)
+"""What a wish that cannot be carried out raises."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Admin:
+    """The guard of the control API."""
+
+    def __init__(self, token: str) -> None:
+        self._expected = f"Bearer {token}".encode()
+
+    def only(self, handler: Handler) -> Handler:
+        """A handler that asks for the admin token first, and whose errors are answers."""
+
+        async def guarded(request: Request) -> Response:
+            given = request.headers.get("authorization", "").encode()
+            if not hmac.compare_digest(given, self._expected):
+                return JSONResponse({"detail": "The admin token is missing or wrong."}, status_code=401)
+            try:
+                return await handler(Request(request.scope, _bounded(request.receive)))
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody reads this, and nobody is to read of it in a log
+            except HTTPException as missing:
+                return JSONResponse({"detail": missing.detail}, missing.status_code)
+            except ArchiveError:
+                raise  # not the wish is wrong: the cloud answers 503, as everywhere
+            except WRONG as wrong:
+                said = {"detail": str(wrong), "cure": getattr(wrong, "cure", "")}
+                return JSONResponse({name: text for name, text in said.items() if text}, status_code=422)
+
+        return guarded
+
+
+def _bounded(receive: Receive) -> Receive:
+    """The same body, of which no more is read than a wish can have. Raises HTTPException 413."""
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY:
+            raise HTTPException(413, f"A wish has at most {MAX_BODY} bytes.")
+        return message
+
+    return bounded
+
+
+def wearer(archive: Archive, name: str | None) -> int:
+    """A wearer by name, or the only one. Raises HTTPException 404."""
+    users = archive.users()
+    named = [user for user in users if name in (None, user.name)]
+    if len(named) == 1:
+        return named[0].id
+    there = f"there is {', '.join(user.name for user in users) or 'nobody'}"
+    raise HTTPException(404, f"no wearer {name!r}; {there}" if name else f"which wearer? {there}")

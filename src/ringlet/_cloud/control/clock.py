@@ -1,0 +1,145 @@
+"""The hand on the clock: `/_ringlet/clock`, for whoever runs the cloud.
+
+GET  /_ringlet/clock       what time it is in the cloud
+POST /_ringlet/clock       {"advance": "1d", "settle": 10}
+
+To advance is to let time pass: the made-up wearer lives on, and what is due by then is sent. With `settle`
+the answer waits up to that many real seconds until nothing is due any more; `settled` says whether it came to
+that.
+
+Rules of this file:
+* How far the clock was moved is kept in the archive: what was promised for a time must find that time again
+  when the cloud starts anew. The clock moves when that is committed, and not otherwise.
+* A long time passes day by day, and what is due is sent in between: a subscription that ends on the way has
+  heard of all before.
+* Clouds over one archive have one clock: whoever moves it moves it for the others, who look every second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ..._archive.archive import Archive
+from ...errors import ArchiveError
+from ..core.clock import Clock, duration
+from ..wearer.life import Life
+from ..webhooks.deliveries import Deliveries
+from ..webhooks.event_log import Outbox
+from .admin import Admin
+
+AHEAD = "clock ahead"
+"""The setting that keeps how far the clock was moved, in seconds."""
+DAY = timedelta(days=1)
+LOOK = 0.02
+"""Seconds between two looks at what is still due."""
+OTHERS = 1.0
+"""Seconds between two looks whether another cloud over this archive has moved the clock."""
+
+
+class _Advance(msgspec.Struct, forbid_unknown_fields=True):
+    advance: float | str
+    """Seconds, or a duration in words."""
+    settle: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
+    """How many real seconds to wait until all that is due is sent."""
+
+
+class Timekeeper:
+    """The control API of the clock."""
+
+    def __init__(
+        self, admin: Admin, archive: Archive, clock: Clock, outbox: Outbox, deliveries: Deliveries
+    ) -> None:
+        self._admin = admin
+        self.archive = archive
+        self.clock = clock
+        self.outbox = outbox
+        self.deliveries = deliveries
+        self.life: Life | None = None
+        """The wearer who lives on with the clock, if there is one."""
+        self._leaving = False
+        self._follow()
+
+    def routes(self) -> list[BaseRoute]:
+        """All routes."""
+        return [
+            Route("/_ringlet/clock", self._admin.only(self.time), methods=["GET"]),
+            Route("/_ringlet/clock", self._admin.only(self.advance), methods=["POST"]),
+        ]
+
+    def leave(self) -> None:
+        """Let nobody wait any longer until time has passed: the server is about to stop."""
+        self._leaving = True
+        if self.life:
+            self.life.leaving = True
+
+    async def time(self, request: Request) -> Response:
+        """What time it is."""
+        self._follow()
+        return JSONResponse(
+            {
+                "now": self.clock.now().isoformat(),
+                "frozen": self.clock.frozen_at is not None,
+                "ahead": self.clock.ahead.total_seconds(),
+            }
+        )
+
+    async def advance(self, request: Request) -> Response:
+        """Let time pass."""
+        body = msgspec.json.decode(await request.body(), type=_Advance)
+        by = duration(body.advance) if isinstance(body.advance, str) else timedelta(seconds=body.advance)
+        self.clock.after(by)  # raises what makes no sense, before anything has moved
+        until = time.monotonic() + body.settle
+        events, settled = 0, False
+        for step in _days(by):
+            self._move(step)
+            events += (await self.life.live_on()).events if self.life else 0
+            self.outbox.wake()
+            settled = await self._settle(until)
+            if self._leaving:
+                break
+        waiting = self.deliveries.counts().get("waiting", 0)
+        now = self.clock.now().isoformat()
+        return JSONResponse({"now": now, "events": events, "settled": settled, "waiting": waiting})
+
+    def _move(self, by: timedelta) -> None:
+        with self.archive.transaction():  # what cannot be kept does not happen
+            self.archive.database.hold("clock")  # another cloud may be about to move it, too
+            self._follow()
+            ahead = self.clock.ahead + by
+            self.archive.set_setting(AHEAD, str(ahead.total_seconds()))
+        self.clock.follow(ahead)
+
+    async def run(self) -> None:
+        """Go with the clocks of other clouds over this archive, until cancelled."""
+        while True:
+            with contextlib.suppress(ArchiveError):  # later, then
+                self._follow()
+            await asyncio.sleep(OTHERS)
+
+    def _follow(self) -> None:
+        self.clock.follow(timedelta(seconds=float(self.archive.setting(AHEAD) or 0)))
+
+    async def _settle(self, until: float) -> bool:
+        """Wait until nothing is due any more, or a time has come; whether nothing is."""
+        while self.deliveries.due(self.clock.ms()):
+            if self._leaving or time.monotonic() >= until:
+                return False
+            await asyncio.sleep(LOOK)
+        return True
+
+
+def _days(by: timedelta) -> Iterator[timedelta]:
+    """A duration in pieces of at most a day; one piece, if it is none."""
+    yield min(by, DAY)
+    while (by := by - DAY) > timedelta(0):
+        yield min(by, DAY)

@@ -1,0 +1,73 @@
+"""The hand that makes things happen: `/_ringlet/`, for whoever runs the cloud.
+
+POST /_ringlet/trigger     {"event": "sleep.update", "user": name, "override": {"readiness.score": 61}}
+
+With `count` it happens so many times; the answer tells of the last, and how many there were.
+
+Rules of this file:
+* Each event is a transaction of its own, and between two of them others are answered.
+* Many end early where the cloud is about to stop, its archive cannot be written, or whoever asked has hung
+  up: what has happened has happened, and `count` says how much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ..._archive.archive import Archive
+from ...errors import ArchiveError
+from .admin import Admin, wearer
+from .triggers import Triggers
+
+
+class _Trigger(msgspec.Struct, forbid_unknown_fields=True):
+    event: str
+    user: str | None = None
+    override: dict[str, Any] = {}
+    count: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+
+
+class Hand:
+    """The control API of what happens because somebody asked for it."""
+
+    def __init__(self, admin: Admin, archive: Archive, triggers: Triggers) -> None:
+        self._admin = admin
+        self.archive = archive
+        self.triggers = triggers
+        self.leaving = False
+        """Whether the cloud is about to end: nothing more is begun then."""
+
+    def routes(self) -> list[BaseRoute]:
+        """All routes."""
+        return [Route("/_ringlet/trigger", self._admin.only(self.trigger), methods=["POST"])]
+
+    async def trigger(self, request: Request) -> Response:
+        """Let something happen, once or many times."""
+        body = msgspec.json.decode(await request.body(), type=_Trigger)
+        user = wearer(self.archive, body.user)
+        fired = self.triggers.fire(user, body.event, body.override)
+        count = 1
+        while count < body.count and not (self.leaving or await request.is_disconnected()):
+            await asyncio.sleep(0)  # others have their turn
+            try:
+                fired = self.triggers.fire(user, body.event, body.override)
+            except ArchiveError:
+                break
+            count += 1
+        return JSONResponse(
+            {
+                "event": msgspec.to_builtins(fired.event),
+                "seq": fired.seq,
+                "object_id": fired.event.object_id,
+                "changed": fired.changed,
+                "subscriptions": fired.subscriptions,
+                "count": count,
+            },
+            status_code=201,
+        )

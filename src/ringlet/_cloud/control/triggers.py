@@ -1,0 +1,231 @@
+"""Making things happen by hand: an event of any data type and operation, now.
+
+    update    the newest document, with the fields that were asked for, is put as a new version
+    create    a copy of the newest document, with an id of its own, moved to today
+    delete    the newest document is deleted
+
+Where nothing changes the event is logged alone: an update without a field, a data type that no route serves,
+a wearer who has no such document. Receivers have to live with such events from Oura, too.
+
+Rules of this file:
+* What can be fetched afterwards is what the event says: document and event are one transaction.
+* Overrides are checked against the model, name and value: a slip of the finger is an error, not a new field.
+  A name that stands in one place only, inside another field, needs no dots: `score` of a `sleep`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, TypeAlias, cast, get_args
+
+import msgspec
+
+from ..._api.catalog import AnyKind
+from ..._api.events import DATA_TYPES, EVENT_TYPES, KINDS, Event, EventType
+from ..._api.windows import Profile
+from ..._archive.archive import Archive
+from ..._person.person import Person
+from ...errors import RequestWrong, UsageError
+from ..core.clock import Clock
+from ..webhooks.event_log import Outbox
+
+Document: TypeAlias = dict[str, Any]
+
+EXAMPLE = "write TYPE.OPERATION, as in sleep.update"
+
+
+@dataclass(frozen=True)
+class Triggered:
+    """What was made to happen."""
+
+    event: Event
+    seq: int
+    """Its number in the log."""
+    subscriptions: int
+    """How many will hear of it."""
+    changed: bool
+    """Whether a document changed, or the event stands alone."""
+
+
+class Triggers:
+    """The events of a cloud that somebody asked for."""
+
+    def __init__(self, archive: Archive, clock: Clock, outbox: Outbox, profile: Profile = "live") -> None:
+        self.archive = archive
+        self.profile: Profile = profile
+        self.clock = clock
+        self.outbox = outbox
+
+    def fire(self, user: int, what: str, override: Mapping[str, Any] | None = None) -> Triggered:
+        """Let `what` (`sleep.update`) happen to a wearer. Raises UsageError, RequestWrong."""
+        data_type, operation = parse(what)
+        kind = KINDS.get(data_type)
+        if override and (kind is None or operation == "delete"):
+            raise UsageError(f"{what} has no fields to override", cure="leave the override out")
+        with self.archive.transaction():
+            id, changed = str(uuid.uuid4()), False
+            if kind is not None:
+                id, changed = self._change(user, kind, operation, override or {}, id)
+            if not changed:
+                self.outbox.record(user, operation, data_type, id)
+            # The log is held until this transaction ends, so its newest event is this one.
+            seq = self.outbox.newest
+            [logged] = self.outbox.log(seq - 1, 1)
+            event = msgspec.json.decode(logged.body, type=Event)
+            return Triggered(event, seq, self.outbox.wanted(seq), changed)
+
+    def _change(
+        self, user: int, kind: AnyKind, operation: EventType, override: Mapping[str, Any], fresh: str
+    ) -> tuple[str, bool]:
+        """Which document it is about, and whether it changed."""
+        now = self.clock.ms()
+        body = self.archive.latest(user, kind)
+        if operation == "create":
+            copied = msgspec.json.decode(body or self._made_up(kind), type=Document)
+            copied = moved(copied | {"id": fresh}, self._days_since(copied, kind))
+            text = msgspec.json.encode(overridden(kind, copied, override))
+            return fresh, bool(self.archive.put(user, kind, text, seen_at=now).added)
+        if body is None:
+            if override:
+                raise UsageError(
+                    f"there is no {kind.name} to update", cure=f"make one first: {kind.webhook}.create"
+                )
+            return fresh, False
+        document = msgspec.json.decode(body, type=Document)
+        id = str(document["id"])
+        if operation == "delete":
+            return id, self.archive.delete(user, kind, id, now)
+        if not override:
+            return id, False
+        text = msgspec.json.encode(overridden(kind, document, override))
+        changed = bool(self.archive.put(user, kind, text, seen_at=now).changed)
+        if not changed and msgspec.json.decode(text) != document:
+            raise RequestWrong(
+                f"the archive holds a {kind.name} of a later time than the cloud's clock shows",
+                status=409,
+                cure="advance the clock beyond it",
+            )
+        return id, changed
+
+    def _made_up(self, kind: AnyKind) -> bytes:
+        """A document to copy, where the wearer has none: the newest of some simulated person."""
+        person, day = Person(user="trigger", dialect=self.profile), self.clock.now().date()
+        while True:
+            for item in person.documents(kind.name, day, day):
+                return item.body
+            day -= timedelta(days=1)
+
+    def _days_since(self, document: Document, kind: AnyKind) -> timedelta:
+        today = self.clock.now().date()
+        day: str = document.get(getattr(kind, "day", "set_up_at")) or today.isoformat()
+        return max(today - date.fromisoformat(day[:10]), timedelta(0))
+
+
+def parse(what: str) -> tuple[str, EventType]:
+    """`sleep.update` as its data type and its operation. Raises UsageError."""
+    data_type, _, operation = what.strip().partition(".")
+    data_type = _FOLDED.get(data_type.lower().replace("-", "_"), data_type)
+    if data_type not in DATA_TYPES:
+        raise UsageError(
+            f"{what!r} is no event: no data type {data_type!r}{_meant(data_type, DATA_TYPES)}"
+            f"; there are {', '.join(DATA_TYPES)}",
+            cure=EXAMPLE,
+        )
+    if not operation:
+        raise UsageError(
+            f"{what!r} is no event: which operation? there are {', '.join(EVENT_TYPES)}",
+            cure=f"write {data_type}.update, or another operation",
+        )
+    if operation not in EVENT_TYPES:
+        raise UsageError(
+            f"{what!r} is no event: no operation {operation!r}{_meant(operation, EVENT_TYPES)}"
+            f"; there are {', '.join(EVENT_TYPES)}",
+            cure=EXAMPLE,
+        )
+    return data_type, operation
+
+
+_FOLDED = {name.lower(): name for name in DATA_TYPES}
+
+
+def moved(document: Document, by: timedelta) -> Document:
+    """A document some days later: every day and instant in it, and nothing else of their text."""
+    return cast(Document, _moved(document, by))
+
+
+_DATED = re.compile(r"(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}.*)?")
+
+
+def _moved(value: Any, by: timedelta) -> Any:
+    if isinstance(value, dict):
+        return {name: _moved(one, by) for name, one in cast(Document, value).items()}
+    if isinstance(value, list):
+        return [_moved(one, by) for one in cast(Sequence[Any], value)]
+    dated = _DATED.fullmatch(value) if isinstance(value, str) else None
+    if dated is None:
+        return value
+    return (date.fromisoformat(dated[1]) + by).isoformat() + (dated[2] or "")
+
+
+def overridden(kind: AnyKind, document: Document, override: Mapping[str, Any]) -> Document:
+    """A document with other values under dotted names (`contributors.deep_sleep`). Raises UsageError."""
+    for name, value in override.items():
+        document = _with(document, kind.model, _path(kind.model, name), value, name)
+    try:
+        msgspec.convert(document, kind.model)
+    except msgspec.ValidationError as wrong:
+        raise UsageError(
+            f"this makes no {kind.name}: {wrong}", cure="override with a value of that type"
+        ) from None
+    return document
+
+
+def _with(document: Document, model: Any, path: Sequence[str], value: Any, whole: str) -> Document:
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(model)}
+    first, *rest = path
+    inner = _struct(types.get(first))
+    if (first not in types and first not in document) or first == "id" or (rest and inner is None):
+        known = sorted({*types, *document} - {"id"})
+        raise UsageError(
+            f"no field {whole!r} to override{_meant(first, known) or _there_are(known)}",
+            cure="name a field of the document, with dots for what is inside another",
+        )
+    if rest:
+        value = _with(document.get(first) or {}, inner, rest, value, whole)
+    return document | {first: value}
+
+
+def _path(model: type[msgspec.Struct], name: str) -> Sequence[str]:
+    """Where a name leads: as it is written, or to the only field inside another one that goes by it."""
+    fields = msgspec.structs.fields(model)
+    if "." in name or name in {field.encode_name for field in fields}:
+        return name.split(".")
+    inside = [
+        [field.encode_name, name]
+        for field in fields
+        if (inner := _struct(field.type))
+        and name in {one.encode_name for one in msgspec.structs.fields(inner)}
+    ]
+    return inside[0] if len(inside) == 1 else [name]
+
+
+def _struct(annotation: Any) -> type[msgspec.Struct] | None:
+    """The model inside a field's type, as in `Contributors | None`."""
+    for one in (annotation, *get_args(annotation)):
+        if isinstance(one, type) and issubclass(one, msgspec.Struct):
+            return one
+    return None
+
+
+def _there_are(known: Sequence[str]) -> str:
+    return f"; there are {', '.join(known)}"
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

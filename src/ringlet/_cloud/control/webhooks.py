@@ -1,0 +1,164 @@
+"""What happened, and where it went: `/_ringlet/`, for whoever runs the cloud.
+
+GET  /_ringlet/events      the log behind a number: ?after=SEQ&log=ID&limit=N, and &wait=SECONDS for the next
+GET  /_ringlet/deliveries  newest first: ?state=failed&subscription=ID&before=ID&limit=N
+GET  /_ringlet/deliveries/{id}           one, with its attempts
+POST /_ringlet/deliveries/{id}/replay    send it again
+POST /_ringlet/deliveries/replay         {"failed": true}, or {"from": ISO, "to": ISO}: send many again
+
+Rules of this file:
+* A reader of the log names it by `log`: whoever comes with a number of another log, or with one that this log
+  has not given yet, is told at once where it stands (`log`, `newest`), and given no events.
+* What is before `oldest` is forgotten: a reader who has not come as far has missed it, and can say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ..._api.windows import to_ms
+from ...errors import UsageError
+from ..webhooks.attempts import Attempt
+from ..webhooks.deliveries import Deliveries
+from ..webhooks.delivery_log import STATES, Delivery
+from ..webhooks.event_log import Logged, Outbox
+from .admin import Admin
+
+LONGEST = 60.0
+"""Seconds that a reader may wait for the next event."""
+LOOK = 0.05
+"""Seconds between two looks at the log: another process over the same archive may write it."""
+MOST = 1000
+"""Events or deliveries in one answer."""
+
+
+class _Replay(msgspec.Struct, forbid_unknown_fields=True):
+    failed: bool = False
+    first: Annotated[datetime, msgspec.Meta(tz=True)] | None = msgspec.field(default=None, name="from")
+    last: Annotated[datetime, msgspec.Meta(tz=True)] | None = msgspec.field(default=None, name="to")
+
+
+class Happenings:
+    """The control API of events and where they went."""
+
+    def __init__(self, admin: Admin, outbox: Outbox, deliveries: Deliveries) -> None:
+        self._admin = admin
+        self.outbox = outbox
+        self.deliveries = deliveries
+        self.leaving = False
+        """Whether the cloud is about to end: nobody waits any longer then."""
+
+    def routes(self) -> list[BaseRoute]:
+        """All routes."""
+        only, root = self._admin.only, "/_ringlet/deliveries"
+        return [
+            Route("/_ringlet/events", only(self.events), methods=["GET"]),
+            Route(root, only(self.list), methods=["GET"]),
+            Route(f"{root}/replay", only(self.replay_many), methods=["POST"]),
+            Route(f"{root}/{{id:int}}", only(self.get), methods=["GET"]),
+            Route(f"{root}/{{id:int}}/replay", only(self.replay), methods=["POST"]),
+        ]
+
+    # The log
+
+    async def events(self, request: Request) -> Response:
+        """What happened after a number; waits for something to happen, if there is nothing yet."""
+        asked = request.query_params
+        after, limit = _number(asked, "after", 0), min(_number(asked, "limit", 100), MOST)
+        until = time.monotonic() + min(_seconds(asked, "wait"), LONGEST)
+        log = self.outbox.id
+        known = asked.get("log", log) == log
+        while True:
+            newest = self.outbox.newest
+            found = self.outbox.log(after, limit) if known else []
+            if found or not known or after > newest or self.leaving or time.monotonic() >= until:
+                break
+            await asyncio.sleep(LOOK)
+            if await request.is_disconnected():
+                break
+        page = {"log": log, "oldest": self.outbox.oldest, "newest": newest, "events": list(map(_line, found))}
+        return JSONResponse(page)
+
+    # Where they went
+
+    async def list(self, request: Request) -> Response:
+        """Deliveries, the newest first."""
+        asked = request.query_params
+        state = asked.get("state")
+        if state is not None and state not in STATES:
+            raise UsageError(f"no delivery is {state!r}", cure=f"state is one of {', '.join(STATES)}")
+        before = _number(asked, "before", 0) or None
+        limit = min(_number(asked, "limit", 100), MOST)
+        found = self.deliveries.list(None, asked.get("subscription"), state, before, limit)
+        counts = self.deliveries.counts()
+        return JSONResponse({"counts": counts, "deliveries": [_delivery(one) for one in found]})
+
+    async def get(self, request: Request) -> Response:
+        """One delivery, with its attempts."""
+        delivery = self._delivery(request)
+        attempts = [_attempt(one) for one in self.deliveries.attempts(delivery.id)]
+        return JSONResponse(_delivery(delivery) | {"tries": attempts})
+
+    async def replay(self, request: Request) -> Response:
+        """Send one again."""
+        return self._again(int(self.deliveries.replay_one(self._delivery(request).id)))
+
+    async def replay_many(self, request: Request) -> Response:
+        """Send all again that failed, or all of what happened between two instants."""
+        body = msgspec.json.decode(await request.body(), type=_Replay)
+        if body.failed == (body.first is not None or body.last is not None):
+            raise UsageError("which ones?", cure='pass {"failed": true}, or {"from": ISO, "to": ISO}')
+        if body.failed:
+            return self._again(self.deliveries.replay_failed(None))
+        if body.first is None or body.last is None:
+            raise UsageError("a range has two ends", cure='pass both "from" and "to"')
+        return self._again(self.deliveries.replay_range(None, to_ms(body.first), to_ms(body.last)))
+
+    def _again(self, replayed: int) -> Response:
+        self.outbox.wake()
+        return JSONResponse({"replayed": replayed})
+
+    def _delivery(self, request: Request) -> Delivery:
+        id: int = request.path_params["id"]
+        found = self.deliveries.get(id)
+        if found is None:
+            raise HTTPException(404, f"no delivery {id}")
+        return found
+
+
+def _number(asked: Mapping[str, str], name: str, default: int) -> int:
+    text = asked.get(name) or str(default)
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise UsageError(f"{name}={text[:20]!r} is no number", cure="pass a number, 0 or more")
+    return int(text)
+
+
+def _seconds(asked: Mapping[str, str], name: str) -> float:
+    text = asked.get(name) or "0"
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        raise UsageError(f"{name}={text[:20]!r} is no time", cure="pass seconds, 0 or more")
+    return float(text)
+
+
+def _line(logged: Logged) -> dict[str, Any]:
+    return {"seq": logged.seq, "event": msgspec.json.decode(logged.body)}
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    return asdict(delivery) | {"body": delivery.body.decode()}
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return asdict(attempt) | {"response": attempt.response.decode("utf-8", "replace")}

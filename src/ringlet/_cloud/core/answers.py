@@ -1,0 +1,127 @@
+"""How the cloud puts things: status codes, error bodies and headers of its two behaviour profiles.
+
+`live` answers as the service was seen to, `docs` as its documents and OpenAPI files say. A refusal anywhere
+in the cloud is an `ApiError` raised; here it becomes a status and a body.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from ..._api.windows import Profile
+from ...errors import ApiError, ArchiveError, RequestWrong, ScopeMissing, TokenDead
+
+Headers = list[tuple[bytes, bytes]]
+Flaw: TypeAlias = dict[str, Any]
+"""One thing that is wrong with a request: `type`, `loc`, `msg`, and what came as `input`."""
+
+
+class Answer(NamedTuple):
+    """A finished response, without the headers every response carries."""
+
+    status: int
+    body: bytes
+    headers: Headers
+
+
+COMMON: Headers = [
+    # Recorded with every answer of the real service, 200 and 404 alike.
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-cache"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains; preload"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"x-xss-protection", b"1; mode=block"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+]
+
+_BOOT = os.urandom(8).hex().encode()
+_COUNT = itertools.count()
+
+
+def trace_id() -> bytes:
+    """An `x-trace-id`: 32 hex digits, different for each answer."""
+    return b"%s%016x" % (_BOOT, next(_COUNT))
+
+
+def ok(body: bytes) -> Answer:
+    """200 with the headers of a data answer, ready to be kept."""
+    return Answer(200, body, [*COMMON, (b"content-length", b"%d" % len(body))])
+
+
+def refuse(profile: Profile, error: ApiError) -> Answer:
+    """A refusal in the words of a profile."""
+    status, detail = error.status, error.detail
+    if isinstance(error, ScopeMissing):
+        # Documented as 403 with the required scopes; the service answers 401 in practice.
+        status = 403 if profile == "docs" else 401
+        detail = f"Missing scopes: {error.scope}" if profile == "docs" else "Token not authorized"
+    if isinstance(error, Invalid):
+        return flawed([error.flaw])
+    return problem(profile, status, detail, _challenge(error))
+
+
+def problem(profile: Profile, status: int, detail: str, extra: Headers | None = None) -> Answer:
+    """An error body: `{"detail": ...}` as seen, or RFC 7807 as documented."""
+    if profile == "docs":
+        return _answer(
+            status, {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}, extra
+        )
+    return _answer(status, {"detail": detail}, extra)
+
+
+def flawed(flaws: Sequence[Flaw]) -> Answer:
+    """422 in the shape of the service's validator: each flaw with its place (`loc`), its type and words."""
+    return _answer(422, {"detail": flaws})
+
+
+def _challenge(error: ApiError) -> Headers:
+    """What a bearer lacks: RFC 6750 section 3. Who showed nothing is told no error."""
+    if isinstance(error, ScopeMissing):
+        return [
+            (b"www-authenticate", b'Bearer error="insufficient_scope", scope="%s"' % error.scope.encode())
+        ]
+    if isinstance(error, TokenMissing):
+        return [(b"www-authenticate", b"Bearer")]
+    return [(b"www-authenticate", b'Bearer error="invalid_token"')] if isinstance(error, TokenDead) else []
+
+
+def unavailable(profile: Profile, error: ArchiveError) -> Answer:
+    """503: the archive is held by another program, full or damaged; which, is for who runs the cloud."""
+    logging.getLogger("ringlet").error("%s", error)
+    return problem(profile, 503, "The archive cannot be used right now.", [(b"retry-after", b"1")])
+
+
+def _answer(status: int, body: dict[str, Any], extra: Headers | None = None) -> Answer:
+    encoded = msgspec.json.encode(body)
+    headers = [*COMMON, (b"content-length", b"%d" % len(encoded)), *(extra or [])]
+    return Answer(status, encoded, headers)
+
+
+class TokenMissing(TokenDead):
+    """401: nobody said who they are."""
+
+
+class Invalid(RequestWrong):
+    """422: a parameter that does not parse, in the shape of the service's validator."""
+
+    status = 422
+
+    def __init__(self, type: str, name: str, message: str, value: str, **ctx: str) -> None:
+        super().__init__(message, field=name, status=422)
+        self.flaw: Flaw = {"type": type, "loc": ["query", name], "msg": message, "input": value}
+        if ctx:
+            self.flaw["ctx"] = ctx
+
+
+def access_life(profile: Profile) -> timedelta:
+    """How long an access token lives: 30 days less a second as seen live, 24 hours as documented."""
+    return timedelta(seconds=2_591_999 if profile == "live" else 86_400)

@@ -1,0 +1,43 @@
+"""Documents cut down before they leave: to the `fields` that were named, and to what scopes open.
+
+Rules of this file:
+* This is the only place where a document on its way out is parsed, and only its outermost names are: the
+  values keep their bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ..._api.catalog import AnyKind
+
+Texts = Sequence[bytes | bytearray]
+"""Documents, each in its own bytes."""
+
+
+def to_fields(kind: AnyKind, texts: Texts, fields: str) -> Texts:
+    """The documents with only what `fields` names, and the anchors.
+
+    Unknown names are dropped silently, and when none is left the whole documents come back: so does Oura.
+    """
+    documents = msgspec.json.decode(b"[%s]" % b",".join(texts), type=list[dict[str, msgspec.Raw]])
+    known = set(kind.model.__struct_fields__).union(*documents)
+    wanted = {name.strip() for name in fields.split(",")} & known
+    if not wanted:
+        return texts
+    wanted |= {"id", "day", "timestamp", getattr(kind, "instant", "id")}
+    slim = [{name: value for name, value in one.items() if name in wanted} for one in documents]
+    return [msgspec.json.encode(one) for one in slim]
+
+
+def to_scopes(body: bytes, scopes: frozenset[str]) -> bytes:
+    """`personal_info`: the id is open to any token, the e-mail address has a scope of its own."""
+    if {"personal", "email"} <= scopes:
+        return body
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    opens = {name: "email" if name == "email" else "personal" for name in fields if name != "id"}
+    return msgspec.json.encode(
+        {k: v for k, v in fields.items() if opens.get(k) is None or opens[k] in scopes}
+    )

@@ -1,0 +1,157 @@
+"""`/openapi.json`: the API in Oura's own shape, from the table.
+
+One list and one single-document operation per row, production and sandbox, with the parameters, statuses and
+security of the published files; schemas come from the models. `openapi_webhooks` adds the subscriptions.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from ..._api.catalog import TYPES, AnyKind
+from ..._api.kinds import ROOT, SANDBOX, Documents, Inventory, LiveSamples, Samples, Single
+from ..._oauth.flows import SCOPES
+from ..._version import __version__
+from . import openapi_webhooks as subscriptions
+
+_DATE = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"type": "null"},
+    ]
+}
+_INSTANT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
+_TEXT = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+_FLAG = {"anyOf": [{"type": "boolean"}, {"type": "null"}]}
+
+_REFUSALS = {
+    "400": {"description": "The request is wrong."},
+    "401": {"description": "The access token is expired, malformed or revoked."},
+    "403": {"description": "The token may not read this, or the membership has ended."},
+    "429": {"description": "Too many requests."},
+    "422": {
+        "description": "A parameter does not parse.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/HTTPValidationError"}}},
+    },
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document."""
+    models = [kind.model for kind in TYPES.values()]
+    _, schemas = msgspec.json.schema_components(models, ref_template="#/components/schemas/{name}")
+    paths: dict[str, Any] = {}
+    for root in (ROOT, SANDBOX):
+        for kind in TYPES.values():
+            if root is SANDBOX and isinstance(kind, Single):
+                continue
+            paths[f"{root}/{kind.path}"] = {"get": _list(kind, root)}
+            if isinstance(kind, Documents | Inventory):
+                paths[f"{root}/{kind.path}/{{document_id}}"] = {"get": _one(kind, root)}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Oura API, answered by ringlet",
+            "version": "2.0",
+            "description": f"A stand-in by ringlet {__version__}. Not affiliated with Oura.",
+        },
+        "paths": paths | subscriptions.paths(),
+        "components": {
+            "schemas": schemas | subscriptions.SCHEMAS | _VALIDATION,
+            "securitySchemes": _SECURITY | subscriptions.SECURITY,
+        },
+    }
+
+
+def _operation(kind: AnyKind, root: str, what: str, schema: dict[str, Any]) -> dict[str, Any]:
+    where = "sandbox_" if root is SANDBOX else ""
+    success = {"description": "Successful Response", "content": {"application/json": {"schema": schema}}}
+    return {
+        "tags": [f"{kind.name} routes"],
+        "summary": f"{what}: {kind.name}",
+        "operationId": f"{where}{what.lower().replace(' ', '_')}_{kind.name}",
+        "responses": {"200": success, **_REFUSALS},
+        "security": [{"BearerAuth": []}, {"OAuth2": [kind.scope]}],
+    }
+
+
+def _list(kind: AnyKind, root: str) -> dict[str, Any]:
+    model = _ref(kind)
+    if isinstance(kind, Single):
+        return _operation(kind, root, "One", model)
+    operation = _operation(kind, root, "List", _page(model, sparse=kind.sparse and root is ROOT))
+    parameters: dict[str, Any] = {}
+    if not isinstance(kind, Inventory):
+        parameters |= dict.fromkeys(kind.bounds, _INSTANT if isinstance(kind, Samples) else _DATE)
+    parameters["next_token"] = _TEXT
+    if root is ROOT:
+        if isinstance(kind, LiveSamples):
+            parameters["latest"] = _FLAG
+        parameters["fields"] = _TEXT
+    operation["parameters"] = [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in parameters.items()
+    ]
+    return operation
+
+
+def _one(kind: AnyKind, root: str) -> dict[str, Any]:
+    operation = _operation(kind, root, "One", _ref(kind))
+    operation["parameters"] = [
+        {"name": "document_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    ]
+    operation["responses"]["404"] = {"description": "There is no such document."}
+    return operation
+
+
+def _ref(kind: AnyKind) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{kind.model.__name__}"}
+
+
+def _page(model: dict[str, Any], *, sparse: bool) -> dict[str, Any]:
+    item = {"anyOf": [model, {"type": "object", "additionalProperties": True}]} if sparse else model
+    return {
+        "type": "object",
+        "properties": {"data": {"type": "array", "items": item}, "next_token": _TEXT},
+        "required": ["data", "next_token"],
+    }
+
+
+_SECURITY = {
+    "BearerAuth": {"type": "http", "scheme": "bearer"},
+    "OAuth2": {
+        "type": "oauth2",
+        "flows": {
+            "authorizationCode": {
+                "authorizationUrl": "/oauth/authorize",
+                "tokenUrl": "/oauth/token",
+                "scopes": dict(SCOPES),
+            }
+        },
+    },
+}
+
+_VALIDATION = {
+    "HTTPValidationError": {
+        "type": "object",
+        "properties": {
+            "detail": {"type": "array", "items": {"$ref": "#/components/schemas/ValidationError"}}
+        },
+    },
+    "ValidationError": {
+        "type": "object",
+        "properties": {
+            "loc": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}},
+            "msg": {"type": "string"},
+            "type": {"type": "string"},
+            "input": {},
+            "ctx": {"type": "object"},
+        },
+        "required": ["loc", "msg", "type"],
+    },
+}

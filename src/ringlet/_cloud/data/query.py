@@ -1,0 +1,82 @@
+"""What the query of a data route asks for: a window, or the newest row alone.
+
+Rules of this file:
+* A query is read as Oura reads it: bounds are dates or instants in any spelling, a missing one has its
+  default, and an unknown parameter means nothing.
+* What does not parse is refused in the words of Oura's validator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from ..._api.catalog import AnyKind
+from ..._api.kinds import Inventory, LiveSamples, Samples
+from ..._api.windows import FIRST_MS, Span, default_days, default_instants, parse_bound
+from ...errors import RequestWrong
+from ..core.answers import Invalid
+from ..core.clock import Clock
+
+
+def pairs_of(query: bytes) -> dict[str, str]:
+    """The parameters of a query; of one that is repeated, the last."""
+    text = query.decode("latin-1")
+    if "%" in text or "+" in text:
+        return dict(parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace"))
+    # Nothing is escaped in most queries, and the general parser costs as much as reading the documents.
+    pairs = (pair.partition("=") for pair in text.split("&") if pair)
+    return {name: value for name, _, value in pairs}
+
+
+def wants_latest(kind: AnyKind, params: Mapping[str, str]) -> bool:
+    """Whether the newest row is asked for. Raises Invalid."""
+    # Oura answers `latest` for two series and ignores it everywhere else.
+    text = params.get("latest")
+    if text is None or not isinstance(kind, LiveSamples):
+        return False
+    if text.lower() in {"true", "1", "yes", "on", "t", "y"}:
+        return True
+    if text.lower() in {"false", "0", "no", "off", "f", "n", ""}:
+        return False
+    message = "Input should be a valid boolean, unable to interpret input"
+    raise Invalid("bool_parsing", "latest", message, text)
+
+
+def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
+    """The window that is asked for; an inventory has none. Raises Invalid and RequestWrong."""
+    if isinstance(kind, Inventory):
+        return Span(0, 0)
+    first, last = kind.bounds
+    start, end = params.get(first), params.get(last)
+    if start and end:
+        span = Span(_bound(first, start), _bound(last, end))
+    else:
+        now = clock.now()
+        usual = default_instants(now) if isinstance(kind, Samples) else default_days(now)
+        closes = _bound(last, end) if end else usual.end
+        opens = _bound(first, start) if start else max(FIRST_MS, closes - (usual.end - usual.start))
+        span = Span(opens, closes)
+    if span.start > span.end:
+        raise RequestWrong(
+            f"Start must not be after end: {first}={start or 'default'} {last}={end or 'default'}"
+        )
+    return span
+
+
+def is_repeatable(kind: AnyKind, query: bytes) -> bool:
+    """Whether the same question has the same answer later; a window that ends "now" does not."""
+    return isinstance(kind, Inventory) or all(map(pairs_of(query).get, kind.bounds))
+
+
+def _bound(name: str, text: str) -> int:
+    try:
+        return parse_bound(text)
+    except (ValueError, OverflowError):
+        raise Invalid(
+            "datetime_from_date_parsing",
+            name,
+            "Input should be a valid datetime or date",
+            text[:100],
+            error="invalid format",
+        ) from None

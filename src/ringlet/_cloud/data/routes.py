@@ -1,0 +1,295 @@
+"""The data routes, production and sandbox: from the table to stored bytes. No framework.
+
+A request is a path, a query and an Authorization header; the answer is a status, bytes and headers. Documents
+are not parsed on the way out, unless `fields` or a scope cuts them (`cutting`): the archive hands their bytes
+over and the envelope goes around them. What a query means stands in `questions`.
+
+Rules of this file:
+* One order for every route: is there such a route, who asks, may they ask this often, is their membership
+  alive, may they read this, does the question parse, what is the answer.
+* What differs between `live` and `docs` is named at the place where it differs; bodies and headers stand in
+  `profiles`.
+* Finished answers are kept until anything in the archive changes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..._api.catalog import ROUTES, AnyKind
+from ..._api.kinds import ROOT, SANDBOX, Documents, Inventory, Samples, Single
+from ..._api.windows import Profile, Span
+from ..._archive.archive import Archive
+from ...errors import (
+    ApiError,
+    ArchiveError,
+    DocumentGone,
+    MembershipLapsed,
+    NotOffered,
+    ScopeMissing,
+    TokenDead,
+)
+from ..core.answers import Answer, Headers, TokenMissing, ok, problem, refuse, unavailable
+from ..core.clock import Clock
+from ..core.rate_limit import Exhausted, Limits
+from .fields import Texts, to_fields, to_scopes
+from .page_tokens import PageTokens
+from .query import is_repeatable, pairs_of, wants_latest, window_of
+
+
+@dataclass(slots=True)
+class Access:
+    """What a live token opens, and how much it has been used."""
+
+    user: int
+    scopes: frozenset[str]
+    expires: float
+    """Epoch seconds on the cloud's clock."""
+    log: deque[float] = field(repr=False)
+    lapsed: bool = False
+    """Whether the wearer's membership has ended."""
+
+
+class Doorkeeper(Protocol):
+    """Who knows the tokens."""
+
+    def access(self, token: str) -> Access | None:
+        """What a token opens; None when it is unknown, expired or revoked."""
+        ...
+
+
+class Source(Protocol):
+    """Where documents come from: the archive, or the simulated person of the sandbox."""
+
+    def texts(
+        self, user: int, kind: AnyKind, span: Span, profile: Profile, *, after: str | None, limit: int | None
+    ) -> tuple[Texts, str | None]: ...
+
+    def document(self, user: int, kind: AnyKind, id: str) -> bytes | None: ...
+
+    def latest(self, user: int, kind: AnyKind) -> bytes | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a cloud behaves."""
+
+    profile: Profile = "live"
+    document_page: int | None = None
+    """Documents per page; the real service was seen to return 2,141 in one."""
+    sample_page: int = 1000
+    """Rows of a series per page."""
+    keep: int = 32 << 20
+    """How many bytes of finished answers to keep; 0 keeps none."""
+    latency: float = 0.0
+    """Seconds added to every data answer, to stand in for a network."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    kind: AnyKind
+    sandbox: bool
+
+
+class Usercollection:
+    """All data routes of the table."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        doorkeeper: Doorkeeper,
+        sandbox: Source,
+        clock: Clock,
+        limits: Limits,
+        settings: Settings,
+    ) -> None:
+        self.archive = archive
+        self.doorkeeper = doorkeeper
+        self.sandbox = sandbox
+        self.clock = clock
+        self.limits = limits
+        self.settings = settings
+        self._page_tokens = PageTokens()
+        self._routes = {
+            f"{root}/{path}": _Route(kind, root is SANDBOX)
+            for root in (ROOT, SANDBOX)
+            for path, kind in ROUTES.items()
+            if not (root is SANDBOX and isinstance(kind, Single))  # the sandbox has no personal_info
+        }
+        self._accesses: dict[bytes, Access] = {}
+        self._kept: dict[tuple[int, str, bytes], Answer] = {}
+        self._kept_bytes = 0
+        self._generation = -1
+        self._looked = 0.0
+
+    def answer(self, path: str, query: bytes, authorization: bytes) -> Answer:
+        """The answer to a GET."""
+        route = self._routes.get(path)
+        now = time.monotonic()
+        try:
+            if route is None:
+                return self._single(path, query, authorization, now)
+            if route.sandbox:
+                return self._sandbox(route.kind, None, query, authorization, now)
+            access = self._enter(route.kind, query, authorization, now)
+            if not isinstance(access, Access):
+                return access
+            if isinstance(route.kind, Single):
+                return ok(to_scopes(_found(self.archive.single(access.user, route.kind)), access.scopes))
+            key = (access.user, path, query)
+            kept = self._kept.get(key)
+            if kept is None:
+                kept = ok(self._list(self.archive, route.kind, access.user, query))
+                if self.settings.keep and is_repeatable(route.kind, query):
+                    self._keep(key, kept)
+            return kept
+        except ApiError as error:
+            return refuse(self.settings.profile, error)
+        except ArchiveError as error:
+            return unavailable(self.settings.profile, error)
+
+    # Who asks, and may they
+
+    def _enter(self, kind: AnyKind, query: bytes, authorization: bytes, now: float) -> Access | Answer:
+        self._forget_if_changed(now)
+        access = self._accesses.get(authorization)
+        if access is None or access.expires <= self.clock.seconds():
+            access = self._look_up(query, authorization)
+        used_up = self.limits.take(access.log, now)
+        if used_up is not None:
+            return self._too_many(used_up)
+        if access.lapsed:
+            raise MembershipLapsed("The user's Oura membership has expired.")
+        if kind.scope not in access.scopes and not isinstance(kind, Single):
+            raise ScopeMissing(kind.scope)
+        return access
+
+    def _look_up(self, query: bytes, authorization: bytes) -> Access:
+        self._accesses.pop(authorization, None)
+        token = _bearer(query, authorization)
+        access = self.doorkeeper.access(token) if token else None
+        if access is None:
+            if not token and not authorization:
+                raise TokenMissing("Missing access token")
+            raise TokenDead("Invalid access token")
+        if authorization:
+            if len(self._accesses) >= 10_000:
+                self._accesses.clear()
+            self._accesses[authorization] = access
+        return access
+
+    def forget(self) -> None:
+        """Forget who is who: a token was revoked."""
+        self._accesses.clear()
+
+    def _too_many(self, used_up: Exhausted) -> Answer:
+        reset = int(time.time()) + used_up.retry_after
+        extra: Headers = [
+            (b"retry-after", b"%d" % used_up.retry_after),
+            (b"x-ratelimit-limit", b"%d" % used_up.limit),
+            (b"x-ratelimit-window", b"%d" % used_up.window),
+            (b"x-ratelimit-reset", b"%d" % reset),
+            (b"x-ratelimit-tier", b"access_token"),
+        ]
+        return problem(self.settings.profile, 429, "Request Rate Limit Exceeded.", extra)
+
+    # Answers that are kept
+
+    def _forget_if_changed(self, now: float) -> None:
+        # Another process may have written; looking costs a microsecond, so look twenty times a second.
+        if now - self._looked > 0.05:
+            self._looked = now
+            generation = self.archive.generation
+            if generation != self._generation:
+                self._generation = generation
+                self._kept.clear()
+                self._kept_bytes = 0
+                self._accesses.clear()
+
+    def _keep(self, key: tuple[int, str, bytes], answer: Answer) -> None:
+        size = len(answer.body)
+        if size > self.settings.keep // 8:
+            return
+        self._kept[key] = answer
+        self._kept_bytes += size
+        while self._kept_bytes > self.settings.keep:
+            oldest = next(iter(self._kept))
+            self._kept_bytes -= len(self._kept.pop(oldest).body)
+
+    # One document
+
+    def _single(self, path: str, query: bytes, authorization: bytes, now: float) -> Answer:
+        parent, _, id = path.rpartition("/")
+        route = self._routes.get(parent)
+        if route is None or not isinstance(route.kind, Documents | Inventory) or not id:
+            raise NotOffered("Not Found")
+        if route.sandbox:
+            return self._sandbox(route.kind, id, query, authorization, now)
+        access = self._enter(route.kind, query, authorization, now)
+        if not isinstance(access, Access):
+            return access
+        return ok(_found(self.archive.document(access.user, route.kind, id)))
+
+    # The sandbox: any non-empty Authorization opens it, and it shares the rate limit
+
+    def _sandbox(
+        self, kind: AnyKind, id: str | None, query: bytes, authorization: bytes, now: float
+    ) -> Answer:
+        token = _bearer(query, authorization) or authorization.strip().decode("latin-1")
+        if not token:
+            raise TokenMissing("Missing access token")
+        used_up = self.limits.take(self.limits.of(token), now)
+        if used_up is not None:
+            return self._too_many(used_up)
+        if id is not None:
+            return ok(_found(self.sandbox.document(0, kind, id)))
+        return ok(self._list(self.sandbox, kind, 0, query, sparse=False))
+
+    # Lists
+
+    def _list(self, source: Source, kind: AnyKind, user: int, query: bytes, *, sparse: bool = True) -> bytes:
+        params = pairs_of(query)
+        token: str | None = None
+        texts: Texts
+        if wants_latest(kind, params):
+            newest = source.latest(user, kind)
+            texts = [newest] if newest else []
+        else:
+            where = f"{SANDBOX if source is self.sandbox else ROOT}/{kind.path}"
+            span, after = window_of(kind, params, self.clock), None
+            if params.get("next_token"):  # which alone is enough: it remembers its window
+                span, after = self._page_tokens.open(where, params["next_token"])
+            limit = self.settings.sample_page if isinstance(kind, Samples) else self.settings.document_page
+            texts, after = source.texts(user, kind, span, self.settings.profile, after=after, limit=limit)
+            token = self._page_tokens.make(where, span, after) if after else None
+        if sparse and kind.sparse and params.get("fields"):
+            texts = to_fields(kind, texts, params["fields"])
+        return _envelope(texts, token)
+
+
+def _bearer(query: bytes, authorization: bytes) -> str:
+    """The token of a request, from its header or else its query; empty where there is none."""
+    if authorization:
+        scheme, _, token = authorization.decode("latin-1").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+    return pairs_of(query).get("access_token", "") if b"access_token=" in query else ""
+
+
+def _envelope(texts: Texts, token: str | None) -> bytes:
+    """The page around the documents, in one copy: they may be a megabyte."""
+    tail = b'],"next_token":"%s"}' % token.encode() if token else b'],"next_token":null}'
+    if not texts:
+        return b'{"data":[' + tail
+    parts = list(texts)
+    parts[0] = b'{"data":[' + parts[0]
+    parts[-1] += tail
+    return b",".join(parts)
+
+
+def _found(body: bytes | None) -> bytes:
+    if body is None:
+        raise DocumentGone("Document not found.")
+    return body

@@ -1,0 +1,241 @@
+"""The token, revocation and introspection endpoints: RFC 6749 section 3.2, RFC 7009, RFC 7662.
+
+Both of Oura's path families lead here: `/oauth/token` and `/oauth/v2/ext/oauth-token`, and so on.
+
+Rules of this file:
+* A refusal is RFC 6749 section 5.2 and RFC 7807 in one body, as Oura's guide shows them.
+* Token answers are never stored by anything on the way.
+* An application proves itself in the Authorization header or in the body, never in both and never in the
+  query (RFC 6749 section 2.3.1). Whoever fails often waits.
+"""
+
+from __future__ import annotations
+
+import logging
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from urllib.parse import parse_qsl, unquote_plus
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from ..._oauth.flows import scope_set, scope_text
+from ...errors import ArchiveError, GrantError
+from ..browser.pages import Refused, form_of, is_foreign, single_values
+from ..core.throttle import Guesses
+from ..data.routes import Usercollection
+from .applications import Registered
+from .grants import Grants
+
+TOKEN = ("/oauth/token", "/oauth/v2/ext/oauth-token")
+REVOKE = ("/oauth/revoke", "/oauth/v2/ext/oauth-revoke")
+INTROSPECT = ("/oauth/introspect", "/oauth/v2/ext/oauth-introspect")
+
+GUESSES = {"invalid_client", "invalid_grant"}
+"""The refusals that somebody who guesses gets."""
+
+Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
+
+
+log = logging.getLogger("ringlet")
+
+
+class Tokens:
+    """Give, renew, end and describe tokens."""
+
+    def __init__(self, grants: Grants, data: Usercollection, guesses: Guesses) -> None:
+        self.grants = grants
+        self.data = data
+        self.guesses = guesses
+
+    def routes(self) -> list[BaseRoute]:
+        """The same handlers under both families of paths."""
+        return [
+            Route(path, self._answering(handler), methods=methods)
+            for handler, methods, paths in (
+                (self.token, ["POST"], TOKEN),
+                (self.revoke, ["GET", "POST"], REVOKE),
+                (self.introspect, ["POST"], INTROSPECT),
+            )
+            for path in paths
+        ]
+
+    def _answering(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def answered(request: Request) -> Response:
+            try:
+                return await handler(request, single_values(await form_of(request)))
+            except GrantError as refused:
+                # What came twice has ended its whole grant: the data routes must notice at once.
+                self.data.forget()
+                return _grant_error(refused, request)
+            except Refused as refused:
+                wrong = GrantError("invalid_request", refused.detail, status=refused.status)
+                return _grant_error(wrong, request)
+            except ArchiveError as busy:
+                log.error("%s", busy)
+                return _grant_error(_Later("The archive cannot be used right now", 1, status=503), request)
+
+        return answered
+
+    async def token(self, request: Request, form: Mapping[str, str]) -> Response:
+        """Exchange a code or a refresh token: RFC 6749 sections 4.1.3 and 6."""
+        with self._watched(request, form):
+            app = self.grants.apps.authenticate(*_credentials(request, form))
+            return _json(self._grant(app, form, prefix=_is_newer(request)))
+
+    def _grant(self, app: Registered, form: Mapping[str, str], *, prefix: bool) -> dict[str, object]:
+        grant_type = form.get("grant_type")
+        if grant_type == "authorization_code":
+            if not app.redirect_uris:
+                raise GrantError("unauthorized_client", "The application has no redirect URI to get codes at")
+            if not form.get("code"):
+                raise GrantError("invalid_request", "code is missing")
+            uri = form.get("redirect_uri") or (app.redirect_uris[0] if len(app.redirect_uris) == 1 else "")
+            issued = self.grants.exchange(app, form["code"], uri, form.get("code_verifier"))
+        elif grant_type == "refresh_token":
+            if not form.get("refresh_token"):
+                raise GrantError("invalid_request", "refresh_token is missing")
+            issued = self.grants.refresh(app, form["refresh_token"], form.get("scope"))
+        else:
+            raise GrantError(
+                "unsupported_grant_type" if grant_type else "invalid_request",
+                "grant_type must be either authorization_code or refresh_token",
+            )
+        answer: dict[str, object] = msgspec.to_builtins(issued)
+        # The newer identity system prefixes every scope and carries an empty id_token.
+        return answer | {"scope": _scope(issued.scope), "id_token": None} if prefix else answer
+
+    async def revoke(self, request: Request, form: Mapping[str, str]) -> Response:
+        """End a grant, as RFC 7009 has it for an application that proves itself, or else as Oura does.
+
+        Callers in the wild prove nothing, and name the token in the query, in the body or as Authorization.
+        """
+        if _is_basic(request) or "client_id" in form or "client_secret" in form:
+            app = self._proved(request, form)
+            self.grants.revoke(_named(form), app)
+            self.data.forget()
+            return Response(status_code=200)  # an unknown token is as dead as can be: RFC 7009 section 2.2
+        query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
+        header = request.headers.get("authorization", "").rpartition(" ")[2]
+        named = form.get("token") or form.get("access_token") or query.get("access_token") or header
+        revoked = self.grants.revoke(named)
+        self.data.forget()
+        # The real service answers 401 for a token that is already revoked, and clients take it as success.
+        return Response(status_code=200 if revoked else 401)
+
+    async def introspect(self, request: Request, form: Mapping[str, str]) -> Response:
+        """What a token is, for the application it was issued to: RFC 7662."""
+        app = self._proved(request, form)
+        if not app.confidential:
+            raise GrantError("invalid_client", "Only an application with a secret may ask", status=401)
+        told = self.grants.look(_named(form), app)
+        if told is None:
+            return _json({"active": False})
+        name = dict(self.grants.archive.users()).get(told.user)
+        return _json(
+            {
+                "active": True,
+                "client_id": app.client_id,
+                "scope": _scope(told.scope) if _is_newer(request) else told.scope,
+                "username": name,
+                "sub": name,
+                "exp": told.expires // 1000,
+            }
+            | ({"token_type": "bearer"} if told.use == "access" else {})
+        )
+
+    def _proved(self, request: Request, form: Mapping[str, str]) -> Registered:
+        """The application, having proved itself. Raises GrantError."""
+        with self._watched(request, form):
+            return self.grants.apps.authenticate(*_credentials(request, form))
+
+    @contextmanager
+    def _watched(self, request: Request, form: Mapping[str, str]) -> Generator[None]:
+        """Count what fails in here as a guess. Raises GrantError when there were too many already."""
+        address = request.client.host if request.client else ""
+        key = (address, _credentials(request, form)[0][:64])
+        if seconds := self.guesses.check(key):
+            raise _Later("Too many attempts failed; wait a little", seconds, status=429)
+        try:
+            yield
+        except GrantError as refused:
+            # A page of another site cannot read the answer, so it guesses nothing: it could only use up what
+            # the wearer's own programs at this address may fail.
+            if refused.error in GUESSES and not is_foreign(request):
+                self.guesses.failed(key)
+            raise
+        self.guesses.passed(key)
+
+
+class _Later(GrantError):
+    """Not now: asked again after `seconds` it may go well."""
+
+    def __init__(self, description: str, seconds: int, *, status: int) -> None:
+        super().__init__("temporarily_unavailable", description, status=status)
+        self.seconds = seconds
+
+
+def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
+    """The client_id and secret of a request: RFC 6749 section 2.3.1. Raises GrantError."""
+    if not _is_basic(request):
+        return form.get("client_id", ""), form.get("client_secret", "")
+    try:
+        text = b64decode(request.headers["authorization"][6:], validate=True).decode()
+    except ValueError:
+        raise GrantError("invalid_client", "The Basic header cannot be read", status=401) from None
+    client_id, _, secret = (unquote_plus(part) for part in text.partition(":"))
+    if "client_secret" in form or form.get("client_id", client_id) != client_id:
+        raise GrantError(
+            "invalid_request", "Client authentication belongs in the header or the body, not both"
+        )
+    return client_id, secret
+
+
+def _is_basic(request: Request) -> bool:
+    scheme, _, _ = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "basic"
+
+
+def _is_newer(request: Request) -> bool:
+    """Whether the paths of the newer identity system were used."""
+    return "/ext/" in request.url.path
+
+
+def _scope(scope: str) -> str:
+    """A scope as the newer identity system spells it."""
+    return scope_text(scope_set(scope), prefix=True)
+
+
+def _named(form: Mapping[str, str]) -> str:
+    """The token a request is about. Raises GrantError."""
+    if not form.get("token"):
+        raise GrantError("invalid_request", "token is missing")
+    return form["token"]
+
+
+def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    fixed = {"cache-control": "no-store", "pragma": "no-cache", **(headers or {})}
+    return Response(
+        msgspec.json.encode(value), status_code=status, media_type="application/json", headers=fixed
+    )
+
+
+def _grant_error(refused: GrantError, request: Request) -> Response:
+    """RFC 6749 section 5.2 and RFC 7807 in one body, as Oura's guide shows them."""
+    body = {
+        "error": refused.error,
+        "error_description": refused.description,
+        "status": refused.status,
+        "title": HTTPStatus(refused.status).phrase,
+        "detail": refused.description,
+    }
+    headers: dict[str, str] = {}
+    if refused.status == 401 and "authorization" in request.headers:
+        headers["www-authenticate"] = "Basic realm=oauth"
+    if isinstance(refused, _Later):
+        headers["retry-after"] = str(refused.seconds)
+    return _json(body, refused.status, headers)

@@ -1,0 +1,1 @@
+"""The developer portal: home, applications, webhook pages."""

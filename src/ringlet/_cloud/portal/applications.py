@@ -1,0 +1,195 @@
+"""The portal's pages about applications: register, change, give a new secret, delete.
+
+Rules of this file:
+* A secret is shown on the answer to the form that made it, and never again: no address leads to it.
+* Each wearer sees and changes only the applications they registered; all others do not exist.
+* What was typed stays in the form that refuses it, with the reason beside the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from ...errors import UsageError
+from ..browser.pages import Refused
+from ..browser.visitor import Visit, Visits, go
+from ..data.routes import Usercollection
+from ..oauth.applications import Applications, Registered, check_redirect_uri
+from ..oauth.grants import ON_TRIAL, Grants
+from ..webhooks.subscriptions import Subscriptions
+from .home import base_of, sentence
+
+APPLICATIONS = "/oauth/applications"
+NEW = f"{APPLICATIONS}/new"
+ONE = f"{APPLICATIONS}/{{client_id}}"
+
+
+@dataclass(frozen=True)
+class Developer:
+    """The pages of somebody who registers applications."""
+
+    grants: Grants
+    subscriptions: Subscriptions
+    data: Usercollection
+    visits: Visits
+
+    def routes(self) -> list[BaseRoute]:
+        """Every page asks for somebody signed in."""
+        page = self.visits.for_wearers
+        return [
+            Route(APPLICATIONS, page(self.index), methods=["GET"]),
+            Route(NEW, page(self.new), methods=["GET"]),
+            Route(NEW, page(self.register), methods=["POST"]),
+            Route(ONE, page(self.show), methods=["GET"]),
+            Route(ONE, page(self.change), methods=["POST"]),
+            Route(f"{ONE}/secret", page(self.rotate_secret), methods=["POST"]),
+            Route(f"{ONE}/delete", page(self.ask_to_delete), methods=["GET"]),
+            Route(f"{ONE}/delete", page(self.delete), methods=["POST"]),
+        ]
+
+    async def index(self, request: Request, visit: Visit) -> Response:
+        """The wearer's applications."""
+        apps = [(app, self.grants.wearers(app.client_id)) for app in self.grants.apps.of(visit.wearer)]
+        return visit.page(request, "applications.html", here=APPLICATIONS, apps=apps, on_trial=ON_TRIAL)
+
+    async def new(self, request: Request, visit: Visit) -> Response:
+        """An empty form."""
+        return _form(request, visit, {})
+
+    async def register(self, request: Request, visit: Visit) -> Response:
+        """Register an application, and show its secret once."""
+        form = await visit.form(request)
+        uris = _lines(form)
+        errors = _errors(uris)
+        if not errors:
+            try:
+                client_id, secret = self.grants.apps.register(
+                    form.get("name", ""), uris, public="public" in form, owner=visit.wearer
+                )
+            except UsageError as wrong:
+                errors = {"name": sentence(wrong)}
+            else:
+                app = self.grants.apps.get(client_id)
+                assert app is not None
+                return self._page(request, visit, app, secret=secret, is_new=True)
+        return _form(request, visit, form, errors)
+
+    async def show(self, request: Request, visit: Visit) -> Response:
+        """One application. Raises Refused."""
+        return self._page(request, visit, self._named(request, visit))
+
+    async def change(self, request: Request, visit: Visit) -> Response:
+        """Give it another name and other redirect URIs. Raises Refused."""
+        form = await visit.form(request)
+        app = self._named(request, visit)
+        uris = _lines(form)
+        errors = _errors(uris)
+        if not errors:
+            try:
+                self.grants.apps.change(app.client_id, name=form.get("name", ""), redirect_uris=uris)
+            except UsageError as wrong:
+                errors = {"name": sentence(wrong)}
+            else:
+                return go(f"{APPLICATIONS}/{app.client_id}")
+        return self._page(request, visit, app, typed=form, errors=errors)
+
+    async def rotate_secret(self, request: Request, visit: Visit) -> Response:
+        """A new secret, shown once; the old one stops at once. Raises Refused."""
+        await visit.form(request)
+        app = self._named(request, visit)
+        if not app.confidential:
+            raise Refused("No secret", f"{app.name} is public: it has none.")
+        return self._page(request, visit, app, secret=self.grants.apps.rotate_secret(app.client_id))
+
+    async def ask_to_delete(self, request: Request, visit: Visit) -> Response:
+        """Say what deleting means. Raises Refused."""
+        app = self._named(request, visit)
+        return visit.page(
+            request,
+            "application_delete.html",
+            here=APPLICATIONS,
+            app=app,
+            wearers=self.grants.wearers(app.client_id),
+        )
+
+    async def delete(self, request: Request, visit: Visit) -> Response:
+        """Forget an application, and with it all it was granted and subscribed to. Raises Refused."""
+        await visit.form(request)
+        app = self._named(request, visit)
+        with self.subscriptions.held(app.client_id):
+            self.subscriptions.forget(app.client_id)
+            self.grants.apps.delete(app.client_id)
+        self.data.forget()
+        return go(APPLICATIONS)
+
+    def _named(self, request: Request, visit: Visit) -> Registered:
+        return owned(self.grants.apps, request, visit)
+
+    def _page(
+        self,
+        request: Request,
+        visit: Visit,
+        app: Registered,
+        *,
+        secret: str = "",
+        is_new: bool = False,
+        typed: Mapping[str, str] | None = None,
+        errors: Mapping[str, str] | None = None,
+    ) -> Response:
+        kept = {"name": app.name, "redirect_uris": "\n".join(app.redirect_uris)}
+        return visit.page(
+            request,
+            "application.html",
+            status=422 if errors else 200,
+            here=APPLICATIONS,
+            app=app,
+            wearers=self.grants.wearers(app.client_id),
+            on_trial=ON_TRIAL,
+            base=base_of(request),
+            secret=secret,
+            is_new=is_new,
+            fields=kept | dict(typed or {}),
+            errors=errors or {},
+        )
+
+
+def owned(apps: Applications, request: Request, visit: Visit) -> Registered:
+    """The application of a path, which the wearer registered. Raises Refused."""
+    app = apps.get(request.path_params["client_id"])
+    if app is None or app.owner != visit.wearer:
+        raise Refused("No such application", "You registered none with this client_id.", status=404)
+    return app
+
+
+def _form(
+    request: Request, visit: Visit, typed: Mapping[str, str], errors: Mapping[str, str] | None = None
+) -> Response:
+    return visit.page(
+        request,
+        "application_new.html",
+        status=422 if errors else 200,
+        here=APPLICATIONS,
+        fields={"name": "", "redirect_uris": "", "public": "", **typed},
+        errors=errors or {},
+    )
+
+
+def _lines(form: Mapping[str, str]) -> list[str]:
+    return [line.strip() for line in form.get("redirect_uris", "").splitlines() if line.strip()]
+
+
+def _errors(uris: list[str]) -> dict[str, str]:
+    """What is wrong with redirect URIs, by the field they were typed into."""
+    if not uris:
+        return {"redirect_uris": "Name at least one address that codes may be sent to."}
+    try:
+        for uri in uris:
+            check_redirect_uri(uri)
+    except UsageError as wrong:
+        return {"redirect_uris": sentence(wrong)}
+    return {}

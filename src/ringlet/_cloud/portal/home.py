@@ -1,0 +1,139 @@
+"""The portal's pages about the wearer's own data: where to begin, personal access tokens, connected apps.
+
+Rules of this file:
+* A secret is shown on the answer to the form that made it, and never again: no address leads to it.
+* What is ended is ended at once: the data routes are told to forget what they know of tokens.
+* Each wearer sees and ends only what is their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from ..._oauth.flows import SCOPES
+from ...errors import UsageError
+from ..browser.pages import Refused
+from ..browser.visitor import HOME, Visit, Visits, go
+from ..data.routes import Usercollection
+from ..oauth.grants import Grants
+from ..webhooks.subscriptions import Subscriptions
+
+TOKENS = "/personal-access-tokens"
+CONNECTIONS = "/connected-apps"
+
+
+@dataclass(frozen=True)
+class Portal:
+    """The pages of somebody who is signed in, but for the applications they register."""
+
+    grants: Grants
+    subscriptions: Subscriptions
+    data: Usercollection
+    visits: Visits
+
+    def routes(self) -> list[BaseRoute]:
+        """Every page asks for somebody signed in."""
+        page = self.visits.for_wearers
+        return [
+            Route("/", _to_home, methods=["GET"]),
+            Route(HOME, page(self.home), methods=["GET"]),
+            Route(TOKENS, page(self.tokens), methods=["GET"]),
+            Route(TOKENS, page(self.create_token), methods=["POST"]),
+            Route(f"{TOKENS}/{{id}}/revoke", page(self.revoke_token), methods=["POST"]),
+            Route(CONNECTIONS, page(self.connections), methods=["GET"]),
+            Route(f"{CONNECTIONS}/{{client_id}}/disconnect", page(self.disconnect), methods=["POST"]),
+        ]
+
+    async def home(self, request: Request, visit: Visit) -> Response:
+        """What there is to do here."""
+        user = visit.wearer
+        apps = self.grants.apps.of(user)
+        counts = {
+            "applications": len(apps),
+            "subscriptions": sum(len(self.subscriptions.of(app.client_id)) for app in apps),
+            "tokens": len(self.grants.personal.of(user)),
+            "connections": len(self.grants.connections(user)),
+        }
+        return visit.page(request, "home.html", here=HOME, counts=counts, base=base_of(request))
+
+    # Personal access tokens
+
+    async def tokens(self, request: Request, visit: Visit) -> Response:
+        """The wearer's tokens."""
+        return self._tokens(request, visit)
+
+    async def create_token(self, request: Request, visit: Visit) -> Response:
+        """Make a token and show it, once."""
+        form = await visit.form(request)
+        note = form.get("note", "")
+        try:
+            token = self.grants.personal.create(visit.wearer, note)
+        except UsageError as wrong:
+            return self._tokens(request, visit, note=note, errors={"note": sentence(wrong)})
+        return self._tokens(request, visit, token=token)
+
+    async def revoke_token(self, request: Request, visit: Visit) -> Response:
+        """End one of the wearer's tokens. Raises Refused."""
+        await visit.form(request)
+        if not self.grants.personal.revoke(visit.wearer, request.path_params["id"]):
+            raise Refused("No such token", "It may have been revoked already.", status=404)
+        self.data.forget()
+        return go(TOKENS)
+
+    def _tokens(
+        self,
+        request: Request,
+        visit: Visit,
+        *,
+        token: str = "",
+        note: str = "",
+        errors: dict[str, str] | None = None,
+    ) -> Response:
+        return visit.page(
+            request,
+            "tokens.html",
+            status=422 if errors else 200,
+            here=TOKENS,
+            tokens=self.grants.personal.of(visit.wearer),
+            base=base_of(request),
+            token=token,
+            note=note,
+            errors=errors or {},
+        )
+
+    # Connected apps
+
+    async def connections(self, request: Request, visit: Visit) -> Response:
+        """The applications that may read the wearer's data."""
+        connections = self.grants.connections(visit.wearer)
+        return visit.page(
+            request, "connections.html", here=CONNECTIONS, connections=connections, scopes=SCOPES
+        )
+
+    async def disconnect(self, request: Request, visit: Visit) -> Response:
+        """End all that an application was granted. Raises Refused."""
+        await visit.form(request)
+        app = self.grants.apps.get(request.path_params["client_id"])
+        if app is None or not self.grants.disconnect(visit.wearer, app.client_id):
+            raise Refused("No such connection", "It may have been ended already.", status=404)
+        self.data.forget()
+        return go(CONNECTIONS)
+
+
+def base_of(request: Request) -> str:
+    """The address under which this browser reaches the cloud."""
+    return f"{request.url.scheme}://{request.url.netloc}"
+
+
+def sentence(wrong: UsageError) -> str:
+    """What is wrong and what to do about it, to be read beside a field."""
+    first, _, rest = wrong.message.partition(" ")
+    return f"{first.capitalize() if first.isalpha() else first} {rest}: {wrong.cure}."
+
+
+async def _to_home(request: Request) -> Response:
+    return go(HOME)

@@ -1,0 +1,1 @@
+"""The simulated wearer who lives in a demo cloud."""

@@ -1,0 +1,94 @@
+"""The demo wearer: an ordinary user of the archive whose documents came from the simulated person."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+
+from ..._api.events import LONG
+from ..._api.windows import Profile
+from ..._archive.archive import Archive
+from ..._oauth.flows import SCOPES
+from ..._person.person import Person
+from ..core.clock import Clock
+from ..oauth.grants import Grants
+from ..webhooks.event_log import Outbox
+from .life import Life, Progress
+
+USER = "demo"
+REDIRECT_URIS = (
+    "http://localhost:8766/callback",
+    "http://localhost:8080/callback",
+    "http://127.0.0.1:8080/callback",
+    "https://example.com/callback",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """What someone needs to try the cloud; printed by `serve --demo`, stored nowhere in this form."""
+
+    user_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    redirect_uris: tuple[str, ...] = REDIRECT_URIS
+
+
+def settle_in(
+    archive: Archive,
+    clock: Clock,
+    *,
+    days: int,
+    seed: int,
+    profile: Profile = "live",
+    progress: Progress | None = None,
+) -> int:
+    """Put the last `days` days of the simulated person into the archive; returns the user."""
+    life = wearer(archive, clock, Outbox(archive, clock), seed=seed, profile=profile)
+    life.settle_in(days, progress)
+    return life.user
+
+
+def wearer(archive: Archive, clock: Clock, outbox: Outbox, *, seed: int, profile: Profile = "live") -> Life:
+    """The demo wearer of an archive, who lives with a cloud's clock."""
+    return Life.of(archive, clock, outbox, Person(seed, USER, dialect=profile))
+
+
+def credentials(grants: Grants, user: int, user_id: str) -> Credentials:
+    """The demo's own application, which the wearer registered, and a full grant for it.
+
+    An archive has one, and it keeps its secret: who restarts a cloud finds subscriptions and receivers as
+    they were. So the secret follows from a text in the archive, where elsewhere only a digest is kept: what
+    it opens is made up.
+    """
+    setting = f"demo application of {user}"
+    with grants.archive.transaction():
+        grants.archive.database.hold("demo application", user)
+        client_id, _, salt = (grants.archive.setting(setting) or "").partition(" ")
+        known = grants.apps.get(client_id)
+        if known is None:
+            client_id, _ = grants.apps.register("Demo application", REDIRECT_URIS, owner=user)
+            grants.apps.approve(client_id)
+            salt = secrets.token_hex(32)
+            grants.archive.set_setting(setting, f"{client_id} {salt}")
+        client_secret = _secret(client_id, salt)
+        grants.apps.set_secret(client_id, client_secret)
+    issued = grants.issue(client_id, user, SCOPES)
+    assert issued.refresh_token
+    return Credentials(
+        user_id=user_id,
+        client_id=client_id,
+        client_secret=client_secret,
+        access_token=issued.access_token,
+        refresh_token=issued.refresh_token,
+        redirect_uris=known.redirect_uris if known else REDIRECT_URIS,
+    )
+
+
+def _secret(client_id: str, salt: str) -> str:
+    derived = hmac.digest(salt.encode(), client_id.encode(), "sha512")
+    return urlsafe_b64encode(derived).decode()[:LONG]

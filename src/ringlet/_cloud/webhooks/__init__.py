@@ -1,0 +1,1 @@
+"""The cloud as a sender of webhooks: event log, subscriptions, deliveries."""

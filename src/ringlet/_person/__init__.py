@@ -1,0 +1,1 @@
+"""The simulated wearer: a pure function of seed, user and day."""

@@ -1,0 +1,1 @@
+"""Receiving webhooks: verify an event, commit it, acknowledge it, hand it to a handler."""

@@ -1,0 +1,1 @@
+"""Keeping an archive up to date: backfill, following webhook events, subscriptions."""

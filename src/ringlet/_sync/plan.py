@@ -1,0 +1,137 @@
+"""What a sync still has to fetch: windows, from what the archive covers. Pure.
+
+A window is half-open, [start, end) in epoch milliseconds, and is the unit of work and of commit: it is
+fetched whole, and stored together with the note that it is covered, or not at all.
+
+Rules of this file:
+* Covered is covered: what a finished window brought is not asked for again, except that Oura revises the
+  past. So every run asks again for the last `TRAILING` days.
+* The wearer's day may be tomorrow in UTC already: documents are asked for up to `AHEAD` beyond now.
+* What takes no window is one window from the beginning to the horizon: read once in every run.
+* Newest first, because that is what a person looks at first. Beyond the newest window of each type, the types
+  whose windows take the most pages go first: a page is asked for when the one before it has come, so a long
+  chain begun last would keep one connection busy and the others idle.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from .._api.catalog import AnyKind
+from .._api.kinds import Inventory, Samples, Single
+from .._api.windows import DAY_MS, MILLISECOND, day_ms, from_ms, to_ms, widen
+
+TRAILING = timedelta(days=7)
+AHEAD = timedelta(days=2)
+FIRST_RINGS = date(2015, 1, 1)
+"""Nobody wore an Oura ring before."""
+
+Interval = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One unit of work."""
+
+    kind: AnyKind
+    start: int
+    end: int
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The request's bounds. Oura includes the instant of the end, hence one millisecond less."""
+        if isinstance(self.kind, Inventory | Single):
+            return {}
+        first, last = self.kind.bounds
+        return {first: _text(self.start), last: _text(self.end - 1)}
+
+
+def _text(ms: int) -> str:
+    instant = from_ms(ms)
+    return f"{instant:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+
+
+def horizon(kind: AnyKind, now: datetime) -> int:
+    """How far ahead a window of this type reaches."""
+    if isinstance(kind, Samples):
+        return to_ms(now)
+    return day_ms((now + AHEAD).date())
+
+
+def settled(now: datetime) -> int:
+    """Before this instant what is covered stays covered; after it Oura may still revise."""
+    return day_ms((now - TRAILING).date())
+
+
+def plan(kind: AnyKind, since: date, until: int, covered: Iterable[Interval]) -> list[Window]:
+    """The windows of one type that are missing between `since` and `until`, newest first."""
+    if isinstance(kind, Inventory | Single):
+        return [Window(kind, 0, until)] if any(missing((0, until), covered)) else []
+    stride = kind.stride // MILLISECOND
+    gaps = missing((opening(kind, since), until), covered)
+    return [Window(kind, start, end) for gap in reversed(list(gaps)) for start, end in _cut(gap, stride)]
+
+
+def opening(kind: AnyKind, since: date) -> int:
+    """The instant to begin at so that nothing filed under `since` is left out.
+
+    Documents are compared by an instant of their own (see `windows`): a night filed under a day began on its
+    eve, and 14 hours of offset come on top.
+    """
+    filed_by_day = isinstance(kind, Samples) or getattr(kind, "instant", "day") == "day"
+    return day_ms(since if filed_by_day else widen(since, since)[0])
+
+
+def missing(whole: Interval, covered: Iterable[Interval]) -> Iterator[Interval]:
+    """What of `whole` no interval covers, oldest first."""
+    at, end = whole
+    for start, stop in sorted(covered):
+        if at >= end:
+            return
+        if start > at:
+            yield at, min(start, end)
+        at = max(at, stop)
+    if at < end:
+        yield at, end
+
+
+def _cut(gap: Interval, stride: int) -> Iterator[Interval]:
+    """A gap in pieces of at most `stride`, cut at midnight UTC, newest first."""
+    start, end = gap
+    while end > start:
+        cut = max(start, -(-(end - stride) // DAY_MS) * DAY_MS)
+        cut = cut if cut < end else max(start, end - stride)
+        yield cut, end
+        end = cut
+
+
+class Agenda:
+    """Which window to fetch next."""
+
+    def __init__(self, windows: Mapping[str, Sequence[Window]]) -> None:
+        self._left = {name: deque(some) for name, some in windows.items() if some}
+        self._newest = deque(self._left)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._left.values()))
+
+    def next(self, pages: Callable[[str], float]) -> Window | None:
+        """The next window, given how many pages a window of each type takes; None when all are taken."""
+        while self._newest:
+            name = self._newest.popleft()
+            if name in self._left:
+                return self._take(name)
+        return self._take(max(self._left, key=pages)) if self._left else None
+
+    def drop(self, name: str) -> None:
+        """Leave out what is left of a type."""
+        self._left.pop(name, None)
+
+    def _take(self, name: str) -> Window:
+        window = self._left[name].popleft()
+        if not self._left[name]:
+            del self._left[name]
+        return window

@@ -1,0 +1,8 @@
+"""An Oura Cloud that anyone can run, as an ASGI application."""
+
+from ._cloud.app import Cloud
+from ._cloud.core.clock import Clock
+from ._cloud.data.routes import Settings
+from ._cloud.oauth.grants import Rules
+
+__all__ = ["Clock", "Cloud", "Rules", "Settings"]

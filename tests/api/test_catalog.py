@@ -1,0 +1,158 @@
+"""The table against the published specifications, and against the rooms that read it.
+
+The specifications lie beside the checkout; where they are missing, their tests are skipped.
+"""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from ringlet._api.catalog import ROUTES, TYPES, Catalog, kind_named
+from ringlet._api.kinds import Documents, Inventory, LiveSamples, Samples, Single
+from ringlet._oauth.flows import SCOPES, scope_name
+from ringlet._person.documents import DOCUMENTS
+from ringlet._person.series import SERIES
+
+from ..paths import REFERENCE
+
+SPECS = {
+    path.stem.removeprefix("openapi-"): json.loads(path.read_bytes())
+    for path in sorted(REFERENCE.glob("openapi/openapi-*.json"))
+}
+ROOT = "/v2/usercollection/"
+IN_OLDER_VERSIONS_ONLY = {"interbeat_interval"}
+
+needs_specs = pytest.mark.skipif(not SPECS, reason="the specifications lie beside the checkout")
+each_spec = pytest.mark.parametrize("version", SPECS)
+
+
+def routes(version: str) -> dict[str, dict[str, Any]]:
+    """What follows /v2/usercollection/, and the operation there."""
+    paths = SPECS[version]["paths"]
+    return {path.removeprefix(ROOT): it["get"] for path, it in paths.items() if path.startswith(ROOT)}
+
+
+def parameters(operation: dict[str, Any]) -> set[str]:
+    return {it["name"] for it in operation.get("parameters", []) if it["in"] == "query"}
+
+
+def test_the_twenty_data_types() -> None:
+    assert set(TYPES) == {
+        "sleep",
+        "daily_sleep",
+        "daily_readiness",
+        "daily_activity",
+        "daily_stress",
+        "daily_resilience",
+        "daily_spo2",
+        "daily_cardiovascular_age",
+        "vO2_max",
+        "sleep_time",
+        "workout",
+        "session",
+        "enhanced_tag",
+        "tag",
+        "rest_mode_period",
+        "ring_configuration",
+        "heartrate",
+        "ring_battery_level",
+        "interbeat_interval",
+        "personal_info",
+    }
+
+
+def test_the_simulated_person_has_every_data_type_and_no_other() -> None:
+    assert {*DOCUMENTS, *SERIES, "personal_info", "ring_configuration"} == set(TYPES)
+
+
+def test_a_row_knows_its_name_and_its_route() -> None:
+    for name, kind in TYPES.items():
+        assert getattr(Catalog, name) is kind
+        assert kind.name == name
+        assert kind.route == ROOT + kind.path
+        assert ROUTES[kind.path] is kind
+    assert len(ROUTES) == len(TYPES)
+
+
+def test_a_data_type_is_found_by_any_spelling_of_its_name() -> None:
+    for name, kind in TYPES.items():
+        for spelling in (name, name.upper(), name.lower(), name.replace("_", "-")):
+            assert kind_named(spelling) is kind
+    with pytest.raises(KeyError):
+        kind_named("daily_steps")
+
+
+@each_spec
+def test_every_route_of_the_specification_is_a_row_and_every_row_a_route(version: str) -> None:
+    described = {path.removesuffix("/{document_id}") for path in routes(version)}
+    assert described <= set(ROUTES)
+    assert set(ROUTES) - set().union(*({path.split("/")[0] for path in routes(it)} for it in SPECS)) == set()
+
+
+@needs_specs
+def test_every_row_is_in_the_newest_specification_but_for_what_oura_withdrew() -> None:
+    newest = max(SPECS, key=lambda version: [int(part) for part in version.split(".")])
+    described = {path.removesuffix("/{document_id}") for path in routes(newest)}
+    assert set(ROUTES) - described == IN_OLDER_VERSIONS_ONLY
+
+
+@each_spec
+def test_a_row_has_the_verbs_and_the_window_that_the_specification_gives_it(version: str) -> None:
+    found = routes(version)
+    for path, kind in ROUTES.items():
+        if path not in found:
+            continue
+        takes = parameters(found[path])
+        assert (f"{path}/{{document_id}}" in found) == isinstance(kind, Documents | Inventory)
+        assert set(kind.bounds) <= takes or isinstance(kind, Inventory | Single)
+        assert not takes & {"start_date", "end_date", "start_datetime", "end_datetime"} - set(kind.bounds)
+        # 1.29 describes `latest` for interbeat_interval too, which was withdrawn before anybody saw it work.
+        assert ("latest" in takes) <= (isinstance(kind, LiveSamples) or path in IN_OLDER_VERSIONS_ONLY)
+        assert ("next_token" in takes) == (not isinstance(kind, Single))
+
+
+@needs_specs
+def test_webhook_names_are_those_of_the_specification() -> None:
+    names = SPECS["1.37"]["components"]["schemas"]["ExtApiV2DataType"]["enum"]
+    ours = [kind.webhook for kind in TYPES.values() if kind.webhook]
+    assert sorted(ours) == sorted(set(names) - {"meal"}), "a meal has a webhook but no route"
+
+
+def test_webhooks_name_a_type_as_rest_does_but_for_capitals() -> None:
+    for name, kind in TYPES.items():
+        assert kind.webhook in ("", name.lower())
+
+
+@pytest.mark.parametrize("version", [it for it in SPECS if "securitySchemes" in SPECS[it]["components"]])
+def test_the_scopes_of_the_specification_are_among_the_portal_s(version: str) -> None:
+    flows = SPECS[version]["components"]["securitySchemes"]["OAuth2"]["flows"]
+    assert {scope_name(it) for it in flows["authorizationCode"]["scopes"]} <= set(SCOPES)
+
+
+def test_every_scope_of_a_row_is_one_the_portal_offers() -> None:
+    assert {kind.scope for kind in TYPES.values()} <= set(SCOPES)
+    assert set(SCOPES) - {kind.scope for kind in TYPES.values()} == {"email"}
+
+
+def test_the_fields_a_row_speaks_of_are_fields_of_its_model() -> None:
+    for name, kind in TYPES.items():
+        fields = kind.model.__struct_fields__
+        spoken: set[str] = {"id"} if isinstance(kind, Documents | Inventory | Single) else set()
+        if isinstance(kind, Documents):
+            spoken |= {kind.day, kind.instant}
+        if isinstance(kind, Samples):
+            spoken |= {kind.instant}
+        assert spoken <= set(fields), name
+
+
+def test_no_two_rows_share_a_model_and_fields_are_called_what_oura_calls_them() -> None:
+    assert len({kind.model for kind in TYPES.values()}) == len(TYPES)
+    for kind in TYPES.values():
+        assert all(it.name == it.encode_name for it in msgspec.structs.fields(kind.model))
+
+
+def test_a_backfill_s_stride_goes_forward() -> None:
+    assert all(timedelta(days=1) <= kind.stride <= timedelta(days=366) for kind in TYPES.values())

@@ -1,0 +1,44 @@
+"""Every room that keeps tables: its steps are counted under a name of its own, and begin where none were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ringlet._archive.storage.migrations import Room
+from ringlet._cloud.core.tables import Tables
+from ringlet._receiver import inbox
+from ringlet.archive import Archive
+from ringlet.cloud import Cloud
+
+
+def below(one: type[Tables]) -> Iterator[type[Tables]]:
+    for kind in one.__subclasses__():
+        yield kind
+        yield from below(kind)
+
+
+def rooms() -> set[Room]:
+    return {kind.ROOM for kind in below(Tables)} | {inbox.ROOM}
+
+
+def test_each_room_has_a_name_of_its_own() -> None:
+    names = [room.name for room in rooms()]
+    assert len(names) == len(set(names)) >= 8
+
+
+def test_the_first_step_passes_where_its_tables_are_there_and_uncounted() -> None:
+    with Archive.open(":memory:") as archive:
+        Cloud(archive)
+        inbox.Inbox(archive)
+        for room in rooms():
+            assert archive.setting(room.setting) == str(len(room.steps)), room.name
+            for statement in room.steps[0].split(";"):
+                archive.database.execute(statement)
+
+
+def test_a_cloud_that_starts_again_writes_nothing() -> None:
+    with Archive.open(":memory:") as archive:
+        Cloud(archive)
+        before = archive.generation
+        Cloud(archive)
+        assert archive.generation == before

@@ -1,0 +1,348 @@
+"""The portal's pages about webhooks: what they show, to whom, and what their buttons do."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ringlet import webhooks
+from ringlet._cloud.browser.sessions import form_token
+from ringlet._cloud.portal.webhooks import PAGE, SHOWN
+from ringlet._cloud.webhooks.attempts import Attempt
+from ringlet._cloud.webhooks.deliveries import Claimed, Outcome
+from ringlet._net.addresses import Callbacks
+from ringlet._oauth.flows import SCOPES
+from ringlet.archive import Archive
+from ringlet.cloud import Clock, Cloud
+from ringlet.webhooks import LIFE
+
+from ..callbacks import callback
+from ..conftest import NOW, Answer, Asked
+from ..office import until
+from .test_home import Forms, Person
+
+URL = "https://lab.example/oura?key=canary"
+
+
+@dataclass
+class Desk:
+    """A wearer with an application that has subscribed, at a browser."""
+
+    asked: Asked
+    person: Any
+    client_id: str
+    secret: str
+
+    @property
+    def cloud(self) -> Cloud:
+        return self.asked.cloud
+
+    @property
+    def log(self) -> str:
+        return f"/oauth/applications/{self.client_id}/webhooks"
+
+    def subscribe(self, url: str = URL, data_type: str = "sleep") -> str:
+        return self.cloud.subscriptions.create(self.client_id, url, "update", data_type).id
+
+    def happen(self, times: int = 1) -> None:
+        for number in range(times):
+            self.cloud.outbox.record(self.asked.user, "update", "sleep", f"object {number}")
+
+    def tried(self, status: int | None = 200, response: bytes = b"so be it", **changes: Any) -> Claimed:
+        """The first delivery that is ready has been tried."""
+        [ready] = self.cloud.deliveries.ready()
+        [claimed] = self.cloud.deliveries.claim([(ready, 1)], timedelta(seconds=30))
+        signed = webhooks.headers(self.secret, claimed.body, now=1_772_366_400.0)
+        attempt = Attempt(
+            delivery_id=claimed.id,
+            callback_url=ready.callback_url,
+            timestamp=signed["x-oura-timestamp"],
+            signature=signed["x-oura-signature"],
+            began_at=1_772_366_400_123,
+            took=42,
+            status=status,
+            reason="" if status else "the connection was reset",
+            response=response,
+        )
+        self.cloud.deliveries.finish([Outcome(claimed, replace(attempt, **changes))])
+        return claimed
+
+    def page(self, path: str = "", query: str = "") -> Answer:
+        answer = self.person(f"{self.log}{path}", query)
+        assert answer.status == 200, answer
+        assert "<script" not in answer.text
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+        return answer
+
+
+@pytest.fixture
+def desk(runner: Any) -> Iterator[Desk]:
+    with Archive.open(":memory:") as archive:
+        user = archive.user("wearer")
+        cloud = Cloud(archive, clock=Clock(NOW), callbacks=Callbacks.parse("dev"))
+        asked = Asked(cloud, runner, user)
+        client_id, secret = cloud.grants.apps.register("Sleep Lab", ["https://lab.example/cb"], owner=user)
+        cloud.grants.issue(client_id, user, SCOPES)
+        person = Person(asked)
+        person.sign_in(user="wearer")
+        yield Desk(asked, person, client_id, secret)
+
+
+def blocks(answer: Answer) -> list[str]:
+    return [html.unescape(one) for one in re.findall(r"<pre[^>]*>(.*?)</pre>", answer.text, re.DOTALL)]
+
+
+def test_the_way_there_leads_from_home_and_from_the_application(desk: Desk) -> None:
+    desk.subscribe()
+    home = desk.person("/portal").text
+    assert 'href="/webhooks"' in home
+    assert "1 subscription." in home
+    assert f'href="{desk.log}"' in desk.person("/webhooks").text
+    assert f'href="{desk.log}"' in desk.person(f"/oauth/applications/{desk.client_id}").text
+
+
+def test_subscriptions_are_shown_with_their_end_or_with_what_ended_them(desk: Desk) -> None:
+    assert "It has subscribed to nothing." in desk.page().text
+    desk.subscribe()
+    desk.cloud.subscriptions.delete(desk.client_id, desk.subscribe(data_type="tag"))
+    assert "until 30 May 2026" in desk.page().text
+    assert "its application ended it, 1 March 2026" in desk.page().text
+    desk.happen()
+    desk.tried(410)
+    assert "its callback answered 410" in desk.page().text
+    desk.subscribe(data_type="meal")
+    desk.cloud.clock.advance(LIFE)
+    desk.person.sign_in(user="wearer")
+    assert "its 90 days were over" in desk.page().text
+
+
+def test_the_log_is_newest_first_by_state_and_in_pages(desk: Desk) -> None:
+    desk.subscribe()
+    desk.happen(PAGE + 3)
+    desk.tried(200)
+    links = re.compile(rf'href="{desk.log}/(\d+)"')
+    first = [int(id) for id in links.findall(desk.page().text)]
+    assert first == sorted(first, reverse=True)
+    assert len(first) == PAGE
+    [older] = re.findall(rf'href="{desk.log}\?(before=\d+)">Older', desk.page().text)
+    rest = [int(id) for id in links.findall(desk.page(query=older).text)]
+    assert first + rest == list(range(PAGE + 3, 0, -1))
+    assert "Older" not in desk.page(query=older).text
+    assert links.findall(desk.page(query="state=delivered").text) == ["1"]
+    waiting = desk.page(query="state=waiting").text
+    assert "state=waiting&amp;before=" in waiting
+    assert links.findall(desk.page(query="state=failed").text) == []
+    for odd in ("state=x", "before=x", "before=" + "9" * 30, "state=%00", "before=-1"):
+        assert len(links.findall(desk.page(query=odd).text)) == PAGE
+
+
+def test_a_delivery_shows_each_request_as_it_was_sent_and_what_came_back(desk: Desk) -> None:
+    desk.subscribe()
+    desk.happen()
+    claimed = desk.tried(500, b"\xff<b>no\r\n\0</b>" + b"x" * 2 * SHOWN)
+    text = desk.page("/1").text
+    body, answer, curl = blocks(desk.page("/1"))
+    assert body.encode() == claimed.body
+    assert answer.startswith("\ufffd<b>no\n\ufffd</b>xxx")
+    assert len(answer) < SHOWN + 1
+    assert "&lt;b&gt;" in text
+    assert "2026-03-01 12:00:00 UTC, took 42 ms" in text
+    assert "It fits the application's secret." in html.unescape(text)
+    assert re.search(r"Next attempt</dt><dd>2026-03-01 12:00:\d\d UTC", text)
+    signed = webhooks.headers(desk.secret, claimed.body, now=1_772_366_400.0)
+    for name, value in signed.items():
+        assert f"<dt>{name}</dt><dd><code>{value}</code></dd>" in text
+        assert f"--header {shlex.quote(f'{name}: {value}')}" in curl
+    assert text.count("canary") == 1, "the query of a callback stands in the command only"
+
+
+def test_the_headers_of_an_answer_are_shown_as_text_whatever_they_say(desk: Desk) -> None:
+    desk.subscribe()
+    desk.happen()
+    desk.tried(
+        500, response_headers={"server": "nginx", "x-odd": "<b>\x1b[2J\x85\x9b\xff", "set-cookie": "a=1"}
+    )
+    text = desk.page("/1").text
+    assert "<dt>server</dt><dd><code>nginx</code></dd>" in text
+    assert "<dt>x-odd</dt><dd><code>&lt;b&gt;\ufffd[2J\ufffd\ufffd\xff</code></dd>" in text
+    assert "<dt>set-cookie</dt><dd><code>a=1</code></dd>" in text
+    assert text.index(">Answer<") < text.index(">server<") < text.index(">so be it<")
+
+
+def test_a_signature_of_another_secret_is_told(desk: Desk) -> None:
+    desk.subscribe()
+    desk.happen()
+    desk.tried(200)
+    desk.cloud.grants.apps.rotate_secret(desk.client_id)
+    assert "the secret has been changed since" in desk.page("/1").text
+
+
+def test_why_no_answer_came_is_told(desk: Desk) -> None:
+    desk.subscribe()
+    desk.happen()
+    assert "No attempt has come to an end yet." in desk.page("/1").text
+    desk.tried(None, b"")
+    desk.cloud.clock.advance(timedelta(minutes=1))
+    desk.tried(None, b"", timestamp="", signature="", reason="<unsigned>")
+    text = desk.page("/1").text
+    assert text.index("Attempt 2") < text.index("Attempt 1")
+    assert "the connection was reset" in text
+    assert "&lt;unsigned&gt;" in text
+    assert "It was not sent" in text
+    assert "Answer" not in text
+    assert text.count("As curl") == 1
+
+
+def test_the_command_sends_the_very_request_again(desk: Desk) -> None:
+    """Run by a shell; what arrives is believed."""
+    runner = desk.asked.runner
+
+    async def sent() -> tuple[bytes, bytes]:
+        async with callback(lambda query: (200, b"")) as here:
+            desk.subscribe(f"{here.url}?key=it's [1]&x={{2}}".replace(" ", "%20").replace("'", "%27"))
+            desk.happen()
+            claimed = desk.tried(500)
+            answer = await desk.asked.send(
+                f"{desk.log}/1", headers={"cookie": "; ".join(f"{k}={v}" for k, v in desk.person.jar.items())}
+            )
+            curl = blocks(answer)[-1]
+            assert await run(curl) == 0, curl
+            [(_, query)] = here.asked
+            assert query == {"key": "it's [1]", "x": "{2}"}
+            return here.bodies[0], claimed.body
+
+    arrived, signed = runner.run(sent())
+    assert arrived == signed
+
+
+async def run(command: str) -> int:
+    process = await asyncio.create_subprocess_shell(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    return await process.wait()
+
+
+# --- Buttons ---
+
+
+def test_one_is_sent_again(desk: Desk) -> None:
+    desk.subscribe()
+    desk.happen()
+    desk.tried(200)
+    woken: list[bool] = []
+    desk.cloud.outbox.wake = lambda: woken.append(True)
+    assert desk.person.send(f"{desk.log}/1", f"{desk.log}/1/resend").headers["location"] == f"{desk.log}/1"
+    assert woken
+    delivery = desk.cloud.deliveries.get(1)
+    assert delivery
+    assert (delivery.state, delivery.due_at, delivery.attempts) == ("waiting", desk.cloud.clock.ms(), 0)
+
+
+def test_nothing_is_sent_again_when_its_subscription_has_ended(desk: Desk) -> None:
+    id = desk.subscribe()
+    desk.happen()
+    desk.tried(200)
+    desk.cloud.subscriptions.delete(desk.client_id, id)
+    answer = desk.person.send(f"{desk.log}/1", f"{desk.log}/1/resend")
+    assert answer.status == 409
+    assert "Its subscription has ended." in answer.text
+
+
+def test_all_that_failed_is_sent_again_and_only_of_this_application(desk: Desk) -> None:
+    desk.subscribe()
+    assert "Resend all failed" not in desk.page().text
+    desk.happen(3)
+    apps, deliveries = desk.cloud.grants.apps, desk.cloud.deliveries
+    other, _ = apps.register("Other", ["https://other.example/cb"], owner=desk.asked.user)
+    desk.cloud.grants.issue(other, desk.asked.user, SCOPES)
+    desk.cloud.subscriptions.create(other, URL, "update", "sleep")
+    desk.happen()
+    with desk.cloud.archive.transaction():
+        desk.cloud.archive.database.execute(
+            "UPDATE webhook_deliveries SET state = 'failed', due_at = NULL WHERE event_seq <> 2"
+        )
+    assert desk.person.send(desk.log, f"{desk.log}/resend").status == 303
+    states = [one.state for one in deliveries.list(desk.client_id)]
+    assert states == ["waiting"] * 4
+    assert [one.state for one in deliveries.list(other)] == ["failed"]
+
+
+def test_what_is_resent_arrives(desk: Desk) -> None:
+    async def arrives() -> list[bytes]:
+        async with callback(lambda query: (200, b"thank you")) as here, desk.cloud.running():
+            desk.subscribe(here.url)
+            desk.happen()
+            await until(lambda: len(here.bodies) == 1)
+            await until(lambda: desk.cloud.deliveries.counts()["delivered"] == 1)
+            cookie = {"cookie": "; ".join(f"{k}={v}" for k, v in desk.person.jar.items())}
+            page = await desk.asked.send(f"{desk.log}/1", headers=cookie)
+            form = Forms(page.text).found[f"{desk.log}/1/resend"]
+            await desk.asked.send(f"{desk.log}/1/resend", method="POST", headers=cookie, form=form)
+            await until(lambda: len(here.bodies) == 2)
+            return here.bodies
+
+    first, second = desk.asked.runner.run(arrives())
+    assert first == second
+    assert "thank you" in desk.page("/1").text
+
+
+# --- Who may see it ---
+
+
+def test_nobody_else_sees_or_resends_anything_of_it(desk: Desk) -> None:
+    desk.subscribe()
+    desk.happen()
+    desk.tried(500, b"a secret answer")
+    desk.cloud.archive.user("somebody else")
+    other = Person(desk.asked)
+    other.sign_in(user="somebody else")
+    theirs, _ = desk.cloud.grants.apps.register(
+        "Theirs", ["https://their.example/cb"], owner=desk.cloud.archive.user("somebody else")
+    )
+    elsewhere = f"/oauth/applications/{theirs}/webhooks"
+    for path in (desk.log, f"{desk.log}/1", f"{elsewhere}/1", f"{elsewhere}/2", f"{elsewhere}/x"):
+        answer = other(path)
+        assert answer.status == 404, path
+        assert "secret answer" not in answer.text
+        assert "canary" not in answer.text
+    before = desk.cloud.deliveries.get(1)
+    for path in (f"{desk.log}/resend", f"{desk.log}/1/resend", f"{elsewhere}/1/resend"):
+        assert (
+            other(path, method="POST", form={"token": form_token(other.jar["ringlet_session"], path)}).status
+            == 404
+        ), path
+    assert desk.cloud.deliveries.get(1) == before
+    assert other("/webhooks").text.count("Sleep Lab") == 0
+    assert Person(desk.asked)(f"{desk.log}/1").headers["location"].startswith("/sign-in")
+
+
+def test_a_delivery_is_shown_under_its_own_application_only(desk: Desk) -> None:
+    """Both applications are the wearer's."""
+    desk.subscribe()
+    desk.happen()
+    other, _ = desk.cloud.grants.apps.register("Other", ["https://other.example/cb"], owner=desk.asked.user)
+    assert desk.person(f"/oauth/applications/{other}/webhooks/1").status == 404
+    for id in ("0", "2", "x", "9" * 40, "1%00", "-1"):
+        assert desk.person(f"{desk.log}/{id}").status == 404
+
+
+def test_an_application_that_is_deleted_takes_its_deliveries_along(desk: Desk) -> None:
+    desk.subscribe()
+    desk.happen(2)
+    desk.tried(500)
+    at = f"/oauth/applications/{desk.client_id}/delete"
+    assert desk.person.send(at, at).status == 303
+    assert desk.cloud.deliveries.list() == []
+    assert desk.cloud.deliveries.ready() == []
+    assert desk.cloud.deliveries.attempts(1) == []
+    assert desk.cloud.subscriptions.of(desk.client_id, ended=True) == []

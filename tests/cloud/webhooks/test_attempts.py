@@ -1,0 +1,28 @@
+"""What of an answer's headers is kept."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringlet._cloud.webhooks.attempts import MOST, fitting
+
+SAID = st.characters(max_codepoint=255)
+
+
+def test_few_headers_are_kept_all_and_in_their_order() -> None:
+    said = {"server": "nginx", "date": "Sun, 01 Mar 2026 12:00:00 GMT", "content-type": "text/plain"}
+    assert list(fitting(said).items()) == list(said.items())
+
+
+def test_one_that_is_too_long_takes_no_other_along() -> None:
+    said = {"a": "1", "content-security-policy": "x" * MOST, "b": "2"}
+    assert fitting(said) == {"a": "1", "b": "2"}
+
+
+@given(st.dictionaries(st.text(SAID, max_size=20), st.text(SAID, max_size=2000), max_size=20))
+def test_what_is_kept_came_so_and_is_no_more_than_fits(said: dict[str, str]) -> None:
+    kept = fitting(said)
+    assert kept.items() <= said.items()
+    assert len(msgspec.json.encode(kept)) <= max(MOST, 2)

@@ -1,0 +1,93 @@
+"""Looking at deliveries: newest first, without a walk, with what was answered."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ringlet._archive.storage.migrations import Room, furnish
+from ringlet._cloud.webhooks.event_log import ROOM
+from ringlet.archive import Archive
+
+from ..office import Office, backlog, outcome
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_deliveries_are_listed_newest_first_by_whom_and_how_and_in_pages(office: Office) -> None:
+    one, two = office.subscribe("https://one.example/"), office.subscribe("https://two.example/")
+    office.happen(3)
+    claims = [claim for claim in office.claim(1) if claim.to.subscription_id == one.id]
+    office.deliveries.finish([outcome(claim) for claim in claims])
+    everything = office.deliveries.list()
+    assert [found.id for found in everything] == sorted((found.id for found in everything), reverse=True)
+    assert len(everything) == 6
+    assert len(office.deliveries.list(one.client_id)) == 3
+    assert len(office.deliveries.list(one.client_id, two.id)) == 0
+    assert [found.id for found in office.deliveries.list(state="delivered")] == [claims[0].id]
+    page = office.deliveries.list(limit=4)
+    assert [*page, *office.deliveries.list(before=page[-1].id)] == everything
+
+
+def test_what_failed_is_found_without_a_walk_through_all_that_did_not(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = office.subscribe("https://one.example/").client_id
+    for _ in range(20):
+        office.subscribe("https://others.example/")
+    office.happen()
+    backlog(office, 20, "failed")
+    backlog(office, 1000, "delivered")
+    database = office.archive.database
+    on_sqlite = database.path.endswith(".db")
+    if not on_sqlite:  # where nobody counts rows by himself, as a server does
+        database.execute("ANALYZE")
+    asked: list[tuple[str, Any]] = []
+    for verb in ("all", "execute"):
+        run = getattr(database, verb)
+
+        def heard(sql: str, values: Any = (), run: Any = run) -> Any:
+            asked.append((sql, values))
+            return run(sql, values)
+
+        monkeypatch.setattr(database, verb, heard)
+    assert len(office.deliveries.list(mine, state="failed", limit=7)) == 7
+    office.deliveries.list(mine, state="failed", limit=1)
+    office.deliveries.list(state="failed", limit=7)
+    assert office.deliveries.replay_failed(mine) == 20
+    monkeypatch.undo()
+    looked = [(sql, values) for sql, values in asked if re.match("SELECT d|UPDATE", sql)]
+    assert len(looked) == 4
+    explain = "EXPLAIN QUERY PLAN" if on_sqlite else "EXPLAIN"
+    for sql, values in looked:
+        plan = "\n".join(str(row[-1]) for row in database.all(f"{explain} {sql}", values))
+        assert "webhook_deliveries_failed" in plan, plan
+        assert not re.search("SCAN d|Seq Scan on webhook_deliveries", plan), plan
+        assert "client_id = ?" not in sql or "SCAN webhook_deliveries" not in plan, plan
+
+
+def test_the_headers_of_an_answer_are_kept_as_they_came(office: Office) -> None:
+    office.subscribe("https://one.example/")
+    office.happen()
+    said = {"server": "nginx", "x-request-id": "\x00\x1b[2J\xff\n<b>", "set-cookie": "a=1"}
+    [claimed] = office.claim()
+    told = outcome(claimed, 500)
+    office.deliveries.finish([replace(told, attempt=replace(told.attempt, response_headers=said))])
+    [tried] = office.deliveries.attempts(claimed.id)
+    assert tried.response_headers == said
+
+
+def test_attempts_from_before_headers_were_kept_have_none(place: str) -> None:
+    with Archive.open(place) as archive:
+        furnish(archive, Room(ROOM.name, ROOM.steps[0]))
+        archive.database.execute(
+            "INSERT INTO webhook_attempts (delivery_id, number, callback_url, timestamp, signature, began_at,"
+            " took, status, reason, response) VALUES (1, 1, '', '', '', 0, 0, 200, '', ?)",
+            (b"so be it",),
+        )
+        [tried] = Office(archive).deliveries.attempts(1)
+    assert (tried.response, tried.response_headers) == (b"so be it", {})

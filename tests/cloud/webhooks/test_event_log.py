@@ -1,0 +1,301 @@
+"""The log of events: one for each change, in the order of their commits, for whom they are, and how long."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+
+import pytest
+
+from ringlet._api.catalog import TYPES
+from ringlet._api.windows import MILLISECOND, to_ms
+from ringlet._cloud.core.clock import Clock
+from ringlet._cloud.wearer.demo import settle_in
+from ringlet._cloud.webhooks.event_log import LATENCY, MEMORY, Outbox
+from ringlet.archive import Archive
+from ringlet.errors import UsageError
+from ringlet.webhooks import LIFE, MOST
+
+from ..office import Office, outcome
+from .test_subscriptions import rows
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+URL = "https://one.example/"
+SLEEP = TYPES["daily_sleep"]
+
+
+@pytest.fixture
+def office(place: str) -> Iterator[Office]:
+    with Archive.open(place) as archive:
+        office = Office(archive, Clock(NOW))
+        archive.observer = office.outbox.observe
+        yield office
+
+
+def night(id: str, score: int = 80) -> bytes:
+    return json.dumps({"id": id, "day": "2026-01-01", "score": score}).encode()
+
+
+def told(office: Office) -> list[tuple[str, str]]:
+    return [(one.event_type, json.loads(one.body)["object_id"]) for one in office.outbox.log(0)]
+
+
+def test_each_change_of_a_document_is_an_event_for_who_wants_to_hear_of_it(office: Office) -> None:
+    subscribed = office.subscribe(URL, "daily_sleep", "update")
+    for body in (night("a"), night("a"), night("a", 81)):
+        office.archive.put(office.user, SLEEP, body)
+    office.archive.delete(office.user, SLEEP, "a")
+    assert told(office) == [("create", "a"), ("update", "a"), ("delete", "a")]
+    [delivery] = office.deliveries.list()
+    assert delivery.subscription_id == subscribed.id
+    assert json.loads(delivery.body) == {
+        "event_type": "update",
+        "data_type": "daily_sleep",
+        "object_id": "a",
+        "event_time": "2026-03-01T12:00:00.000000+00:00",
+        "user_id": "wearer",
+    }
+    assert json.dumps(json.loads(delivery.body), separators=(",", ":")).encode() == delivery.body
+    assert len(delivery.body) < MOST
+
+
+def test_what_is_undone_was_never_an_event(office: Office) -> None:
+    office.subscribe(URL, "daily_sleep", "create")
+
+    def change_and_fail() -> None:
+        with office.archive.transaction():
+            office.archive.put(office.user, SLEEP, night("a"))
+            assert told(office)
+            raise UsageError("no")
+
+    with pytest.raises(UsageError):
+        change_and_fail()
+    assert told(office) == []
+    assert rows(office)["deliveries"] == 0
+
+
+def test_types_without_webhooks_are_no_events(office: Office) -> None:
+    office.archive.put(office.user, TYPES["personal_info"], b'{"id": "me", "age": 40}')
+    assert told(office) == []
+
+
+def test_only_the_connected_living_and_interested_hear_of_a_wearer(office: Office) -> None:
+    hears = office.subscribe(URL)
+    office.subscribe(URL, "tag")
+    office.subscribe(URL, "sleep", "delete")
+    ended = office.subscribe(URL)
+    office.subscriptions.delete(ended.client_id, ended.id)
+    stranger, _ = office.apps.register("Stranger", [])
+    office.subscribe(URL, client_id=stranger)
+    left = office.subscribe(URL)
+    office.grants.disconnect(office.user, left.client_id)
+    deleted = office.subscribe(URL)
+    office.apps.delete(deleted.client_id)
+    other = office.archive.user("somebody else")
+    assert office.outbox.record(office.user, "update", "sleep", "a") == 1
+    assert office.outbox.record(other, "update", "sleep", "b") == 0
+    assert [one.subscription_id for one in office.deliveries.list()] == [hears.id]
+    assert office.outbox.wanted(office.outbox.newest) == 0
+    assert office.outbox.wanted(office.outbox.newest - 1) == 1
+    office.clock.advance(LIFE)
+    assert office.outbox.record(office.user, "update", "sleep", "c") == 0
+
+
+def test_what_comes_with_a_sync_of_the_ring_is_due_half_a_minute_later(office: Office) -> None:
+    office.subscribe(URL, "daily_sleep", "create")
+    when = to_ms(NOW - timedelta(hours=1))
+    with office.outbox.at(when):
+        office.archive.put(office.user, SLEEP, night("a"))
+    office.archive.put(office.user, SLEEP, night("b"))
+    now, then = office.deliveries.list()
+    assert (then.at, then.due_at) == (when, when + LATENCY // MILLISECOND)
+    assert (now.at, now.due_at) == (office.clock.ms(), office.clock.ms())
+
+
+def test_whoever_reads_up_to_a_number_has_missed_nothing_before_it(place: str, office: Office) -> None:
+    """Four writers, and a reader beside them: numbers come in the order of commits."""
+    del office
+    writers, each = 4, 25
+
+    def write() -> None:
+        with Archive.open(place) as archive:
+            outbox = Outbox(archive, Clock(NOW))
+            for number in range(each):
+                with archive.transaction():
+                    outbox.record(1, "update", "sleep", f"first {number}")
+                    outbox.record(1, "update", "sleep", f"second {number}")
+
+    threads = [Thread(target=write) for _ in range(writers)]
+    for one in threads:
+        one.start()
+    with Archive.open(place) as archive:
+        outbox = Outbox(archive, Clock(NOW))
+        read: list[int] = []
+        while len(read) < writers * each * 2:
+            found = outbox.log(read[-1] if read else 0, limit=7)
+            read += [one.seq for one in found]
+        assert read == [one.seq for one in outbox.log(0, limit=1000)]
+    for one in threads:
+        one.join()
+
+
+def test_a_log_has_a_name_that_stays_and_that_no_other_has(place: str, office: Office) -> None:
+    name = office.outbox.id
+    with Archive.open(place) as again, Archive.open(":memory:") as another:
+        assert Outbox(again, Clock(NOW)).id == name
+        assert Outbox(another, Clock(NOW)).id != name
+
+
+# --- Several at once ---
+
+
+@pytest.fixture
+def other(place: str, office: Office) -> Iterator[Office]:
+    """Another process, as it were."""
+    with Archive.open(place, timeout=20) as archive:
+        one = Office(archive, office.clock)
+        archive.observer = one.outbox.observe
+        yield one
+
+
+def beside(work: Callable[[], object]) -> tuple[Thread, list[Exception]]:
+    """A thread that does it, and what went wrong there."""
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:
+            failed.append(error)
+
+    thread = Thread(target=run)
+    thread.start()
+    return thread, failed
+
+
+@pytest.mark.parametrize("end", ["deleted", "forgotten"])
+def test_nothing_waits_for_a_subscription_that_ends_while_its_event_is_logged(
+    office: Office, other: Office, end: str
+) -> None:
+    subscribed = office.subscribe(URL)
+
+    def end_it() -> None:
+        if end == "deleted":
+            other.subscriptions.delete(subscribed.client_id, subscribed.id)
+        else:
+            with other.subscriptions.held(subscribed.client_id):
+                other.subscriptions.forget(subscribed.client_id)
+
+    with office.archive.transaction():
+        office.happen()
+        thread, failed = beside(end_it)
+        thread.join(0.3)
+    thread.join()
+    assert not failed
+    assert rows(office)["deliveries"] == 0
+
+
+def test_two_who_change_the_same_kinds_in_another_order_do_not_wait_for_each_other_forever(
+    office: Office, other: Office
+) -> None:
+    """As the life of the wearer and an event by hand do."""
+    begun = Event()
+
+    def trigger() -> None:
+        assert begun.wait(10)
+        other.archive.put(other.user, TYPES["daily_activity"], b'{"id": "c", "day": "2026-01-01"}')
+
+    thread, failed = beside(trigger)
+    with office.archive.transaction():
+        office.archive.put(office.user, SLEEP, night("a"))
+        begun.set()
+        time.sleep(0.3)
+        office.archive.put(office.user, TYPES["daily_activity"], b'{"id": "b", "day": "2026-01-01"}')
+    thread.join()
+    assert not failed
+    assert told(office) == [("create", "a"), ("create", "b"), ("create", "c")]
+
+
+def test_what_is_undone_leaves_no_gap_in_the_numbers(office: Office) -> None:
+    office.happen()
+
+    def fail() -> None:
+        with office.archive.transaction():
+            office.happen()
+            raise UsageError("no")
+
+    with pytest.raises(UsageError):
+        fail()
+    office.happen()
+    assert [one.seq for one in office.outbox.log(0)] == [1, 2]
+
+
+# --- How long ---
+
+
+def test_the_log_is_forgotten_from_its_beginning_as_far_as_nobody_is_still_to_hear_of_it(
+    office: Office,
+) -> None:
+    assert (office.outbox.oldest, office.outbox.newest) == (1, 0)
+    subscribed = office.subscribe(URL)
+    office.happen(2, "tag")
+    [waits] = office.happen()
+    after = office.happen(2, "tag")
+    office.clock.advance(MEMORY + timedelta(seconds=1))
+    [fresh] = office.happen(1, "tag")
+    office.outbox.forget()
+    assert [id for _, id in told(office)] == [waits, *after, fresh]
+    assert office.outbox.oldest == 3
+    office.subscriptions.delete(subscribed.client_id, subscribed.id)
+    office.outbox.forget()
+    assert [id for _, id in told(office)] == [fresh]
+    assert office.outbox.oldest == office.outbox.newest == 6
+
+
+def test_what_is_old_and_done_is_forgotten_and_nothing_else(office: Office) -> None:
+    office.subscribe(URL)
+    done, waits = office.happen(), office.happen()
+    first, _ = office.claim()
+    office.deliveries.finish([outcome(first, 200)])
+    office.clock.advance(MEMORY + timedelta(seconds=1))
+    fresh = office.happen()
+    office.outbox.forget()
+    assert [id for _, id in told(office)] == [*waits, *fresh]
+    assert rows(office) == {"subscriptions": 1, "deliveries": 2, "attempts": 0}
+    assert done[0] not in str(told(office))
+
+
+def test_the_newest_event_stays_so_that_no_number_is_given_twice(office: Office) -> None:
+    office.happen(3)
+    newest = office.outbox.newest
+    office.clock.advance(2 * MEMORY)
+    office.outbox.forget()
+    assert office.outbox.newest == newest
+    assert len(told(office)) == 1
+    office.happen()
+    assert office.outbox.newest == newest + 1
+
+
+def test_what_waits_in_vain_is_forgotten_and_what_ended_long_ago(office: Office) -> None:
+    office.subscribe(URL)
+    office.happen()
+    office.clock.advance(LIFE)
+    assert not office.deliveries.ready()
+    office.outbox.forget()
+    assert rows(office)["deliveries"] == 0
+    ended = office.subscribe("https://two.example/")
+    office.subscriptions.delete(ended.client_id, ended.id)
+    office.outbox.forget()
+    assert len(office.subscriptions.of(ended.client_id, ended=True)) == 1
+    office.clock.advance(MEMORY + timedelta(seconds=1))
+    office.outbox.forget()
+    assert office.subscriptions.of(ended.client_id, ended=True) == []
+
+
+def test_a_wearer_who_settles_in_makes_no_noise(place: str) -> None:
+    with Archive.open(place) as archive:
+        settle_in(archive, Clock(NOW), days=2, seed=7)
+        assert Outbox(archive, Clock(NOW)).newest == 0

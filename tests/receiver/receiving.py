@@ -1,0 +1,15 @@
+"""A receiver in a process of its own, on a socket that somebody else keeps: `python receiving.py SPEC`."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+
+from ringlet._cloud.serve import run
+from ringlet.webhooks import receiver
+
+if __name__ == "__main__":
+    spec = json.loads(sys.argv[1])
+    hook = receiver(spec["secret"], "token", inbox=spec["inbox"])
+    run(hook, socket.socket(fileno=spec["fd"]), lambda: None)  # type: ignore[arg-type]  # any ASGI app will do

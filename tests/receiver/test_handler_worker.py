@@ -1,0 +1,131 @@
+"""Handing events to a handler: nothing that a handler does is the end of it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ringlet._api.events import Event
+from ringlet._receiver import handler_worker as handling
+from ringlet._receiver.group_commit import Intake
+from ringlet._receiver.handler_worker import Handling
+from ringlet._receiver.inbox_owner import hold, holding
+from ringlet.archive import Archive
+
+SOON = 10
+LATER = 40
+"""Milliseconds after which a handler that failed is asked again the first time."""
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handling, "FIRST", LATER)
+
+
+@pytest.fixture
+def intake(tmp_path: Path) -> Iterator[Intake]:
+    one = Intake(tmp_path / "oura.db", time.time, again=False)
+    yield one
+    one.close()
+
+
+def begun(handler: Any, intake: Intake) -> Handling:
+    one = Handling(handler, intake, time.time)
+    intake.kept = one.wake
+    one.begin()
+    return one
+
+
+def bring(intake: Intake, *ids: str) -> None:
+    for id in ids:
+        given = {"event_time": "2026-02-02T02:40:00+00:00", "user_id": "wearer", "object_id": id}
+        intake.keep_blocking(Event(event_type="update", data_type="sleep", **given))
+
+
+def until(happened: Callable[[], bool]) -> None:
+    late = time.monotonic() + SOON
+    while not happened():
+        assert time.monotonic() < late, "it did not happen"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("raised", [RuntimeError, asyncio.CancelledError, SystemExit])
+@pytest.mark.parametrize("awaits", [False, True])
+def test_whatever_a_handler_raises_the_others_are_handed_out_and_it_is_asked_again(
+    intake: Intake, raised: type[BaseException], *, awaits: bool
+) -> None:
+    told: list[str] = []
+
+    def take(event: Event) -> None:
+        told.append(event.object_id)
+        if event.object_id == "a" and told.count("a") < 3:
+            raise raised
+
+    async def awaiting(event: Event) -> None:
+        take(event)
+
+    one = begun(awaiting if awaits else take, intake)
+    bring(intake, "a")
+    until(lambda: "a" in told)
+    bring(intake, "b", "c")
+    until(lambda: told.count("a") == 3 and {"b", "c"} <= set(told))
+    one.end()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_has_died_is_begun_again(intake: Intake) -> None:
+    told: list[str] = []
+
+    def take(event: Event) -> None:
+        told.append(event.object_id)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    one = begun(take, intake)
+    bring(intake, "a")
+    until(lambda: not any(thread.name == "ringlet handler" for thread in threading.enumerate()))
+    one.begin()
+    bring(intake, "b")
+    until(lambda: "b" in told)
+    one.end()
+
+
+def test_a_handler_that_goes_on_failing_is_asked_later_each_time(intake: Intake) -> None:
+    asked: list[float] = []
+
+    def fails(event: Event) -> None:
+        asked.append(time.monotonic())
+        raise RuntimeError
+
+    one = begun(fails, intake)
+    bring(intake, "a")
+    until(lambda: len(asked) == 5)
+    one.end()
+    waits = [after - before for before, after in pairwise(asked)]
+    assert all(wait > 0.9 * LATER / 1000 * 2**tries for tries, wait in enumerate(waits))
+
+
+def test_while_a_sync_has_the_inbox_nothing_is_handed_out_and_the_log_says_why(
+    intake: Intake, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handling, "REFUSED", 0.5)
+    told: list[str] = []
+    with Archive.open(str(intake.place)) as archive:
+        with holding(archive, "sync"):
+            one = begun(lambda event: told.append(event.object_id), intake)
+            for number in range(20):
+                bring(intake, f"{number}")
+                one.wake()
+            until(lambda: "give the handler an inbox of its own" in caplog.text)
+            assert len(caplog.records) <= 2, "not once for each event"
+        assert told == []
+        until(lambda: sorted(told, key=int) == [f"{number}" for number in range(20)])
+        one.end()
+        hold(archive, "sync")

@@ -1,0 +1,215 @@
+"""One inbox has handlers or syncs: the other kind is refused, and told what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import cast
+
+import pytest
+
+from ringlet import AsyncClient
+from ringlet import webhooks as w
+from ringlet._api.wire import Request, Response
+from ringlet._oauth.flows import App
+from ringlet._receiver.handler_worker import LONGEST
+from ringlet._receiver.inbox import Inbox
+from ringlet._receiver.inbox_owner import AGAIN, FRESH, HELD, Who, hold, holding, let_go
+from ringlet._sync import keeping_up
+from ringlet._sync.keeping_up import Audience, Callback, KeepingUp
+from ringlet.archive import Archive
+from ringlet.errors import ArchiveError, UsageError
+from ringlet.webhooks import Receiver
+
+from ..tampered import EVENT
+
+BOTH: list[tuple[Who, Who]] = [("handler", "sync"), ("sync", "handler")]
+each = pytest.mark.parametrize(("first", "other"), BOTH)
+
+
+def pass_by(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + seconds)
+
+
+@each
+def test_the_other_kind_is_refused_and_told_what_to_do(archive: Archive, first: Who, other: Who) -> None:
+    hold(archive, first)
+    hold(archive, first)
+    with pytest.raises(UsageError) as caught:
+        hold(archive, other)
+    assert archive.path in caught.value.message
+    assert caught.value.cure
+    hold(archive, first)
+
+
+@each
+def test_it_changes_hands_when_it_is_left(archive: Archive, first: Who, other: Who) -> None:
+    with holding(archive, first):
+        let_go(archive, other)  # it is not theirs to leave
+        with pytest.raises(UsageError):
+            hold(archive, other)
+    hold(archive, other)
+
+
+@each
+def test_what_a_killed_program_held_is_free_after_a_while(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, first: Who, other: Who
+) -> None:
+    hold(archive, first)
+    pass_by(monkeypatch, FRESH - 5)
+    with pytest.raises(UsageError):
+        hold(archive, other)
+    pass_by(monkeypatch, 10)
+    hold(archive, other)
+    with pytest.raises(UsageError):
+        hold(archive, first)
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_out(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(archive, "handler")
+    pass_by(monkeypatch, -3 * 3600)
+    hold(archive, "sync")
+
+
+def test_whoever_looks_often_enough_keeps_it(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    hold(archive, "handler")
+    for _ in range(3):
+        pass_by(monkeypatch, LONGEST / 1000)  # as seldom as a handler looks that has nothing to do
+        with pytest.raises(UsageError):
+            hold(archive, "sync")
+        hold(archive, "handler")
+
+
+def test_whoever_looks_in_vain_writes_nothing(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    hold(archive, "sync")
+    before = archive.setting(HELD)
+    pass_by(monkeypatch, AGAIN - 5)
+    hold(archive, "sync")
+    assert archive.setting(HELD) == before
+
+
+def test_of_two_kinds_that_start_at_once_one_is_refused(place: str, archive: Archive) -> None:
+    ready = Barrier(4)
+
+    def start(who: Who) -> Who | None:
+        with Archive.open(place) as mine:
+            ready.wait()
+            try:
+                hold(mine, who)
+            except UsageError:
+                return None
+            return who
+
+    kinds: list[Who] = ["handler", "sync", "handler", "sync"]
+    with ThreadPoolExecutor(4) as pool:
+        had = [who for who in pool.map(start, kinds) if who]
+    assert len(had) == 2
+    assert len(set(had)) == 1
+
+
+# --- Where it counts ---
+
+
+def test_an_inbox_that_handlers_take_from_gives_a_sync_nothing_and_the_other_way_round(
+    archive: Archive,
+) -> None:
+    inbox = Inbox(archive)
+    assert inbox.take(0, 1, 1) == []
+    with pytest.raises(UsageError, match="handler"):
+        inbox.claim(0, 1, 1)
+    let_go(archive, "handler")
+    assert inbox.claim(0, 1, 1) == []
+    with pytest.raises(UsageError, match="sync"):
+        inbox.take(0, 1, 1)
+
+
+def test_a_receiver_on_the_inbox_of_a_sync_acknowledges_and_hands_nothing_out(place: str) -> None:
+    told: list[w.Event] = []
+    signed = w.headers("secret", EVENT.body, now=time.time())
+    with Archive.open(place) as archive, holding(archive, "sync"):
+        with Receiver("secret", "token", inbox=place, handler=told.append) as hook:
+            assert hook.handle("POST", {}, signed, EVENT.body).status == 200
+        assert Inbox(archive).waiting() == 1, "it is kept for the sync"
+        assert told == []
+
+
+def test_a_receiver_with_a_handler_has_its_inbox_until_it_is_closed(place: str) -> None:
+    with Archive.open(place) as archive:
+        with Receiver("secret", "token", inbox=place, handler=lambda event: None):
+            while not (archive.setting(HELD) or "").startswith("handler"):
+                time.sleep(0.005)
+            with pytest.raises(UsageError, match="handler"):
+                hold(archive, "sync")
+        hold(archive, "sync")
+
+
+class Silent:
+    """A server that does not answer."""
+
+    async def send(self, request: Request) -> Response:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def keep_up(archive: Archive, place: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        callback = Callback(url="https://one.example/", listener=listener)
+        client = AsyncClient("token", transport=Silent(), client_id="id", client_secret="secret")
+        app, nobody = App(client_id="id", client_secret="secret"), cast("Audience", None)
+        await KeepingUp(client, archive, place, callback, nobody, app=app, names=["sleep"]).run()
+
+
+def test_a_run_that_keeps_up_does_not_begin_on_the_inbox_of_a_handler(archive: Archive, place: str) -> None:
+    hold(archive, "handler")
+    with pytest.raises(UsageError, match="handler") as caught:
+        asyncio.run(keep_up(archive, place))
+    assert "another archive" in caught.value.cure
+    assert (archive.setting(HELD) or "").startswith("handler")
+
+
+def test_a_run_that_keeps_up_has_its_inbox_though_it_gets_no_answer(
+    archive: Archive, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping_up, "AGAIN", 0.01)
+
+    async def run() -> None:
+        with Archive.open(place) as mine:
+            task = asyncio.create_task(keep_up(mine, place))
+            for _ in range(2):
+                while archive.setting(HELD) is None:  # noqa: ASYNC110 - another connection writes it
+                    await asyncio.sleep(0.005)
+                assert not task.done()
+                archive.set_setting(HELD, None)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+    hold(archive, "handler")
+
+
+def test_who_cannot_say_that_it_is_left_has_still_ended(archive: Archive, place: str) -> None:
+    with Archive.open(place, timeout=0.05) as mine:
+        held = holding(mine, "sync")
+        held.__enter__()
+        with archive.transaction():
+            archive.database.hold("webhook inbox")
+            archive.set_setting("busy", "yes")
+            held.__exit__(None, None, None)
+        assert isinstance(mine.setting(HELD), str)
+
+
+def test_a_busy_archive_is_no_refusal(archive: Archive, place: str) -> None:
+    with Archive.open(place, timeout=0.05) as mine, archive.transaction():
+        archive.database.hold("webhook inbox")
+        archive.set_setting("busy", "yes")
+        with pytest.raises(ArchiveError):
+            hold(mine, "sync")

@@ -1,0 +1,277 @@
+"""What the source is made of: `python -m tests.structure` prints it, `test_structure.py` holds it to the rules.
+
+The package is read as text, by its own imports and SQL statements; nothing of it is run.
+
+Rules:
+* Imports point one way. `ORDER` lists the packages and `ROOMS` the rooms inside them; each imports only what
+  stands before it.
+* No two rooms import each other, by whatever detour.
+* A folder holds at most 16 files, a file at most 300 lines (`models.py`, one class per document, excepted).
+* A database table is named in the SQL of one file: its owner.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[1] / "src/ringlet"
+
+ORDER = (
+    "_version",
+    "errors",
+    "models",
+    "_api",
+    "_oauth",
+    "_net",
+    "_client",
+    "_person",
+    "_archive",
+    "_receiver",
+    "_sync",
+    "webhooks",
+    "_cloud",
+    "client",
+    "archive",
+    "cloud",
+    "_cli",
+    "__init__",
+    "__main__",
+)
+"""Every package and top-level module; each may import those before it, and `ALLOWED` narrows that."""
+
+LANGUAGE = {"_version", "errors", "models", "_api", "_oauth"}
+"""Pure: plain Python and msgspec. Everything may import it."""
+
+ALLOWED: Mapping[str, set[str]] = {
+    "_client": LANGUAGE | {"_net"},
+    "_person": LANGUAGE,
+    "_archive": LANGUAGE,
+    "_receiver": LANGUAGE | {"_net", "_archive"},
+    "_sync": LANGUAGE | {"_net", "_client", "_archive", "_receiver"},
+    "webhooks": LANGUAGE | {"_receiver"},
+    "_cloud": LANGUAGE | {"_net", "_person", "_archive"},
+}
+"""The client, the simulated wearer and the archive do not know each other; the cloud never imports the client."""
+
+ROOMS: Mapping[str, tuple[str, ...]] = {
+    "_archive": ("storage", "series", "."),
+    "_cloud": ("core", "data", "oauth", "browser", "webhooks", "portal", "wearer", "control", "."),
+    "_cli": ("shared", "account", "archive", "cloud", "webhooks", "demo", "."),
+}
+"""The rooms of a package, in the order in which they may import; `.` is the package's own files."""
+
+LARGEST_FOLDER = 16
+LARGEST_FILE = 300
+EXEMPT = {"models.py"}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Its dotted name below `ringlet`."""
+        return ".".join(self.path.relative_to(SOURCE).with_suffix("").parts)
+
+    @property
+    def package(self) -> str:
+        """The first part of its name."""
+        return self.name.split(".")[0]
+
+    @property
+    def room(self) -> str:
+        """Package and room, as in `_cloud.core`; a package's own files are the room `.`."""
+        parts = self.name.split(".")
+        if self.package not in ROOMS:
+            return self.package
+        return f"{parts[0]}.{parts[1]}" if len(parts) > 2 else f"{parts[0]}.."
+
+    @cache  # noqa: B019  # a few hundred small modules, read once
+    def imports(self) -> tuple[str, ...]:
+        """The absolute name of everything imported, for types as well."""
+        return tuple(_imports(self.path))
+
+    @property
+    def lines(self) -> int:
+        return len(self.path.read_text("utf-8").splitlines())
+
+
+def _imports(path: Path) -> Iterator[str]:
+    package = ["ringlet", *path.relative_to(SOURCE).parent.parts]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = [*base, *(node.module or "").split(".")]
+            yield from (".".join(filter(None, [*module, alias.name])) for alias in node.names)
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    """Every file of the package."""
+    return tuple(Module(path) for path in sorted(SOURCE.rglob("*.py")))
+
+
+@cache
+def by_name() -> dict[str, Module]:
+    return {module.name.removesuffix(".__init__"): module for module in modules()}
+
+
+def targets(module: Module) -> Iterator[Module]:
+    """The files of the package that a file imports."""
+    for name in module.imports():
+        parts = name.split(".")
+        if parts[0] != "ringlet" or name == "ringlet.__version__":
+            continue
+        for length in range(len(parts), 1, -1):
+            found = by_name().get(".".join(parts[1:length]))
+            if found is not None:
+                if found != module:
+                    yield found
+                break
+
+
+def packages_outside(module: Module) -> set[str]:
+    """The libraries that a file imports, those of Python itself among them."""
+    return {name.split(".")[0] for name in module.imports()} - {"ringlet", "__future__"}
+
+
+def upward() -> list[str]:
+    """Imports against the order, of packages and of rooms."""
+    found: list[str] = []
+    for module in modules():
+        allowed = ALLOWED.get(module.package, set(ORDER[: ORDER.index(module.package)]))
+        for target in targets(module):
+            if target.package != module.package:
+                if target.package not in allowed:
+                    found.append(f"{module.name} imports {target.name}")
+            elif module.package in ROOMS and target.room != module.room:
+                order = ROOMS[module.package]
+                here, there = (one.room.partition(".")[2] for one in (module, target))
+                if order.index(there) >= order.index(here):
+                    found.append(f"{module.name} imports {target.name}")
+    return found
+
+
+def arrows() -> dict[str, set[str]]:
+    """Which rooms each room imports."""
+    found: dict[str, set[str]] = {module.room: set() for module in modules()}
+    for module in modules():
+        for target in targets(module):
+            if target.room != module.room:
+                found[module.room].add(target.room)
+    return found
+
+
+def circles() -> list[list[str]]:
+    """Files that import each other, by whatever detour: each group of them."""
+    graph = {module.name: {target.name for target in targets(module)} for module in modules()}
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    groups: list[list[str]] = []
+
+    def visit(name: str) -> None:  # Tarjan's strongly connected components
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for other in graph[name]:
+            if other not in index:
+                visit(other)
+            if other in stack:
+                low[name] = min(low[name], low[other])
+        if low[name] == index[name]:
+            group: list[str] = []
+            while not group or group[-1] != name:
+                group.append(stack.pop())
+            if len(group) > 1:
+                groups.append(sorted(group))
+
+    for name in graph:
+        if name not in index:
+            visit(name)
+    return groups
+
+
+def folders() -> dict[str, int]:
+    """How many files each folder holds."""
+    found: dict[str, int] = defaultdict(int)
+    for module in modules():
+        found[str(module.path.parent.relative_to(SOURCE))] += 1
+    return dict(found)
+
+
+_CREATED = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
+_NAMED = r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|EXISTS|ON)\s+{table}\b"
+
+
+@cache
+def _statements(module: Module) -> str:
+    """The string constants of a file that hold SQL; docstrings do not count."""
+    tree = ast.parse(module.path.read_bytes())
+    prose = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    texts = (
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
+    )
+    return "\n".join(texts)
+
+
+def owners() -> dict[str, set[str]]:
+    """The files whose SQL names each database table."""
+    tables = {table for module in modules() for table in _CREATED.findall(_statements(module))}
+    return {
+        table: {
+            module.name for module in modules() if re.search(_NAMED.format(table=table), _statements(module))
+        }
+        for table in sorted(tables)
+    }
+
+
+def main() -> None:
+    graph = arrows()
+    for package in ORDER:
+        rooms = [room for room in graph if room == package or room.startswith(f"{package}.")]
+        files = [module for module in modules() if module.package == package]
+        if not files:
+            continue
+        print(f"{package}: {len(files)} files, {sum(module.lines for module in files)} lines")
+        for room in rooms:
+            inside = sorted(other for other in graph[room])
+            print(
+                f"    {room.removesuffix('..'):<18} imports {', '.join(one.removesuffix('..') for one in inside) or 'nothing'}"
+            )
+    print(f"\narrows between rooms: {sum(map(len, graph.values()))}")
+    print("upward arrows:", "".join(f"\n    {one}" for one in upward()) or "none")
+    print("circles of files:", "".join(f"\n    {' <-> '.join(one)}" for one in circles()) or "none")
+    folder, size = max(folders().items(), key=lambda one: one[1])
+    print(f"largest folder: {folder}, {size} files (at most {LARGEST_FOLDER})")
+    longest = max((one for one in modules() if one.path.name not in EXEMPT), key=lambda one: one.lines)
+    print(f"largest file: {longest.name}, {longest.lines} lines (at most {LARGEST_FILE})")
+    for one in modules():
+        if one.lines > LARGEST_FILE and one.path.name not in EXEMPT and one != longest:
+            print(f"    and {one.name}, {one.lines} lines")
+    shared = {table: files for table, files in owners().items() if len(files) != 1}
+    print(f"database tables: {len(owners())}")
+    print(
+        "with more than one owner:",
+        "".join(f"\n    {t}: {', '.join(sorted(f))}" for t, f in shared.items()) or "none",
+    )
+
+
+if __name__ == "__main__":
+    main()
