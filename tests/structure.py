@@ -1,4 +1,4 @@
-"""What the source is made of: `python -m tests.structure` prints it, `test_structure.py` holds it to the rules.
+"""What the source is made of: `python -m tests.structure` prints it, `test_structure.py` checks it.
 
 The package is read as text, by its own imports and SQL statements; nothing of it is run.
 
@@ -28,6 +28,7 @@ ORDER = (
     "models",
     "_api",
     "_oauth",
+    "_webhooks",
     "_net",
     "_client",
     "_person",
@@ -45,7 +46,7 @@ ORDER = (
 )
 """Every package and top-level module; each may import those before it, and `ALLOWED` narrows that."""
 
-LANGUAGE = {"_version", "errors", "models", "_api", "_oauth"}
+LANGUAGE = {"_version", "errors", "models", "_api", "_oauth", "_webhooks"}
 """Pure: plain Python and msgspec. Everything may import it."""
 
 ALLOWED: Mapping[str, set[str]] = {
@@ -57,11 +58,11 @@ ALLOWED: Mapping[str, set[str]] = {
     "webhooks": LANGUAGE | {"_receiver"},
     "_cloud": LANGUAGE | {"_net", "_person", "_archive"},
 }
-"""The client, the simulated wearer and the archive do not know each other; the cloud never imports the client."""
+"""The client, the wearer and the archive do not know each other; the cloud never imports the client."""
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
     "_archive": ("storage", "series", "."),
-    "_cloud": ("core", "data", "oauth", "browser", "webhooks", "portal", "wearer", "control", "."),
+    "_cloud": ("core", "data", "browser", "oauth", "webhooks", "portal", "wearer", "control", "."),
     "_cli": ("shared", "account", "archive", "cloud", "webhooks", "demo", "."),
 }
 """The rooms of a package, in the order in which they may import; `.` is the package's own files."""
@@ -252,9 +253,8 @@ def main() -> None:
         print(f"{package}: {len(files)} files, {sum(module.lines for module in files)} lines")
         for room in rooms:
             inside = sorted(other for other in graph[room])
-            print(
-                f"    {room.removesuffix('..'):<18} imports {', '.join(one.removesuffix('..') for one in inside) or 'nothing'}"
-            )
+            names = ", ".join(one.removesuffix("..") for one in inside) or "nothing"
+            print(f"    {room.removesuffix('..'):<18} imports {names}")
     print(f"\narrows between rooms: {sum(map(len, graph.values()))}")
     print("upward arrows:", "".join(f"\n    {one}" for one in upward()) or "none")
     print("circles of files:", "".join(f"\n    {' <-> '.join(one)}" for one in circles()) or "none")

@@ -10,18 +10,18 @@ from ringlet import errors
 from ringlet.errors import (
     ApiError,
     ArchiveError,
-    ConnectionLost,
-    DocumentGone,
-    GrantError,
-    MembershipLapsed,
-    NotOffered,
-    OuraBroken,
+    BadRequest,
+    ConnectionFailed,
+    DocumentNotFound,
+    InsufficientScope,
+    InvalidToken,
+    MembershipEnded,
+    NotSignedIn,
+    OAuthError,
     RateLimited,
-    RequestWrong,
     RingletError,
-    ScopeMissing,
-    SignInNeeded,
-    TokenDead,
+    RouteNotFound,
+    ServerError,
     UnknownField,
     UsageError,
     WindowError,
@@ -61,18 +61,18 @@ def test_the_drawing_shows_the_status_of_every_refusal() -> None:
         (UsageError("unclear", cure="say it"), 2),
         (WindowError("empty", cure="swap"), 2),
         (UnknownField("no such field", cure="look"), 2),
-        (SignInNeeded("no token"), 4),
-        (GrantError("invalid_grant"), 4),
-        (ConnectionLost("reset"), 1),
+        (NotSignedIn("no token"), 4),
+        (OAuthError("invalid_grant"), 4),
+        (ConnectionFailed("reset"), 1),
         (ArchiveError("locked"), 6),
-        (RequestWrong("bad date"), 2),
-        (TokenDead(), 4),
-        (ScopeMissing("stress"), 4),
-        (MembershipLapsed(), 1),
-        (DocumentGone(), 1),
-        (NotOffered(), 1),
+        (BadRequest("bad date"), 2),
+        (InvalidToken(), 4),
+        (InsufficientScope("stress"), 4),
+        (MembershipEnded(), 1),
+        (DocumentNotFound(), 1),
+        (RouteNotFound(), 1),
         (RateLimited(), 5),
-        (OuraBroken(), 1),
+        (ServerError(), 1),
     ],
     ids=lambda it: type(it).__name__ if isinstance(it, Exception) else "",
 )
@@ -84,8 +84,8 @@ def test_every_error_has_its_exit_code_a_message_and_a_cure(error: RingletError,
 
 
 def test_a_given_cure_stands_before_the_default() -> None:
-    assert SignInNeeded("no token", cure="sign in again").cure == "sign in again"
-    assert TokenDead(cure="wait").cure == "wait"
+    assert NotSignedIn("no token", cure="sign in again").cure == "sign in again"
+    assert InvalidToken(cure="wait").cure == "wait"
 
 
 def test_a_usage_error_is_a_value_error() -> None:
@@ -94,20 +94,20 @@ def test_a_usage_error_is_a_value_error() -> None:
 
 
 def test_a_refusal_carries_status_and_the_server_s_words() -> None:
-    error = OuraBroken("upstream timeout", status=504)
+    error = ServerError("upstream timeout", status=504)
     assert (error.status, error.detail, str(error)) == (504, "upstream timeout", "504: upstream timeout")
     assert str(ApiError()) == "400"
-    assert OuraBroken.status == 500, "one error's status does not leak into its class"
+    assert ServerError.status == 500, "one error's status does not leak into its class"
 
 
 def test_what_each_refusal_knows() -> None:
-    assert RequestWrong("not a date", field="start_date").field == "start_date"
-    assert str(RequestWrong("not a date", field="start_date")) == "400: start_date: not a date"
-    missing = ScopeMissing("spo2", "Token not authorized", status=403)
+    assert BadRequest("not a date", field="start_date").field == "start_date"
+    assert str(BadRequest("not a date", field="start_date")) == "400: start_date: not a date"
+    missing = InsufficientScope("spo2", "Token not authorized", status=403)
     assert (missing.scope, missing.status) == ("spo2", 403)
     assert "spo2" in str(missing)
     assert "spo2" in missing.cure
-    refused = GrantError("invalid_grant", "token was used", status=401)
+    refused = OAuthError("invalid_grant", "token was used", status=401)
     assert (refused.error, refused.description, refused.status) == ("invalid_grant", "token was used", 401)
     assert str(refused) == "invalid_grant: token was used"
 

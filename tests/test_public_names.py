@@ -22,7 +22,7 @@ def test_importing_ringlet_loads_nothing_heavy() -> None:
 
 
 def test_the_language_loads_nothing_heavy_but_its_decoder() -> None:
-    code = "import ringlet; ringlet.Catalog, ringlet.Patience, ringlet.App, ringlet.RingletError"
+    code = "import ringlet; ringlet.Catalog, ringlet.RetryPolicy, ringlet.App, ringlet.RingletError"
     assert loaded_after(code) & set(HEAVY) == {"msgspec"}
 
 

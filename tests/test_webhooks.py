@@ -1,8 +1,8 @@
 """What programs write as `ringlet.webhooks`: all of it is there, under one name."""
 
 from ringlet import webhooks
-from ringlet._api import events, subscriptions
 from ringlet._receiver import receiver
+from ringlet._webhooks import events, subscriptions
 
 
 def test_everything_it_names_is_there() -> None:

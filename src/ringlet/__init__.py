@@ -11,10 +11,10 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from ._api.catalog import TYPES, Catalog
-    from ._api.wire import Patience
+    from ._api.wire import RetryPolicy
     from ._oauth.flows import App, Tokens
     from .archive import Archive
-    from .client import AsyncClient, Client, FileWallet, MemoryWallet
+    from .client import AsyncClient, Client, FileTokenStore, MemoryTokenStore
     from .errors import RingletError
 
 _MODULES = {
@@ -23,9 +23,9 @@ _MODULES = {
     "AsyncClient": "client",
     "Catalog": "_api.catalog",
     "Client": "client",
-    "FileWallet": "client",
-    "MemoryWallet": "client",
-    "Patience": "_api.wire",
+    "FileTokenStore": "client",
+    "MemoryTokenStore": "client",
+    "RetryPolicy": "_api.wire",
     "RingletError": "errors",
     "TYPES": "_api.catalog",
     "Tokens": "_oauth.flows",
@@ -39,9 +39,9 @@ __all__ = [
     "AsyncClient",
     "Catalog",
     "Client",
-    "FileWallet",
-    "MemoryWallet",
-    "Patience",
+    "FileTokenStore",
+    "MemoryTokenStore",
+    "RetryPolicy",
     "RingletError",
     "Tokens",
     "__version__",

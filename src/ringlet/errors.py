@@ -4,20 +4,20 @@
      ├─ UsageError                   you asked for something that cannot be meant (also a ValueError)
      │   ├─ WindowError              ... about a window: start after end, a day where an instant belongs
      │   └─ UnknownField             ... about `fields`: a name the document does not have
-     ├─ SignInNeeded                 there is no token to send
-     ├─ GrantError                   the OAuth2 server refused; `error` is the RFC 6749 code
-     ├─ ConnectionLost               no answer arrived: refused, reset, timed out
-     ├─ EventRefused                 a webhook delivery that must not be believed; `status` is what to answer
+     ├─ NotSignedIn                 there is no token to send
+     ├─ OAuthError                   the OAuth2 server refused; `error` is the RFC 6749 code
+     ├─ ConnectionFailed               no answer arrived: refused, reset, timed out
+     ├─ EventRejected                 a webhook delivery that must not be believed; `status` is what to answer
      ├─ ArchiveError                 the archive cannot be read or written: locked, full, not ours
      └─ ApiError                     an answer arrived and it is a refusal
-         ├─ RequestWrong        400  Oura says the request is wrong; `field` says where
-         ├─ TokenDead           401  the access token is expired, malformed or revoked
-         ├─ ScopeMissing        401  the token is alive but may not read this; `scope` is what it lacks
-         ├─ MembershipLapsed    403  the wearer's membership has ended
-         ├─ DocumentGone        404  no document with this id (any more)
-         ├─ NotOffered          404  this server has no such route
+         ├─ BadRequest        400  Oura says the request is wrong; `field` says where
+         ├─ InvalidToken           401  the access token is expired, malformed or revoked
+         ├─ InsufficientScope        401  the token is alive but may not read this; `scope` is what it lacks
+         ├─ MembershipEnded    403  the wearer's membership has ended
+         ├─ DocumentNotFound        404  no document with this id (any more)
+         ├─ RouteNotFound          404  this server has no such route
          ├─ RateLimited         429  too many requests; `until` is when to come back
-         └─ OuraBroken          5xx  the server failed, or answered something that is not its own API
+         └─ ServerError          5xx  the server failed, or answered something that is not its own API
 
 Rules of this file:
 * Each error says what happened, and `cure` says what to do next: one sentence that works as it stands.
@@ -61,14 +61,14 @@ class UnknownField(UsageError):
     """`fields` names something the document does not have; Oura would ignore it silently."""
 
 
-class SignInNeeded(RingletError):
+class NotSignedIn(RingletError):
     """There is no token to send."""
 
     exit_code = 4
     default_cure = "set OURA_ACCESS_TOKEN, or pass token=..."
 
 
-class GrantError(RingletError):
+class OAuthError(RingletError):
     """The OAuth2 server refused. `error` is the RFC 6749 section 5.2 code, `status` the HTTP status."""
 
     exit_code = 4
@@ -81,7 +81,7 @@ class GrantError(RingletError):
         self.status = status
 
 
-class ConnectionLost(RingletError):
+class ConnectionFailed(RingletError):
     """No answer arrived: the connection was refused, reset, or timed out.
 
     `sent` is False where the request certainly never left: there was no connection to send it over.
@@ -94,7 +94,7 @@ class ConnectionLost(RingletError):
         self.sent = sent
 
 
-class EventRefused(RingletError):
+class EventRejected(RingletError):
     """A webhook delivery, or a challenge, that must not be believed. `status` is what to answer it with."""
 
     default_cure = "answer with `status`; if it is Oura's after all, look at the client secret and the clock"
@@ -123,7 +123,7 @@ class ApiError(RingletError):
         super().__init__(f"{self.status}: {detail}" if detail else f"{self.status}", cure=cure)
 
 
-class RequestWrong(ApiError):
+class BadRequest(ApiError):
     """Oura refuses the request itself. `field` is the parameter it points at, where it names one."""
 
     exit_code = 2
@@ -136,7 +136,7 @@ class RequestWrong(ApiError):
         self.field = field
 
 
-class TokenDead(ApiError):
+class InvalidToken(ApiError):
     """The access token is expired, malformed or revoked."""
 
     status = 401
@@ -144,7 +144,7 @@ class TokenDead(ApiError):
     default_cure = "sign in again, or pass a fresh token"
 
 
-class ScopeMissing(ApiError):
+class InsufficientScope(ApiError):
     """The token is alive but was not granted `scope`. Oura answers 401 in practice, 403 by its documents."""
 
     status = 401
@@ -160,21 +160,21 @@ class ScopeMissing(ApiError):
         self.scope = scope
 
 
-class MembershipLapsed(ApiError):
+class MembershipEnded(ApiError):
     """The wearer's Oura membership has ended; their data is not available through the API."""
 
     status = 403
     default_cure = "the wearer renews the membership; what is in the archive stays readable"
 
 
-class DocumentGone(ApiError):
+class DocumentNotFound(ApiError):
     """There is no document with this id, or not any more."""
 
     status = 404
     default_cure = "list the days around it to see what is there"
 
 
-class NotOffered(ApiError):
+class RouteNotFound(ApiError):
     """This server has no such route; data types come and go between versions of the API."""
 
     status = 404
@@ -193,7 +193,7 @@ class RateLimited(ApiError):
         self.until = until
 
 
-class OuraBroken(ApiError):
+class ServerError(ApiError):
     """The server failed, or answered something that is not its own API."""
 
     status = 500

@@ -282,7 +282,7 @@ class ActivityContributors(msgspec.Struct, frozen=True, kw_only=True):
     """How few inactivity alerts came in the last 24 hours, 1 to 100."""
 
     recovery_time: int | None = None
-    """Room for recovery in the last 7 days, 1 to 100."""
+    """Migrations for recovery in the last 7 days, 1 to 100."""
 
     stay_active: int | None = None
     """How little of the last 24 hours was spent inactive, 1 to 100."""

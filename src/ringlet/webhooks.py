@@ -1,6 +1,7 @@
 """Webhooks, as programs write them: events and subscriptions (pure), and the receiver, behind one name."""
 
-from ._api.events import (
+from ._receiver.receiver import Receiver, receiver
+from ._webhooks.events import (
     DATA_TYPES,
     EVENT_TYPES,
     KINDS,
@@ -17,7 +18,7 @@ from ._api.events import (
     signing_key,
     verify,
 )
-from ._api.subscriptions import (
+from ._webhooks.subscriptions import (
     LIFE,
     SUBSCRIPTION,
     AsyncWebhooks,
@@ -30,7 +31,6 @@ from ._api.subscriptions import (
     unsubscribe,
     update,
 )
-from ._receiver.receiver import Receiver, receiver
 
 __all__ = [
     "DATA_TYPES",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ringlet._api.catalog import TYPES, Catalog
 from ringlet._api.kinds import Documents, Inventory, Samples, Single, decode
 from ringlet._api.wire import Flow, Request, Response
-from ringlet.errors import DocumentGone, OuraBroken, UnknownField, UsageError, WindowError
+from ringlet.errors import DocumentNotFound, ServerError, UnknownField, UsageError, WindowError
 from ringlet.models import DailySleep, HeartRate, PersonalInfo, RingConfiguration
 
 A, B = date(2026, 1, 10), date(2026, 1, 11)
@@ -143,7 +143,7 @@ def test_pages_end_where_the_tokens_end_or_where_one_comes_twice(tokens: list[st
     if first_repeat is None:
         assert len(drive(Catalog.daily_sleep.list(A, B), answers)[0]) == len(tokens) + 1
         return
-    with pytest.raises(OuraBroken, match="repeats"):
+    with pytest.raises(ServerError, match="repeats"):
         drive(Catalog.daily_sleep.list(A, B), answers[: first_repeat + 1])
 
 
@@ -163,7 +163,7 @@ def test_pages_end_where_the_tokens_end_or_where_one_comes_twice(tokens: list[st
     ],
 )
 def test_an_answer_that_is_not_what_the_route_returns_means_that_the_server_is_broken(body: bytes) -> None:
-    with pytest.raises(OuraBroken) as caught:
+    with pytest.raises(ServerError) as caught:
         drive(Catalog.daily_sleep.list(A, B), [Response(200, body)])
     assert caught.value.status == 502
 
@@ -213,7 +213,7 @@ def test_a_raw_document_is_the_bytes_that_came() -> None:
 
 
 def test_a_document_that_is_not_there_is_gone() -> None:
-    with pytest.raises(DocumentGone):
+    with pytest.raises(DocumentNotFound):
         drive(Catalog.workout.get("some-id"), [Response(404, b'{"detail":"Document not found."}')])
 
 
@@ -355,5 +355,5 @@ VERBS_OF: dict[type, tuple[str, ...]] = {
 
 
 def test_decoding_says_where_an_answer_is_wrong() -> None:
-    with pytest.raises(OuraBroken, match=r"\$\.day"):
+    with pytest.raises(ServerError, match=r"\$\.day"):
         decode(b'{"id":"x","day":"yesterday"}', DailySleep)

@@ -11,20 +11,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._api.catalog import Catalog
-from ringlet._api.wire import WAITED, Flow, Patience, Request, Response, ask, patient, pause, refusal, relay
+from ringlet._api.wire import (
+    WAITED,
+    Flow,
+    Request,
+    Response,
+    RetryPolicy,
+    ask,
+    patient,
+    pause,
+    refusal,
+    relay,
+)
 from ringlet._oauth.flows import App, Hosts, Tokens, signed
-from ringlet.client import MemoryWallet
+from ringlet.client import MemoryTokenStore
 from ringlet.errors import (
     ApiError,
-    ConnectionLost,
-    DocumentGone,
-    MembershipLapsed,
-    NotOffered,
-    OuraBroken,
+    BadRequest,
+    ConnectionFailed,
+    DocumentNotFound,
+    InsufficientScope,
+    InvalidToken,
+    MembershipEnded,
     RateLimited,
-    RequestWrong,
-    ScopeMissing,
-    TokenDead,
+    RouteNotFound,
+    ServerError,
 )
 
 from ..paths import SAMPLES
@@ -33,10 +44,10 @@ HOSTS = Hosts(
     authorize="https://id.test/authorize", token=("https://id.test/token",), revoke="https://id.test/revoke"
 )
 APP = App(client_id="an app", client_secret="the app's secret")
-STEADY = Patience(jitter=lambda: 0)
+STEADY = RetryPolicy(jitter=lambda: 0)
 HERE = Request(path="/here", params={"page": "1"})
 OK = Response(200, b"fine")
-LOST = ConnectionLost("reset by peer")
+LOST = ConnectionFailed("reset by peer")
 
 
 def drive(flow: Flow[Any], answers: Iterable[Response | Exception]) -> tuple[list[Request], Any]:
@@ -58,9 +69,9 @@ def page(*days: str, next_token: str | None = None) -> Response:
 
 def test_a_whole_story_of_pages_rate_limit_and_rotation_by_hand() -> None:
     """The flow is a value: each `send` below is an answer of Oura's, each result what is asked next."""
-    wallet = MemoryWallet(Tokens(access_token="old", refresh_token="once"))
+    token_store = MemoryTokenStore(Tokens(access_token="old", refresh_token="once"))
     nights = Catalog.sleep.list(date(2026, 1, 10), date(2026, 1, 11))
-    flow = patient(signed(nights, wallet, APP, HOSTS, clock=lambda: 0.0), STEADY)
+    flow = patient(signed(nights, token_store, APP, HOSTS, clock=lambda: 0.0), STEADY)
 
     first = next(flow)
     assert (first.method, first.path, first.scope) == ("GET", "/v2/usercollection/sleep", "daily")
@@ -90,7 +101,7 @@ def test_a_whole_story_of_pages_rate_limit_and_rotation_by_hand() -> None:
 
     rotated = Response(200, b'{"access_token":"new","refresh_token":"twice","expires_in":2591999}')
     replay = flow.send(rotated)
-    kept = wallet.load()
+    kept = token_store.load()
     assert kept
     assert (kept.access_token, kept.refresh_token) == ("new", "twice"), "kept before it is used"
     assert (replay.path, replay.params) == (second.path, second.params)
@@ -135,7 +146,7 @@ def test_a_relayed_flow_that_only_asks_is_the_flow_itself() -> None:
         return (yield request)
 
     assert drive(relay(ask(HERE), step), [OK]) == drive(ask(HERE), [OK])
-    with pytest.raises(ConnectionLost):
+    with pytest.raises(ConnectionFailed):
         drive(relay(ask(HERE), step), [LOST])
 
 
@@ -143,11 +154,11 @@ def test_a_lost_connection_is_thrown_into_the_inner_flow_which_may_ask_again() -
     def stubborn() -> Flow[bytes]:
         try:
             response = yield HERE
-        except ConnectionLost:
+        except ConnectionFailed:
             response = yield Request(path="/elsewhere")
         return response.body
 
-    asked, body = drive(patient(stubborn(), Patience(tries=1)), [LOST, OK])
+    asked, body = drive(patient(stubborn(), RetryPolicy(tries=1)), [LOST, OK])
     assert [request.path for request in asked] == ["/here", "/elsewhere"]
     assert body == b"fine"
 
@@ -168,7 +179,7 @@ def test_closing_a_wrapped_flow_closes_the_inner_one() -> None:
     assert ended == ["inner"]
 
 
-# --- Patience ---
+# --- RetryPolicy ---
 
 
 def waits(flow: Flow[Any], answers: Iterable[Response | Exception]) -> list[float]:
@@ -188,7 +199,7 @@ def test_a_wait_doubles_up_to_the_longest_and_jitter_takes_at_most_half(
     failures: int, jitter: float, first: float, longest: float
 ) -> None:
     full = longest if failures > 20 else min(longest, first * 2 ** (failures - 1))
-    wait = Patience(first=first, longest=longest, jitter=lambda: jitter).wait(min(failures, 1000))
+    wait = RetryPolicy(first=first, longest=longest, jitter=lambda: jitter).wait(min(failures, 1000))
     assert full / 2 <= wait <= full or wait == pytest.approx(full)
 
 
@@ -197,13 +208,13 @@ def test_patience_ends_after_its_tries_and_the_last_failure_is_the_caller_s(
     failures: list[int | None], tries: int
 ) -> None:
     answers = [LOST if status is None else Response(status) for status in failures]
-    flow = patient(ask(HERE), Patience(tries=tries, jitter=lambda: 0))
+    flow = patient(ask(HERE), RetryPolicy(tries=tries, jitter=lambda: 0))
     if len(answers) < tries:
         asked, body = drive(flow, [*answers, OK])
         assert (len(asked), body) == (len(answers) + 1, b"fine")
         return
     last = answers[tries - 1]
-    with pytest.raises((ApiError, ConnectionLost)) as caught:
+    with pytest.raises((ApiError, ConnectionFailed)) as caught:
         drive(flow, answers)
     if isinstance(last, Response):
         assert isinstance(caught.value, ApiError)
@@ -264,9 +275,9 @@ POST = Request(path="/token", method="POST", body=b"refresh_token=once")
 
 
 def test_a_post_is_not_repeated_when_it_may_have_been_carried_out() -> None:
-    with pytest.raises(OuraBroken):
+    with pytest.raises(ServerError):
         drive(patient(ask(POST), STEADY), [Response(503)])
-    with pytest.raises(ConnectionLost):
+    with pytest.raises(ConnectionFailed):
         drive(patient(ask(POST), STEADY), [LOST])
 
 
@@ -298,62 +309,62 @@ def sample(name: str) -> bytes:
 @pytest.mark.parametrize(
     ("status", "body", "error", "known"),
     [
-        (400, b"", RequestWrong, {"detail": "the request was refused", "field": ""}),
+        (400, b"", BadRequest, {"detail": "the request was refused", "field": ""}),
         (
             400,
             b'{"detail":"Start is after end"}',
-            RequestWrong,
+            BadRequest,
             {"detail": "Start is after end", "status": 400},
         ),
-        (400, b'{"title":"Bad","status":400}', RequestWrong, {"detail": "Bad"}),
+        (400, b'{"title":"Bad","status":400}', BadRequest, {"detail": "Bad"}),
         (
             400,
             b'{"status":400,"title":"Bad","detail":"dates are wrong"}',
-            RequestWrong,
+            BadRequest,
             {"detail": "dates are wrong"},
         ),
-        (400, b'{"error":"invalid_request"}', RequestWrong, {"detail": "invalid_request"}),
+        (400, b'{"error":"invalid_request"}', BadRequest, {"detail": "invalid_request"}),
         (
             400,
             b'{"error":"invalid_request","error_description":"no code"}',
-            RequestWrong,
+            BadRequest,
             {"detail": "no code"},
         ),
-        (401, b"", TokenDead, {"status": 401}),
-        (401, b'{"detail":"Token expired"}', TokenDead, {"detail": "Token expired"}),
-        (401, b'{"detail":"Token not authorized"}', ScopeMissing, {"scope": "daily", "status": 401}),
+        (401, b"", InvalidToken, {"status": 401}),
+        (401, b'{"detail":"Token expired"}', InvalidToken, {"detail": "Token expired"}),
+        (401, b'{"detail":"Token not authorized"}', InsufficientScope, {"scope": "daily", "status": 401}),
         (
             403,
             b'{"title":"Forbidden","detail":"needs scope daily"}',
-            ScopeMissing,
+            InsufficientScope,
             {"scope": "daily", "status": 403},
         ),
-        (403, b"", MembershipLapsed, {"status": 403}),
-        (403, b'{"detail":"Subscription expired"}', MembershipLapsed, {"detail": "Subscription expired"}),
-        (404, b'{"detail":"Document not found."}', DocumentGone, {"detail": "Document not found."}),
-        (404, b'{"detail":"Not Found"}', NotOffered, {"detail": "Not Found"}),
-        (404, b"", NotOffered, {"detail": "no route /v2/usercollection/sleep/some-id"}),
+        (403, b"", MembershipEnded, {"status": 403}),
+        (403, b'{"detail":"Subscription expired"}', MembershipEnded, {"detail": "Subscription expired"}),
+        (404, b'{"detail":"Document not found."}', DocumentNotFound, {"detail": "Document not found."}),
+        (404, b'{"detail":"Not Found"}', RouteNotFound, {"detail": "Not Found"}),
+        (404, b"", RouteNotFound, {"detail": "no route /v2/usercollection/sleep/some-id"}),
         (
             422,
             b'{"detail":[{"msg":"not a date","loc":["query","end_date"]}]}',
-            RequestWrong,
+            BadRequest,
             {"field": "end_date"},
         ),
         (
             422,
             b'{"detail":[{"msg":"not a row","loc":["body",0]}]}',
-            RequestWrong,
+            BadRequest,
             {"field": "0", "status": 422},
         ),
-        (422, b'{"detail":[]}', RequestWrong, {"field": "", "status": 422}),
-        (426, b'{"detail":"Minimum app version"}', RequestWrong, {"status": 426}),
+        (422, b'{"detail":[]}', BadRequest, {"field": "", "status": 422}),
+        (426, b'{"detail":"Minimum app version"}', BadRequest, {"status": 426}),
         (429, b"", RateLimited, {"until": None}),
         (429, b'{"detail":"slow down"}', RateLimited, {"detail": "slow down"}),
-        (500, b"", OuraBroken, {"status": 500}),
-        (502, HTML, OuraBroken, {"status": 502, "detail": HTML.decode()}),
-        (503, b"null", OuraBroken, {"status": 503}),
-        (503, b'{"detail":{"deep":"object"}}', OuraBroken, {"status": 503}),
-        (500, b"\xff\xfe", OuraBroken, {"status": 500}),
+        (500, b"", ServerError, {"status": 500}),
+        (502, HTML, ServerError, {"status": 502, "detail": HTML.decode()}),
+        (503, b"null", ServerError, {"status": 503}),
+        (503, b'{"detail":{"deep":"object"}}', ServerError, {"status": 503}),
+        (500, b"\xff\xfe", ServerError, {"status": 500}),
     ],
 )
 def test_a_refusal_means_one_error(
@@ -367,34 +378,34 @@ def test_a_refusal_means_one_error(
 @pytest.mark.skipif(not SAMPLES.exists(), reason="the recorded answers lie beside the checkout")
 def test_recorded_refusals() -> None:
     gone = refusal(DOCUMENT, Response(404, sample("404_document_not_found.json")))
-    assert isinstance(gone, DocumentGone)
+    assert isinstance(gone, DocumentNotFound)
     assert gone.detail == "Document not found."
     invalid = refusal(DOCUMENT, Response(422, sample("422_validation_array.json")))
-    assert isinstance(invalid, RequestWrong)
+    assert isinstance(invalid, BadRequest)
     assert (invalid.field, invalid.status) == ("start_date", 422)
     assert "valid datetime or date" in str(invalid)
     problem = refusal(DOCUMENT, Response(400, sample("rfc7807_auth_error.json")))
-    assert isinstance(problem, RequestWrong)
+    assert isinstance(problem, BadRequest)
     assert problem.detail == "This provides more information"
 
 
 def test_a_refusal_that_speaks_of_scope_is_about_the_token_when_the_request_names_none() -> None:
     answer = Response(401, b'{"detail":"Token not authorized"}')
-    assert type(refusal(Request(path="/elsewhere"), answer)) is TokenDead
+    assert type(refusal(Request(path="/elsewhere"), answer)) is InvalidToken
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        RequestWrong("not a date"),
-        TokenDead("expired"),
-        ScopeMissing("daily"),
-        ScopeMissing("daily", status=403),
-        MembershipLapsed("renew it"),
-        DocumentGone("Document not found."),
-        NotOffered("Not Found"),
+        BadRequest("not a date"),
+        InvalidToken("expired"),
+        InsufficientScope("daily"),
+        InsufficientScope("daily", status=403),
+        MembershipEnded("renew it"),
+        DocumentNotFound("Document not found."),
+        RouteNotFound("Not Found"),
         RateLimited("slow down"),
-        OuraBroken("sorry", status=503),
+        ServerError("sorry", status=503),
     ],
     ids=lambda error: f"{type(error).__name__} {error.status}",
 )

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringlet._api.catalog import TYPES
-from ringlet._api.windows import DAY_MS, Profile, Span, day_ms, parse_instant
+from ringlet._api.windows import DAY_MS, Dialect, Span, day_ms, parse_instant
 from ringlet._archive.documents import _statements
 from ringlet._archive.storage.opening import connect
 from ringlet.archive import Archive, Counts
-from ringlet.errors import OuraBroken, UsageError
+from ringlet.errors import ServerError, UsageError
 
 SLEEP = TYPES["sleep"]
 DAILY = TYPES["daily_sleep"]
@@ -128,7 +128,7 @@ def test_a_document_that_is_given_an_id_later_stays_one_document(archive: Archiv
 def test_what_is_not_a_document_is_refused_and_nothing_of_it_kept(
     archive: Archive, me: int, body: bytes
 ) -> None:
-    with pytest.raises(OuraBroken, match="not a document"):
+    with pytest.raises(ServerError, match="not a document"):
         archive.put(me, DAILY, body)
     assert archive.overview(me) == []
 
@@ -137,7 +137,7 @@ def test_the_live_reading_compares_instants_and_the_documented_one_days(archive:
     late = night("a", "2026-01-01T23:30:00+01:00", "2026-01-02")
     archive.put(me, SLEEP, late)
     start = parse_instant("2026-01-01T22:30:00+00:00")
-    asked: list[tuple[Span, Profile, bytes]] = [
+    asked: list[tuple[Span, Dialect, bytes]] = [
         (Span(start, start), "live", late),
         (Span(start + 1, start + DAY_MS), "live", b""),
         (Span(start - DAY_MS, start - 1), "live", b""),
@@ -152,8 +152,8 @@ def test_the_live_reading_compares_instants_and_the_documented_one_days(archive:
             b"",
         ),
     ]
-    for span, profile, body in asked:
-        assert archive.page(me, SLEEP, span, profile)[0] == body
+    for span, dialect, body in asked:
+        assert archive.page(me, SLEEP, span, dialect)[0] == body
 
 
 pages = given(
@@ -163,39 +163,39 @@ pages = given(
         max_size=12,
     ),
     limit=st.integers(1, 5),
-    profile=st.sampled_from(["live", "docs"]),
+    dialect=st.sampled_from(["live", "docs"]),
 )
 Nights = dict[str, tuple[int, int]]
 
 
 @pages
 @settings(deadline=None)
-def test_pages_hold_every_document_once_and_in_order(nights: Nights, limit: int, profile: Profile) -> None:
+def test_pages_hold_every_document_once_and_in_order(nights: Nights, limit: int, dialect: Dialect) -> None:
     with Archive.open(":memory:") as archive:
-        pages_hold_every_document_once_and_in_order(archive, archive.user("me"), nights, limit, profile)
+        pages_hold_every_document_once_and_in_order(archive, archive.user("me"), nights, limit, dialect)
 
 
 @pages
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pages_of_postgres_are_in_the_same_order(
-    postgres: str, nights: Nights, limit: int, profile: Profile
+    postgres: str, nights: Nights, limit: int, dialect: Dialect
 ) -> None:
     with Archive.open(postgres) as archive:
         somebody_new = archive.user(f"person {len(archive.users())}")
-        pages_hold_every_document_once_and_in_order(archive, somebody_new, nights, limit, profile)
+        pages_hold_every_document_once_and_in_order(archive, somebody_new, nights, limit, dialect)
 
 
 def pages_hold_every_document_once_and_in_order(
-    archive: Archive, me: int, nights: Nights, limit: int, profile: Profile
+    archive: Archive, me: int, nights: Nights, limit: int, dialect: Dialect
 ) -> None:
     for id, (hour, day) in nights.items():
         archive.put(me, SLEEP, night(id, f"2026-01-01T0{hour}:00:00Z", f"2026-01-0{day + 1}"))
     span = Span(whole_day("2026-01-01").start, whole_day("2026-01-02").end)
-    whole, _ = archive.page(me, SLEEP, span, profile)
+    whole, _ = archive.page(me, SLEEP, span, dialect)
     parts: list[bytes] = []
     after = None
     while True:
-        rows, after = archive.page(me, SLEEP, span, profile, after=after, limit=limit)
+        rows, after = archive.page(me, SLEEP, span, dialect, after=after, limit=limit)
         parts.append(rows)
         if after is None:
             break

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ringlet._oauth.flows import SCOPES, App, Pkce, Tokens, authorize_url, exchange, hosts_at
-from ringlet.client import Client, MemoryWallet
+from ringlet.client import Client, MemoryTokenStore
 
 from ..callback import Callback
 
@@ -32,7 +32,7 @@ class Application:
         return authorize_url(self.app, hosts_at(self.api), state="s t&ä", pkce=self.pkce, **more)
 
     def redeem(self, code: str) -> Tokens:
-        with Client(base_url=self.api, wallet=MemoryWallet()) as client:
+        with Client(base_url=self.api, token_store=MemoryTokenStore()) as client:
             return client.run(exchange(self.app, hosts_at(self.api), code, self.pkce))
 
 

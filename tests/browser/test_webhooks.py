@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ringlet.client import Client, MemoryWallet
+from ringlet.client import Client, MemoryTokenStore
 from ringlet.webhooks import verify
 
 from ..callback import Callback
@@ -33,7 +33,7 @@ def asking(application: Application) -> Client:
     app = application.app
     return Client(
         base_url=application.api,
-        wallet=MemoryWallet(),
+        token_store=MemoryTokenStore(),
         client_id=app.client_id,
         client_secret=app.client_secret,
     )

@@ -19,18 +19,18 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from ringlet._api.wire import Flow, Patience, Request, Response, pause
+from ringlet._api.wire import Flow, Request, Response, RetryPolicy, pause
 from ringlet._client.client import OURA_API, app_from, base_url_from
 from ringlet._client.transport import AiohttpTransport
 from ringlet._oauth.flows import OURA, App, Tokens
-from ringlet.client import AsyncClient, Client, FileWallet, MemoryWallet, Profile
-from ringlet.errors import ConnectionLost, DocumentGone, SignInNeeded, TokenDead, UsageError
+from ringlet.client import AsyncClient, Client, FileTokenStore, MemoryTokenStore, SignIn
+from ringlet.errors import ConnectionFailed, DocumentNotFound, InvalidToken, NotSignedIn, UsageError
 from ringlet.models import HeartRate
 
 DAY = date(2026, 1, 10)
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
-ONCE = Patience(tries=1)
-SWIFT = Patience(first=0.001, jitter=lambda: 0)
+ONCE = RetryPolicy(tries=1)
+SWIFT = RetryPolicy(first=0.001, jitter=lambda: 0)
 
 
 @dataclass
@@ -116,27 +116,27 @@ def test_the_token_is_the_argument_else_the_wallet_else_the_environment_else_the
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OURA_API_BASE_URL", server.url)
-    with pytest.raises(SignInNeeded) as caught:
+    with pytest.raises(NotSignedIn) as caught:
         identity()
     assert caught.value.cure
     assert server.asked == []
-    Profile().wallet.save(Tokens(access_token="of-the-file"))
+    SignIn().token_store.save(Tokens(access_token="of-the-file"))
     assert identity() == "of-the-file"
     monkeypatch.setenv("OURA_ACCESS_TOKEN", "of-the-environment")
     assert identity() == "of-the-environment"
-    wallet = MemoryWallet(Tokens(access_token="of-the-wallet"))
-    assert identity(wallet=wallet) == "of-the-wallet"
-    assert identity(wallet=wallet, token="of-the-argument") == "of-the-argument"
+    token_store = MemoryTokenStore(Tokens(access_token="of-the-token_store"))
+    assert identity(token_store=token_store) == "of-the-token_store"
+    assert identity(token_store=token_store, token="of-the-argument") == "of-the-argument"
     assert identity(token="of-the-argument") == "of-the-argument"
 
 
 def test_an_empty_wallet_is_not_topped_up_from_the_environment(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who names a wallet means that person, not whoever's token lies about."""
+    """Who names a token_store means that person, not whoever's token lies about."""
     monkeypatch.setenv("OURA_ACCESS_TOKEN", "of-somebody-else")
-    with pytest.raises(SignInNeeded):
-        identity(base_url=server.url, wallet=MemoryWallet())
+    with pytest.raises(NotSignedIn):
+        identity(base_url=server.url, token_store=MemoryTokenStore())
 
 
 def test_the_application_is_the_argument_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,10 @@ def test_a_base_url_that_is_none_is_refused(url: str) -> None:
 
 def test_a_grant_of_another_cloud_is_not_sent_to_this_one(server: Server) -> None:
     abroad = Tokens(access_token="hush", refresh_token="hush", token_url=OURA.token[0])
-    with Client(base_url=server.url, wallet=MemoryWallet(abroad)) as client, pytest.raises(SignInNeeded):
+    with (
+        Client(base_url=server.url, token_store=MemoryTokenStore(abroad)) as client,
+        pytest.raises(NotSignedIn),
+    ):
         client.personal_info.get()
     assert server.asked == []
 
@@ -217,7 +220,7 @@ def test_a_connection_refused_says_where_but_not_what() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}"
     client = Client("hush", base_url=url, patience=ONCE)
-    with client, pytest.raises(ConnectionLost) as caught:
+    with client, pytest.raises(ConnectionFailed) as caught:
         client.daily_sleep.list(DAY, DAY)
     said = str(caught.value) + caught.value.cure
     assert f"{url}/v2/usercollection/daily_sleep" in said
@@ -275,9 +278,9 @@ def test_a_refusal_comes_out_as_its_error(server: Server) -> None:
         async with AsyncClient("a-token", base_url=server.url) as client:
             await client.sleep.get("some-id")
 
-    with Client("a-token", base_url=server.url) as client, pytest.raises(DocumentGone):
+    with Client("a-token", base_url=server.url) as client, pytest.raises(DocumentNotFound):
         client.sleep.get("some-id")
-    with pytest.raises(DocumentGone):
+    with pytest.raises(DocumentNotFound):
         asyncio.run(awaited())
 
 
@@ -362,19 +365,21 @@ class Rotating:
 def test_of_many_clients_that_share_a_file_one_renews_and_all_go_on(server: Server, tmp_path: Path) -> None:
     server.answer = rotating = Rotating()
     path, clients = tmp_path / "shared.json", 6
-    FileWallet(path).save(Tokens(access_token="stale", refresh_token="refresh-0"))
+    FileTokenStore(path).save(Tokens(access_token="stale", refresh_token="refresh-0"))
     start = Barrier(clients)
 
     def work(_: int) -> str:
         start.wait()
-        wallet = FileWallet(path)
-        with Client(base_url=server.url, wallet=wallet, client_id="id", client_secret="hush") as client:
+        token_store = FileTokenStore(path)
+        with Client(
+            base_url=server.url, token_store=token_store, client_id="id", client_secret="hush"
+        ) as client:
             return client.personal_info.get().id
 
     with ThreadPoolExecutor(clients) as pool:
         assert list(pool.map(work, range(clients))) == ["access-1"] * clients
     assert rotating.renewals == 1
-    kept = FileWallet(path).load()
+    kept = FileTokenStore(path).load()
     assert kept
     assert (kept.access_token, kept.refresh_token) == ("access-1", "refresh-1")
     assert kept.token_url == f"{server.url}/oauth/token"
@@ -384,8 +389,8 @@ def test_of_many_tasks_of_one_client_one_renews_and_all_go_on(server: Server) ->
     server.answer = rotating = Rotating()
 
     async def run() -> list[str]:
-        wallet = MemoryWallet(Tokens(access_token="stale", refresh_token="refresh-0"))
-        async with AsyncClient(base_url=server.url, wallet=wallet, client_id="id") as client:
+        token_store = MemoryTokenStore(Tokens(access_token="stale", refresh_token="refresh-0"))
+        async with AsyncClient(base_url=server.url, token_store=token_store, client_id="id") as client:
             people = await asyncio.gather(*(client.personal_info.get() for _ in range(6)))
             return [person.id for person in people]
 
@@ -395,7 +400,7 @@ def test_of_many_tasks_of_one_client_one_renews_and_all_go_on(server: Server) ->
 
 def test_a_token_given_alone_is_not_renewed(server: Server) -> None:
     server.answer = Rotating()
-    with Client("stale", base_url=server.url, client_id="id") as client, pytest.raises(TokenDead):
+    with Client("stale", base_url=server.url, client_id="id") as client, pytest.raises(InvalidToken):
         client.personal_info.get()
     assert len(server.asked) == 1
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._api.wire import Response
-from ringlet._client.login import SignIn
+from ringlet._client.login import LoginAttempt
 from ringlet._oauth.flows import OURA, App, Hosts, s256
-from ringlet.errors import ConnectionLost, GrantError, OuraBroken, UsageError
+from ringlet.errors import ConnectionFailed, OAuthError, ServerError, UsageError
 
 OLDER, NEWER = "https://older.test/token", "https://newer.test/token"
 HOSTS = Hosts(authorize="https://id.test/authorize", token=(OLDER, NEWER), revoke="https://older.test/revoke")
@@ -41,7 +41,7 @@ def query(under_way, **more):
 
 
 def test_each_sign_in_has_a_state_of_its_own_and_pkce():
-    one, other = SignIn(app=APP, hosts=HOSTS), SignIn(app=APP, hosts=HOSTS)
+    one, other = LoginAttempt(app=APP, hosts=HOSTS), LoginAttempt(app=APP, hosts=HOSTS)
     assert one.state != other.state
     asked = parse_qs(urlsplit(one.url).query)
     assert asked["state"] == [one.state]
@@ -52,7 +52,7 @@ def test_each_sign_in_has_a_state_of_its_own_and_pkce():
 
 
 def test_the_tokens_are_renewed_at_once_and_the_renewed_ones_are_the_result():
-    under_way = SignIn(app=APP, hosts=HOSTS)
+    under_way = LoginAttempt(app=APP, hosts=HOSTS)
     asked, tokens = finish(under_way, query(under_way), FIRST, SECOND)
     assert asked == [OLDER, OLDER]
     assert (tokens.access_token, tokens.refresh_token) == ("second", "twice")
@@ -61,14 +61,14 @@ def test_the_tokens_are_renewed_at_once_and_the_renewed_ones_are_the_result():
 
 
 def test_an_application_of_the_newer_host_is_found_out_and_renewed_there():
-    under_way = SignIn(app=APP, hosts=HOSTS)
+    under_way = LoginAttempt(app=APP, hosts=HOSTS)
     asked, tokens = finish(under_way, query(under_way), Response(401), FIRST, SECOND)
     assert asked == [OLDER, NEWER, NEWER]
     assert tokens.token_url == NEWER
 
 
 def test_an_application_that_only_the_newer_host_renews_is_found_out_now_and_not_tomorrow():
-    under_way = SignIn(app=APP, hosts=HOSTS)
+    under_way = LoginAttempt(app=APP, hosts=HOSTS)
     asked, tokens = finish(under_way, query(under_way), FIRST, NOT_MINE, SECOND)
     assert asked == [OLDER, OLDER, NEWER]
     assert tokens.token_url == NEWER
@@ -76,11 +76,11 @@ def test_an_application_that_only_the_newer_host_renews_is_found_out_now_and_not
 
 @pytest.mark.parametrize(
     ("answers", "error"),
-    [((NOT_MINE, NOT_MINE), GrantError), ((ConnectionLost("reset"),), ConnectionLost)],
+    [((NOT_MINE, NOT_MINE), OAuthError), ((ConnectionFailed("reset"),), ConnectionFailed)],
     ids=["refused", "lost"],
 )
 def test_tokens_that_cannot_be_renewed_are_no_sign_in(answers, error):
-    under_way = SignIn(app=APP, hosts=HOSTS)
+    under_way = LoginAttempt(app=APP, hosts=HOSTS)
     with pytest.raises(error):
         finish(under_way, query(under_way), FIRST, *answers)
 
@@ -90,7 +90,7 @@ def test_tokens_that_cannot_be_renewed_are_no_sign_in(answers, error):
     ["{q}", "?{q}", "http://localhost:8765/callback?{q}", "localhost:8765/callback?{q}\n", " {q}#_=_"],
 )
 def test_an_address_may_be_pasted_in_whole_or_in_part(shape):
-    under_way = SignIn(app=APP, hosts=HOSTS)
+    under_way = LoginAttempt(app=APP, hosts=HOSTS)
     _, tokens = finish(under_way, shape.format(q=query(under_way)), FIRST, SECOND)
     assert tokens.access_token == "second"
 
@@ -98,28 +98,28 @@ def test_an_address_may_be_pasted_in_whole_or_in_part(shape):
 @pytest.mark.parametrize("changed", [{"state": "another"}, {"state": ""}, {"state": "é"}])
 @pytest.mark.parametrize("kind", [{}, {"error": "access_denied"}])
 def test_an_answer_to_another_sign_in_is_not_believed(changed, kind):
-    under_way = SignIn(app=APP, hosts=HOSTS)
-    with pytest.raises(GrantError, match="another sign-in"):
+    under_way = LoginAttempt(app=APP, hosts=HOSTS)
+    with pytest.raises(OAuthError, match="another sign-in"):
         finish(under_way, query(under_way, **kind, **changed))
 
 
 def test_a_refusal_is_told_in_the_server_s_words():
-    under_way = SignIn(app=APP, hosts=HOSTS)
+    under_way = LoginAttempt(app=APP, hosts=HOSTS)
     refusal = urlencode(
         {"error": "access_denied", "error_description": "The user denied.", "state": under_way.state}
     )
-    with pytest.raises(GrantError, match=r"access_denied: The user denied\."):
+    with pytest.raises(OAuthError, match=r"access_denied: The user denied\."):
         finish(under_way, refusal)
 
 
 @given(st.text())
 def test_whatever_else_is_pasted_is_a_clear_error(text):
-    with pytest.raises((UsageError, GrantError)):
-        finish(SignIn(app=APP, hosts=HOSTS), text)
+    with pytest.raises((UsageError, OAuthError)):
+        finish(LoginAttempt(app=APP, hosts=HOSTS), text)
 
 
 def test_an_implicit_answer_is_the_token_and_asks_nothing():
-    under_way = SignIn(app=APP, hosts=HOSTS, implicit=True)
+    under_way = LoginAttempt(app=APP, hosts=HOSTS, implicit=True)
     assert "code_challenge" not in under_way.url
     assert "response_type=token" in under_way.url
     said = {"access_token": "given", "expires_in": "2592000", "scope": "daily", "state": under_way.state}
@@ -127,13 +127,13 @@ def test_an_implicit_answer_is_the_token_and_asks_nothing():
     assert asked == []
     assert (tokens.access_token, tokens.refresh_token, tokens.expires_in) == ("given", None, 2592000)
     assert tokens.expires_at == 1000 + 2592000
-    with pytest.raises(OuraBroken):
+    with pytest.raises(ServerError):
         finish(under_way, urlencode(said | {"expires_in": "soon"}))
 
 
 def test_what_is_an_answer_is_told_before_it_is_believed() -> None:
-    by_code = SignIn(app=APP, hosts=OURA)
-    without = SignIn(app=APP, hosts=OURA, implicit=True)
+    by_code = LoginAttempt(app=APP, hosts=OURA)
+    without = LoginAttempt(app=APP, hosts=OURA, implicit=True)
     assert by_code.is_answer("http://localhost/callback?code=c&state=s")
     assert by_code.is_answer("error=access_denied")
     assert without.is_answer("http://localhost/callback#access_token=t&state=s")

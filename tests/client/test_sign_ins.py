@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ringlet._client.sign_ins import Profile, profiles
-from ringlet._client.wallets import KeyringWallet
+from ringlet._client.sign_ins import SignIn, profiles
+from ringlet._client.token_stores import KeyringWallet
 from ringlet._oauth.flows import App, Tokens
-from ringlet.client import Client, FileWallet
+from ringlet.client import Client, FileTokenStore
 from ringlet.errors import RingletError
 
 APP = App(client_id="an app", client_secret="hush app", redirect_uri="http://localhost:8765/callback")
@@ -35,10 +35,10 @@ def files(home: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("store", STORES)
 def test_a_sign_in_is_kept_with_its_application_and_found_by_its_name(store):
-    Profile("somebody").keep(APP, TOKENS, store)
-    kept = Profile("somebody")
+    SignIn("somebody").keep(APP, TOKENS, store)
+    kept = SignIn("somebody")
     assert kept.store == store
-    assert kept.wallet.load() == TOKENS
+    assert kept.token_store.load() == TOKENS
     app = kept.app
     assert app
     assert (app.client_id, app.client_secret, app.redirect_uri) == (
@@ -47,12 +47,12 @@ def test_a_sign_in_is_kept_with_its_application_and_found_by_its_name(store):
         APP.redirect_uri,
     )
     assert app.token_url == TOKENS.token_url, "which host serves it"
-    assert not Profile("another").is_kept
+    assert not SignIn("another").is_kept
 
 
 @pytest.mark.parametrize("store", STORES)
 def test_what_says_where_the_secrets_are_holds_none(store, home):
-    Profile().keep(APP, TOKENS, store)
+    SignIn().keep(APP, TOKENS, store)
     assert "hush" not in (home / "ringlet/profiles/default.json").read_text()
     hushed = [name for name, text in files(home).items() if "hush" in text]
     assert sorted(hushed) == (["default.json", "default.secret"] if store == "file" else [])
@@ -63,48 +63,48 @@ def test_what_says_where_the_secrets_are_holds_none(store, home):
 
 @pytest.mark.parametrize(("one", "other"), [STORES, STORES[::-1]])
 def test_a_sign_in_that_moves_to_the_other_store_leaves_nothing_in_the_first(one, other, home):
-    Profile().keep(APP, TOKENS, one)
-    Profile().keep(APP, NEW, other)
-    assert Profile().wallet.load() == NEW
+    SignIn().keep(APP, TOKENS, one)
+    SignIn().keep(APP, NEW, other)
+    assert SignIn().token_store.load() == NEW
     left = files(home) if other == "keyring" else json.loads((home / "keyring.json").read_text())
     assert "hush" not in str(left)
 
 
 @pytest.mark.parametrize("store", STORES)
 def test_forgetting_keeps_the_application_and_purging_does_not(store, home):
-    kept = Profile()
+    kept = SignIn()
     kept.keep(APP, TOKENS, store)
     kept.forget()
-    assert Profile().wallet.load() is None
-    assert Profile().app
+    assert SignIn().token_store.load() is None
+    assert SignIn().app
     kept.forget(purge=True)
-    assert Profile().app is None
+    assert SignIn().app is None
     entries = home / "keyring.json"
     assert "hush" not in str(files(home)) + (entries.read_text() if entries.exists() else "")
     assert profiles() == []
 
 
 def test_profiles_stand_side_by_side():
-    Profile("b").keep(APP, TOKENS, "file")
-    Profile("a").keep(APP, NEW, "keyring")
+    SignIn("b").keep(APP, TOKENS, "file")
+    SignIn("a").keep(APP, NEW, "keyring")
     assert [kept.name for kept in profiles()] == ["a", "b"]
-    assert [kept.wallet.load() for kept in profiles()] == [NEW, TOKENS]
+    assert [kept.token_store.load() for kept in profiles()] == [NEW, TOKENS]
 
 
 def test_a_card_that_is_none_is_a_clear_error(home):
     (home / "ringlet/profiles").mkdir(parents=True)
     (home / "ringlet/profiles/default.json").write_text("{")
     with pytest.raises(RingletError, match="not a profile any more"):
-        Profile().app  # noqa: B018  # reading it is the test
+        SignIn().app  # noqa: B018  # reading it is the test
 
 
 def test_a_client_finds_the_profile_and_its_application_and_the_environment_wins(monkeypatch):
-    Profile().keep(APP, TOKENS, "file")
-    Profile("other").keep(App(client_id="other app"), NEW, "file")
+    SignIn().keep(APP, TOKENS, "file")
+    SignIn("other").keep(App(client_id="other app"), NEW, "file")
 
     def found() -> tuple[str, str]:
         with Client() as client:
-            tokens = client.wallet.load()
+            tokens = client.token_store.load()
             assert tokens
             return tokens.access_token, client.app.client_id if client.app else ""
 
@@ -117,47 +117,47 @@ def test_a_client_finds_the_profile_and_its_application_and_the_environment_wins
     monkeypatch.setenv("OURA_ACCESS_TOKEN", "token of the environment")
     assert found() == ("token of the environment", "of the environment")
     with Client(profile="other") as client:
-        assert client.wallet.load() == NEW, "who names a profile means it"
+        assert client.token_store.load() == NEW, "who names a profile means it"
 
 
-# --- The keyring's wallet ---
+# --- The keyring's token_store ---
 
 
 def test_what_another_process_keeps_in_the_keyring_is_seen_at_once(home):
-    Profile().keep(APP, TOKENS, "keyring")
-    wallet = Profile().wallet
-    assert isinstance(wallet, KeyringWallet)
-    assert wallet.load() == TOKENS
+    SignIn().keep(APP, TOKENS, "keyring")
+    token_store = SignIn().token_store
+    assert isinstance(token_store, KeyringWallet)
+    assert token_store.load() == TOKENS
     code = (
-        "from ringlet.client import Profile; from ringlet.oauth import Tokens; "
-        "wallet = Profile().wallet; assert wallet.claim(); wallet.save(Tokens(access_token='hush new'))"
+        "from ringlet.client import SignIn; from ringlet import Tokens; "
+        "store = SignIn().token_store; assert store.claim(); store.save(Tokens(access_token='hush new'))"
     )
     backend = {"PYTHON_KEYRING_BACKEND": "keyrings.InAFile", "PYTHONPATH": sys.path[0]}
     subprocess.run([sys.executable, "-c", code], env=os.environ | backend, check=True)
-    kept = wallet.load()
+    kept = token_store.load()
     assert kept
     assert kept.access_token == "hush new"
 
 
 def test_whoever_may_renew_reads_the_keyring_itself(home):
     """A process that was killed between keeping and saying so must not have its tokens overlooked."""
-    Profile().keep(APP, TOKENS, "keyring")
-    wallet = Profile().wallet
-    assert wallet.load() == TOKENS
+    SignIn().keep(APP, TOKENS, "keyring")
+    token_store = SignIn().token_store
+    assert token_store.load() == TOKENS
     entries = json.loads((home / "keyring.json").read_text())
     entries["ringlet/default tokens"] = '{"access_token":"newer"}'
     (home / "keyring.json").write_text(json.dumps(entries))
-    assert wallet.load() == TOKENS
-    assert wallet.claim()
-    kept = wallet.load()
+    assert token_store.load() == TOKENS
+    assert token_store.claim()
+    kept = token_store.load()
     assert kept
     assert kept.access_token == "newer"
-    wallet.release()
+    token_store.release()
 
 
 def test_a_claim_excludes_across_wallets_of_the_keyring_too():
-    Profile().keep(APP, TOKENS, "keyring")
-    mine, theirs = Profile().wallet, Profile().wallet
+    SignIn().keep(APP, TOKENS, "keyring")
+    mine, theirs = SignIn().token_store, SignIn().token_store
     assert mine.claim()
     assert not theirs.claim()
     mine.release()
@@ -166,21 +166,21 @@ def test_a_claim_excludes_across_wallets_of_the_keyring_too():
 
 
 def test_a_new_sign_in_waits_for_whoever_renews_the_old_one(tmp_path):
-    Profile().keep(APP, TOKENS, "file")
-    wallet = Profile().wallet
-    assert isinstance(wallet, FileWallet)
+    SignIn().keep(APP, TOKENS, "file")
+    token_store = SignIn().token_store
+    assert isinstance(token_store, FileTokenStore)
     code = (
-        "import sys; from ringlet.client import Profile; from ringlet.oauth import Tokens;"
-        "wallet = Profile().wallet; print(wallet.claim(), flush=True);"
-        "sys.stdin.read(); wallet.save(Tokens(access_token='of the old one'))"
+        "import sys; from ringlet.client import SignIn; from ringlet.oauth import Tokens;"
+        "token_store = SignIn().token_store; print(token_store.claim(), flush=True);"
+        "sys.stdin.read(); token_store.save(Tokens(access_token='of the old one'))"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True) as renewing:
         assert renewing.stdout
         assert renewing.stdin
         assert renewing.stdout.readline() == "True\n"
         code = (
-            "from ringlet.client import Profile; from ringlet.oauth import App, Tokens;"
-            "print(flush=True); Profile().keep(App(client_id='a'), Tokens(access_token='new'), 'file')"
+            "from ringlet.client import SignIn; from ringlet.oauth import App, Tokens;"
+            "print(flush=True); SignIn().keep(App(client_id='a'), Tokens(access_token='new'), 'file')"
         )
         with subprocess.Popen([sys.executable, "-c", code], stdout=-1, text=True) as signing_in:
             assert signing_in.stdout
@@ -188,6 +188,6 @@ def test_a_new_sign_in_waits_for_whoever_renews_the_old_one(tmp_path):
             time.sleep(0.1)
             assert signing_in.poll() is None
             renewing.stdin.close()
-    kept = wallet.load()
+    kept = token_store.load()
     assert kept
     assert kept.access_token == "new"

@@ -17,7 +17,7 @@ import pytest
 from ringlet import __version__
 from ringlet._api.wire import Request, Response
 from ringlet._client.transport import AiohttpTransport, AsyncHttpcoreTransport, HttpcoreTransport, _is_here
-from ringlet.errors import ConnectionLost, UsageError
+from ringlet.errors import ConnectionFailed, UsageError
 
 Send = Callable[..., list[Response]]
 
@@ -268,7 +268,7 @@ def hanging_up() -> Iterator[str]:
 def test_no_answer_is_a_lost_connection_which_says_where_but_not_what(
     send: Send, trouble: Callable[[], Any]
 ) -> None:
-    with trouble() as base_url, pytest.raises(ConnectionLost) as caught:
+    with trouble() as base_url, pytest.raises(ConnectionFailed) as caught:
         send(base_url, QUIET, timeout=0.2)
     assert f"{base_url}/here" in str(caught.value)
     assert "hush" not in str(caught.value)
@@ -278,20 +278,20 @@ def test_no_answer_is_a_lost_connection_which_says_where_but_not_what(
 
 @each
 def test_an_answer_cut_short_is_a_lost_connection(echo: str, send: Send) -> None:
-    with pytest.raises(ConnectionLost):
+    with pytest.raises(ConnectionFailed):
         send(echo, Request(path="/cut"))
 
 
 @each
 @pytest.mark.parametrize("base_url", ["localhost:8765", "http://127.0.0.1:port", "ftp://127.0.0.1"])
 def test_an_address_that_is_none_is_a_lost_connection_too(send: Send, base_url: str) -> None:
-    with pytest.raises(ConnectionLost) as caught:
+    with pytest.raises(ConnectionFailed) as caught:
         send(base_url, QUIET)
     assert "hush" not in str(caught.value)
 
 
 def test_a_header_that_cannot_be_sent_is_not_quoted(echo: str) -> None:
-    with pytest.raises(ConnectionLost) as caught:
+    with pytest.raises(ConnectionFailed) as caught:
         blocking(echo, Request(path="/here", headers={"x-client-secret": "hush\n"}))
     assert "hush" not in str(caught.value)
 
@@ -318,12 +318,12 @@ def test_a_host_that_the_environment_excepts_is_reached_without_the_proxy(
     with refusing() as proxy:
         use_proxy(monkeypatch, proxy)
         monkeypatch.setenv("no_proxy", ".invalid")
-        with pytest.raises(ConnectionLost) as caught:
+        with pytest.raises(ConnectionFailed) as caught:
             send("http://nowhere.invalid", Request(path="/here"), timeout=2)
     assert proxy.removeprefix("http://") not in str(caught.value)
 
 
 @each
 def test_an_answer_that_is_no_gzip_though_it_says_so_is_a_lost_connection(echo: str, send: Send) -> None:
-    with pytest.raises(ConnectionLost):
+    with pytest.raises(ConnectionFailed):
         send(echo, Request(path="/no-gzip"))

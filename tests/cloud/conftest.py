@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from ringlet._api.windows import Profile
+from ringlet._api.windows import Dialect
 from ringlet._cloud.wearer.demo import settle_in
 from ringlet._oauth.flows import SCOPES
 from ringlet.archive import Archive
@@ -152,7 +152,7 @@ def make(runner: asyncio.Runner) -> Iterator[Make]:
     opened: list[Archive] = []
 
     def build(
-        profile: Profile = "live",
+        dialect: Dialect = "live",
         *,
         path: Any = ":memory:",
         at: datetime = NOW,
@@ -162,7 +162,7 @@ def make(runner: asyncio.Runner) -> Iterator[Make]:
         archive = Archive.open(path)
         opened.append(archive)
         user = archive.user("wearer")
-        cloud = Cloud(archive, settings=Settings(profile=profile, **settings), clock=Clock(at), rules=rules)
+        cloud = Cloud(archive, settings=Settings(dialect=dialect, **settings), clock=Clock(at), rules=rules)
         return Asked(cloud, runner, user)
 
     yield build
@@ -180,11 +180,11 @@ def docs(make: Make) -> Asked:
     return make("docs")
 
 
-def _demo(profile: Profile, runner: asyncio.Runner) -> Iterator[Asked]:
+def _demo(dialect: Dialect, runner: asyncio.Runner) -> Iterator[Asked]:
     with Archive.open(":memory:") as archive:
         clock = Clock(NOW)
-        user = settle_in(archive, clock, days=DEMO_DAYS, seed=7, profile=profile)
-        yield Asked(Cloud(archive, settings=Settings(profile=profile), clock=clock), runner, user)
+        user = settle_in(archive, clock, days=DEMO_DAYS, seed=7, dialect=dialect)
+        yield Asked(Cloud(archive, settings=Settings(dialect=dialect), clock=clock), runner, user)
 
 
 @pytest.fixture(scope="session")
@@ -195,7 +195,7 @@ def demo(runner: asyncio.Runner) -> Iterator[Asked]:
 
 @pytest.fixture(scope="session")
 def demo_docs(runner: asyncio.Runner) -> Iterator[Asked]:
-    """The same under the `docs` profile; read only."""
+    """The same under the `docs` dialect; read only."""
     yield from _demo("docs", runner)
 
 

@@ -30,7 +30,7 @@ from ringlet._cloud.oauth.grants import Grants, Issued, _verified
 from ringlet._oauth.flows import Pkce, s256
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Rules
-from ringlet.errors import GrantError
+from ringlet.errors import OAuthError
 
 from ..paths import SOURCE
 from .browser import AUTHORIZE, FAMILIES, TOKEN, URI, Browser, back, fragment, refused, stays
@@ -255,7 +255,7 @@ def grab(place, hands, call):
             start.wait()
             try:
                 return call(mine)
-            except GrantError as no:
+            except OAuthError as no:
                 return no
 
     with ThreadPoolExecutor(hands) as pool:
@@ -275,9 +275,9 @@ def test_row_05_and_07_of_many_hands_exactly_one_gets_tokens(place, what, hands)
         return mine.exchange(app, code, URI, None) if what == "code" else mine.refresh(app, refresh)
 
     outcomes = grab(place, hands, call)
-    won = [one for one in outcomes if not isinstance(one, GrantError)]
+    won = [one for one in outcomes if not isinstance(one, OAuthError)]
     assert len(won) == 1
-    assert {one.error for one in outcomes if isinstance(one, GrantError)} == {"invalid_grant"}
+    assert {one.error for one in outcomes if isinstance(one, OAuthError)} == {"invalid_grant"}
     with Archive.open(place) as archive:
         assert archive.database.one("SELECT count(*) FROM oauth_tokens")[0] == before + 2
         grants = Grants(archive, Clock(NOW), Limits())
@@ -381,7 +381,7 @@ class Renewals(RuleBasedStateMachine):
     def renew(self, token, narrow):
         family, refresh = token
         if not self.may_renew(refresh, family):
-            with pytest.raises(GrantError):
+            with pytest.raises(OAuthError):
                 self.grants.refresh(self.app, refresh)
             self.dead.add(family)
             return token
@@ -397,12 +397,12 @@ class Renewals(RuleBasedStateMachine):
     def widen(self, token):
         """What is refused for its own sake spends nothing."""
         if self.may_renew(token[1], token[0]):
-            with pytest.raises(GrantError, match="invalid_scope"):
+            with pytest.raises(OAuthError, match="invalid_scope"):
                 self.grants.refresh(self.app, token[1], "daily email")
 
     @rule(token=tokens)
     def try_as_another(self, token):
-        with pytest.raises(GrantError):
+        with pytest.raises(OAuthError):
             self.grants.refresh(self.other, token[1])
 
     @rule(token=tokens)
@@ -652,7 +652,7 @@ def test_row_09_an_unknown_application_costs_a_comparison_too(live, monkeypatch)
     monkeypatch.setattr("ringlet._cloud.oauth.applications.is_digest_of", counted)
     known, _ = live.cloud.grants.apps.register("Known", [URI])
     for id in (known, "nobody"):
-        with pytest.raises(GrantError):
+        with pytest.raises(OAuthError):
             live.cloud.grants.apps.authenticate(id, "guess")
     assert len(compared) == 2
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from ringlet import AsyncClient, Client
-from ringlet._api.windows import Profile
+from ringlet._api.windows import Dialect
 from ringlet._api.wire import Request, Response
 from ringlet._cloud.oauth.grants import Issued
 from ringlet._cloud.wearer.demo import USER, settle_in
@@ -81,7 +81,7 @@ class Loop:
     """Somewhere east it is tomorrow already."""
 
     def client(self, token: str | None = None, **more: Any) -> Client:
-        signed = more if "wallet" in more else {"token": token or self.token, **more}
+        signed = more if "token_store" in more else {"token": token or self.token, **more}
         return Client(transport=BlockingAsgiTransport(self.cloud), **signed)
 
     def async_client(self) -> AsyncClient:
@@ -93,16 +93,16 @@ class Loop:
         return self.cloud.grants.issue(client_id, self.user, scopes or SCOPES)
 
 
-def _build(profile: Profile) -> Iterator[Loop]:
+def _build(dialect: Dialect) -> Iterator[Loop]:
     with Archive.open(":memory:") as archive:
         clock = Clock(NOW)
-        user = settle_in(archive, clock, days=DAYS, seed=7, profile=profile)
-        cloud = Cloud(archive, settings=Settings(profile=profile), clock=clock)
+        user = settle_in(archive, clock, days=DAYS, seed=7, dialect=dialect)
+        cloud = Cloud(archive, settings=Settings(dialect=dialect), clock=clock)
         # A property test asks more often in five minutes than a client of the real service may.
         cloud.limits.limit = 1_000_000
         client_id, _ = cloud.grants.apps.register("Loopback", ["https://loopback.example/callback"])
         token = cloud.grants.issue(client_id, user, SCOPES).access_token
-        yield Loop(cloud, Person(7, USER, dialect=profile), user, token)
+        yield Loop(cloud, Person(7, USER, dialect=dialect), user, token)
 
 
 @pytest.fixture(scope="session")
@@ -117,5 +117,5 @@ def _docs() -> Iterator[Loop]:
 
 @pytest.fixture(params=["live", "docs"])
 def loop(request: pytest.FixtureRequest, _live: Loop, _docs: Loop) -> Loop:
-    """Under each profile."""
+    """Under each dialect."""
     return _live if request.param == "live" else _docs

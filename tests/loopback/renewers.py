@@ -16,17 +16,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ringlet._api.wire import Patience
+from ringlet._api.wire import RetryPolicy
 from ringlet._cli.demo.headless_sign_in import sign_in
 from ringlet._oauth.flows import TWICE, App, Tokens, renew
-from ringlet.client import Client, FileWallet
-from ringlet.errors import ConnectionLost, GrantError, OuraBroken, SignInNeeded
+from ringlet.client import Client, FileTokenStore
+from ringlet.errors import ConnectionFailed, NotSignedIn, OAuthError, ServerError
 
 PROCESSES = 16
-ONCE = Patience(tries=1)
+ONCE = RetryPolicy(tries=1)
 
 
-class NotingWallet(FileWallet):
+class NotingWallet(FileTokenStore):
     """Writes down what it stored, in one write each, so that a kill leaves whole lines."""
 
     def save(self, tokens: Tokens) -> None:
@@ -42,15 +42,15 @@ def is_dead(tokens: Tokens | None) -> bool:
 
 
 def renew_without_end(api: str, path: Path, app: App) -> None:
-    wallet = NotingWallet(path)
-    with Client(base_url=api, wallet=wallet, patience=ONCE) as client:
+    token_store = NotingWallet(path)
+    with Client(base_url=api, token_store=token_store, patience=ONCE) as client:
         while True:
-            tokens = wallet.load()
+            tokens = token_store.load()
             if tokens is None or is_dead(tokens):
                 time.sleep(0.02)
                 continue
-            with suppress(ConnectionLost, GrantError, OuraBroken, SignInNeeded):
-                client.run(renew(wallet, app, client.hosts, stale=tokens, clock=time.time))
+            with suppress(ConnectionFailed, OAuthError, ServerError, NotSignedIn):
+                client.run(renew(token_store, app, client.hosts, stale=tokens, clock=time.time))
 
 
 def fork(api: str, path: Path, app: App) -> int:
@@ -67,22 +67,22 @@ def fork(api: str, path: Path, app: App) -> int:
     return child
 
 
-def sign_in_again(wallet: FileWallet, ready: dict[str, Any]) -> None:
-    while not wallet.claim():
+def sign_in_again(token_store: FileTokenStore, ready: dict[str, Any]) -> None:
+    while not token_store.claim():
         time.sleep(0.005)
-    while is_dead(wallet.load()):
-        with suppress(ConnectionLost):  # the answer that brings the tokens may be lost as well
-            wallet.save(sign_in(ready))
-    wallet.release()
+    while is_dead(token_store.load()):
+        with suppress(ConnectionFailed):  # the answer that brings the tokens may be lost as well
+            token_store.save(sign_in(ready))
+    token_store.release()
 
 
 def main(path: Path, seconds: float) -> None:
     ready = json.loads(sys.stdin.read())
     api = ready["api"]
     app = App(client_id=ready["client_id"], client_secret=ready["client_secret"])
-    # A wallet of its own: whoever forks while it holds a lock would hand the lock on.
-    wallet = NotingWallet(path)
-    sign_in_again(wallet, ready)
+    # A token_store of its own: whoever forks while it holds a lock would hand the lock on.
+    token_store = NotingWallet(path)
+    sign_in_again(token_store, ready)
     children = {fork(api, path, app) for _ in range(PROCESSES)}
     end = time.monotonic() + seconds
     try:
@@ -93,8 +93,8 @@ def main(path: Path, seconds: float) -> None:
             os.waitpid(victim, 0)
             children.remove(victim)
             children.add(fork(api, path, app))
-            if is_dead(wallet.load()):
-                sign_in_again(wallet, ready)
+            if is_dead(token_store.load()):
+                sign_in_again(token_store, ready)
     finally:
         for child in children:
             os.kill(child, signal.SIGKILL)

@@ -26,7 +26,7 @@ import pytest
 
 from ringlet._oauth.flows import App, renew
 from ringlet.client import Client
-from ringlet.errors import GrantError, SignInNeeded
+from ringlet.errors import NotSignedIn, OAuthError
 
 from ..program import Program
 from .renewers import NotingWallet
@@ -179,9 +179,9 @@ def _faults(ready: dict[str, Any], method: str, fault: dict[str, Any] | None = N
 
 def _renew_once_more(here: dict[str, Any], path: Path) -> None:
     """What is kept in the end is sent, too, unless it is known to be dead, so that it is judged as well."""
-    wallet = NotingWallet(path)
+    token_store = NotingWallet(path)
     app = App(client_id=here["client_id"], client_secret=here["client_secret"])
-    tokens = wallet.load()
+    tokens = token_store.load()
     assert tokens
-    with Client(base_url=here["api"], wallet=wallet) as client, suppress(GrantError, SignInNeeded):
-        client.run(renew(wallet, app, client.hosts, stale=tokens, clock=time.time))
+    with Client(base_url=here["api"], token_store=token_store) as client, suppress(OAuthError, NotSignedIn):
+        client.run(renew(token_store, app, client.hosts, stale=tokens, clock=time.time))

@@ -15,7 +15,7 @@ import pytest
 
 from ringlet import AsyncClient
 from ringlet._api.catalog import TYPES
-from ringlet._api.wire import Patience, Request, Response
+from ringlet._api.wire import Request, Response, RetryPolicy
 from ringlet._cloud.oauth.grants import Issued
 from ringlet._cloud.wearer.demo import settle_in
 from ringlet._oauth.flows import SCOPES
@@ -23,7 +23,7 @@ from ringlet._receiver.inbox import PAUSE, Inbox
 from ringlet._sync.follow import AGAIN, Follow, Followed
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
-from ringlet.errors import ConnectionLost, OuraBroken, RingletError, TokenDead
+from ringlet.errors import ConnectionFailed, InvalidToken, RingletError, ServerError
 from ringlet.webhooks import Event
 
 from .conftest import NOW, AsgiTransport
@@ -94,7 +94,7 @@ class Ends:
         return [one.result for one in self.followed]
 
     async def _follow(self, until: Callable[[], bool], token: str = "", **more: Any) -> None:
-        client = AsyncClient(token or self.token, transport=self.transport, patience=Patience(tries=1))
+        client = AsyncClient(token or self.token, transport=self.transport, patience=RetryPolicy(tries=1))
         follow = Follow(
             client,
             self.mine,
@@ -158,7 +158,7 @@ def test_one_fetch_brings_a_document_byte_for_byte_however_often_it_was_told_of(
 def test_a_document_is_fetched_when_its_burst_is_over_and_not_at_the_next_look(ends: Ends) -> None:
     """A look at something else, just before, does not put it off."""
     ends.change("m", 61)
-    client = AsyncClient(ends.token, transport=ends.transport, patience=Patience(tries=1))
+    client = AsyncClient(ends.token, transport=ends.transport, patience=RetryPolicy(tries=1))
 
     async def run() -> float:
         done = asyncio.Event()
@@ -277,7 +277,7 @@ def test_what_asking_again_would_not_change_is_left_out_once_with_its_reason(
 
 
 def test_nothing_is_lost_while_the_cloud_is_away(ends: Ends) -> None:
-    away = iter([ConnectionLost("refused")] * 5)
+    away = iter([ConnectionFailed("refused")] * 5)
 
     def fail(_: Request) -> None:
         if (failed := next(away, None)) is not None:
@@ -301,7 +301,7 @@ def test_an_outage_is_no_answer_that_could_be_believed(ends: Ends) -> None:
     def away_then_out_of_sight(request: Request) -> None:
         asked.append(request.path)
         if len(asked) <= 3:
-            raise ConnectionLost("away")
+            raise ConnectionFailed("away")
         if len(asked) == 4:
             ends.cloud.archive.delete(ends.theirs, SLEEP, "blinks")
         if len(asked) == 5:
@@ -323,7 +323,7 @@ def test_a_document_that_the_server_fails_at_holds_up_no_other(
 
     def failing(request: Request) -> None:
         if request.path.endswith("/broken"):
-            raise OuraBroken("again and again", status=500)
+            raise ServerError("again and again", status=500)
 
     def until() -> bool:
         if len(ends.followed) < 6:
@@ -352,7 +352,7 @@ def test_others_events_stay_where_they_are(ends: Ends) -> None:
 def test_a_dead_token_ends_it_and_the_work_stays(ends: Ends) -> None:
     ends.change("k", 61)
     ends.tell("k")
-    with pytest.raises(TokenDead):
+    with pytest.raises(InvalidToken):
         ends.follow(token="dead")
     assert ends.inbox.waiting() == 1
     assert ends.follow() == ["added"]

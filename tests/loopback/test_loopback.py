@@ -1,4 +1,4 @@
-"""What a client gets is what the wearer lived: every type, both clients, both profiles, any days.
+"""What a client gets is what the wearer lived: every type, both clients, both dialects, any days.
 
 By default a window means days as a person means them, or instants from the first up to the last, whatever
 the endpoint does with its bounds. That is checked against the simulated person itself.
@@ -16,15 +16,22 @@ from hypothesis import strategies as st
 from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import Documents, Inventory, LiveSamples, Samples, Single
 from ringlet._api.windows import day_ms, parse_instant, to_ms
-from ringlet._api.wire import Patience
+from ringlet._api.wire import RetryPolicy
 from ringlet._oauth.flows import SCOPES, Tokens
-from ringlet.client import MemoryWallet
-from ringlet.errors import DocumentGone, GrantError, NotOffered, RateLimited, ScopeMissing, TokenDead
+from ringlet.client import MemoryTokenStore
+from ringlet.errors import (
+    DocumentNotFound,
+    InsufficientScope,
+    InvalidToken,
+    OAuthError,
+    RateLimited,
+    RouteNotFound,
+)
 
 DOCUMENTS = [name for name, kind in TYPES.items() if isinstance(kind, Documents)]
 SERIES = [name for name, kind in TYPES.items() if isinstance(kind, Samples)]
 LIVE_SERIES = [name for name, kind in TYPES.items() if isinstance(kind, LiveSamples)]
-ONCE = Patience(tries=1)
+ONCE = RetryPolicy(tries=1)
 few = settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # The days for which the archive is complete: on the first, what began the evening before may be missing.
@@ -57,7 +64,7 @@ def lived(loop, name, first, last):
 
 
 def in_order(kind, documents):
-    """By day, and within one day by instant: order within a day is the profile's business."""
+    """By day, and within one day by instant: order within a day is the dialect's business."""
     return sorted(
         documents, key=lambda one: (getattr(one, kind.day), str(getattr(one, kind.instant)), one.id or "")
     )
@@ -98,7 +105,7 @@ def test_each_document_is_found_by_its_id(loop, name):
     for item in list(loop.person.documents(name, loop.first, loop.last, now=loop.now))[:5]:
         got = both(loop, lambda client, item=item: getattr(client, name).get(item.id))
         assert got == msgspec.json.decode(item.body, type=TYPES[name].model)
-    with pytest.raises(DocumentGone), loop.client() as client:
+    with pytest.raises(DocumentNotFound), loop.client() as client:
         getattr(client, name).get("not-existing")
 
 
@@ -121,7 +128,7 @@ def test_an_exact_window_is_the_endpoints_own(loop, name):
     start, end = loop.first + timedelta(days=10), loop.first + timedelta(days=40)
 
     def inside(item):
-        if loop.cloud.settings.profile == "docs":
+        if loop.cloud.settings.dialect == "docs":
             return start <= item.day <= end
         key = msgspec.json.decode(item.body)[kind.instant]
         return day_ms(start) <= parse_instant(key) <= day_ms(end)
@@ -236,7 +243,7 @@ def test_the_sandbox_answers_the_same_questions(loop):
         assert one.id == "daily_sleep-0-2026-1-1"
         assert client.daily_sleep.get(one.id) == one
         assert client.heartrate.latest() is not None
-        with pytest.raises(NotOffered):
+        with pytest.raises(RouteNotFound):
             client.personal_info.get()
 
 
@@ -247,7 +254,7 @@ def test_a_scope_that_was_not_granted_is_named(loop):
     granted = [scope for scope in SCOPES if scope != "stress"]
     with loop.client(loop.grant(*granted).access_token, patience=ONCE) as client:
         assert client.daily_sleep.list(loop.first, loop.last)
-        with pytest.raises(ScopeMissing) as refused:
+        with pytest.raises(InsufficientScope) as refused:
             client.daily_resilience.list(loop.first, loop.last)
     assert refused.value.scope == "stress"
 
@@ -255,7 +262,7 @@ def test_a_scope_that_was_not_granted_is_named(loop):
 def test_a_revoked_token_is_dead(loop):
     issued = loop.grant()
     loop.cloud.grants.revoke(issued.refresh_token)
-    with loop.client(issued.access_token, patience=ONCE) as client, pytest.raises(TokenDead):
+    with loop.client(issued.access_token, patience=ONCE) as client, pytest.raises(InvalidToken):
         client.personal_info.get()
 
 
@@ -277,16 +284,16 @@ def test_a_dead_token_is_renewed_on_the_way_and_a_replayed_refresh_token_ends_th
     client_id, secret = loop.cloud.grants.apps.register("Loopback", [])
     issued = loop.cloud.grants.issue(client_id, loop.user, SCOPES)
     before = Tokens(access_token="dead", refresh_token=issued.refresh_token)
-    first, replay = MemoryWallet(before), MemoryWallet(before)
+    first, replay = MemoryTokenStore(before), MemoryTokenStore(before)
     app = {"client_id": client_id, "client_secret": secret, "patience": ONCE}
 
-    with loop.client(wallet=first, **app) as client:
+    with loop.client(token_store=first, **app) as client:
         assert client.personal_info.get().id
     renewed = first.load()
     assert renewed.access_token not in ("dead", issued.access_token)
     assert renewed.scopes == set(SCOPES)
 
-    with loop.client(wallet=replay, **app) as client, pytest.raises(GrantError):
+    with loop.client(token_store=replay, **app) as client, pytest.raises(OAuthError):
         client.personal_info.get()
-    with loop.client(wallet=first, **app) as client, pytest.raises(GrantError):
+    with loop.client(token_store=first, **app) as client, pytest.raises(OAuthError):
         client.personal_info.get()

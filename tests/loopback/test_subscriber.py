@@ -27,7 +27,7 @@ from ringlet._receiver.server import serving
 from ringlet._sync.subscriber import SOON, Pair, Standing, Step, Subscriber, steps, wanted
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
-from ringlet.errors import TokenDead
+from ringlet.errors import InvalidToken
 from ringlet.webhooks import EVENT_TYPES, Subscription
 
 from .conftest import NOW, AsgiTransport
@@ -258,7 +258,7 @@ def test_what_somebody_ends_meanwhile_is_made_at_the_next_check(world: World) ->
 def test_a_wrong_secret_says_which_variables_to_look_at(world: World) -> None:
     async def act(world: World, url: str) -> None:
         wrong = App(client_id=world.app.client_id, client_secret="wrong")
-        with pytest.raises(TokenDead) as refused:
+        with pytest.raises(InvalidToken) as refused:
             await world.subscriber(url, app=wrong).check()
         assert "OURA_CLIENT_SECRET" in refused.value.cure
 

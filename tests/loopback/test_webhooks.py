@@ -24,7 +24,7 @@ from ringlet._oauth.flows import SCOPES
 from ringlet._receiver.inbox import Inbox
 from ringlet.archive import Archive
 from ringlet.cloud import Cloud
-from ringlet.errors import DocumentGone, RequestWrong, UsageError
+from ringlet.errors import BadRequest, DocumentNotFound, UsageError
 from ringlet.webhooks import receiver
 
 from .conftest import AsgiTransport, BlockingAsgiTransport
@@ -108,14 +108,14 @@ async def all_six(webhooks: Any, ends: Ends) -> None:
     assert (changed.id, changed.event_type, changed.data_type) == (made.id, "update", "workout")
     renewed = await _done(webhooks.renew(made.id))
     assert renewed.expires_at >= made.expires_at
-    with pytest.raises(RequestWrong) as twice:
+    with pytest.raises(BadRequest) as twice:
         await _done(webhooks.create(ends.callback, TOKEN, "update", "workout"))
     assert twice.value.status == 409
-    with pytest.raises(RequestWrong) as unproved:
+    with pytest.raises(BadRequest) as unproved:
         await _done(webhooks.create(ends.callback, "another token", "delete", "tag"))
     assert unproved.value.status == 422
     assert await _done(webhooks.delete(made.id)) is None
-    with pytest.raises(DocumentGone):
+    with pytest.raises(DocumentNotFound):
         await _done(webhooks.get(made.id))
     assert await _done(webhooks.list()) == []
 

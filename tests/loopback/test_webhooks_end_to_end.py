@@ -32,7 +32,7 @@ from ringlet._cloud.core.rate_limit import Limits
 from ringlet._cloud.oauth.grants import Grants
 from ringlet._oauth.flows import SCOPES, Tokens
 from ringlet.archive import Archive
-from ringlet.client import FileWallet
+from ringlet.client import FileTokenStore
 from ringlet.webhooks import EVENT_TYPES
 
 LONG = "RINGLET_LONG" in os.environ
@@ -105,7 +105,7 @@ class World:
         }
         # Not a token in a variable: it has to be renewed within the month that passes here.
         tokens = Tokens(access_token=issued.access_token, refresh_token=issued.refresh_token)
-        FileWallet(home / "ringlet/tokens/default.json").save(tokens)
+        FileTokenStore(home / "ringlet/tokens/default.json").save(tokens)
         sync = f"sync --db {self.mine} --webhooks --listen 127.0.0.1:{door}"
         url = f"http://127.0.0.1:{door}/oura"
         self.sync = Side(f"{sync} --public-url {url} --since 2026-02-01", env, home / "sync.log")

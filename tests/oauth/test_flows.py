@@ -33,8 +33,15 @@ from ringlet._oauth.flows import (
     scope_text,
     signed,
 )
-from ringlet.client import MemoryWallet
-from ringlet.errors import ConnectionLost, GrantError, OuraBroken, ScopeMissing, SignInNeeded, TokenDead
+from ringlet.client import MemoryTokenStore
+from ringlet.errors import (
+    ConnectionFailed,
+    InsufficientScope,
+    InvalidToken,
+    NotSignedIn,
+    OAuthError,
+    ServerError,
+)
 
 from ..paths import SAMPLES
 
@@ -221,7 +228,7 @@ def test_an_application_of_the_newer_host_is_refused_by_the_older_and_tried_at_i
 
 
 def test_when_both_hosts_refuse_the_last_refusal_is_raised() -> None:
-    with pytest.raises(GrantError) as caught:
+    with pytest.raises(OAuthError) as caught:
         drive(exchange(APP, HOSTS, "a code"), [Response(401), REFUSED])
     assert (caught.value.error, caught.value.description, caught.value.status) == (
         "invalid_grant",
@@ -231,7 +238,7 @@ def test_when_both_hosts_refuse_the_last_refusal_is_raised() -> None:
 
 
 def test_a_code_that_was_recognised_and_refused_is_tried_nowhere_else() -> None:
-    with pytest.raises(GrantError) as caught:
+    with pytest.raises(OAuthError) as caught:
         drive(exchange(APP, HOSTS, "a code"), [REFUSED])
     assert caught.value.error == "invalid_grant"
 
@@ -250,14 +257,14 @@ def test_when_both_hosts_refuse_the_refusal_that_tells_most_is_raised(
     older: str, newer: str, raised: str
 ) -> None:
     answers = [Response(400, json.dumps({"error": error}).encode()) for error in (older, newer)]
-    with pytest.raises(GrantError) as caught:
+    with pytest.raises(OAuthError) as caught:
         drive(exchange(APP, HOSTS, "a code"), answers)
     assert caught.value.error == raised
 
 
 @pytest.mark.parametrize("status", [403, 404, 500, 503])
 def test_any_other_refusal_is_final_because_the_code_may_be_spent(status: int) -> None:
-    with pytest.raises((GrantError, OuraBroken)):
+    with pytest.raises((OAuthError, ServerError)):
         drive(exchange(APP, HOSTS, "a code"), [Response(status)])
 
 
@@ -274,7 +281,7 @@ def test_any_other_refusal_is_final_because_the_code_may_be_spent(status: int) -
     ],
 )
 def test_a_refusal_in_any_shape_is_a_grant_error(body: bytes, error: str, description: str) -> None:
-    with pytest.raises(GrantError) as caught:
+    with pytest.raises(OAuthError) as caught:
         drive(refresh(APP, HOSTS, STALE), [Response(400, body)] * 2)
     assert (caught.value.error, caught.value.description) == (error, description)
 
@@ -283,7 +290,7 @@ def test_a_refusal_in_any_shape_is_a_grant_error(body: bytes, error: str, descri
     "body", [b"", b"{}", b"<html>hush", b'{"access_token":7}', b'{"access_token":"\xff"}']
 )
 def test_a_token_endpoint_that_answers_something_else_is_broken(body: bytes) -> None:
-    with pytest.raises(OuraBroken) as caught:
+    with pytest.raises(ServerError) as caught:
         drive(exchange(APP, HOSTS, "a code"), [Response(200, body)])
     assert "hush" not in str(caught.value)
 
@@ -307,7 +314,7 @@ def test_a_grant_is_renewed_where_it_was_given_and_a_judgement_there_is_final() 
     asked, tokens = drive(refresh(APP, HOSTS, STALE), [GRANTED])
     assert [one.path for one in asked] == [NEWER]
     assert tokens == FRESH
-    with pytest.raises(GrantError):
+    with pytest.raises(OAuthError):
         drive(refresh(APP, HOSTS, STALE), [REFUSED])
 
 
@@ -335,106 +342,106 @@ def test_a_server_that_does_not_rotate_leaves_the_refresh_token_and_the_scope_as
 
 
 def test_a_refused_token_is_renewed_once_and_the_request_replayed() -> None:
-    wallet = MemoryWallet(STALE)
+    token_store = MemoryTokenStore(STALE)
     asked, body = drive(
-        signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK), [EXPIRED, GRANTED, Response(200, b"data")]
+        signed(ask(HERE), token_store, APP, HOSTS, clock=CLOCK), [EXPIRED, GRANTED, Response(200, b"data")]
     )
     assert [one.path for one in asked] == [HERE.path, NEWER, HERE.path]
     assert [one.headers.get("authorization") for one in asked] == ["Bearer stale", None, "Bearer fresh"]
     assert body == b"data"
-    assert wallet.load() == KEPT
+    assert token_store.load() == KEPT
 
 
 def test_a_token_refused_even_when_fresh_is_dead() -> None:
-    wallet = MemoryWallet(STALE)
-    with pytest.raises(TokenDead):
-        drive(signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK), [EXPIRED, GRANTED, EXPIRED])
-    assert wallet.load() == KEPT, "the rotated token is kept, whatever comes of it"
+    token_store = MemoryTokenStore(STALE)
+    with pytest.raises(InvalidToken):
+        drive(signed(ask(HERE), token_store, APP, HOSTS, clock=CLOCK), [EXPIRED, GRANTED, EXPIRED])
+    assert token_store.load() == KEPT, "the rotated token is kept, whatever comes of it"
 
 
 def test_while_another_renews_the_flow_only_waits_and_then_uses_what_the_other_saved() -> None:
-    wallet = MemoryWallet(STALE)
-    assert wallet.claim(), "the other"
-    flow = signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK)
+    token_store = MemoryTokenStore(STALE)
+    assert token_store.claim(), "the other"
+    flow = signed(ask(HERE), token_store, APP, HOSTS, clock=CLOCK)
     next(flow)
     assert [flow.send(EXPIRED), flow.send(WAITED), flow.send(WAITED)] == [PAUSE, PAUSE, PAUSE]
-    wallet.save(FRESH)
-    wallet.release()
+    token_store.save(FRESH)
+    token_store.release()
     replay = flow.send(WAITED)
     assert (replay.path, replay.headers) == (HERE.path, {"authorization": "Bearer fresh"})
     with pytest.raises(StopIteration):
         flow.send(Response(200))
-    assert wallet.claim(), "the claim was given back"
+    assert token_store.claim(), "the claim was given back"
 
 
 def test_when_the_other_gave_up_the_next_in_line_renews() -> None:
-    wallet = MemoryWallet(STALE)
-    assert wallet.claim()
-    flow = renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK)
+    token_store = MemoryTokenStore(STALE)
+    assert token_store.claim()
+    flow = renew(token_store, APP, HOSTS, stale=STALE, clock=CLOCK)
     assert next(flow) == PAUSE
-    wallet.release()
+    token_store.release()
     assert flow.send(WAITED).path == NEWER
     with pytest.raises(StopIteration) as done:
         flow.send(GRANTED)
-    assert done.value.value == wallet.load() == KEPT
+    assert done.value.value == token_store.load() == KEPT
 
 
 def test_a_grant_that_was_removed_meanwhile_needs_a_new_sign_in() -> None:
-    wallet = MemoryWallet()
-    with pytest.raises(SignInNeeded):
-        next(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK))
-    assert wallet.claim()
+    token_store = MemoryTokenStore()
+    with pytest.raises(NotSignedIn):
+        next(renew(token_store, APP, HOSTS, stale=STALE, clock=CLOCK))
+    assert token_store.claim()
 
 
 @pytest.mark.parametrize(
     "answer",
-    [Response(503), Response(403), Response(429), ConnectionLost("refused", sent=False)],
+    [Response(503), Response(403), Response(429), ConnectionFailed("refused", sent=False)],
     ids=repr,
 )
 def test_a_renewal_that_fails_without_spending_anything_leaves_the_grant_as_it_was(
     answer: Response | Exception,
 ) -> None:
-    wallet = MemoryWallet(STALE)
-    with pytest.raises((GrantError, OuraBroken, ConnectionLost)):
-        drive(signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK), [EXPIRED, answer])
-    assert wallet.load() == msgspec.structs.replace(STALE, tried_at=NOW)
-    assert wallet.claim()
+    token_store = MemoryTokenStore(STALE)
+    with pytest.raises((OAuthError, ServerError, ConnectionFailed)):
+        drive(signed(ask(HERE), token_store, APP, HOSTS, clock=CLOCK), [EXPIRED, answer])
+    assert token_store.load() == msgspec.structs.replace(STALE, tried_at=NOW)
+    assert token_store.claim()
 
 
 @pytest.mark.parametrize("answer", [Response(502), Response(504), Response(200, b"<html>")], ids=repr)
 def test_a_gateway_that_answers_for_the_server_leaves_doubt_for_as_long_as_it_likes(answer: Response) -> None:
-    wallet = MemoryWallet(STALE)
+    token_store = MemoryTokenStore(STALE)
     for _ in range(TWICE + 1):
-        with pytest.raises(OuraBroken):
-            drive(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK), [answer])
-        assert wallet.load() == noted(1, STALE)
+        with pytest.raises(ServerError):
+            drive(renew(token_store, APP, HOSTS, stale=STALE, clock=CLOCK), [answer])
+        assert token_store.load() == noted(1, STALE)
 
 
 def test_a_renewal_that_is_abandoned_gives_the_claim_back() -> None:
-    wallet = MemoryWallet(STALE)
-    flow = signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK)
+    token_store = MemoryTokenStore(STALE)
+    flow = signed(ask(HERE), token_store, APP, HOSTS, clock=CLOCK)
     next(flow)
     assert flow.send(EXPIRED).path == NEWER
-    assert not wallet.claim()
+    assert not token_store.claim()
     flow.close()
-    assert wallet.claim()
+    assert token_store.claim()
 
 
 def test_a_waiting_flow_that_is_abandoned_leaves_the_other_s_claim_alone() -> None:
-    wallet = MemoryWallet(STALE)
-    assert wallet.claim()
-    flow = renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK)
+    token_store = MemoryTokenStore(STALE)
+    assert token_store.claim()
+    flow = renew(token_store, APP, HOSTS, stale=STALE, clock=CLOCK)
     next(flow)
     flow.close()
-    assert not wallet.claim()
+    assert not token_store.claim()
 
 
 def test_a_live_token_without_the_scope_is_not_renewed() -> None:
-    wallet = MemoryWallet(STALE)
-    with pytest.raises(ScopeMissing) as caught:
-        drive(signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK), [UNSCOPED])
+    token_store = MemoryTokenStore(STALE)
+    with pytest.raises(InsufficientScope) as caught:
+        drive(signed(ask(HERE), token_store, APP, HOSTS, clock=CLOCK), [UNSCOPED])
     assert caught.value.scope == HERE.scope
-    assert wallet.load() == STALE
+    assert token_store.load() == STALE
 
 
 @pytest.mark.parametrize(
@@ -443,14 +450,14 @@ def test_a_live_token_without_the_scope_is_not_renewed() -> None:
     ids=["no refresh token", "no application"],
 )
 def test_what_cannot_be_renewed_is_dead(tokens: Tokens, app: App | None) -> None:
-    with pytest.raises(TokenDead):
-        drive(signed(ask(HERE), MemoryWallet(tokens), app, HOSTS, clock=CLOCK), [EXPIRED])
+    with pytest.raises(InvalidToken):
+        drive(signed(ask(HERE), MemoryTokenStore(tokens), app, HOSTS, clock=CLOCK), [EXPIRED])
 
 
 def test_without_tokens_nothing_is_sent() -> None:
-    with pytest.raises(SignInNeeded):
-        next(signed(ask(HERE), MemoryWallet(), APP, HOSTS, clock=CLOCK))
-    with pytest.raises(SignInNeeded):
+    with pytest.raises(NotSignedIn):
+        next(signed(ask(HERE), MemoryTokenStore(), APP, HOSTS, clock=CLOCK))
+    with pytest.raises(NotSignedIn):
         next(refresh(APP, HOSTS, Tokens(access_token="alone")))
 
 
@@ -476,30 +483,30 @@ RENEWED = [NEWER, HERE.path]
 def test_a_token_is_renewed_before_it_expires_and_no_sooner(
     life: int, later: float, paths: list[str]
 ) -> None:
-    wallet = MemoryWallet(msgspec.structs.replace(LIVING, expires_in=life))
-    flow = signed(ask(HERE), wallet, APP, HOSTS, clock=at(later))
+    token_store = MemoryTokenStore(msgspec.structs.replace(LIVING, expires_in=life))
+    flow = signed(ask(HERE), token_store, APP, HOSTS, clock=at(later))
     asked, _ = drive(flow, [GRANTED, Response(200)][-len(paths) :])
     assert [one.path for one in asked] == paths
 
 
 @pytest.mark.parametrize(
-    "failure", [ConnectionLost("reset"), Response(503), Response(502), Response(429)], ids=repr
+    "failure", [ConnectionFailed("reset"), Response(503), Response(502), Response(429)], ids=repr
 )
 def test_when_nobody_renews_the_token_is_used_while_it_lives(failure: Response | Exception) -> None:
-    wallet = MemoryWallet(LIVING)
-    flow = signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE - 30))
+    token_store = MemoryTokenStore(LIVING)
+    flow = signed(ask(HERE), token_store, APP, HOSTS, clock=at(LIFE - 30))
     asked, _ = drive(flow, [failure, Response(200)])
     assert asked[-1].headers["authorization"] == "Bearer stale"
-    asked, _ = drive(signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE - 29)), [Response(200)])
+    asked, _ = drive(signed(ask(HERE), token_store, APP, HOSTS, clock=at(LIFE - 29)), [Response(200)])
     assert [one.path for one in asked] == [HERE.path], "and not everyone tries anew at once"
-    wallet = MemoryWallet(LIVING)
-    with pytest.raises((ConnectionLost, OuraBroken, GrantError)):
-        drive(signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE + 1)), [failure])
+    token_store = MemoryTokenStore(LIVING)
+    with pytest.raises((ConnectionFailed, ServerError, OAuthError)):
+        drive(signed(ask(HERE), token_store, APP, HOSTS, clock=at(LIFE + 1)), [failure])
 
 
 def test_a_grant_that_turns_out_to_be_dead_is_told_of_at_once() -> None:
-    flow = signed(ask(HERE), MemoryWallet(LIVING), APP, HOSTS, clock=at(LIFE - 30))
-    with pytest.raises(GrantError, match="used elsewhere"):
+    flow = signed(ask(HERE), MemoryTokenStore(LIVING), APP, HOSTS, clock=at(LIFE - 30))
+    with pytest.raises(OAuthError, match="used elsewhere"):
         drive(flow, [REFUSED])
 
 
@@ -512,65 +519,65 @@ def noted(times: int, tokens: Tokens = LIVING) -> Tokens:
 
 
 def test_the_store_knows_that_the_token_goes_out_before_it_does() -> None:
-    wallet = MemoryWallet(STALE)
-    flow = renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK)
+    token_store = MemoryTokenStore(STALE)
+    flow = renew(token_store, APP, HOSTS, stale=STALE, clock=CLOCK)
     assert next(flow).path == NEWER
-    assert wallet.load() == msgspec.structs.replace(STALE, unanswered=1, tried_at=NOW)
+    assert token_store.load() == msgspec.structs.replace(STALE, unanswered=1, tried_at=NOW)
     flow.close()
-    assert wallet.load() == msgspec.structs.replace(STALE, unanswered=1, tried_at=NOW)
+    assert token_store.load() == msgspec.structs.replace(STALE, unanswered=1, tried_at=NOW)
 
 
 def test_a_lost_answer_leaves_the_note_and_the_next_answer_wipes_it() -> None:
-    wallet = MemoryWallet(STALE)
-    with pytest.raises(ConnectionLost) as lost:
-        drive(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK), [ConnectionLost("reset")])
+    token_store = MemoryTokenStore(STALE)
+    with pytest.raises(ConnectionFailed) as lost:
+        drive(renew(token_store, APP, HOSTS, stale=STALE, clock=CLOCK), [ConnectionFailed("reset")])
     assert "use the access token up" in lost.value.cure, "to run it again may end the sign-in"
-    assert wallet.load() == msgspec.structs.replace(STALE, unanswered=1, tried_at=NOW)
-    drive(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK), [GRANTED])
-    assert wallet.load() == KEPT
+    assert token_store.load() == msgspec.structs.replace(STALE, unanswered=1, tried_at=NOW)
+    drive(renew(token_store, APP, HOSTS, stale=STALE, clock=CLOCK), [GRANTED])
+    assert token_store.load() == KEPT
 
 
 def test_in_doubt_the_access_token_is_used_up_before_the_refresh_token_is_sent_again() -> None:
-    wallet = MemoryWallet(noted(1))
-    asked, _ = drive(signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE - 10)), [Response(200)])
+    token_store = MemoryTokenStore(noted(1))
+    asked, _ = drive(signed(ask(HERE), token_store, APP, HOSTS, clock=at(LIFE - 10)), [Response(200)])
     assert [one.path for one in asked] == [HERE.path]
-    flow = signed(ask(HERE), wallet, APP, HOSTS, clock=at(LIFE + 10))
+    flow = signed(ask(HERE), token_store, APP, HOSTS, clock=at(LIFE + 10))
     asked, _ = drive(flow, [EXPIRED, GRANTED, Response(200)])
     assert [one.path for one in asked] == [HERE.path, *RENEWED]
 
 
 def test_sent_twice_without_an_answer_it_is_not_sent_a_third_time() -> None:
-    with pytest.raises(SignInNeeded, match="sent twice"):
-        next(renew(MemoryWallet(noted(2)), APP, HOSTS, stale=STALE, clock=CLOCK))
+    with pytest.raises(NotSignedIn, match="sent twice"):
+        next(renew(MemoryTokenStore(noted(2)), APP, HOSTS, stale=STALE, clock=CLOCK))
 
 
 @pytest.mark.parametrize(("times", "why"), [(0, "used elsewhere"), (1, "earlier renewal was lost")])
 def test_a_token_known_to_be_spent_is_forgotten_and_the_reason_told(times: int, why: str) -> None:
-    wallet = MemoryWallet(noted(times))
-    with pytest.raises(GrantError, match=why) as caught:
-        drive(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK), [REFUSED])
+    token_store = MemoryTokenStore(noted(times))
+    with pytest.raises(OAuthError, match=why) as caught:
+        drive(renew(token_store, APP, HOSTS, stale=STALE, clock=CLOCK), [REFUSED])
     assert caught.value.error == "invalid_grant"
-    kept = wallet.load()
+    kept = token_store.load()
     assert kept
     assert (kept.access_token, kept.refresh_token) == ("stale", None)
-    with pytest.raises(SignInNeeded):
-        next(renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK))
+    with pytest.raises(NotSignedIn):
+        next(renew(token_store, APP, HOSTS, stale=STALE, clock=CLOCK))
 
 
 def test_before_a_grant_is_called_dead_the_store_is_read_again() -> None:
-    wallet = MemoryWallet(STALE)
-    flow = renew(wallet, APP, HOSTS, stale=STALE, clock=CLOCK)
+    token_store = MemoryTokenStore(STALE)
+    flow = renew(token_store, APP, HOSTS, stale=STALE, clock=CLOCK)
     next(flow)
-    wallet.save(FRESH)
+    token_store.save(FRESH)
     with pytest.raises(StopIteration) as done:
         flow.send(REFUSED)
-    assert done.value.value == wallet.load() == FRESH
+    assert done.value.value == token_store.load() == FRESH
 
 
 def test_a_grant_is_not_renewed_on_behalf_of_another_application() -> None:
     theirs = msgspec.structs.replace(STALE, client_id="another app")
-    with pytest.raises(SignInNeeded, match="another application") as caught:
-        next(renew(MemoryWallet(theirs), APP, HOSTS, stale=theirs, clock=CLOCK))
+    with pytest.raises(NotSignedIn, match="another application") as caught:
+        next(renew(MemoryTokenStore(theirs), APP, HOSTS, stale=theirs, clock=CLOCK))
     assert "OURA_CLIENT_ID" in caught.value.cure
 
 
@@ -579,38 +586,40 @@ ABROAD = Tokens(access_token="hush", refresh_token="hush", token_url="https://ot
 
 def test_a_grant_of_another_cloud_is_never_sent() -> None:
     for flow in (
-        signed(ask(HERE), MemoryWallet(ABROAD), APP, HOSTS, clock=CLOCK),
+        signed(ask(HERE), MemoryTokenStore(ABROAD), APP, HOSTS, clock=CLOCK),
         refresh(APP, HOSTS, ABROAD),
     ):
-        with pytest.raises(SignInNeeded, match="another cloud") as caught:
+        with pytest.raises(NotSignedIn, match="another cloud") as caught:
             next(flow)
         assert "export OURA_API_BASE_URL=https://other.test;" in caught.value.cure
         assert "hush" not in str(caught.value) + caught.value.cure
 
 
 def test_a_grant_of_another_cloud_that_comes_while_waiting_is_not_sent_either() -> None:
-    wallet = MemoryWallet(STALE)
-    assert wallet.claim(), "the other"
-    flow = signed(ask(HERE), wallet, APP, HOSTS, clock=CLOCK)
+    token_store = MemoryTokenStore(STALE)
+    assert token_store.claim(), "the other"
+    flow = signed(ask(HERE), token_store, APP, HOSTS, clock=CLOCK)
     next(flow)
     assert flow.send(EXPIRED) == PAUSE
-    wallet.save(ABROAD)
-    wallet.release()
-    with pytest.raises(SignInNeeded, match="another cloud"):
+    token_store.save(ABROAD)
+    token_store.release()
+    with pytest.raises(NotSignedIn, match="another cloud"):
         flow.send(WAITED)
 
 
 @pytest.mark.parametrize("token", ["hush\n", "hush\r\nx-other: 1", " hush", "h\u00fcsh", "hu\x00sh"])
 def test_a_token_that_no_header_can_carry_is_refused_before_it_is_sent_and_not_quoted(token: str) -> None:
-    with pytest.raises(SignInNeeded) as caught:
-        next(signed(ask(HERE), MemoryWallet(Tokens(access_token=token)), APP, HOSTS, clock=CLOCK))
+    with pytest.raises(NotSignedIn) as caught:
+        next(signed(ask(HERE), MemoryTokenStore(Tokens(access_token=token)), APP, HOSTS, clock=CLOCK))
     assert token.strip() not in str(caught.value) + caught.value.cure
 
 
 def test_requests_that_want_no_signature_and_waits_pass_unsigned() -> None:
     plain = Request(path="https://id.test/", bearer=False)
-    assert drive(signed(ask(plain), MemoryWallet(), None, HOSTS, clock=CLOCK), [Response(200)])[0] == [plain]
-    assert next(signed(ask(PAUSE), MemoryWallet(), None, HOSTS, clock=CLOCK)) == PAUSE
+    assert drive(signed(ask(plain), MemoryTokenStore(), None, HOSTS, clock=CLOCK), [Response(200)])[0] == [
+        plain
+    ]
+    assert next(signed(ask(PAUSE), MemoryTokenStore(), None, HOSTS, clock=CLOCK)) == PAUSE
 
 
 # --- Ending ---
@@ -625,7 +634,7 @@ def test_a_grant_is_ended_and_one_that_had_ended_already_is_done_too(status: int
     assert form(asked[0])["token"] == "hush token"
 
 
-@pytest.mark.parametrize(("status", "error"), [(400, GrantError), (403, GrantError), (500, OuraBroken)])
+@pytest.mark.parametrize(("status", "error"), [(400, OAuthError), (403, OAuthError), (500, ServerError)])
 def test_a_revocation_that_is_refused_says_so(status: int, error: type[Exception]) -> None:
     with pytest.raises(error):
         drive(revoke(HOSTS, "hush token"), [Response(status)])
@@ -641,7 +650,7 @@ def test_no_value_shows_its_secrets() -> None:
         next(exchange(APP, HOSTS, "hush-code", pkce)),
         next(refresh(APP, HOSTS, tokens)),
         next(revoke(HOSTS, "hush-access")),
-        next(signed(ask(HERE), MemoryWallet(tokens), APP, HOSTS, clock=CLOCK)),
+        next(signed(ask(HERE), MemoryTokenStore(tokens), APP, HOSTS, clock=CLOCK)),
     ]
     assert all(b"hush" in one.body or "hush" in one.headers["authorization"] for one in asked)
     for value in (APP, pkce, tokens, *asked):
@@ -652,7 +661,7 @@ def test_no_value_shows_its_secrets() -> None:
 def test_no_error_shows_the_secrets_that_were_sent() -> None:
     tokens = Tokens(access_token="hush-access", refresh_token="hush-refresh", token_url=NEWER)
     for answer in (REFUSED, Response(503), Response(200, b"<html>")):
-        with pytest.raises((GrantError, OuraBroken)) as caught:
+        with pytest.raises((OAuthError, ServerError)) as caught:
             drive(refresh(APP, HOSTS, tokens), [answer])
         assert "hush" not in repr(caught.value) + caught.value.cure
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ringlet._api.events import Event
 from ringlet._receiver.group_commit import Intake
 from ringlet._receiver.inbox import Inbox
+from ringlet._webhooks.events import Event
 from ringlet.archive import Archive
 
 SOON = 10

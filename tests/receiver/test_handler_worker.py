@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from ringlet._api.events import Event
 from ringlet._receiver import handler_worker as handling
 from ringlet._receiver.group_commit import Intake
 from ringlet._receiver.handler_worker import Handling
 from ringlet._receiver.inbox_owner import hold, holding
+from ringlet._webhooks.events import Event
 from ringlet.archive import Archive
 
 SOON = 10

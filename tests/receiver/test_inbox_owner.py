@@ -201,7 +201,7 @@ def test_who_cannot_say_that_it_is_left_has_still_ended(archive: Archive, place:
         held = holding(mine, "sync")
         held.__enter__()
         with archive.transaction():
-            archive.database.hold("webhook inbox")
+            archive.database.lock("webhook inbox")
             archive.set_setting("busy", "yes")
             held.__exit__(None, None, None)
         assert isinstance(mine.setting(HELD), str)
@@ -209,7 +209,7 @@ def test_who_cannot_say_that_it_is_left_has_still_ended(archive: Archive, place:
 
 def test_a_busy_archive_is_no_refusal(archive: Archive, place: str) -> None:
     with Archive.open(place, timeout=0.05) as mine, archive.transaction():
-        archive.database.hold("webhook inbox")
+        archive.database.lock("webhook inbox")
         archive.set_setting("busy", "yes")
         with pytest.raises(ArchiveError):
             hold(mine, "sync")

@@ -15,18 +15,18 @@ import pytest
 from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import Documents, Inventory, Samples
 from ringlet._api.windows import Span, day_ms
-from ringlet._api.wire import Patience
+from ringlet._api.wire import RetryPolicy
 from ringlet._cloud.wearer import demo
 from ringlet._person.person import Person
 from ringlet._sync.backfill import Backfill, Progress, Report
 from ringlet.archive import Archive
 from ringlet.client import AsyncClient
 from ringlet.cloud import Clock
-from ringlet.errors import ArchiveError, ConnectionLost, TokenDead
+from ringlet.errors import ArchiveError, ConnectionFailed, InvalidToken
 
 from .conftest import DAYS, EVER, FIRST, NOW, SEED, Running, holdings
 
-SWIFT = Patience(tries=2, first=0.01)
+SWIFT = RetryPolicy(tries=2, first=0.01)
 EVE = FIRST - timedelta(days=1)
 """The wearer's first night began on the day before the first."""
 RECENT = date(2026, 2, 1)
@@ -41,7 +41,7 @@ def sync(
     now: datetime = NOW,
     types: Iterable[str] = TYPES,
     connections: int = 8,
-    patience: Patience = SWIFT,
+    patience: RetryPolicy = SWIFT,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Report:
     async def run() -> Report:
@@ -265,7 +265,7 @@ def test_a_type_that_oura_no_longer_offers_is_left_out(serve: Callable[..., Runn
 
 
 def test_a_dead_token_before_the_first_window_is_raised(shared: Running, mine: Archive) -> None:
-    with pytest.raises(TokenDead) as dead:
+    with pytest.raises(InvalidToken) as dead:
         sync(shared, mine, token="dead")
     assert dead.value.exit_code == 4
     assert mine.users() == []
@@ -276,7 +276,7 @@ def test_a_token_revoked_in_the_middle_stops_the_run_and_the_next_completes_it(
 ) -> None:
     cloud = serve(latency=0.01)
     report = sync(cloud, mine, on_progress=after(12, cloud.revoke))
-    assert isinstance(report.stopped_by, TokenDead)
+    assert isinstance(report.stopped_by, InvalidToken)
     assert report.exit_code == 4
     before = len(cloud.asked())
     assert total(report, "done") >= 12
@@ -301,7 +301,7 @@ def test_a_server_that_dies_in_the_middle_ends_the_run_and_the_next_run_complete
     cloud = serve(latency=0.01)
     report = sync(cloud, mine, on_progress=after(12, cloud.kill))
     assert report.exit_code == 1
-    assert isinstance(report.stopped_by, ConnectionLost)
+    assert isinstance(report.stopped_by, ConnectionFailed)
     assert 12 <= total(report, "done") < total(report, "windows")
 
     again = serve(cloud.path)
@@ -311,7 +311,7 @@ def test_a_server_that_dies_in_the_middle_ends_the_run_and_the_next_run_complete
 
 def test_a_rate_limit_is_waited_for(serve: Callable[..., Running], mine: Archive) -> None:
     cloud = serve(limit=20, window=1)
-    report = sync(cloud, mine, patience=Patience(tries=50))
+    report = sync(cloud, mine, patience=RetryPolicy(tries=50))
     assert report.exit_code == 0, report
     assert holdings(mine) == holdings_at(cloud.path)
     assert Counter(one.status for one in cloud.asked())[429] > 0
@@ -321,14 +321,14 @@ def test_a_rate_limit_beyond_patience_ends_the_run_and_the_next_goes_on(
     serve: Callable[..., Running], mine: Archive
 ) -> None:
     cloud = serve(limit=20, window=300)
-    report = sync(cloud, mine, patience=Patience(longest_retry_after=5))
+    report = sync(cloud, mine, patience=RetryPolicy(longest_retry_after=5))
     assert report.exit_code == 5
     assert report.stopped_by is not None
     assert report.stopped_by.cure.startswith("run it again after ")
     done = total(report, "done")
     assert 0 < done < 20
     # Another token has a limit of its own.
-    report = sync(cloud, mine, token=cloud.token_for(*scopes()), patience=Patience(longest_retry_after=5))
+    report = sync(cloud, mine, token=cloud.token_for(*scopes()), patience=RetryPolicy(longest_retry_after=5))
     assert report.exit_code == 5
     assert report.resumed
     assert total(report, "added") > 0

@@ -15,7 +15,7 @@ import pytest
 from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import Documents
 from ringlet._api.windows import Span, to_ms
-from ringlet._api.wire import Patience
+from ringlet._api.wire import RetryPolicy
 from ringlet._sync.backfill import Backfill, Report
 from ringlet.archive import Archive
 from ringlet.client import AsyncClient
@@ -29,7 +29,7 @@ NAMES = ("sleep", "daily_sleep", "workout", "ring_configuration")
 
 def sync(cloud: Running, archive: Archive, *, types: tuple[str, ...] = NAMES) -> Report:
     async def run() -> Report:
-        async with AsyncClient(cloud.token, base_url=cloud.api, patience=Patience(tries=1)) as client:
+        async with AsyncClient(cloud.token, base_url=cloud.api, patience=RetryPolicy(tries=1)) as client:
             return await Backfill(client, archive, types=types, since=RECENT, now=NOW).run()
 
     return asyncio.run(run())

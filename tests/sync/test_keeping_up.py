@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ringlet._sync.failures import LONGEST, as_one, back_off
 from ringlet._sync.keeping_up import NIGHT, SPREAD, night_after
-from ringlet.errors import ArchiveError, ConnectionLost, TokenDead
+from ringlet.errors import ArchiveError, ConnectionFailed, InvalidToken
 
 
 @pytest.fixture(params=["UTC", "America/Los_Angeles", "Pacific/Kiritimati"])
@@ -48,9 +48,9 @@ def test_waits_double_up_to_ten_minutes() -> None:
 
 
 def test_of_tasks_that_end_together_what_the_first_met_is_raised() -> None:
-    lost = ConnectionLost("gone")
-    with pytest.raises(ConnectionLost), as_one():
-        raise ExceptionGroup("", [ExceptionGroup("", [lost]), TokenDead("dead")])
+    lost = ConnectionFailed("gone")
+    with pytest.raises(ConnectionFailed), as_one():
+        raise ExceptionGroup("", [ExceptionGroup("", [lost]), InvalidToken("dead")])
 
 
 def test_what_nobody_expected_is_not_hidden_behind_what_one_did() -> None:

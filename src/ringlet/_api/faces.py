@@ -53,7 +53,7 @@ class Collection(Generic[D]):
     runner: Runner
 
     def get(self, id: str) -> D:
-        """One document by its id. Raises DocumentGone."""
+        """One document by its id. Raises DocumentNotFound."""
         return self.runner.run(self.kind.get(id))
 
     @overload
@@ -77,7 +77,7 @@ class AsyncCollection(Generic[D]):
     runner: AsyncRunner
 
     async def get(self, id: str) -> D:
-        """One document by its id. Raises DocumentGone."""
+        """One document by its id. Raises DocumentNotFound."""
         return await self.runner.run(self.kind.get(id))
 
     @overload
@@ -103,7 +103,7 @@ class Shelf(Generic[D]):
     runner: Runner
 
     def get(self, id: str) -> D:
-        """One document by its id. Raises DocumentGone."""
+        """One document by its id. Raises DocumentNotFound."""
         return self.runner.run(self.kind.get(id))
 
     @overload
@@ -125,7 +125,7 @@ class AsyncShelf(Generic[D]):
     runner: AsyncRunner
 
     async def get(self, id: str) -> D:
-        """One document by its id. Raises DocumentGone."""
+        """One document by its id. Raises DocumentNotFound."""
         return await self.runner.run(self.kind.get(id))
 
     @overload

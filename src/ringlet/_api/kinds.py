@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
 
-from ..errors import OuraBroken, UnknownField, UsageError
+from ..errors import ServerError, UnknownField, UsageError
 from .windows import check_days, check_instants, to_ms, widen
 from .wire import MALFORMED, Flow, Request, ask
 
@@ -113,7 +113,7 @@ class Kind(Generic[D]):
             if not token:
                 return pages
             if token in seen:
-                raise OuraBroken(f"{self.name}: a page token repeats after {len(pages)} pages", status=502)
+                raise ServerError(f"{self.name}: a page token repeats after {len(pages)} pages", status=502)
             seen.add(token)
             params = {**params, "next_token": token}
 
@@ -136,7 +136,7 @@ class Kind(Generic[D]):
 @dataclass(frozen=True, kw_only=True)
 class _WithIds(Kind[D]):
     def get(self, id: str) -> Flow[D]:
-        """One document by its id. Raises DocumentGone."""
+        """One document by its id. Raises DocumentNotFound."""
         return decode((yield from self.raw_document(id)), self.model)
 
     def raw_document(self, id: str) -> Flow[bytes]:
@@ -261,7 +261,7 @@ def decode(body: bytes, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=shape)
     except MALFORMED as broken:
-        raise OuraBroken(f"the answer is not what this route returns: {broken}", status=502) from broken
+        raise ServerError(f"the answer is not what this route returns: {broken}", status=502) from broken
 
 
 def _segment(id: str) -> str:

@@ -25,7 +25,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import WindowError
 
-Profile: TypeAlias = Literal["live", "docs"]
+Dialect: TypeAlias = Literal["live", "docs"]
 """Which behaviour the cloud shows: what was observed, or what is documented."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ knows (pages, refresh, retry) is written once, as flows; `Client` and `AsyncClie
 Rules of this file:
 * Waiting is data. `Request.after` is how many seconds to wait before sending; a request with no path is
   only its wait (see `pause`). So there is one kind of step, and every flow can be driven by hand.
-* A transport failure is *thrown into* the flow as `ConnectionLost`; a flow may catch it and ask again.
+* A transport failure is *thrown into* the flow as `ConnectionFailed`; a flow may catch it and ask again.
 * A flow that wraps another (`patient`, `oauth.signed`) forwards what it does not understand.
 """
 
@@ -27,15 +27,15 @@ import msgspec
 
 from ..errors import (
     ApiError,
-    ConnectionLost,
-    DocumentGone,
-    MembershipLapsed,
-    NotOffered,
-    OuraBroken,
+    BadRequest,
+    ConnectionFailed,
+    DocumentNotFound,
+    InsufficientScope,
+    InvalidToken,
+    MembershipEnded,
     RateLimited,
-    RequestWrong,
-    ScopeMissing,
-    TokenDead,
+    RouteNotFound,
+    ServerError,
 )
 
 R = TypeVar("R")
@@ -83,7 +83,7 @@ def pause(seconds: float) -> Flow[None]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How long to keep asking. The waits are seconds; `tries` counts the first attempt too."""
 
     tries: int = 6
@@ -107,7 +107,7 @@ def relay(flow: Flow[R], step: Callable[[Request], Flow[Response]]) -> Flow[R]:
         while True:
             try:
                 response = yield from step(request)
-            except ConnectionLost as lost:
+            except ConnectionFailed as lost:
                 request = flow.throw(lost)
             else:
                 request = flow.send(response)
@@ -118,7 +118,7 @@ def relay(flow: Flow[R], step: Callable[[Request], Flow[Response]]) -> Flow[R]:
         flow.close()
 
 
-def patient(flow: Flow[R], patience: Patience) -> Flow[R]:
+def patient(flow: Flow[R], patience: RetryPolicy) -> Flow[R]:
     """The same flow, asking again when the server is busy or the connection breaks.
 
     429 waits for what `Retry-After` says. 5xx and broken connections back off, doubling, with jitter; only
@@ -131,7 +131,7 @@ def patient(flow: Flow[R], patience: Patience) -> Flow[R]:
             try:
                 response = yield request
                 wait = _wait_after(response, patience, failures)
-            except ConnectionLost:
+            except ConnectionFailed:
                 wait = patience.wait(failures)
                 if request.method != "GET":
                     raise
@@ -144,7 +144,7 @@ def patient(flow: Flow[R], patience: Patience) -> Flow[R]:
     return relay(flow, persist)
 
 
-def _wait_after(response: Response, patience: Patience, failures: int) -> float | None:
+def _wait_after(response: Response, patience: RetryPolicy, failures: int) -> float | None:
     """Seconds to wait before asking again; None when the response is the answer."""
     if response.status == 429:
         wait = seconds_until_retry(response)
@@ -199,21 +199,23 @@ def refusal(request: Request, response: Response) -> ApiError:
     detail, field_ = _words(response.body)
     status = response.status
     if status >= 500:
-        return OuraBroken(detail or "the server failed", status=status)
+        return ServerError(detail or "the server failed", status=status)
     if status == 429:
         wait = seconds_until_retry(response)
         until = None if wait is None else datetime.now(UTC) + timedelta(seconds=wait)
         return RateLimited(detail, until=until)
     if status in (401, 403) and request.scope and _speaks_of_scope(detail):
-        return ScopeMissing(request.scope, detail, status=status)
+        return InsufficientScope(request.scope, detail, status=status)
     if status == 401:
-        return TokenDead(detail or "the access token is expired, malformed or revoked")
+        return InvalidToken(detail or "the access token is expired, malformed or revoked")
     if status == 403:
-        return MembershipLapsed(detail or "access to this data is forbidden")
+        return MembershipEnded(detail or "access to this data is forbidden")
     if status == 404:
         is_document = "document" in detail.lower()
-        return DocumentGone(detail) if is_document else NotOffered(detail or f"no route {request.path}")
-    return RequestWrong(detail or "the request was refused", field=field_, status=status)
+        return (
+            DocumentNotFound(detail) if is_document else RouteNotFound(detail or f"no route {request.path}")
+        )
+    return BadRequest(detail or "the request was refused", field=field_, status=status)
 
 
 def _speaks_of_scope(detail: str) -> bool:

@@ -23,7 +23,7 @@ from typing import Any, Self, TypeAlias
 
 from .._api.catalog import AnyKind
 from .._api.kinds import Documents, Inventory, Samples
-from .._api.windows import Profile, Span
+from .._api.windows import Dialect, Span
 from . import coverage as progress
 from . import documents
 from . import overview as overviews
@@ -149,9 +149,9 @@ class Archive:
         at = now_ms() if at is None else at
         return documents.delete(self._database, user, kind, id, at, self._tell(user, kind))
 
-    def hold_changes(self) -> None:
+    def lock_changes(self) -> None:
         """Let nobody else change what is observed until this transaction ends; `put` and `delete` do so."""
-        documents.hold_changes(self._database)
+        documents.lock_changes(self._database)
 
     def _tell(self, user: int, kind: AnyKind) -> Tell | None:
         return None if self.observer is None else partial(self.observer, user, kind)
@@ -163,13 +163,13 @@ class Archive:
         user: int,
         kind: AnyKind,
         span: Span,
-        profile: Profile = "live",
+        dialect: Dialect = "live",
         *,
         after: str | None = None,
         limit: int | None = None,
     ) -> tuple[bytes, str | None]:
         """What a window holds, JSON texts joined by commas, and where to go on (`after`) if there is more."""
-        texts, more = self.texts(user, kind, span, profile, after=after, limit=limit)
+        texts, more = self.texts(user, kind, span, dialect, after=after, limit=limit)
         return b",".join(texts), more
 
     def texts(
@@ -177,7 +177,7 @@ class Archive:
         user: int,
         kind: AnyKind,
         span: Span,
-        profile: Profile = "live",
+        dialect: Dialect = "live",
         *,
         after: str | None = None,
         limit: int | None = None,
@@ -185,7 +185,7 @@ class Archive:
         """The same before it is joined: documents one by one, samples in runs with their commas."""
         if isinstance(kind, Samples):
             return chunks.page(self._database, user, kind.name, span, after, limit)
-        return documents.page(self._database, user, kind, span, profile, after, limit)
+        return documents.page(self._database, user, kind, span, dialect, after, limit)
 
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
         """One document by its id."""

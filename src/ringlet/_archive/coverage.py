@@ -53,7 +53,7 @@ def finish(
     """Mark [start, end) as complete at the time `at`."""
     total = [pages, counts.added, counts.changed]
     with database.transaction():
-        database.hold("windows", user)  # of every type, as `reopen` does
+        database.lock("windows", user)  # of every type, as `reopen` does
         for first, last, latest, *sums in database.all(
             "DELETE FROM windows WHERE user_id = ? AND type = ? AND start_at <= ? AND end_at >= ?"
             " RETURNING start_at, end_at, at, pages, added, changed",
@@ -71,7 +71,7 @@ def finish(
 def reopen(database: Database, user: int, since: int) -> None:
     """Take back what was marked complete from `since` on."""
     with database.transaction():
-        database.hold("windows", user)
+        database.lock("windows", user)
         database.execute("DELETE FROM windows WHERE user_id = ? AND start_at >= ?", (user, since))
         database.execute(
             "UPDATE windows SET end_at = ? WHERE user_id = ? AND end_at > ?", (since, user, since)

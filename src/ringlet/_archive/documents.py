@@ -20,10 +20,10 @@ from typing import Any, Protocol, TypeAlias, cast
 import msgspec
 
 from .._api.catalog import AnyKind
-from .._api.events import EventType
 from .._api.kinds import Documents, Inventory, Single
-from .._api.windows import Profile, Span, parse_instant
-from ..errors import OuraBroken, UsageError
+from .._api.windows import Dialect, Span, parse_instant
+from .._webhooks.events import EventType
+from ..errors import ServerError, UsageError
 from .series.layout import split
 from .series.zstd import compress, decompress
 from .storage.database import Database, Row
@@ -76,7 +76,7 @@ def put(
         bodies = split(data) if data.lstrip()[:1] == b"[" else [data]
         keyed = [(*_key(kind, body), body) for body in bodies]
     except (msgspec.MsgspecError, ValueError) as error:
-        raise OuraBroken(
+        raise ServerError(
             f"{kind.name}: this is not a document: {error}", status=502, cure="nothing of it was saved"
         ) from error
     unchanged = 0
@@ -104,17 +104,17 @@ def put(
     return Counts(added, len(changes) - added, unchanged)
 
 
-def hold_changes(database: Database) -> None:
+def lock_changes(database: Database) -> None:
     """What is observed changes in one transaction at a time, from here to its end."""
-    database.hold("changes")
+    database.lock("changes")
 
 
 def _hold(database: Database, user: int, kind: AnyKind, tell: Tell | None) -> None:
     # An observer holds what it writes. Held before any document, it is held in one order by all: else one who
     # changes two kinds and one who changes the second of them would wait for each other.
     if tell is not None:
-        hold_changes(database)
-    database.hold("documents", user, kind.name)
+        lock_changes(database)
+    database.lock("documents", user, kind.name)
 
 
 _INSERT = (
@@ -299,7 +299,7 @@ def page(
     user: int,
     kind: AnyKind,
     span: Span,
-    profile: Profile,
+    dialect: Dialect,
     after: str | None,
     limit: int | None,
 ) -> tuple[list[bytes], str | None]:
@@ -307,7 +307,7 @@ def page(
     column = "instant"
     bounds: tuple[int | str, int | str] = _EVER
     if isinstance(kind, Documents):
-        if profile == "docs":
+        if dialect == "docs":
             column, bounds = "day", span.days()
         else:
             bounds = span.start, span.end

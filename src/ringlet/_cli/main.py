@@ -29,7 +29,7 @@ from typing import Any
 import click
 
 from .._version import __version__
-from ..errors import ConnectionLost, GrantError, RingletError, SignInNeeded, TokenDead
+from ..errors import ConnectionFailed, InvalidToken, NotSignedIn, OAuthError, RingletError
 from .shared import next_steps as again
 from .shared import options
 from .shared.commands import COMMANDS
@@ -117,9 +117,9 @@ def _seen_enough() -> int:
 
 
 CURES: dict[type[RingletError], str] = {
-    SignInNeeded: "ringlet login, or try it without an account: ringlet demo",
-    TokenDead: "ringlet login, or export a fresh OURA_ACCESS_TOKEN",
-    GrantError: "ringlet login",
+    NotSignedIn: "ringlet login, or try it without an account: ringlet demo",
+    InvalidToken: "ringlet login, or export a fresh OURA_ACCESS_TOKEN",
+    OAuthError: "ringlet login",
 }
 """Default cures that read differently at a prompt than in a program."""
 
@@ -131,9 +131,9 @@ def cure_for(error: RingletError, about: Mapping[str, Any]) -> str:
     """
     by_default = error.cure == type(error).default_cure
     cure = (CURES.get(type(error)) if by_default else None) or error.cure or "ringlet --help"
-    if by_default and isinstance(error, TokenDead) and about.get(options.WHOSE):
+    if by_default and isinstance(error, InvalidToken) and about.get(options.WHOSE):
         cure = "ringlet login"  # a variable would come after the profile
-    if by_default and isinstance(error, ConnectionLost) and not error.sent:
+    if by_default and isinstance(error, ConnectionFailed) and not error.sent:
         from .cloud.control_client import unreached
 
         cure = unreached(again.remembered(about, "--base-url")) or cure

@@ -18,13 +18,13 @@ from typing import Generic, Self, TypeVar
 from .._api.catalog import Catalog
 from .._api.faces import AsyncRunner, Runner
 from .._api.kinds import ROOT, SANDBOX
-from .._api.subscriptions import AsyncWebhooks, Webhooks
-from .._api.wire import WAITED, Flow, Patience, R, Request, patient
-from .._oauth.flows import App, Tokens, Wallet, hosts_at, signed
-from ..errors import ConnectionLost, UsageError
-from .sign_ins import DEFAULT, Profile
+from .._api.wire import WAITED, Flow, R, Request, RetryPolicy, patient
+from .._oauth.flows import App, Tokens, TokenStore, hosts_at, signed
+from .._webhooks.subscriptions import AsyncWebhooks, Webhooks
+from ..errors import ConnectionFailed, UsageError
+from .sign_ins import DEFAULT, SignIn
+from .token_stores import MemoryTokenStore
 from .transport import AsyncHttpcoreTransport, AsyncTransport, HttpcoreTransport, Transport
-from .wallets import MemoryWallet
 
 OURA_API = "https://api.ouraring.com"
 
@@ -65,31 +65,31 @@ class _Config(ABC, Generic[T]):
         *,
         base_url: str | None = None,
         sandbox: bool = False,
-        wallet: Wallet | None = None,
+        token_store: TokenStore | None = None,
         profile: str | None = None,
         client_id: str | None = None,
         client_secret: str | None = None,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         transport: T | None = None,
     ) -> None:
         self.base_url = base_url_from(base_url)
         self.hosts = hosts_at(self.base_url)
         self.sandbox = sandbox
-        self.patience = patience or Patience()
+        self.patience = patience or RetryPolicy()
         self.app = app_from(client_id, client_secret)
-        if not (token or wallet or profile):
+        if not (token or token_store or profile):
             if sandbox:
                 token = os.environ.get("OURA_ACCESS_TOKEN") or "sandbox"  # which opens to any authorization
             else:
                 profile = os.environ.get("RINGLET_PROFILE")
                 token = None if profile else os.environ.get("OURA_ACCESS_TOKEN")
         if token:
-            self.wallet: Wallet = MemoryWallet(Tokens(access_token=token))
-        elif wallet:
-            self.wallet = wallet
+            self.token_store: TokenStore = MemoryTokenStore(Tokens(access_token=token))
+        elif token_store:
+            self.token_store = token_store
         else:
-            kept = Profile(profile or DEFAULT)
-            self.wallet = kept.wallet
+            kept = SignIn(profile or DEFAULT)
+            self.token_store = kept.token_store
             self.app = self.app or kept.app
         self._transport: T = self._default_transport() if transport is None else transport
 
@@ -102,7 +102,7 @@ class _Config(ABC, Generic[T]):
     def _default_transport(self) -> T: ...
 
     def _dress(self, flow: Flow[R]) -> Flow[R]:
-        return patient(signed(flow, self.wallet, self.app, self.hosts, clock=time.time), self.patience)
+        return patient(signed(flow, self.token_store, self.app, self.hosts, clock=time.time), self.patience)
 
     def _address(self, request: Request) -> Request:
         if self.sandbox and request.path.startswith(ROOT):
@@ -117,8 +117,8 @@ class Client(Catalog, _Config[Transport], Runner):
             for night in client.sleep.list(date(2026, 1, 1), date(2026, 1, 31)):
                 print(night.day, night.total_sleep_duration)
 
-    The token comes from `token`, else `wallet`, else the sign-in kept as `profile` (or RINGLET_PROFILE), else
-    OURA_ACCESS_TOKEN, else the sign-in kept as `default`. With `client_id` and `client_secret` (else their
+    The token comes from `token`, else `token_store`, else the sign-in kept as `profile` (or RINGLET_PROFILE),
+    else OURA_ACCESS_TOKEN, else the sign-in kept as `default`. With `client_id` and `client_secret` (else the
     OURA_ variables, else what the profile keeps) tokens are renewed. `base_url` may name any cloud that
     speaks Oura's API; `sandbox=True` reads Oura's sandbox, without an account.
     """
@@ -141,7 +141,7 @@ class Client(Catalog, _Config[Transport], Runner):
                     time.sleep(request.after)
                 try:
                     response = self._transport.send(self._address(request)) if request.path else WAITED
-                except ConnectionLost as lost:
+                except ConnectionFailed as lost:
                     request = flow.throw(lost)
                 else:
                     request = flow.send(response)
@@ -185,7 +185,7 @@ class AsyncClient(Catalog, _Config[AsyncTransport], AsyncRunner):
                     await asyncio.sleep(request.after)
                 try:
                     response = await self._transport.send(self._address(request)) if request.path else WAITED
-                except ConnectionLost as lost:
+                except ConnectionFailed as lost:
                     request = flow.throw(lost)
                 else:
                     request = flow.send(response)

@@ -1,8 +1,8 @@
 """The steps of signing in, without a word to anybody: what is asked, what came back, and whether it lasts.
 
-    SignIn.url      where the wearer's browser goes
+    LoginAttempt.url      where the wearer's browser goes
     Listener        waits for it to come back (`listener`); or the address it ended on is pasted
-    SignIn.finish   a flow: reads the answer, exchanges the code, and renews the tokens once
+    LoginAttempt.finish   a flow: reads the answer, exchanges the code, and renews the tokens once
 
 Rules of this file:
 * The state is new for each sign-in and compared in constant time, before anything else of an answer is
@@ -24,8 +24,8 @@ import msgspec
 
 from .._api.wire import Flow
 from .._oauth.flows import SCOPES, App, Hosts, Pkce, Tokens, authorize_url, exchange, renew
-from ..errors import GrantError, OuraBroken, UsageError
-from .wallets import MemoryWallet
+from ..errors import OAuthError, ServerError, UsageError
+from .token_stores import MemoryTokenStore
 
 
 def _state() -> str:
@@ -33,7 +33,7 @@ def _state() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignIn:
+class LoginAttempt:
     """One sign-in under way. `implicit` asks for a token without a code: no secret, and no renewal."""
 
     app: App
@@ -58,8 +58,8 @@ class SignIn:
     def finish(self, returned: str, *, clock: Callable[[], float]) -> Flow[Tokens]:
         """Tokens for what the browser came back with: an address, or the query or fragment of one.
 
-        Raises UsageError where that is no answer, GrantError where it is a refusal or another sign-in's,
-        OuraBroken, ConnectionLost.
+        Raises UsageError where that is no answer, OAuthError where it is a refusal or another sign-in's,
+        ServerError, ConnectionFailed.
         """
         answer = self._read(returned)
         if self.implicit:
@@ -70,7 +70,7 @@ class SignIn:
         tokens = msgspec.structs.replace(tokens, scope=scope, obtained_at=clock())
         if not tokens.refresh_token:
             return tokens
-        return (yield from renew(MemoryWallet(tokens), self.app, self.hosts, stale=tokens, clock=clock))
+        return (yield from renew(MemoryTokenStore(tokens), self.app, self.hosts, stale=tokens, clock=clock))
 
     def is_answer(self, returned: str) -> bool:
         """Whether that can be what a browser came back with; the address it was sent to cannot."""
@@ -84,20 +84,20 @@ class SignIn:
                 cure="start again, and paste all of the address that the browser shows at the end",
             )
         if not hmac.compare_digest(answer.get("state", "").encode(), self.state.encode()):
-            raise GrantError(
+            raise OAuthError(
                 "invalid_request",
                 "the answer belongs to another sign-in (its state differs)",
                 cure="start again, and open only the newest address",
             )
         if "error" in answer:
-            raise GrantError(answer["error"], answer.get("error_description", ""))
+            raise OAuthError(answer["error"], answer.get("error_description", ""))
         return answer
 
     def _given(self, answer: dict[str, str], now: float) -> Tokens:
         """What an implicit answer says: RFC 6749 section 4.2.2."""
         life = answer.get("expires_in")
         if life is not None and not re.fullmatch("[0-9]{1,9}", life):
-            raise OuraBroken("the answer says no lifetime in seconds", status=502)
+            raise ServerError("the answer says no lifetime in seconds", status=502)
         return Tokens(
             access_token=answer["access_token"],
             token_type=answer.get("token_type", "bearer"),

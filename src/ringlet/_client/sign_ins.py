@@ -29,7 +29,7 @@ from .._oauth.flows import POLL, App, Tokens
 from ..errors import RingletError
 from . import private_files as disk
 from .keyring_store import Vault
-from .wallets import FileWallet, KeyringWallet
+from .token_stores import FileTokenStore, KeyringWallet
 
 Store = Literal["keyring", "file"]
 
@@ -45,7 +45,7 @@ class _Card(msgspec.Struct, frozen=True, kw_only=True):
     token_url: str = ""
 
 
-class Profile:
+class SignIn:
     """A named sign-in in this user's configuration directory. Raises RingletError for a name that is none."""
 
     def __init__(self, name: str = DEFAULT) -> None:
@@ -94,20 +94,20 @@ class Profile:
         )
 
     @property
-    def wallet(self) -> FileWallet | KeyringWallet:
+    def token_store(self) -> FileTokenStore | KeyringWallet:
         """Where its tokens are. Raises RingletError."""
         return self._wallet(self.store)
 
     def keep(self, app: App, tokens: Tokens, store: Store) -> None:
         """A sign-in, in place of an earlier one. Raises RingletError."""
         before = self.store
-        wallet = self._wallet(store)
-        with _claimed(wallet):
+        token_store = self._wallet(store)
+        with _claimed(token_store):
             if store == "keyring":
                 self.vault.put(self._entry("secret"), app.client_secret)
             else:
                 disk.write(self._secret_path, app.client_secret.encode())
-            wallet.save(tokens)
+            token_store.save(tokens)
             card = _Card(
                 store=store,
                 client_id=app.client_id,
@@ -123,13 +123,13 @@ class Profile:
     def forget(self, *, purge: bool = False) -> None:
         """Delete the tokens and, with `purge`, all that is known of the application. Raises RingletError."""
         store = self.store
-        wallet = self._wallet(store)
-        with _claimed(wallet):
+        token_store = self._wallet(store)
+        with _claimed(token_store):
             if purge:
                 self._remove(store)
                 disk.delete(self._card_path)
             else:
-                wallet.forget()
+                token_store.forget()
 
     def _card(self) -> _Card:
         content = disk.read(self._card_path)
@@ -145,11 +145,11 @@ class Profile:
             return self.vault.get(self._entry("secret")) or ""
         return (disk.read(self._secret_path) or b"").decode()
 
-    def _wallet(self, store: Store) -> FileWallet | KeyringWallet:
+    def _wallet(self, store: Store) -> FileTokenStore | KeyringWallet:
         if store == "keyring":
             changed = self._tokens_path.with_suffix(".keyring")
             return KeyringWallet(self.vault, self._entry("tokens"), changed)
-        return FileWallet(self._tokens_path)
+        return FileTokenStore(self._tokens_path)
 
     def _remove(self, store: Store) -> None:
         self._wallet(store).forget()
@@ -163,21 +163,21 @@ class Profile:
 
 
 @contextmanager
-def _claimed(wallet: FileWallet | KeyringWallet) -> Generator[None]:
+def _claimed(token_store: FileTokenStore | KeyringWallet) -> Generator[None]:
     """Nobody else renews meanwhile: their tokens would be written over what is done here."""
-    while not wallet.claim():
+    while not token_store.claim():
         time.sleep(POLL)
     try:
         yield
     finally:
-        wallet.release()
+        token_store.release()
 
 
-def profiles() -> list[Profile]:
+def profiles() -> list[SignIn]:
     """All that have a sign-in or an application, by name."""
     folder = platformdirs.user_config_path("ringlet")
     kept = [*_named(folder / "profiles", "*.json"), *_named(folder / "tokens", "*.json")]
-    return [Profile(name) for name in sorted(set(kept))]
+    return [SignIn(name) for name in sorted(set(kept))]
 
 
 def _named(folder: Path, pattern: str) -> list[str]:

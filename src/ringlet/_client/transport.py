@@ -8,7 +8,7 @@ that again, which shows only in bulk work without latency.
 Rules of this file:
 * Redirects are not followed, and a signed request names no host of its own: a token goes where it was meant.
 * This machine is reached directly, others through the proxy that the environment names for them.
-* Whatever breaks below HTTP is `ConnectionLost`, with the library's words but never the URL's query.
+* Whatever breaks below HTTP is `ConnectionFailed`, with the library's words but never the URL's query.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import httpcore2
 
 from .._api.wire import Request, Response
 from .._version import __version__
-from ..errors import ConnectionLost, UsageError
+from ..errors import ConnectionFailed, UsageError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -45,7 +45,7 @@ class Transport(Protocol):
     """What `Client` needs of an HTTP library."""
 
     def send(self, request: Request) -> Response:
-        """Send and read the whole answer. Raises ConnectionLost, UsageError."""
+        """Send and read the whole answer. Raises ConnectionFailed, UsageError."""
         ...
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class AsyncTransport(Protocol):
     """What `AsyncClient` needs of an HTTP library."""
 
     async def send(self, request: Request) -> Response:
-        """Send and read the whole answer. Raises ConnectionLost, UsageError."""
+        """Send and read the whole answer. Raises ConnectionFailed, UsageError."""
         ...
 
     async def close(self) -> None:
@@ -281,7 +281,7 @@ def _losses(
         words = "" if isinstance(broken, (httpcore2.LocalProtocolError, ValueError)) else str(broken)
         where, words = url.partition("?")[0], words.partition("?")[0]
         said = f"no answer from {where}: {type(broken).__name__} {words}".rstrip()
-        raise ConnectionLost(said, sent=not isinstance(broken, (*_UNCONNECTED, *unconnected))) from broken
+        raise ConnectionFailed(said, sent=not isinstance(broken, (*_UNCONNECTED, *unconnected))) from broken
 
 
 _UNCONNECTED = (

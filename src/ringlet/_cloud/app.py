@@ -31,7 +31,7 @@ from .._person.person import Person
 from ..errors import ArchiveError
 from .browser.pages import loaded
 from .browser.sessions import Sessions
-from .browser.sign_in import SignIn
+from .browser.sign_in import SignInPages
 from .browser.visitor import Visits
 from .control.admin import Admin
 from .control.clock import Timekeeper
@@ -99,7 +99,7 @@ class Cloud:
         self.clock = clock or Clock()
         self.limits = Limits()
         self.guesses = Guesses()
-        self.grants = Grants(archive, self.clock, self.limits, self.settings.profile, rules)
+        self.grants = Grants(archive, self.clock, self.limits, self.settings.dialect, rules)
         self.subscriptions = Subscriptions(archive, self.clock)
         self.outbox = Outbox(archive, self.clock)
         archive.observer = self.outbox.observe
@@ -110,7 +110,7 @@ class Cloud:
         self.sender = Sender(self.deliveries, self.outbox, self.grants.apps, self.dialer)
         self.outbox.wake = self.sender.wake
         self.workers.append(self.sender.run)
-        person = Person(seed, "sandbox", dialect=self.settings.profile, ids="sandbox")
+        person = Person(seed, "sandbox", dialect=self.settings.dialect, ids="sandbox")
         sandbox = Sandbox(person, self.clock)
         self.data = Usercollection(archive, self.grants, sandbox, self.clock, self.limits, self.settings)
         self.journal: deque[Seen] = deque(maxlen=10_000)
@@ -120,7 +120,7 @@ class Cloud:
         control = Control(admin, self.grants, archive, self.data, self.faults, self.journal)
         self.time = Timekeeper(admin, archive, self.clock, self.outbox, self.deliveries)
         self.workers.append(self.time.run)
-        triggers = Triggers(archive, self.clock, self.outbox, self.settings.profile)
+        triggers = Triggers(archive, self.clock, self.outbox, self.settings.dialect)
         self.hand = Hand(admin, archive, triggers)
         self.happenings = Happenings(admin, self.outbox, self.deliveries)
         sessions = Sessions(archive, self.clock, secret)
@@ -132,14 +132,14 @@ class Cloud:
             self.grants.apps,
             self.subscriptions,
             self.dialer,
-            self.settings.profile,
+            self.settings.dialect,
             self.guesses,
             self.limits,
         )
         self._rest = Starlette(
             routes=[
                 *Authorization(archive, self.grants, sessions, visits, self.guesses).routes(),
-                *SignIn(archive, sessions, visits, self.guesses, secret).routes(),
+                *SignInPages(archive, sessions, visits, self.guesses, secret).routes(),
                 *Portal(self.grants, self.subscriptions, self.data, visits).routes(),
                 *Developer(self.grants, self.subscriptions, self.data, visits).routes(),
                 *webhook_pages.routes(),
@@ -253,18 +253,18 @@ class Cloud:
         return noted
 
     def _not_allowed(self) -> Answer:
-        return problem(self.settings.profile, 405, "Method Not Allowed", [(b"allow", b"GET")])
+        return problem(self.settings.dialect, 405, "Method Not Allowed", [(b"allow", b"GET")])
 
     async def _unavailable(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, ArchiveError)
-        answer = unavailable(self.settings.profile, error)
+        answer = unavailable(self.settings.dialect, error)
         headers = {name.decode(): value.decode() for name, value in answer.headers}
         return Response(answer.body, answer.status, headers)
 
     async def _nowhere(self, request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
         answer = problem(
-            self.settings.profile, status, "Not Found" if status == 404 else "Method Not Allowed"
+            self.settings.dialect, status, "Not Found" if status == 404 else "Method Not Allowed"
         )
         headers = {name.decode(): value.decode() for name, value in answer.headers}
         return Response(answer.body, status, headers | (getattr(error, "headers", None) or {}))

@@ -20,13 +20,13 @@ store learns first that the token goes out (`Tokens.unanswered`), and the succes
 * Refused as `invalid_grant`: it is known to be spent, and forgotten.
 
 A token whose successor was stored stands nowhere any more, so it cannot be sent again. What certainly never
-left (`ConnectionLost.sent` is false) or was answered by another refusal leaves no note: being offline, or
+left (`ConnectionFailed.sent` is false) or was answered by another refusal leaves no note: being offline, or
 Oura being down, uses nothing up. Where a gateway answers in the server's place (502, 504) the access token is
 used up first, as with a note, but the sending is not counted: an outage may be as long as it likes.
 
 Rules of this file:
 * Of all threads, tasks and processes that share a store, one renews and the others wait for it
-  (`Wallet.claim`, and waiting is data). A rotated token is stored before it is used.
+  (`TokenStore.claim`, and waiting is data). A rotated token is stored before it is used.
 * A grant goes only to the cloud that gave it, and on behalf of the application that got it.
 * Secrets travel in bodies and headers, never in URLs, and never in a message.
 * No clock is read here: the time comes in as a parameter, in seconds since 1970.
@@ -45,7 +45,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from .._api.wire import MALFORMED, Flow, R, Request, Response, pause, relay
-from ..errors import ConnectionLost, GrantError, OuraBroken, SignInNeeded
+from ..errors import ConnectionFailed, NotSignedIn, OAuthError, ServerError
 
 SCOPES: Mapping[str, str] = {
     "email": "E-mail address",
@@ -210,7 +210,7 @@ def authorize_url(
 
 
 def exchange(app: App, hosts: Hosts, code: str, pkce: Pkce | None = None) -> Flow[Tokens]:
-    """A code for tokens (RFC 6749 section 4.1.3). Raises GrantError, OuraBroken."""
+    """A code for tokens (RFC 6749 section 4.1.3). Raises OAuthError, ServerError."""
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri}
     if pkce:
         form["code_verifier"] = pkce.verifier
@@ -220,7 +220,7 @@ def exchange(app: App, hosts: Hosts, code: str, pkce: Pkce | None = None) -> Flo
 def refresh(app: App, hosts: Hosts, tokens: Tokens) -> Flow[Tokens]:
     """New tokens for the refresh token, which is spent by asking.
 
-    Raises SignInNeeded (nothing was sent), GrantError, OuraBroken.
+    Raises NotSignedIn (nothing was sent), OAuthError, ServerError.
     """
     _may_renew(tokens, app, hosts)
     urls = _hosts_in_order(tokens.token_url or app.token_url, hosts)
@@ -236,7 +236,7 @@ def refresh(app: App, hosts: Hosts, tokens: Tokens) -> Flow[Tokens]:
 
 
 def revoke(hosts: Hosts, token: str) -> Flow[None]:
-    """End a grant. An answer of 401 means that it had ended already. Raises GrantError, OuraBroken."""
+    """End a grant. An answer of 401 means that it had ended already. Raises OAuthError, ServerError."""
     body = urlencode({"token": token, "access_token": token}).encode()
     response = yield Request(path=hosts.revoke, method="POST", headers=_FORM, body=body, bearer=False)
     if response.status >= 400 and response.status != 401:
@@ -246,7 +246,7 @@ def revoke(hosts: Hosts, token: str) -> Flow[None]:
 def sign_out(hosts: Hosts, tokens: Tokens) -> Flow[None]:
     """End a kept grant, both of its tokens.
 
-    Raises SignInNeeded (it is another cloud's, and nothing was sent), GrantError, OuraBroken, ConnectionLost.
+    Raises NotSignedIn (another cloud's; nothing was sent), OAuthError, ServerError, ConnectionFailed.
     """
     _at_home(tokens, hosts)
     for token in filter(None, (tokens.refresh_token, tokens.access_token)):
@@ -264,14 +264,14 @@ def _hosts_in_order(known: str, hosts: Hosts) -> tuple[str, ...]:
 def _token(app: App, urls: tuple[str, ...], form: dict[str, str]) -> Flow[Tokens]:
     form |= {"client_id": app.client_id, "client_secret": app.client_secret}
     body = urlencode({k: v for k, v in form.items() if v}).encode()
-    refusals: list[GrantError | OuraBroken] = []
+    refusals: list[OAuthError | ServerError] = []
     for url in urls:
         response = yield Request(path=url, method="POST", headers=_FORM, body=body, bearer=False)
         if response.status < 400:
             try:
                 tokens = msgspec.json.decode(response.body, type=Tokens)
             except MALFORMED as broken:
-                raise OuraBroken("the token endpoint answered something else", status=502) from broken
+                raise ServerError("the token endpoint answered something else", status=502) from broken
             return msgspec.structs.replace(tokens, token_url=url, client_id=app.client_id)
         refusals.append(refused := _refused(response))
         if response.status not in (400, 401) or _weight(refused) == _JUDGED:
@@ -282,9 +282,9 @@ def _token(app: App, urls: tuple[str, ...], form: dict[str, str]) -> Flow[Tokens
 _JUDGED = 3
 
 
-def _weight(refused: GrantError | OuraBroken) -> int:
+def _weight(refused: OAuthError | ServerError) -> int:
     """How much a refusal tells: least where the host may just not know the application."""
-    if isinstance(refused, OuraBroken):
+    if isinstance(refused, ServerError):
         return 2
     return {"invalid_client": 0, "invalid_request": 1, "invalid_grant": _JUDGED}.get(refused.error, 2)
 
@@ -298,18 +298,18 @@ class _OAuthProblem(msgspec.Struct):
     title: str | None = None
 
 
-def _refused(response: Response) -> GrantError | OuraBroken:
+def _refused(response: Response) -> OAuthError | ServerError:
     try:
         problem = msgspec.json.decode(response.body, type=_OAuthProblem)
     except MALFORMED:
         problem = _OAuthProblem()
     if response.status >= 500:
-        return OuraBroken("the token endpoint failed", status=response.status)
+        return ServerError("the token endpoint failed", status=response.status)
     words = problem.error_description or problem.detail or problem.title or ""
-    return GrantError(problem.error or "invalid_request", words, status=response.status)
+    return OAuthError(problem.error or "invalid_request", words, status=response.status)
 
 
-class Wallet(Protocol):
+class TokenStore(Protocol):
     """Where a grant is kept. All calls are short and local; none waits."""
 
     def load(self) -> Tokens | None:
@@ -334,37 +334,37 @@ POLL = 0.05
 
 
 def signed(
-    flow: Flow[R], wallet: Wallet, app: App | None, hosts: Hosts, *, clock: Callable[[], float]
+    flow: Flow[R], token_store: TokenStore, app: App | None, hosts: Hosts, *, clock: Callable[[], float]
 ) -> Flow[R]:
     """The same flow with every request signed.
 
     A token that is about to expire is renewed before it is sent; one that is refused is renewed once and the
-    request replayed. Raises SignInNeeded, GrantError, OuraBroken.
+    request replayed. Raises NotSignedIn, OAuthError, ServerError.
     """
 
     def sign(request: Request) -> Flow[Response]:
         if request.bearer and request.path:
-            return (yield from _send_signed(request, wallet, app, hosts, clock))
+            return (yield from _send_signed(request, token_store, app, hosts, clock))
         return (yield request)
 
     return relay(flow, sign)
 
 
 def _send_signed(
-    request: Request, wallet: Wallet, app: App | None, hosts: Hosts, clock: Callable[[], float]
+    request: Request, token_store: TokenStore, app: App | None, hosts: Hosts, clock: Callable[[], float]
 ) -> Flow[Response]:
-    tokens = wallet.load()
+    tokens = token_store.load()
     if tokens is None:
-        raise SignInNeeded("there is no access token")
+        raise NotSignedIn("there is no access token")
     if app and _is_due(tokens, clock()):
-        tokens = yield from _renew_ahead(wallet, app, hosts, tokens, clock)
+        tokens = yield from _renew_ahead(token_store, app, hosts, tokens, clock)
     response = yield _sign(request, tokens, hosts)
     # "not authorized" is a live token without the scope: a new one would be refused alike.
     if response.status != 401 or b"not authorized" in response.body:
         return response
     if app is None or not tokens.refresh_token:
         return response
-    fresh = yield from renew(wallet, app, hosts, stale=tokens, clock=clock)
+    fresh = yield from renew(token_store, app, hosts, stale=tokens, clock=clock)
     return (yield _sign(request, fresh, hosts))
 
 
@@ -383,71 +383,71 @@ def _is_due(tokens: Tokens, now: float) -> bool:
 
 
 def _renew_ahead(
-    wallet: Wallet, app: App, hosts: Hosts, tokens: Tokens, clock: Callable[[], float]
+    token_store: TokenStore, app: App, hosts: Hosts, tokens: Tokens, clock: Callable[[], float]
 ) -> Flow[Tokens]:
     """Fresh tokens, or these for as long as they live, where nobody gives fresh ones."""
     try:
-        return (yield from renew(wallet, app, hosts, stale=tokens, clock=clock))
-    except (ConnectionLost, OuraBroken, GrantError) as failed:
-        is_dead = isinstance(failed, GrantError) and failed.error == "invalid_grant"
+        return (yield from renew(token_store, app, hosts, stale=tokens, clock=clock))
+    except (ConnectionFailed, ServerError, OAuthError) as failed:
+        is_dead = isinstance(failed, OAuthError) and failed.error == "invalid_grant"
         if is_dead or tokens.expires_at is None or clock() >= tokens.expires_at:
             raise
         return tokens
 
 
 def renew(
-    wallet: Wallet, app: App, hosts: Hosts, *, stale: Tokens, clock: Callable[[], float]
+    token_store: TokenStore, app: App, hosts: Hosts, *, stale: Tokens, clock: Callable[[], float]
 ) -> Flow[Tokens]:
     """The tokens after `stale`: those that somebody else already fetched, or fresh ones, stored.
 
-    Raises SignInNeeded, GrantError, OuraBroken, ConnectionLost.
+    Raises NotSignedIn, OAuthError, ServerError, ConnectionFailed.
     """
-    while not wallet.claim():
+    while not token_store.claim():
         yield from pause(POLL)
     try:
-        current = wallet.load()
+        current = token_store.load()
         if current is None:
-            raise SignInNeeded("signed out meanwhile")
+            raise NotSignedIn("signed out meanwhile")
         if current.access_token != stale.access_token:
             return current
-        return (yield from _spend(wallet, app, hosts, current, clock()))
+        return (yield from _spend(token_store, app, hosts, current, clock()))
     finally:
-        wallet.release()
+        token_store.release()
 
 
-def _spend(wallet: Wallet, app: App, hosts: Hosts, current: Tokens, now: float) -> Flow[Tokens]:
+def _spend(token_store: TokenStore, app: App, hosts: Hosts, current: Tokens, now: float) -> Flow[Tokens]:
     """Send the refresh token, with a note of it in the store until the answer is there."""
     _may_renew(current, app, hosts)
     if current.unanswered >= TWICE:
-        raise SignInNeeded("the refresh token was sent twice and no answer came back", cure=_AGAIN)
+        raise NotSignedIn("the refresh token was sent twice and no answer came back", cure=_AGAIN)
     untold = msgspec.structs.replace(current, tried_at=now)
-    wallet.save(msgspec.structs.replace(untold, unanswered=current.unanswered + 1))
+    token_store.save(msgspec.structs.replace(untold, unanswered=current.unanswered + 1))
     try:
         fresh = yield from refresh(app, hosts, current)
-    except ConnectionLost as lost:
+    except ConnectionFailed as lost:
         if not lost.sent:
-            wallet.save(untold)
+            token_store.save(untold)
         elif current.expires_at is None or now < current.expires_at:
             lost.cure = _USE_UP
         raise
-    except OuraBroken as broken:
+    except ServerError as broken:
         doubt = 1 if broken.status in _GATEWAY else 0
-        wallet.save(msgspec.structs.replace(untold, unanswered=max(current.unanswered, doubt)))
+        token_store.save(msgspec.structs.replace(untold, unanswered=max(current.unanswered, doubt)))
         raise
-    except GrantError as refused:
+    except OAuthError as refused:
         if refused.error != "invalid_grant":
-            wallet.save(untold)
+            token_store.save(untold)
             raise
-        newer = wallet.load()
+        newer = token_store.load()
         if newer and newer.access_token != current.access_token:
             return newer
-        wallet.save(msgspec.structs.replace(current, refresh_token=None, unanswered=0))
+        token_store.save(msgspec.structs.replace(current, refresh_token=None, unanswered=0))
         why = _LOST if current.unanswered else _ELSEWHERE
-        raise GrantError(
+        raise OAuthError(
             refused.error, f"{why} ({refused.description or 'no reason given'})", status=refused.status
         ) from refused
     fresh = msgspec.structs.replace(fresh, obtained_at=now)
-    wallet.save(fresh)
+    token_store.save(fresh)
     return fresh
 
 
@@ -465,9 +465,9 @@ _ELSEWHERE = "the kept sign-in was revoked or used elsewhere: a refresh token wo
 def _may_renew(tokens: Tokens, app: App, hosts: Hosts) -> None:
     _at_home(tokens, hosts)
     if not tokens.refresh_token:
-        raise SignInNeeded("this sign-in cannot be renewed: it has no refresh token", cure=_AGAIN)
+        raise NotSignedIn("this sign-in cannot be renewed: it has no refresh token", cure=_AGAIN)
     if tokens.client_id and tokens.client_id != app.client_id:
-        raise SignInNeeded(
+        raise NotSignedIn(
             "these tokens were given to another application",
             cure="unset OURA_CLIENT_ID and OURA_CLIENT_SECRET, or sign in with the application they name",
         )
@@ -478,7 +478,7 @@ def _at_home(tokens: Tokens, hosts: Hosts) -> None:
         theirs = "unset OURA_API_BASE_URL"
         if tokens.token_url not in OURA.token:
             theirs = f"export OURA_API_BASE_URL={tokens.token_url.removesuffix('/oauth/token')}"
-        raise SignInNeeded(
+        raise NotSignedIn(
             "these tokens belong to another cloud",
             cure=f"go back to theirs: {theirs}; or sign in to this one: ringlet login",
         )
@@ -489,7 +489,7 @@ def _sign(request: Request, tokens: Tokens, hosts: Hosts) -> Request:
     token = tokens.access_token
     # A line break read along with a token from a file is common; HTTP libraries quote what they refuse.
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise SignInNeeded(
+        raise NotSignedIn(
             "the access token holds a line break or other characters that no token has",
             cure="pass the token alone, without quotes, spaces or line breaks",
         )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from .._api.events import MOST
+from .._webhooks.events import MOST
 
 PATIENCE = 10.0
 """Seconds for a body to arrive: as long as Oura waits for an answer."""

@@ -25,8 +25,8 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, TypeAlias, TypeVar
 
-from .._api.events import Event
 from .._archive.archive import Archive
+from .._webhooks.events import Event
 from .inbox import Inbox
 
 T = TypeVar("T")

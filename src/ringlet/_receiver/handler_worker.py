@@ -21,7 +21,7 @@ from threading import Event as Flag
 from threading import Lock, Thread
 from typing import TypeAlias
 
-from .._api.events import Event
+from .._webhooks.events import Event
 from ..errors import RingletError, UsageError
 from .group_commit import Intake
 from .inbox import Inbox, Told

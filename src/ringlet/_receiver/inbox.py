@@ -32,13 +32,13 @@ from typing import TypeVar
 
 import msgspec
 
-from .._api.events import Event
 from .._archive import leases
 from .._archive.archive import Archive
-from .._archive.storage.migrations import Room, furnish
+from .._archive.storage.migrations import Migrations, migrate
+from .._webhooks.events import Event
 from .inbox_owner import hold
 
-ROOM = Room(
+MIGRATIONS = Migrations(
     "inbox",
     """
 CREATE TABLE IF NOT EXISTS webhook_inbox (
@@ -112,7 +112,7 @@ class Inbox:
     """What was told and is not dealt with, in an archive's database. Everything raises ArchiveError."""
 
     def __init__(self, archive: Archive) -> None:
-        furnish(archive, ROOM)
+        migrate(archive, MIGRATIONS)
         self.archive = archive
         self.db = archive.database
 
@@ -286,7 +286,7 @@ class Inbox:
 
     def _hold(self) -> None:
         # One at a time: two who write the same rows in another order would wait for each other in a ring.
-        self.db.hold("webhook inbox")
+        self.db.lock("webhook inbox")
 
     def _insert(self, sql: str, rows: Sequence[Sequence[object]], *values: object) -> None:
         for some in _chunks(rows):

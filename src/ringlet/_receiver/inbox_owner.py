@@ -47,7 +47,7 @@ def hold(archive: Archive, who: Who) -> None:
     if holder == who and age < AGAIN:  # whoever looks often, and in vain, keeps no receiver waiting
         return
     with archive.transaction():
-        archive.database.hold("webhook inbox")
+        archive.database.lock("webhook inbox")
         holder, age = _holder(archive)
         if holder not in (None, who) and age < FRESH:
             what, cure = REFUSALS[holder]
@@ -58,7 +58,7 @@ def hold(archive: Archive, who: Who) -> None:
 def let_go(archive: Archive, who: Who) -> None:
     """Leave it to whoever comes next."""
     with archive.transaction():
-        archive.database.hold("webhook inbox")
+        archive.database.lock("webhook inbox")
         if _holder(archive)[0] == who:
             archive.set_setting(HELD, None)
 

@@ -34,10 +34,10 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 from urllib.parse import parse_qsl
 
-from .._api.events import MOST, TOLERANCE, Event, answer, check_secrets, check_token, verify
 from .._archive.archive import Archive
 from .._archive.storage.opening import default_place
-from ..errors import ArchiveError, EventRefused, RingletError
+from .._webhooks.events import MOST, TOLERANCE, Event, answer, check_secrets, check_token, verify
+from ..errors import ArchiveError, EventRejected, RingletError
 from .answers import (
     ACKNOWLEDGED,
     NO_LENGTH,
@@ -233,7 +233,7 @@ class Receiver:
                 return reply(200, answer(self._verification_token, query))
             if method == "POST":
                 return verify(self._secrets, headers, body, now=self._clock(), tolerance=self._tolerance)
-        except EventRefused as refused:
+        except EventRejected as refused:
             log.info("refused: %s", refused)
             return problem(refused.status, str(refused))
         return NOT_ALLOWED

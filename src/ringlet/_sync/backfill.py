@@ -32,12 +32,12 @@ from .._archive.documents import Counts
 from .._client.client import AsyncClient
 from ..errors import (
     ArchiveError,
-    MembershipLapsed,
-    NotOffered,
-    OuraBroken,
-    RequestWrong,
+    BadRequest,
+    InsufficientScope,
+    MembershipEnded,
     RingletError,
-    ScopeMissing,
+    RouteNotFound,
+    ServerError,
 )
 from ..models import PersonalInfo
 from .deletions import left_out, look_up
@@ -187,11 +187,11 @@ class Backfill:
             progress = report.types[window.kind.name]
             try:
                 await self._fetch(user, window, progress)
-            except (ScopeMissing, NotOffered, MembershipLapsed) as refused:
+            except (InsufficientScope, RouteNotFound, MembershipEnded) as refused:
                 progress.skipped = refused.message
-                progress.offered = not isinstance(refused, NotOffered)
+                progress.offered = not isinstance(refused, RouteNotFound)
                 agenda.drop(window.kind.name)
-            except (OuraBroken, RequestWrong) as failed:
+            except (ServerError, BadRequest) as failed:
                 progress.failures.append(f"{from_ms(window.start):%Y-%m-%d}: {failed.message}")
             self.on_progress(progress)
 

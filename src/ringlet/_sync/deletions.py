@@ -17,7 +17,7 @@ import msgspec
 from .._api.kinds import Documents, Inventory, decode
 from .._archive.archive import Archive
 from .._client.client import AsyncClient
-from ..errors import DocumentGone, UsageError
+from ..errors import DocumentNotFound, UsageError
 from .plan import Window
 
 WithIds: TypeAlias = Documents[Any] | Inventory[Any]
@@ -28,7 +28,7 @@ class _Named(msgspec.Struct):
 
 
 def left_out(archive: Archive, user: int, kind: WithIds, window: Window, pages: Iterable[bytes]) -> list[str]:
-    """The ids of what the archive holds of a window and its pages do not. Raises OuraBroken."""
+    """The ids of what the archive holds of a window and its pages do not. Raises ServerError."""
     held = archive.ids(user, kind, window.start, window.end)
     if not held:
         return []
@@ -41,7 +41,7 @@ async def look_up(client: AsyncClient, kind: WithIds, ids: Iterable[str]) -> dic
     for id in ids:
         try:
             found[id] = await client.run(kind.raw_document(id))
-        except DocumentGone:
+        except DocumentNotFound:
             found[id] = None
         except UsageError:
             continue

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from ..errors import ArchiveError, ConnectionLost, OuraBroken, RateLimited, RingletError
+from ..errors import ArchiveError, ConnectionFailed, RateLimited, RingletError, ServerError
 
-PASSING: tuple[type[RingletError], ...] = (ConnectionLost, OuraBroken, RateLimited, ArchiveError)
+PASSING: tuple[type[RingletError], ...] = (ConnectionFailed, ServerError, RateLimited, ArchiveError)
 """A network, a server or a disk that is not well today."""
 
 LONGEST = 600.0

@@ -19,23 +19,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, NoReturn, TypeAlias
 
-from .._api.events import KINDS
 from .._api.kinds import Documents, Inventory
 from .._api.windows import to_ms
 from .._archive.archive import Archive
 from .._archive.documents import Counts
 from .._client.client import AsyncClient
 from .._receiver.inbox import Inbox, Work
+from .._webhooks.events import KINDS
 from ..errors import (
     ArchiveError,
-    ConnectionLost,
-    DocumentGone,
-    MembershipLapsed,
-    NotOffered,
+    BadRequest,
+    ConnectionFailed,
+    DocumentNotFound,
+    InsufficientScope,
+    MembershipEnded,
     RateLimited,
-    RequestWrong,
     RingletError,
-    ScopeMissing,
+    RouteNotFound,
     UsageError,
 )
 from .deletions import WithIds
@@ -45,15 +45,15 @@ from .server_time import ServerTime
 Result: TypeAlias = Literal["added", "changed", "unchanged", "deleted", "absent", "later", "left out"]
 
 REFUSED: tuple[type[RingletError], ...] = (
-    ScopeMissing,
-    MembershipLapsed,
-    NotOffered,
-    RequestWrong,
+    InsufficientScope,
+    MembershipEnded,
+    RouteNotFound,
+    BadRequest,
     UsageError,
 )
 """What asking again would not change."""
 
-SHARED: tuple[type[RingletError], ...] = (ConnectionLost, RateLimited, ArchiveError)
+SHARED: tuple[type[RingletError], ...] = (ConnectionFailed, RateLimited, ArchiveError)
 """What others would meet, too. A server that fails at one document may well have the next."""
 AGAIN = (5_000, 60_000, 600_000)
 """Milliseconds after which an answer that disagrees with its event is asked for again."""
@@ -114,7 +114,7 @@ class Follow:
         self._idle_until = 0.0
 
     async def run(self) -> NoReturn:
-        """Follow what comes. Raises what asking again would not change, e.g. TokenDead."""
+        """Follow what comes. Raises what asking again would not change, e.g. InvalidToken."""
         with as_one():
             async with asyncio.TaskGroup() as group:
                 while True:
@@ -199,7 +199,7 @@ class Follow:
         try:
             flow = self.server_time.heard(kind.raw_document(work.object_id))
             body = await self.client.run(flow)
-        except DocumentGone:
+        except DocumentNotFound:
             body = None
         except REFUSED as refused:
             return self._leave_out(work, refused.message)

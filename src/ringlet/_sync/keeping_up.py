@@ -126,7 +126,7 @@ class KeepingUp:
         self._late = random.random() * SPREAD  # noqa: S311  # so that not everybody asks at the same minute
 
     async def run(self) -> None:
-        """Keep up until cancelled. Raises what does not pass by itself, e.g. TokenDead.
+        """Keep up until cancelled. Raises what does not pass by itself, e.g. InvalidToken.
 
         Raises UsageError where a handler takes the events of the same archive.
         """

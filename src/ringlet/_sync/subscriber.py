@@ -21,13 +21,13 @@ from typing import Literal, NamedTuple, TypeAlias, cast
 import msgspec
 
 from .._api.catalog import TYPES
-from .._api.events import EVENT_TYPES, EventType
-from .._api.subscriptions import Subscription, renew, subscribe, subscriptions, unsubscribe, update
 from .._api.wire import Flow
 from .._archive.archive import Archive
 from .._client.client import AsyncClient
 from .._oauth.flows import App
-from ..errors import DocumentGone, OuraBroken, RequestWrong, TokenDead, UsageError
+from .._webhooks.events import EVENT_TYPES, EventType
+from .._webhooks.subscriptions import Subscription, renew, subscribe, subscriptions, unsubscribe, update
+from ..errors import BadRequest, DocumentNotFound, InvalidToken, ServerError, UsageError
 from .server_time import ServerTime
 
 SOON = timedelta(days=7)
@@ -100,7 +100,7 @@ def steps(
 def _ends_soon(one: Subscription, now: datetime) -> bool:
     try:
         return one.expires_at - now < SOON
-    except OuraBroken:  # nobody knows when: renewed, it has an end that can be read
+    except ServerError:  # nobody knows when: renewed, it has an end that can be read
         return True
 
 
@@ -134,11 +134,11 @@ class Subscriber:
         self._setting = f"webhooks.{app.client_id}.made"
 
     async def check(self) -> Standing:
-        """Put right what is not. Raises TokenDead, ConnectionLost, RateLimited, OuraBroken."""
+        """Put right what is not. Raises InvalidToken, ConnectionFailed, RateLimited, ServerError."""
         try:
             listed = await self.client.run(self.server_time.heard(subscriptions(self.app)))
-        except TokenDead as refused:
-            raise TokenDead(
+        except InvalidToken as refused:
+            raise InvalidToken(
                 refused.detail, cure="see that OURA_CLIENT_ID and OURA_CLIENT_SECRET are the application's"
             ) from refused
         self._made &= {one.id for one in listed}
@@ -154,9 +154,9 @@ class Subscriber:
         for step in list(todo):
             try:
                 standing.steps.append(await self._take(step))
-            except (RequestWrong, UsageError) as refused:  # the latter where an id cannot be one
+            except (BadRequest, UsageError) as refused:  # the latter where an id cannot be one
                 standing.refused[step.pair] = refused.message
-            except DocumentGone:  # somebody else ended it: the next check sees to it
+            except DocumentNotFound:  # somebody else ended it: the next check sees to it
                 continue
         return standing
 

@@ -12,7 +12,7 @@ from ringlet._api.catalog import Catalog
 from ringlet._api.windows import DAY_MS, Span, from_ms, parse_instant
 from ringlet._archive.series.runs import MOST
 from ringlet.archive import Archive, Counts
-from ringlet.errors import OuraBroken, UsageError
+from ringlet.errors import ServerError, UsageError
 
 HEART = Catalog.heartrate
 EVER = Span(-(2**60), 2**60)
@@ -179,7 +179,7 @@ def test_a_page_may_go_on_after_rows_have_gone(archive: Archive, me: int) -> Non
 def test_what_is_not_samples_is_refused_and_nothing_of_it_kept(
     archive: Archive, me: int, page: bytes
 ) -> None:
-    with pytest.raises(OuraBroken, match="not samples"):
+    with pytest.raises(ServerError, match="not samples"):
         archive.put_samples(me, HEART, [page_of(row(0)), page])
     assert held(archive, me) == []
 

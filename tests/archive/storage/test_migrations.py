@@ -7,7 +7,7 @@ from threading import Barrier
 
 import pytest
 
-from ringlet._archive.storage.migrations import Room, furnish
+from ringlet._archive.storage.migrations import Migrations, migrate
 from ringlet.archive import Archive
 from ringlet.errors import ArchiveError
 
@@ -15,7 +15,7 @@ FIRST = (
     "CREATE TABLE IF NOT EXISTS shelf (name TEXT PRIMARY KEY); CREATE INDEX IF NOT EXISTS i ON shelf (name)"
 )
 SECOND = "ALTER TABLE shelf ADD COLUMN at INTEGER NOT NULL DEFAULT 0"
-OLD, NEW = Room("shelf", FIRST), Room("shelf", FIRST, SECOND)
+OLD, NEW = Migrations("shelf", FIRST), Migrations("shelf", FIRST, SECOND)
 
 
 def names(archive: Archive) -> list[str]:
@@ -25,9 +25,9 @@ def names(archive: Archive) -> list[str]:
 def test_what_an_older_ringlet_made_gets_the_steps_that_are_missing_and_keeps_what_it_holds(
     archive: Archive,
 ) -> None:
-    furnish(archive, OLD)
+    migrate(archive, OLD)
     archive.database.execute("INSERT INTO shelf (name) VALUES ('a')")
-    furnish(archive, NEW)
+    migrate(archive, NEW)
     assert archive.database.all("SELECT name, at FROM shelf") == [("a", 0)]
 
 
@@ -35,70 +35,72 @@ def test_tables_from_before_the_steps_were_counted_are_the_first_of_them(archive
     for statement in FIRST.split(";"):
         archive.database.execute(statement)
     archive.database.execute("INSERT INTO shelf (name) VALUES ('a')")
-    furnish(archive, NEW)
+    migrate(archive, NEW)
     assert archive.database.all("SELECT name, at FROM shelf") == [("a", 0)]
 
 
 def test_a_column_that_is_added_holds_what_one_of_a_new_table_would(archive: Archive) -> None:
-    furnish(archive, NEW)
+    migrate(archive, NEW)
     archive.database.execute("INSERT INTO shelf (name, at) VALUES ('a', ?)", (2**41,))
     assert archive.database.all("SELECT at FROM shelf") == [(2**41,)]
 
 
 def test_what_a_newer_ringlet_wrote_is_refused_untouched(archive: Archive) -> None:
-    furnish(archive, NEW)
+    migrate(archive, NEW)
     before = archive.generation
     with pytest.raises(ArchiveError, match="newer ringlet") as caught:
-        furnish(archive, OLD)
+        migrate(archive, OLD)
     assert "upgrade" in caught.value.cure
     assert archive.generation == before
 
 
 def test_where_nothing_is_missing_nothing_is_written(archive: Archive, place: str) -> None:
-    furnish(archive, NEW)
+    migrate(archive, NEW)
     before = archive.generation
-    furnish(archive, NEW)
+    migrate(archive, NEW)
     assert archive.generation == before
     with Archive.open(place, read_only=True) as reader:
-        furnish(reader, NEW)
+        migrate(reader, NEW)
     with archive.transaction():
         archive.user("somebody else is writing")
         with Archive.open(place, timeout=0.1) as other:
-            furnish(other, NEW)
+            migrate(other, NEW)
 
 
 def test_the_steps_are_made_all_or_none(archive: Archive) -> None:
-    furnish(archive, OLD)
+    migrate(archive, OLD)
     archive.database.execute("INSERT INTO shelf (name) VALUES ('a')")
-    broken = Room("shelf", FIRST, "INSERT INTO shelf (name) VALUES ('b')", "INSERT INTO nowhere VALUES (1)")
+    broken = Migrations(
+        "shelf", FIRST, "INSERT INTO shelf (name) VALUES ('b')", "INSERT INTO nowhere VALUES (1)"
+    )
     for _ in range(2):
         with pytest.raises(ArchiveError):
-            furnish(archive, broken)
+            migrate(archive, broken)
         assert names(archive) == ["a"]
-    furnish(archive, NEW)
+    migrate(archive, NEW)
 
 
 def test_rooms_are_counted_each_by_itself(archive: Archive) -> None:
-    furnish(archive, NEW)
-    furnish(archive, Room("cellar", "CREATE TABLE IF NOT EXISTS cellar (name TEXT)"))
+    migrate(archive, NEW)
+    migrate(archive, Migrations("cellar", "CREATE TABLE IF NOT EXISTS cellar (name TEXT)"))
     assert archive.setting(NEW.setting) == "2"
     assert archive.database.all("SELECT name FROM cellar") == []
 
 
 @pytest.mark.parametrize("known", [None, OLD], ids=["anew", "older"])
 def test_of_those_who_start_at_once_one_makes_the_tables_and_the_others_find_them(
-    archive: Archive, place: str, known: Room | None
+    archive: Archive, place: str, known: Migrations | None
 ) -> None:
     if known:
-        furnish(archive, known)
+        migrate(archive, known)
     many = 4
     ready = Barrier(many)
 
     def start(_: int) -> None:
         with Archive.open(place, timeout=30) as mine:
             ready.wait()
-            furnish(mine, NEW)
-            furnish(mine, NEW)
+            migrate(mine, NEW)
+            migrate(mine, NEW)
 
     with ThreadPoolExecutor(many) as pool:
         list(pool.map(start, range(many)))

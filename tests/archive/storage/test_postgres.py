@@ -241,9 +241,9 @@ def test_of_two_that_wait_for_each_other_one_fails_and_may_try_again(postgres: s
             database.execute("SET deadlock_timeout = '20ms'")
             try:
                 with database.transaction():
-                    database.hold(keys[0])
+                    database.lock(keys[0])
                     both_hold.wait(timeout=10)
-                    database.hold(keys[1])
+                    database.lock(keys[1])
             except ArchiveError as failure:
                 failures.append(failure)
 

@@ -14,11 +14,11 @@ from ringlet._cli.demo.headless_sign_in import sign_in
 
 KEEP = """
 import json, sys
-from ringlet.client import Profile
+from ringlet.client import SignIn
 from ringlet.oauth import App, Tokens
 import msgspec
 app, tokens = json.loads(sys.stdin.read())
-Profile().keep(App(**app), msgspec.convert(tokens, Tokens), "file")
+SignIn().keep(App(**app), msgspec.convert(tokens, Tokens), "file")
 """
 
 

@@ -13,7 +13,7 @@ import pytest
 from ringlet._cli.cloud.control_client import Tiller, unreached
 from ringlet._cli.main import cure_for
 from ringlet._cli.shared import next_steps as again
-from ringlet.errors import ApiError, ConnectionLost, OuraBroken, RingletError, UsageError
+from ringlet.errors import ApiError, ConnectionFailed, RingletError, ServerError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +121,7 @@ def test_another_admin_token_is_refused(ready: dict[str, Any]) -> None:
 def test_nobody_there_is_told_from_a_connection_that_broke() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with Tiller(f"http://127.0.0.1:{port}", "secret") as tiller, pytest.raises(ConnectionLost) as lost:
+    with Tiller(f"http://127.0.0.1:{port}", "secret") as tiller, pytest.raises(ConnectionFailed) as lost:
         tiller.get("clock")
     assert lost.value.message == f"no cloud answers at http://127.0.0.1:{port}"
     assert f"ringlet serve --demo --port {port}   (" in lost.value.cure
@@ -156,9 +156,9 @@ def test_who_steers_is_told_so(args: tuple[str, ...], ringlet: Any, refused: Any
 def test_who_asks_is_told_so_of_the_cloud_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OURA_API_BASE_URL", "http://127.0.0.1:8001")
     typed: dict[str, Any] = {}
-    away, cut = ConnectionLost("no answer", sent=False), ConnectionLost("no answer", sent=True)
+    away, cut = ConnectionFailed("no answer", sent=False), ConnectionFailed("no answer", sent=True)
     assert "ringlet serve --demo --port 8001   (" in cure_for(away, typed)
-    assert cure_for(cut, typed) == ConnectionLost.default_cure
+    assert cure_for(cut, typed) == ConnectionFailed.default_cure
     again.remember(typed, "--db", "mine.db")
     again.remember(typed, "--base-url", "http://127.0.0.1:8002")
     assert "ringlet serve --demo --port 8002   (" in cure_for(away, typed), "and not over my own archive"
@@ -183,7 +183,7 @@ def test_what_makes_no_sense_is_told_in_the_clouds_words(tiller: Tiller) -> None
     assert refused.value.status == 422
 
 
-@pytest.mark.parametrize(("status", "error"), [(200, OuraBroken), (302, ApiError), (500, OuraBroken)])
+@pytest.mark.parametrize(("status", "error"), [(200, ServerError), (302, ApiError), (500, ServerError)])
 def test_what_is_no_cloud_is_an_error_and_leads_nowhere(
     stranger: tuple[str, type[Stranger]], status: int, error: type[RingletError]
 ) -> None:

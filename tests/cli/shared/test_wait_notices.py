@@ -7,12 +7,12 @@ from contextlib import suppress
 
 import pytest
 
-from ringlet._api.wire import Flow, Patience, Request, Response, patient
+from ringlet._api.wire import Flow, Request, Response, RetryPolicy, patient
 from ringlet._cli.shared.wait_notices import Overheard, told
-from ringlet.errors import ConnectionLost
+from ringlet.errors import ConnectionFailed
 
 BUSY = Response(429, headers={"retry-after": "42"})
-PATIENCE = Patience(jitter=lambda: 0.0)
+PATIENCE = RetryPolicy(jitter=lambda: 0.0)
 
 
 def asking() -> Flow[Response]:
@@ -25,7 +25,7 @@ def test_each_wait_is_told_with_its_reason_before_it_begins() -> None:
     assert next(flow).after == 0
     assert heard == []
     assert flow.send(BUSY).after == 42
-    assert flow.throw(ConnectionLost("reset")).after == 2
+    assert flow.throw(ConnectionFailed("reset")).after == 2
     assert flow.send(Response(503)).after == 4
     assert heard == [("rate limit reached", 42.0), ("no answer", 2.0), ("the server failed (503)", 4.0)]
     with pytest.raises(StopIteration) as done:
@@ -48,7 +48,7 @@ class Busy:
 
     async def send(self, request: Request) -> Response:
         if self.headers is None:
-            raise ConnectionLost("refused")
+            raise ConnectionFailed("refused")
         return Response(429, headers=self.headers)
 
     async def close(self) -> None:
@@ -73,6 +73,6 @@ def test_a_transport_hears_who_asks_for_a_wait(
     heard: list[tuple[str, float]] = []
     transport = Overheard(Busy(headers))
     transport.on_wait = lambda why, seconds: heard.append((why, seconds))
-    with suppress(ConnectionLost):
+    with suppress(ConnectionFailed):
         asyncio.run(transport.send(Request(path="/v2")))
     assert heard == [told]

@@ -1,4 +1,4 @@
-"""How refusals are put: the words and statuses of both profiles, the headers of all answers."""
+"""How refusals are put: the words and statuses of both dialects, the headers of all answers."""
 
 import json
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from ringlet._cloud.core.answers import COMMON, Invalid, access_life, ok, problem, refuse, trace_id
-from ringlet.errors import DocumentGone, RequestWrong, ScopeMissing, TokenDead
+from ringlet.errors import BadRequest, DocumentNotFound, InsufficientScope, InvalidToken
 
 from ...paths import SAMPLES
 
@@ -23,7 +23,7 @@ def test_live_says_detail_and_nothing_else():
 
 
 def test_the_recorded_404_to_the_byte():
-    answer = refuse("live", DocumentGone("Document not found."))
+    answer = refuse("live", DocumentNotFound("Document not found."))
     assert (answer.status, answer.body) == (404, sample("errors/404_document_not_found.json").strip())
 
 
@@ -34,30 +34,30 @@ def test_docs_says_it_as_rfc_7807():
 
 
 @pytest.mark.parametrize(
-    ("profile", "status", "words"),
+    ("dialect", "status", "words"),
     [("live", 401, "Token not authorized"), ("docs", 403, "Missing scopes: stress")],
 )
-def test_a_missing_scope(profile, status, words):
-    answer = refuse(profile, ScopeMissing("stress"))
+def test_a_missing_scope(dialect, status, words):
+    answer = refuse(dialect, InsufficientScope("stress"))
     assert answer.status == status
     assert json.loads(answer.body)["detail"] == words
 
 
-@pytest.mark.parametrize("profile", ["live", "docs"])
+@pytest.mark.parametrize("dialect", ["live", "docs"])
 @pytest.mark.parametrize(
-    ("error", "status"), [(TokenDead("no"), 401), (RequestWrong("no"), 400), (DocumentGone("no"), 404)]
+    ("error", "status"), [(InvalidToken("no"), 401), (BadRequest("no"), 400), (DocumentNotFound("no"), 404)]
 )
-def test_a_refusal_keeps_the_status_of_its_error(profile, error, status):
-    answer = refuse(profile, error)
+def test_a_refusal_keeps_the_status_of_its_error(dialect, error, status):
+    answer = refuse(dialect, error)
     assert answer.status == status
     assert json.loads(answer.body)["detail"] == "no"
     assert dict(answer.headers)[b"content-length"] == b"%d" % len(answer.body)
 
 
-@pytest.mark.parametrize("profile", ["live", "docs"])
-def test_a_parameter_that_does_not_parse_is_described_as_the_validator_does(profile):
+@pytest.mark.parametrize("dialect", ["live", "docs"])
+def test_a_parameter_that_does_not_parse_is_described_as_the_validator_does(dialect):
     flaw = Invalid("datetime_from_date_parsing", "start_date", "Input should be a date", "soon", error="x")
-    answer = refuse(profile, flaw)
+    answer = refuse(dialect, flaw)
     assert answer.status == 422
     recorded = json.loads(sample("errors/422_validation_array.json"))
     said = json.loads(answer.body)

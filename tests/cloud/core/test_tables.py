@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ringlet._archive.storage.migrations import Room
+from ringlet._archive.storage.migrations import Migrations
 from ringlet._cloud.core.tables import Tables
 from ringlet._receiver import inbox
 from ringlet.archive import Archive
@@ -17,8 +17,8 @@ def below(one: type[Tables]) -> Iterator[type[Tables]]:
         yield from below(kind)
 
 
-def rooms() -> set[Room]:
-    return {kind.ROOM for kind in below(Tables)} | {inbox.ROOM}
+def rooms() -> set[Migrations]:
+    return {kind.MIGRATIONS for kind in below(Tables)} | {inbox.MIGRATIONS}
 
 
 def test_each_room_has_a_name_of_its_own() -> None:

@@ -153,9 +153,9 @@ def test_every_operation_is_answered_as_specified(get, version, capsys):
     assert asked == len(every) == DATA_OPERATIONS[version]
 
 
-@pytest.mark.parametrize("profile", ["live", "docs"])
+@pytest.mark.parametrize("dialect", ["live", "docs"])
 @pytest.mark.parametrize("version", SPECS)
-def test_every_subscription_operation_is_answered_as_specified(runner, version, profile, capsys):
+def test_every_subscription_operation_is_answered_as_specified(runner, version, dialect, capsys):
     spec = SPECS[version]
     flaws_of, told = validator(spec), {}
     every = {
@@ -173,7 +173,7 @@ def test_every_subscription_operation_is_answered_as_specified(runner, version, 
         assert answer.status in (401, 409) or str(answer.status) in responses, (method, path, answer)
         if content:
             found = flaws_of(content["application/json"]["schema"], answer.json)
-            if profile == "live":  # which was seen to leave the zone out
+            if dialect == "live":  # which was seen to leave the zone out
                 found = [one for one in found if not one.endswith("is not a 'date-time'")]
             assert found == [], (method, path, found)
         told.setdefault((method, path), set()).add(answer.status)
@@ -203,7 +203,7 @@ def test_every_subscription_operation_is_answered_as_specified(runner, version, 
             told_as_specified(method, path, await town.send(method.upper(), at, **nobody))
 
     with Archive.open(":memory:") as archive:
-        town = town_in(archive, runner, profile=profile)
+        town = town_in(archive, runner, dialect=dialect)
         town.beside(lambda here: all_six(town, here))
     seen = {f"{method} {path}": statuses for (method, path), statuses in told.items()}
     assert seen == {
@@ -218,7 +218,7 @@ def test_every_subscription_operation_is_answered_as_specified(runner, version, 
     assert len(every) + DATA_OPERATIONS[version] == OPERATIONS[version]
     assert sum(len(methods) for methods in spec["paths"].values()) == OPERATIONS[version]
     with capsys.disabled():
-        sys.stdout.write(f"\n  OpenAPI {version}, {profile}: 6 of 6 subscription operations as specified\n")
+        sys.stdout.write(f"\n  OpenAPI {version}, {dialect}: 6 of 6 subscription operations as specified\n")
 
 
 @pytest.mark.parametrize("version", SPECS)
@@ -324,9 +324,9 @@ def test_operation_ids_are_unique_and_references_lead_somewhere():
             at = at[step]
 
 
-@pytest.mark.parametrize("profile", ["live", "docs"])
-def test_our_answers_are_what_we_publish(demo, demo_docs, profile):
-    asked = demo if profile == "live" else demo_docs
+@pytest.mark.parametrize("dialect", ["live", "docs"])
+def test_our_answers_are_what_we_publish(demo, demo_docs, dialect):
+    asked = demo if dialect == "live" else demo_docs
     published = json.loads(asked("/openapi.json").body)
     assert asked("/openapi.json").headers["content-type"] == "application/json"
     registry = Registry().with_resource("urn:spec", Resource(contents=published, specification=DRAFT202012))

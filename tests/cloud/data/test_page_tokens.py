@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ringlet._api.windows import FIRST_MS, LAST_MS, Span
 from ringlet._cloud.data.page_tokens import PageTokens
-from ringlet.errors import RequestWrong
+from ringlet.errors import BadRequest
 
 HERE = "/v2/usercollection/heartrate"
 INSTANTS = st.integers(FIRST_MS, LAST_MS)
@@ -30,7 +30,7 @@ def test_a_token_changed_anywhere_is_refused(data):
     bad = good[:at] + letter + good[at + 1 :]
     # The last letter has bits that mean nothing; what is no letter of theirs, decoders leave out.
     if letter in "~. " or bits(bad) != bits(good):
-        with pytest.raises(RequestWrong, match="next_token"):
+        with pytest.raises(BadRequest, match="next_token"):
             tokens.open(HERE, bad)
 
 
@@ -40,13 +40,13 @@ def bits(token):
 
 @given(st.text())
 def test_what_was_never_a_token_is_refused(text):
-    with pytest.raises(RequestWrong):
+    with pytest.raises(BadRequest):
         tokens.open(HERE, text)
 
 
 def test_a_token_opens_no_other_route_and_no_other_cloud():
     token = tokens.make(HERE, Span(0, 1), "17:3")
-    with pytest.raises(RequestWrong):
+    with pytest.raises(BadRequest):
         tokens.open("/v2/sandbox/usercollection/heartrate", token)
-    with pytest.raises(RequestWrong):
+    with pytest.raises(BadRequest):
         PageTokens().open(HERE, token)

@@ -101,10 +101,10 @@ def test_docs_compares_days_both_included(docs, name):
     assert sorted(answer.ids) == sorted(row[0] for row in INSTANTS if row[4])
 
 
-@pytest.mark.parametrize("profile", ["live", "docs"])
+@pytest.mark.parametrize("dialect", ["live", "docs"])
 @pytest.mark.parametrize("name", BY_DAY)
-def test_most_dailies_are_compared_by_their_day_in_both_profiles(make, profile, name):
-    asked = make(profile)
+def test_most_dailies_are_compared_by_their_day_in_both_profiles(make, dialect, name):
+    asked = make(dialect)
     put(asked, name, [{"id": day, "day": day, "timestamp": at} for day, at, _ in DAYS])
     assert asked(name, WINDOW, token=asked.token()).ids == [day for day, _, inside in DAYS if inside]
 
@@ -122,9 +122,9 @@ def test_docs_activity_keeps_both_days(docs):
 
 
 @pytest.mark.parametrize("name", SERIES)
-@pytest.mark.parametrize("profile", ["live", "docs"])
-def test_a_series_is_compared_by_timestamp_both_ends_included(make, profile, name):
-    asked = make(profile)
+@pytest.mark.parametrize("dialect", ["live", "docs"])
+def test_a_series_is_compared_by_timestamp_both_ends_included(make, dialect, name):
+    asked = make(dialect)
     rows = sorted(INSTANTS, key=lambda row: in_order(INSTANTS).index(row[0]))
     asked.cloud.archive.put_samples(
         asked.user,
@@ -249,15 +249,15 @@ def test_any_document_comes_out_in_the_bytes_it_went_in(make, bodies, separators
 # --- Who may read ---
 
 
-@pytest.mark.parametrize(("profile", "status"), [("live", 401), ("docs", 403)])
+@pytest.mark.parametrize(("dialect", "status"), [("live", 401), ("docs", 403)])
 @pytest.mark.parametrize("name", [name for name, kind in TYPES.items() if not isinstance(kind, Single)])
-def test_every_route_needs_its_scope_and_no_other(make, profile, status, name):
-    asked = make(profile)
+def test_every_route_needs_its_scope_and_no_other(make, dialect, status, name):
+    asked = make(dialect)
     scope = TYPES[name].scope
     others = [kind.scope for kind in TYPES.values() if kind.scope != scope]
     refused = asked(name, token=asked.token(*others))
     assert refused.status == status
-    if profile == "docs":
+    if dialect == "docs":
         assert scope in refused.json["detail"], "the documented answer lists the scopes that are missing"
         assert set(refused.json) == {"status", "title", "detail"}
     else:
@@ -287,9 +287,9 @@ def test_a_refresh_token_opens_nothing(live):
     assert live("sleep", token=issued.access_token).status == 200
 
 
-@pytest.mark.parametrize(("profile", "life"), [("live", 2_591_999), ("docs", 86_400)])
-def test_an_access_token_ends_by_the_clouds_clock(make, profile, life):
-    asked = make(profile)
+@pytest.mark.parametrize(("dialect", "life"), [("live", 2_591_999), ("docs", 86_400)])
+def test_an_access_token_ends_by_the_clouds_clock(make, dialect, life):
+    asked = make(dialect)
     token = asked.token()
     asked.cloud.clock.advance(timedelta(seconds=life - 1))
     assert asked("sleep", token=token).status == 200
@@ -496,9 +496,9 @@ def use_up(asked, token):
     assert statuses == {200, 404}
 
 
-@pytest.mark.parametrize("profile", ["live", "docs"])
-def test_5000_requests_then_429_with_five_headers(make, profile):
-    asked = make(profile)
+@pytest.mark.parametrize("dialect", ["live", "docs"])
+def test_5000_requests_then_429_with_five_headers(make, dialect):
+    asked = make(dialect)
     put(asked, "personal_info", PERSON)
     token = asked.token()
     use_up(asked, token)
@@ -576,10 +576,10 @@ def test_series_come_by_the_thousand_and_pages_make_the_whole(demo, name, alone)
     assert rows == json.loads(b"[%s]" % whole)
 
 
-@pytest.mark.parametrize("profile", ["live", "docs"])
+@pytest.mark.parametrize("dialect", ["live", "docs"])
 @pytest.mark.parametrize("alone", [True, False])
-def test_documents_come_in_one_page_unless_told_otherwise(make, profile, alone):
-    whole, paged = make(profile), make(profile, document_page=7)
+def test_documents_come_in_one_page_unless_told_otherwise(make, dialect, alone):
+    whole, paged = make(dialect), make(dialect, document_page=7)
     sessions = [
         {
             "id": f"{n:03}",

@@ -36,7 +36,7 @@ def turn(asked, name, query):
 
 
 def person(asked):
-    return Person(7, "sandbox", dialect=asked.cloud.settings.profile, ids="sandbox")
+    return Person(7, "sandbox", dialect=asked.cloud.settings.dialect, ids="sandbox")
 
 
 # --- Who may ask ---
@@ -70,10 +70,10 @@ def test_there_is_no_person_in_it(live):
 # --- What it answers ---
 
 
-@pytest.mark.parametrize("profile", ["live", "docs"])
+@pytest.mark.parametrize("dialect", ["live", "docs"])
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_ids_keep_the_sandboxs_shape_and_map_back(make, profile, name):
-    asked = make(profile)
+def test_ids_keep_the_sandboxs_shape_and_map_back(make, dialect, name):
+    asked = make(dialect)
     first = "2025-01-01" if name == "rest_mode_period" else "2026-01-01"  # nobody is ill that often
     documents = [one for page in turn(asked, name, f"start_date={first}&end_date=2026-03-01") for one in page]
     assert documents
@@ -161,9 +161,9 @@ SPANS = st.tuples(st.dates(date(2025, 9, 1), date(2026, 3, 5)), st.integers(0, 1
 
 
 @pytest.mark.parametrize("name", ["sleep", "daily_activity", "workout", "daily_sleep", "rest_mode_period"])
-@pytest.mark.parametrize("profile", ["live", "docs"])
-def test_windows_hold_what_the_profile_says(make, profile, name):
-    asked = make(profile)
+@pytest.mark.parametrize("dialect", ["live", "docs"])
+def test_windows_hold_what_the_profile_says(make, dialect, name):
+    asked = make(dialect)
     kind, someone = TYPES[name], person(asked)
 
     @given(SPANS)
@@ -175,7 +175,7 @@ def test_windows_hold_what_the_profile_says(make, profile, name):
                 name, start - timedelta(days=3), end + timedelta(days=3), now=asked.cloud.clock.now()
             )
         )
-        if profile == "docs":
+        if dialect == "docs":
             expected = [item for item in items if start <= item.day <= end]
         else:
             low, high = parse_instant(start.isoformat()), parse_instant(end.isoformat())

@@ -8,7 +8,7 @@ from ringlet import webhooks
 from ringlet._cloud.oauth.applications import Applications
 from ringlet.archive import Archive
 from ringlet.cloud import Clock
-from ringlet.errors import GrantError, UsageError
+from ringlet.errors import OAuthError, UsageError
 
 URI = "https://app.example/callback"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -21,7 +21,7 @@ def apps():
 
 
 def is_refused(apps, client_id, secret):
-    with pytest.raises(GrantError) as caught:
+    with pytest.raises(OAuthError) as caught:
         apps.authenticate(client_id, secret)
     return (caught.value.error, caught.value.status) == ("invalid_client", 401)
 

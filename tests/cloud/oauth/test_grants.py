@@ -14,7 +14,7 @@ from ringlet._cloud.oauth.grants import CODE_LIFE, REFRESH_LIFE, Grants, Rules
 from ringlet._oauth.flows import SCOPES, Pkce, s256, scope_set
 from ringlet.archive import Archive
 from ringlet.cloud import Clock
-from ringlet.errors import GrantError
+from ringlet.errors import OAuthError
 
 URI = "https://app.example/callback"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ def app(grants):
 
 
 def refused(error, call, *args, **more):
-    with pytest.raises(GrantError) as caught:
+    with pytest.raises(OAuthError) as caught:
         call(*args, **more)
     assert caught.value.error == error
     return caught.value
@@ -350,7 +350,7 @@ def test_the_last_place_is_taken_once(request, tmp_path, database):
             mine = Grants(own, Clock(NOW), Limits())
             try:
                 return mine.issue(client_id, user, ["daily"])
-            except GrantError:
+            except OAuthError:
                 return None
 
     with ThreadPoolExecutor(16) as pool:

@@ -2,7 +2,7 @@
 
 from ringlet._api.catalog import TYPES
 from ringlet._api.wire import Request, Response, refusal
-from ringlet.errors import MembershipLapsed
+from ringlet.errors import MembershipEnded
 
 
 def test_every_data_route_but_the_sandbox_is_403_and_tokens_still_renew(live):
@@ -29,7 +29,7 @@ def test_our_own_client_says_whose_turn_it_is(live):
     live.cloud.grants.memberships.end(live.user)
     answer = live("sleep", token=token)
     told = refusal(Request(path="sleep"), Response(answer.status, answer.body, answer.headers))
-    assert isinstance(told, MembershipLapsed)
+    assert isinstance(told, MembershipEnded)
 
 
 def test_others_are_not_touched(live):

@@ -8,13 +8,13 @@ from datetime import date, timedelta
 import pytest
 
 from ringlet._api.catalog import TYPES
-from ringlet._api.events import LONG
 from ringlet._api.kinds import Documents, Inventory, Samples, Single
 from ringlet._api.windows import Span, from_ms, parse_instant
 from ringlet._cloud.wearer.demo import REDIRECT_URIS, USER, credentials, settle_in
 from ringlet._cloud.wearer.life import BLOCK
 from ringlet._oauth.flows import SCOPES
 from ringlet._person.person import Person
+from ringlet._webhooks.events import LONG
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 
@@ -31,13 +31,13 @@ def clock():
     return Clock.parse("frozen:2026-03-01T12:00:00Z")
 
 
-@pytest.mark.parametrize("profile", ["live", "docs"])
+@pytest.mark.parametrize("dialect", ["live", "docs"])
 @pytest.mark.parametrize("days", [1, 40])
-def test_what_is_held_is_what_the_person_lived_byte_for_byte(clock, profile, days):
-    person, now = Person(7, USER, dialect=profile), clock.now()
+def test_what_is_held_is_what_the_person_lived_byte_for_byte(clock, dialect, days):
+    person, now = Person(7, USER, dialect=dialect), clock.now()
     first, last = now.date() - timedelta(days=days - 1), now.date() + timedelta(days=1)
     with Archive.open(":memory:") as archive:
-        user = settle_in(archive, clock, days=days, seed=7, profile=profile)
+        user = settle_in(archive, clock, days=days, seed=7, dialect=dialect)
         for name, kind in TYPES.items():
             if isinstance(kind, Single):
                 assert archive.single(user, kind) == person.personal_info()

@@ -30,10 +30,10 @@ def place(request, tmp_path):
     return request.getfixturevalue("postgres") if request.param == "postgres" else tmp_path / "cloud.db"
 
 
-def start(archive, at=BEGIN, days=6, profile="live"):
+def start(archive, at=BEGIN, days=6, dialect="live"):
     """A demo cloud, settled in."""
-    cloud = Cloud(archive, clock=Clock(at), settings=Settings(profile=profile))
-    life = wearer(archive, cloud.clock, cloud.outbox, seed=7, profile=profile)
+    cloud = Cloud(archive, clock=Clock(at), settings=Settings(dialect=dialect))
+    life = wearer(archive, cloud.clock, cloud.outbox, seed=7, dialect=dialect)
     life.settle_in(days)
     return cloud, life
 
@@ -50,16 +50,16 @@ def by_id(texts):
     return {json.loads(text)["id"]: bytes(text) for text in texts}
 
 
-@pytest.mark.parametrize("profile", ["live", "docs"])
-def test_whoever_lives_on_holds_what_whoever_comes_later_finds(place, profile):
+@pytest.mark.parametrize("dialect", ["live", "docs"])
+def test_whoever_lives_on_holds_what_whoever_comes_later_finds(place, dialect):
     """Documents and samples, byte for byte, whatever the steps were."""
     with Archive.open(place) as archive, Archive.open(":memory:") as later:
-        cloud, life = start(archive, profile=profile)
+        cloud, life = start(archive, dialect=dialect)
         for step in (timedelta(minutes=1), timedelta(hours=7), DAY, 9 * DAY):
             cloud.clock.advance(step)
             life.catch_up()
         now = cloud.clock.now()
-        settle_in(later, Clock(now), days=(now - BEGIN).days + 6, seed=7, profile=profile)
+        settle_in(later, Clock(now), days=(now - BEGIN).days + 6, seed=7, dialect=dialect)
         assert held(archive) == held(later)
 
 

@@ -23,7 +23,7 @@ from ringlet._cloud.webhooks.subscriptions import Subscriptions
 from ringlet._net.addresses import Callbacks
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Settings
-from ringlet.errors import RequestWrong
+from ringlet.errors import BadRequest
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES, LIFE, SUBSCRIPTION, Subscription
 
 from ..callbacks import Callback, Reply, callback, proves
@@ -193,10 +193,10 @@ def test_an_update_cannot_take_a_pair_that_another_has(town: Town) -> None:
     assert {one["data_type"] for one in town("GET").json} == {"sleep", "tag"}
 
 
-@pytest.mark.parametrize("profile", ["live", "docs"])
-def test_refusals_are_in_the_words_of_the_profile(runner: asyncio.Runner, profile: Any) -> None:
+@pytest.mark.parametrize("dialect", ["live", "docs"])
+def test_refusals_are_in_the_words_of_the_profile(runner: asyncio.Runner, dialect: Any) -> None:
     with Archive.open(":memory:") as archive:
-        town = town_in(archive, runner, profile=profile)
+        town = town_in(archive, runner, dialect=dialect)
         for answer, status, detail in (
             (town("GET", "/x"), 403, GONE),
             (town("GET", **{"x-client-secret": "x"}), 401, "Client authentication failed."),
@@ -204,16 +204,16 @@ def test_refusals_are_in_the_words_of_the_profile(runner: asyncio.Runner, profil
             (town("PATCH"), 405, "Method Not Allowed"),
         ):
             said = {"detail": detail}
-            if profile == "docs":
+            if dialect == "docs":
                 assert answer.json["title"]
                 said |= {"status": status, "title": answer.json["title"]}
             assert (answer.status, answer.json) == (status, said)
 
 
 def test_an_expiration_has_no_zone_as_the_service_has_it_or_one_as_documented(runner: asyncio.Runner) -> None:
-    for profile, zone in (("live", ""), ("docs", "+00:00")):
+    for dialect, zone in (("live", ""), ("docs", "+00:00")):
         with Archive.open(":memory:") as archive:
-            one = town_in(archive, runner, profile=profile).subscribe().json
+            one = town_in(archive, runner, dialect=dialect).subscribe().json
             assert one["expiration_time"] == f"2026-05-30T12:00:00.000000{zone}"
             assert Subscription(**one).expires_at == NOW + LIFE
 
@@ -458,7 +458,7 @@ def test_of_many_connections_that_create_at_once_one_is_granted(place: str, runn
                 try:
                     subscriptions.create("app", "https://a.example/", "update", data_type)
                     outcomes.append("created")
-                except RequestWrong as refused:
+                except BadRequest as refused:
                     outcomes.append(str(refused.status))
 
     threads = [Thread(target=create) for _ in range(4)]

@@ -21,7 +21,7 @@ from ringlet._cloud.webhooks.sender import Policy
 from ringlet._net.addresses import Callbacks
 from ringlet._oauth.flows import SCOPES
 from ringlet.archive import Archive
-from ringlet.errors import ArchiveError, EventRefused
+from ringlet.errors import ArchiveError, EventRejected
 from ringlet.webhooks import DATA_TYPES, LIFE, verify
 
 from ..office import Office, running, until
@@ -234,7 +234,7 @@ def test_an_attempt_is_signed_with_the_key_of_that_moment(here: Office) -> None:
         first, second = there.seen
         assert verify(old, first.headers, first.body, now=time.time())
         assert verify(new[0], second.headers, second.body, now=time.time())
-        with pytest.raises(EventRefused):
+        with pytest.raises(EventRejected):
             verify(old, second.headers, second.body, now=time.time())
 
     among_strangers(work)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ringlet._cloud.webhooks.subscriptions import ENDED
-from ringlet.errors import DocumentGone, RequestWrong
+from ringlet.errors import BadRequest, DocumentNotFound
 from ringlet.webhooks import LIFE
 
 from ..office import Office, outcome
@@ -32,7 +32,7 @@ def test_one_lives_for_ninety_days_and_as_long_again_when_it_is_renewed(office: 
     assert office.subscriptions.of(one.client_id) == [renewed]
     office.clock.advance(timedelta(milliseconds=1))
     assert office.subscriptions.of(one.client_id) == []
-    with pytest.raises(DocumentGone):
+    with pytest.raises(DocumentNotFound):
         office.subscriptions.renew(one.client_id, one.id)
 
 
@@ -63,11 +63,11 @@ def test_of_those_that_ended_the_last_are_listed_beside_all_that_live(office: Of
 
 def test_a_pair_is_held_by_one_living_subscription_of_an_application(office: Office) -> None:
     one = office.subscribe(URL)
-    with pytest.raises(RequestWrong) as refused:
+    with pytest.raises(BadRequest) as refused:
         office.subscribe(URL, client_id=one.client_id)
     assert refused.value.status == 409
     tag = office.subscribe(URL, "tag", client_id=one.client_id)
-    with pytest.raises(RequestWrong):
+    with pytest.raises(BadRequest):
         office.subscriptions.change(tag.client_id, tag.id, data_type="sleep")
     office.subscriptions.change(tag.client_id, tag.id, data_type="tag", callback_url="https://two.example/")
     office.subscribe(URL)
@@ -124,5 +124,5 @@ def test_a_new_secret_signs_from_then_on(office: Office) -> None:
 def test_an_id_that_is_none_is_not_there(office: Office, id: str) -> None:
     client_id = office.subscribe(URL).client_id
     for act in (office.subscriptions.get, office.subscriptions.renew, office.subscriptions.delete):
-        with pytest.raises(DocumentGone):
+        with pytest.raises(DocumentNotFound):
             act(client_id, id)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from ..._api.windows import Span, parse_instant
-from ...errors import OuraBroken, UsageError
+from ...errors import ServerError, UsageError
 from ..documents import Counts
 from ..storage.database import Database
 from .packing import Packed, unpack
@@ -55,7 +55,7 @@ def pack(name: str, page: bytes) -> Run | None:
         text = _inside(page)
         return Run.of(text) if text else None
     except (msgspec.MsgspecError, ValueError) as error:
-        raise OuraBroken(
+        raise ServerError(
             f"{name}: these are not samples: {error}", status=502, cure="nothing of them was saved"
         ) from error
 
@@ -72,7 +72,7 @@ def put(
     if not parted or count < FEW * len(runs):
         runs = [_joined(runs)]
     with database.transaction():
-        database.hold("chunks", user, name)
+        database.lock("chunks", user, name)
         chunks = _touched(database, user, name, runs[0].times[0], runs[-1].times[-1], few=count < FEW)
         if chunks:
             return _put_among(database, user, name, chunks, _joined(runs), seen_at)

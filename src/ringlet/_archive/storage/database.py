@@ -58,7 +58,7 @@ class Database(ABC):
         """The rows of an answer one by one, one answer at a time; a reader that stops early closes it."""
 
     @abstractmethod
-    def hold(self, *key: object) -> None:
+    def lock(self, *key: object) -> None:
         """Nobody else holds the same key until this transaction ends; waits for whoever does.
 
         What is read after it stays as it is, if all who write it hold the same key.

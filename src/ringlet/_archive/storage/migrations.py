@@ -16,7 +16,7 @@ from ...errors import ArchiveError
 from ..archive import Archive
 
 
-class Room:
+class Migrations:
     """A room by its name, and what makes its tables: each step is statements parted by `;`."""
 
     def __init__(self, name: str, *steps: str) -> None:
@@ -29,12 +29,12 @@ class Room:
         return f"room {self.name}"
 
 
-def furnish(archive: Archive, room: Room) -> None:
+def migrate(archive: Archive, room: Migrations) -> None:
     """See that the tables of a room are there, whole. Raises ArchiveError."""
     if _steps_of(archive, room) == len(room.steps):
         return
     with archive.transaction():
-        archive.database.hold("schema")
+        archive.database.lock("schema")
         done = _steps_of(archive, room)  # another process may have been quicker
         for step in room.steps[done:]:
             for statement in step.split(";"):
@@ -42,7 +42,7 @@ def furnish(archive: Archive, room: Room) -> None:
         archive.set_setting(room.setting, str(len(room.steps)))
 
 
-def _steps_of(archive: Archive, room: Room) -> int:
+def _steps_of(archive: Archive, room: Migrations) -> int:
     """How many steps an archive has. Raises where those are more than we know."""
     done = int(archive.setting(room.setting) or 0)
     if done > len(room.steps):

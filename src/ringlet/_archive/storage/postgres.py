@@ -136,7 +136,7 @@ class PostgresDatabase(Database):
     def execute(self, sql: str, values: Sequence[object] = ()) -> int:
         if "IF NOT EXISTS" in sql:
             # Two who find nothing at the same time would both make it, and one would fail.
-            self.hold("schema")
+            self.lock("schema")
         with self._failing():
             return self._run(sql, values).rowcount
 
@@ -164,7 +164,7 @@ class PostgresDatabase(Database):
                 pass  # a reader who has seen enough has not failed: nothing is undone
             self.execute("CLOSE each")
 
-    def hold(self, *key: object) -> None:
+    def lock(self, *key: object) -> None:
         digest = blake2b(repr(key).encode(), digest_size=8).digest()
         self.execute("SELECT pg_advisory_xact_lock(?)", (int.from_bytes(digest, "big", signed=True),))
 

@@ -93,7 +93,7 @@ def settle(database: Database, *, create: bool) -> None:
     if not create:
         raise ArchiveError(f"{database.path} is empty", cure="fill it first: ringlet sync")
     with database.transaction():
-        database.hold("schema")
+        database.lock("schema")
         if not _stands(database):  # another process may have been quicker
             for statement in TABLES:
                 database.execute(statement)

@@ -86,7 +86,7 @@ class SqliteDatabase(Database):
         except sqlite3.Error as error:
             raise failure(error, self.path) from error
 
-    def hold(self, *key: object) -> None:
+    def lock(self, *key: object) -> None:
         """Nothing is left to do: whoever is in a transaction is the only writer."""
 
     def wait_at_most(self, seconds: float) -> None:

@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 
 import click
 
-from ...errors import GrantError, RingletError, SignInNeeded
+from ...errors import NotSignedIn, OAuthError, RingletError
 from ..shared import options, screen
 from .whoami import Someone, application_cure, is_over, once, whose
 
 if TYPE_CHECKING:
-    from ..._client.sign_ins import Profile
+    from ..._client.sign_ins import SignIn
     from ..._oauth.flows import Tokens
 
 
@@ -41,7 +41,7 @@ def status(profile: str, base_url: str | None, as_json: bool) -> None:
     kept, tokens = _kept(profile)
     someone = whose(kept, base_url)
     # Asking who it is may have renewed the tokens.
-    tokens = kept.wallet.load() or tokens
+    tokens = kept.token_store.load() or tokens
     if as_json:
         click.echo(json.dumps(_document(kept, tokens, someone)))
     else:
@@ -59,7 +59,7 @@ def list_(as_json: bool) -> None:
     """All profiles."""
     from ..._client.sign_ins import profiles
 
-    known = [(kept, kept.wallet.load()) for kept in profiles()]
+    known = [(kept, kept.token_store.load()) for kept in profiles()]
     if as_json:
         rows = [{"profile": kept.name, "store": kept.store, "signed_in": bool(it)} for kept, it in known]
         click.echo(json.dumps({"v": 1, "profiles": rows}))
@@ -107,15 +107,15 @@ def token(profile: str, base_url: str | None, as_json: bool) -> None:
 def logout(profile: str, base_url: str | None, purge: bool, as_json: bool) -> None:
     """End the sign-in at the server, and forget it here."""
     from ..._client.client import Client
-    from ..._client.sign_ins import Profile
-    from ..._client.wallets import MemoryWallet
+    from ..._client.sign_ins import SignIn
+    from ..._client.token_stores import MemoryTokenStore
     from ..._oauth.flows import sign_out
 
-    kept = Profile(profile)
-    tokens = kept.wallet.load()
+    kept = SignIn(profile)
+    tokens = kept.token_store.load()
     why_not = "" if tokens else "nobody was signed in"
     if tokens:
-        with Client(base_url=base_url, wallet=MemoryWallet(tokens), patience=once()) as client:
+        with Client(base_url=base_url, token_store=MemoryTokenStore(tokens), patience=once()) as client:
             try:
                 client.run(sign_out(client.hosts, tokens))
             except RingletError as failed:
@@ -129,34 +129,36 @@ def logout(profile: str, base_url: str | None, purge: bool, as_json: bool) -> No
     screen.remark(f"{kept.name}: signed out" + (", application forgotten" if purge else ""))
 
 
-def _renewed(kept: Profile, tokens: Tokens, base_url: str | None) -> Tokens:
-    """Those after these. Raises SignInNeeded, GrantError, OuraBroken, ConnectionLost."""
+def _renewed(kept: SignIn, tokens: Tokens, base_url: str | None) -> Tokens:
+    """Those after these. Raises NotSignedIn, OAuthError, ServerError, ConnectionFailed."""
     from ..._client.client import Client
     from ..._oauth.flows import renew
 
     with Client(base_url=base_url, profile=kept.name) as client:
         if client.app is None:
-            raise SignInNeeded("the application of this sign-in is not known", cure=kept.login)
+            raise NotSignedIn("the application of this sign-in is not known", cure=kept.login)
         try:
-            return client.run(renew(kept.wallet, client.app, client.hosts, stale=tokens, clock=time.time))
-        except GrantError as refused:
+            return client.run(
+                renew(kept.token_store, client.app, client.hosts, stale=tokens, clock=time.time)
+            )
+        except OAuthError as refused:
             if refused.error == "invalid_client":
                 refused.cure = application_cure(kept, client.base_url)
             raise
 
 
-def _kept(profile: str) -> tuple[Profile, Tokens]:
-    """A profile and its tokens. Raises SignInNeeded."""
-    from ..._client.sign_ins import Profile
+def _kept(profile: str) -> tuple[SignIn, Tokens]:
+    """A profile and its tokens. Raises NotSignedIn."""
+    from ..._client.sign_ins import SignIn
 
-    kept = Profile(profile)
-    tokens = kept.wallet.load()
+    kept = SignIn(profile)
+    tokens = kept.token_store.load()
     if tokens is None:
-        raise SignInNeeded(f"nobody is signed in as {kept.name}", cure=kept.login)
+        raise NotSignedIn(f"nobody is signed in as {kept.name}", cure=kept.login)
     return kept, tokens
 
 
-def _rows(kept: Profile, tokens: Tokens, someone: Someone) -> list[tuple[str, str]]:
+def _rows(kept: SignIn, tokens: Tokens, someone: Someone) -> list[tuple[str, str]]:
     from ..._oauth.flows import scope_text
 
     missing = scope_text(_missing(tokens))
@@ -168,7 +170,7 @@ def _rows(kept: Profile, tokens: Tokens, someone: Someone) -> list[tuple[str, st
         ("token", _life(tokens)),
         ("renewal", _renewal(tokens, someone)),
         ("token host", urlsplit(tokens.token_url).netloc or "unknown"),
-        ("kept in", "the system's keyring" if kept.store == "keyring" else str(kept.wallet.path)),
+        ("kept in", "the system's keyring" if kept.store == "keyring" else str(kept.token_store.path)),
     ]
     return [(label, text) for label, text in rows if text]
 
@@ -199,7 +201,7 @@ def _renewal(tokens: Tokens, someone: Someone) -> str:
     return "last worked just now" if since == "now" else f"last worked {since} ago"
 
 
-def _document(kept: Profile, tokens: Tokens, someone: Someone) -> dict[str, Any]:
+def _document(kept: SignIn, tokens: Tokens, someone: Someone) -> dict[str, Any]:
     return {
         "v": 1,
         "profile": kept.name,

@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 
 import click
 
-from ...errors import GrantError, RingletError, SignInNeeded, UsageError
+from ...errors import NotSignedIn, OAuthError, RingletError, UsageError
 from ..shared import options, screen
 from .whoami import application_cure, portal
 
 if TYPE_CHECKING:
-    from ..._client.login import SignIn
-    from ..._client.sign_ins import Profile, Store
+    from ..._client.login import LoginAttempt
+    from ..._client.sign_ins import SignIn, Store
     from ..._oauth.flows import App, Tokens
 
 REDIRECT_URI = "http://localhost:8766/callback"
@@ -77,19 +77,19 @@ def login(
     can be renewed. Over SSH, or without a screen, paste the address that your browser ends on.
     """
     from ..._client.client import Client
-    from ..._client.login import SignIn
-    from ..._client.sign_ins import Profile
-    from ..._client.wallets import MemoryWallet
+    from ..._client.login import LoginAttempt
+    from ..._client.sign_ins import SignIn
+    from ..._client.token_stores import MemoryTokenStore
     from ..._oauth.flows import SCOPES, scope_set
 
-    kept = Profile(profile)
+    kept = SignIn(profile)
     store = _store(kept, store)
     asking = not no_input and screen.asking()
-    with Client(base_url=base_url, wallet=MemoryWallet()) as client:
+    with Client(base_url=base_url, token_store=MemoryTokenStore()) as client:
         app = _application(
             kept, client.base_url, client_id, _secret(client_secret_file), redirect_uri, implicit, asking
         )
-        under_way = SignIn(
+        under_way = LoginAttempt(
             app=app,
             hosts=client.hosts,
             scopes=scope_set(scopes) if scopes else frozenset(SCOPES),
@@ -103,10 +103,10 @@ def login(
             return 130
         try:
             tokens = client.run(under_way.finish(returned, clock=time.time))
-        except GrantError as refused:
+        except OAuthError as refused:
             if refused.error != "invalid_client":
                 raise
-            raise GrantError(
+            raise OAuthError(
                 refused.error,
                 refused.description,
                 status=refused.status,
@@ -120,7 +120,7 @@ def login(
 # What is needed before anything is asked of Oura
 
 
-def _store(kept: Profile, wanted: Store | None) -> Store:
+def _store(kept: SignIn, wanted: Store | None) -> Store:
     """Where to keep it: as wanted, as before, else in the keyring if there is one."""
     if wanted == "file" or (wanted is None and kept.is_kept):
         return wanted or kept.store
@@ -145,7 +145,7 @@ def _secret(file: TextIO | None) -> str | None:
 
 
 def _application(
-    kept: Profile,
+    kept: SignIn,
     base_url: str,
     client_id: str | None,
     secret: str | None,
@@ -209,10 +209,10 @@ def _typed(prompt: str, default: str | None = None) -> str:
 # The browser, there and back
 
 
-def _returned(under_way: SignIn, asking: bool, cure: str, *, browser: bool) -> str:
+def _returned(under_way: LoginAttempt, asking: bool, cure: str, *, browser: bool) -> str:
     """What the browser came back with: heard by the listener, or pasted.
 
-    Raises UsageError where it could do neither, and SignInNeeded with `cure` when nothing comes.
+    Raises UsageError where it could do neither, and NotSignedIn with `cure` when nothing comes.
     """
     from ..._client.redirect_listener import Listener, is_local
 
@@ -257,7 +257,7 @@ def _returned(under_way: SignIn, asking: bool, cure: str, *, browser: bool) -> s
                 returned = answers.get(timeout=PATIENCE)
             return returned
         except queue.Empty:
-            raise SignInNeeded(
+            raise NotSignedIn(
                 f"nothing came back within {PATIENCE / 60:.0f} minutes",
                 cure=cure,
             ) from None
@@ -302,7 +302,7 @@ def _redirect_cure(redirect_uri: str, base_url: str) -> str:
 # What came of it
 
 
-def _tell(kept: Profile, tokens: Tokens, under_way: SignIn, base_url: str | None) -> None:
+def _tell(kept: SignIn, tokens: Tokens, under_way: LoginAttempt, base_url: str | None) -> None:
     from ..._oauth.flows import scope_text
     from .whoami import whose
 
@@ -315,7 +315,9 @@ def _tell(kept: Profile, tokens: Tokens, under_way: SignIn, base_url: str | None
         rows.append(("renewal", f"tried, works ({urlsplit(tokens.token_url).netloc})"))
     else:
         rows.append(("renewal", "none: sign in again when the token has expired"))
-    rows.append(("kept in", "the system's keyring" if kept.store == "keyring" else str(kept.wallet.path)))
+    rows.append(
+        ("kept in", "the system's keyring" if kept.store == "keyring" else str(kept.token_store.path))
+    )
     for label, text in rows:
         if text:
             screen.remark(f"  {label:<12} {text}")

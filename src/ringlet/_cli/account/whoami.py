@@ -10,11 +10,11 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...errors import GrantError, RingletError, SignInNeeded, TokenDead
+from ...errors import InvalidToken, NotSignedIn, OAuthError, RingletError
 
 if TYPE_CHECKING:
-    from ..._api.wire import Patience
-    from ..._client.sign_ins import Profile
+    from ..._api.wire import RetryPolicy
+    from ..._client.sign_ins import SignIn
     from ..._oauth.flows import Tokens
 
 PORTAL = "https://developer.ouraring.com/applications"
@@ -39,7 +39,7 @@ class Someone:
         return self.email or self.id
 
 
-def whose(kept: Profile, base_url: str | None) -> Someone:
+def whose(kept: SignIn, base_url: str | None) -> Someone:
     """Ask once whose sign-in it is; whatever stands in the way is the answer."""
     from ..._client.client import Client
 
@@ -53,19 +53,19 @@ def whose(kept: Profile, base_url: str | None) -> Someone:
 
 def is_over(failed: RingletError, tokens: Tokens) -> bool:
     """Whether the server has refused what is kept, so that only signing in again helps."""
-    if isinstance(failed, SignInNeeded):  # it took the token for dead, and a renewal is not to be tried again
+    if isinstance(failed, NotSignedIn):  # it took the token for dead, and a renewal is not to be tried again
         return tokens.unanswered > 0
-    return isinstance(failed, TokenDead | GrantError)
+    return isinstance(failed, InvalidToken | OAuthError)
 
 
-def once() -> Patience:
+def once() -> RetryPolicy:
     """No waiting: somebody looks."""
-    from ..._api.wire import Patience
+    from ..._api.wire import RetryPolicy
 
-    return Patience(tries=1)
+    return RetryPolicy(tries=1)
 
 
-def application_cure(kept: Profile, base_url: str) -> str:
+def application_cure(kept: SignIn, base_url: str) -> str:
     """How another id and secret get in, in place of the ones that were refused."""
     again = f"{kept.login}, with the client ID and secret that {portal(base_url)} shows"
     if {"OURA_CLIENT_ID", "OURA_CLIENT_SECRET"} & os.environ.keys():

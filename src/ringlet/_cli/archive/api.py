@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import click
 
-from ...errors import OuraBroken, UsageError
+from ...errors import ServerError, UsageError
 from ..shared import options, screen
 
 if TYPE_CHECKING:
@@ -40,15 +40,15 @@ def api(
     ringlet api daily_sleep -f start_date=2026-11-01 -f end_date=2026-11-19
     ringlet api /v2/usercollection/heartrate -f latest=true
     """
-    from ..._api.wire import Patience, patient
+    from ..._api.wire import RetryPolicy, patient
     from ..._client.client import Client
     from ..shared.wait_notices import told
 
     asked = request(path, fields)
-    # Patience is out here, where its waits are told; within it, the client tries once.
-    with Client(base_url=base_url, profile=profile, patience=Patience(tries=1)) as client:
+    # RetryPolicy is out here, where its waits are told; within it, the client tries once.
+    with Client(base_url=base_url, profile=profile, patience=RetryPolicy(tries=1)) as client:
         while True:
-            response = client.run(told(patient(_send(asked), Patience()), _tell_wait))
+            response = client.run(told(patient(_send(asked), RetryPolicy()), _tell_wait))
             _print(response, include, paginate)
             if response.status >= 400:
                 raise _refused(asked, response)
@@ -86,13 +86,13 @@ def _refused(asked: Request, response: Response) -> ApiError:
     from ..._api.catalog import ROUTES
     from ..._api.kinds import ROOT
     from ..._api.wire import refusal
-    from ...errors import NotOffered
+    from ...errors import RouteNotFound
     from ..shared.suggest import nearest
 
     said = refusal(asked, response)
     name = asked.path.removeprefix(f"{ROOT}/").partition("/")[0]
-    if isinstance(said, NotOffered) and asked.path.startswith(f"{ROOT}/") and name not in ROUTES:
-        return NotOffered(said.detail, status=said.status, cure=nearest(name, list(ROUTES)))
+    if isinstance(said, RouteNotFound) and asked.path.startswith(f"{ROOT}/") and name not in ROUTES:
+        return RouteNotFound(said.detail, status=said.status, cure=nearest(name, list(ROUTES)))
     return said
 
 
@@ -127,5 +127,5 @@ def _following(asked: Request, response: Response) -> Request | None:
     except MALFORMED:
         return None  # not a list
     if token and token == asked.params.get("next_token"):
-        raise OuraBroken("the page token repeats", status=502)
+        raise ServerError("the page token repeats", status=502)
     return replace(asked, params={**asked.params, "next_token": token}) if token else None

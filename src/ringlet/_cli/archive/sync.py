@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...errors import RingletError, SignInNeeded, UsageError
+from ...errors import NotSignedIn, RingletError, UsageError
 from ..shared import options
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def sync(
     door = keeping.Door.parse(public_url, listen, take_over=take_over) if webhooks else None
     client, overheard = _client(base_url, profile, connections, fast)
     # Before an archive is made: who cannot ask leaves nothing behind.
-    if client.wallet.load() is None:
-        raise SignInNeeded("there is no access token")
+    if client.token_store.load() is None:
+        raise NotSignedIn("there is no access token")
     if door:
         keeping.application(client)
     with places.for_sync(db) as archive, _watcher(archive.path, names, as_json) as watching:

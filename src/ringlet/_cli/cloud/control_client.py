@@ -20,7 +20,7 @@ import msgspec
 from ..._api.wire import MALFORMED, Request, Response, refusal
 from ..._client.client import base_url_from
 from ..._client.transport import TIMEOUT, HttpcoreTransport
-from ...errors import ApiError, ConnectionLost, NotOffered, OuraBroken, UsageError
+from ...errors import ApiError, ConnectionFailed, RouteNotFound, ServerError, UsageError
 from .serve import is_local
 
 CONTROL = "/_ringlet/"
@@ -49,18 +49,18 @@ class Tiller:
         self._transport = HttpcoreTransport(self.base_url, timeout=timeout)
 
     def get(self, path: str, /, **params: str | int | float | None) -> Any:
-        """What stands under `/_ringlet/PATH`. Raises ConnectionLost, ApiError."""
+        """What stands under `/_ringlet/PATH`. Raises ConnectionFailed, ApiError."""
         given = {name: str(value) for name, value in params.items() if value is not None}
         return self._ask(Request(path=CONTROL + path, params=given, headers=self._signed))
 
     def post(self, path: str, body: Any = None) -> Any:
-        """Let something happen; what the cloud says of it. Raises ConnectionLost, ApiError."""
+        """Let something happen; what the cloud says of it. Raises ConnectionFailed, ApiError."""
         headers = self._signed | {"content-type": "application/json"}
         sent = msgspec.json.encode(body) if body is not None else b""
         return self._ask(Request(path=CONTROL + path, method="POST", headers=headers, body=sent))
 
     def delete(self, path: str) -> Any:
-        """Take something away. Raises ConnectionLost, ApiError."""
+        """Take something away. Raises ConnectionFailed, ApiError."""
         return self._ask(Request(path=CONTROL + path, method="DELETE", headers=self._signed))
 
     def close(self) -> None:
@@ -78,10 +78,10 @@ class Tiller:
     def _ask(self, request: Request) -> Any:
         try:
             response = self._transport.send(request)
-        except ConnectionLost as lost:
+        except ConnectionFailed as lost:
             if lost.sent:
                 raise
-            raise ConnectionLost(
+            raise ConnectionFailed(
                 f"no cloud answers at {self.base_url}",
                 sent=False,
                 cure=unreached(self.base_url)
@@ -94,7 +94,7 @@ class Tiller:
         try:
             return msgspec.json.decode(response.body)
         except MALFORMED:
-            raise OuraBroken(
+            raise ServerError(
                 f"{self.base_url} answers, but not as a cloud of ringlet's does",
                 status=502,
                 cure="see that the base URL names a cloud that `ringlet serve` runs",
@@ -109,7 +109,7 @@ class Tiller:
         # A wearer or a delivery that is not there is told in the cloud's words; a route is not.
         if response.status == 404 and said.detail not in ("", "Not Found", f"no route {request.path}"):
             kind = request.path.removeprefix(CONTROL).partition("/")[0]
-            return NotOffered(said.detail, cure=LISTS.get(kind, "see what there is, and name one of them"))
+            return RouteNotFound(said.detail, cure=LISTS.get(kind, "see what there is, and name one of them"))
         return type(said)(said.detail, status=response.status, cure=cure)
 
 

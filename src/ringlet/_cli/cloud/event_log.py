@@ -16,9 +16,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from ..._api.events import Event
-from ..._api.wire import MALFORMED, Patience
-from ...errors import ConnectionLost, OuraBroken, RateLimited
+from ..._api.wire import MALFORMED, RetryPolicy
+from ..._webhooks.events import Event
+from ...errors import ConnectionFailed, RateLimited, ServerError
 from .bookmark import Bookmark, Place
 from .control_client import Tiller
 
@@ -28,7 +28,7 @@ PAUSE = 0.5
 """Seconds between two questions to a cloud that answers at once, and nothing."""
 MOST = 200
 """Events in one answer."""
-AWAY = (ConnectionLost, OuraBroken, RateLimited)
+AWAY = (ConnectionFailed, ServerError, RateLimited)
 
 Start: TypeAlias = Literal["kept", "start", "now"]
 """Where to begin: at the bookmark (without one: now), at the first event there is, behind the newest."""
@@ -53,11 +53,11 @@ class EventLog:
         self.tiller = tiller
         self.bookmark = bookmark
         self.say = say
-        self._patience = Patience(first=0.25, longest=5.0)
+        self._patience = RetryPolicy(first=0.25, longest=5.0)
         self._place = Place("", 0)
 
     def open(self, start: Start = "kept") -> int:
-        """Find the place to begin at; how many events are waiting there. Raises ApiError, ConnectionLost."""
+        """Find the place to begin at, and count the events after it. Raises ApiError, ConnectionFailed."""
         page = self._ask(0, limit=1)
         kept = self.bookmark.place
         if start == "start":
@@ -123,7 +123,7 @@ class EventLog:
         try:
             return msgspec.convert(said, _Page)
         except MALFORMED:
-            raise OuraBroken(
+            raise ServerError(
                 f"the log of {self.tiller.base_url} cannot be read",
                 status=502,
                 cure="see that cloud and program are of one version: ringlet --version",

@@ -22,10 +22,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urljoin, urlsplit
 
-from ..._api.events import Event, challenge_url, headers, is_proof
-from ..._api.wire import Patience
+from ..._api.wire import RetryPolicy
 from ..._net.addresses import Callbacks
 from ..._net.dial import Dialer
+from ..._webhooks.events import Event, challenge_url, headers, is_proof
 from ...errors import RingletError, UsageError
 from ..shared import screen
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..._net.dial import Exchange
 
 ANYWHERE = Callbacks(profile="lan", networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
-BACK_OFF = Patience(first=1.0, longest=60.0)
+BACK_OFF = RetryPolicy(first=1.0, longest=60.0)
 GONE = 410
 STUCK = 5
 """Tries of one event after which somebody may want to go on without; they take ten seconds, or a minute."""
@@ -49,7 +49,7 @@ class Forwarder:
         url: str,
         secret: str,
         say: Callable[[str], None],
-        patience: Patience = BACK_OFF,
+        patience: RetryPolicy = BACK_OFF,
         on_stuck: Callable[[], None] | None = None,
     ) -> None:
         self.url = url

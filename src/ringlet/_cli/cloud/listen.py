@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from ..._api.events import Event
+    from ..._webhooks.events import Event
     from .bookmark import Bookmark
     from .event_log import EventLog, Start
     from .forwarding import Forwarder

@@ -18,7 +18,7 @@ from ...errors import RingletError, UsageError
 from ..shared import options, screen
 
 if TYPE_CHECKING:
-    from ..._api.events import Event
+    from ..._webhooks.events import Event
     from .control_client import Tiller
     from .scenario_steps import Expect, Step
 
@@ -174,7 +174,7 @@ class Stage:
     def _events(self) -> list[Event]:
         import msgspec
 
-        from ..._api.events import Event
+        from ..._webhooks.events import Event
 
         after, found = self._first_event, list[Event]()
         while page := self.tiller.get("events", after=after, limit=1000)["events"]:

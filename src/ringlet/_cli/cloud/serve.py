@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import socket
     from types import FrameType
 
-    from ..._api.windows import Profile
+    from ..._api.windows import Dialect
     from ..._archive.archive import Archive
     from ..._cloud.app import Cloud
     from ..._cloud.oauth.grants import Rotation
@@ -33,6 +33,7 @@ PORT = 8765
 @click.option("--seed", type=int, default=7, show_default=True, help="Which made-up wearer.")
 @click.option(
     "--profile",
+    "dialect",
     type=click.Choice(["live", "docs"]),
     default="live",
     show_default=True,
@@ -66,7 +67,7 @@ def serve(
     demo: bool,
     days: int,
     seed: int,
-    profile: Profile,
+    dialect: Dialect,
     db: str | None,
     host: str,
     port: int,
@@ -102,7 +103,7 @@ def serve(
     with listener, _archive(db, demo) as archive:
         cloud = Cloud(
             archive,
-            settings=Settings(profile=profile),
+            settings=Settings(dialect=dialect),
             clock=clock,
             seed=seed,
             admin_token=admin_token,
@@ -175,7 +176,7 @@ def _settled(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
     from ..._cloud.wearer.demo import credentials, wearer
     from .ready import Ready, settling
 
-    life = wearer(cloud.archive, cloud.clock, cloud.outbox, seed=seed, profile=cloud.settings.profile)
+    life = wearer(cloud.archive, cloud.clock, cloud.outbox, seed=seed, dialect=cloud.settings.dialect)
     with settling(days) as progress:
         life.settle_in(days, progress)
     cloud.adopt(life)

@@ -74,7 +74,7 @@ def told(done: dict[str, Any]) -> str:
 
 def names() -> list[str]:
     """Every event there is."""
-    from ..._api.events import DATA_TYPES, EVENT_TYPES
+    from ..._webhooks.events import DATA_TYPES, EVENT_TYPES
 
     return [f"{data_type}.{operation}" for data_type in DATA_TYPES for operation in EVENT_TYPES]
 

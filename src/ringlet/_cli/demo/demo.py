@@ -13,12 +13,12 @@ import click
 from ..shared import screen
 
 if TYPE_CHECKING:
-    from ..._api.events import EventType
     from ..._archive.archive import Archive
     from ..._client.client import AsyncClient
     from ..._oauth.flows import Tokens
     from ..._sync.backfill import Report
     from ..._sync.follow import Followed
+    from ..._webhooks.events import EventType
     from .demo_cloud import Child
 
 
@@ -103,11 +103,11 @@ def _archive(db: str | None) -> Generator[Archive]:
 
 def _client(ready: dict[str, Any], tokens: Tokens) -> AsyncClient:
     from ..._client.client import AsyncClient
-    from ..._client.wallets import MemoryWallet
+    from ..._client.token_stores import MemoryTokenStore
 
     return AsyncClient(
         base_url=ready["api"],
-        wallet=MemoryWallet(tokens),
+        token_store=MemoryTokenStore(tokens),
         client_id=ready["client_id"],
         client_secret=ready["client_secret"],
     )

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, HTTPErrorProcessor, ProxyHandler, Request, build_opener
 
 from ..._client.client import Client
-from ..._client.wallets import MemoryWallet
+from ..._client.token_stores import MemoryTokenStore
 from ..._oauth.flows import App, Pkce, Tokens, authorize_url, exchange, hosts_at
-from ...errors import GrantError
+from ...errors import OAuthError
 
 
 class ConsentPage(HTMLParser):
@@ -34,7 +34,7 @@ class ConsentPage(HTMLParser):
 
 
 def sign_in(ready: dict[str, Any]) -> Tokens:
-    """Authorize, consent, exchange: tokens for the application that `serve` announced. Raises GrantError."""
+    """Authorize, consent, exchange: tokens for the application that `serve` announced. Raises OAuthError."""
     app = App(
         client_id=ready["client_id"],
         client_secret=ready["client_secret"],
@@ -42,7 +42,7 @@ def sign_in(ready: dict[str, Any]) -> Tokens:
     )
     hosts, pkce, state = hosts_at(ready["api"]), Pkce.new(), secrets.token_urlsafe(16)
     code = _code(authorize_url(app, hosts, state=state, pkce=pkce), ready["user_id"], state)
-    with Client(base_url=ready["api"], wallet=MemoryWallet()) as client:
+    with Client(base_url=ready["api"], token_store=MemoryTokenStore()) as client:
         return client.run(exchange(app, hosts, code, pkce))
 
 
@@ -57,9 +57,9 @@ def _code(url: str, user: str, state: str) -> str:
         location: str = answer.headers.get("location", "")
     back = parse_qs(urlsplit(location).query)
     if back.get("state") != [state]:
-        raise GrantError("invalid_request", "the consent page did not send back the state", status=502)
+        raise OAuthError("invalid_request", "the consent page did not send back the state", status=502)
     if "code" not in back:
-        raise GrantError(back.get("error", ["access_denied"])[0], "the consent page sent no code")
+        raise OAuthError(back.get("error", ["access_denied"])[0], "the consent page sent no code")
     return back["code"][0]
 
 

@@ -18,4 +18,4 @@ COMMANDS: Mapping[str, str] = {
     "fault": "cloud.fault",
     "scenario": "cloud.scenario",
 }
-"""Modules are relative to `ringlet._cli` and loaded when named, so that `ringlet --help` loads none of them."""
+"""Relative to `ringlet._cli`. Modules load when their command is named: `ringlet --help` loads none."""

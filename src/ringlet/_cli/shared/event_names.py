@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..._api.events import DATA_TYPES, EVENT_TYPES, Event, EventType
+from ..._webhooks.events import DATA_TYPES, EVENT_TYPES, Event, EventType
 from ...errors import UsageError
 from .suggest import nearest
 

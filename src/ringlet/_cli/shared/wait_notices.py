@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ..._api.wire import Flow, R, Request, Response, relay, seconds_until_retry
 from ..._client.transport import AsyncTransport
-from ...errors import ConnectionLost
+from ...errors import ConnectionFailed
 
 Tell = Callable[[str, float], None]
 """Told why, and for how many seconds."""
@@ -31,7 +31,7 @@ class Overheard:
     async def send(self, request: Request) -> Response:
         try:
             response = await self._transport.send(request)
-        except ConnectionLost:
+        except ConnectionFailed:
             self.on_wait(SILENCE, BACK_OFF)
             raise
         if response.status == 429:
@@ -53,7 +53,7 @@ def told(flow: Flow[R], tell: Tell) -> Flow[R]:
             tell(why, request.after)
         try:
             response = yield request
-        except ConnectionLost:
+        except ConnectionFailed:
             why = SILENCE
             raise
         why = LIMIT if response.status == 429 else f"the server failed ({response.status})"

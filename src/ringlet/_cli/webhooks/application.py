@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ..._api.faces import Runner
-from ..._api.subscriptions import CALLBACK, Subscription, Webhooks
 from ..._api.wire import Flow, R
 from ..._client.client import Client
 from ..._net.addresses import Callbacks
 from ..._sync.server_time import ServerTime
-from ...errors import DocumentGone, RequestWrong, TokenDead, UsageError
+from ..._webhooks.subscriptions import CALLBACK, Subscription, Webhooks
+from ...errors import BadRequest, DocumentNotFound, InvalidToken, UsageError
 
 WHO = "export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=..., of the application that subscribes"
 LIST = "ringlet webhooks list, and name one of those"
@@ -48,7 +48,7 @@ class Application:
     def days_left(self, one: Subscription) -> int:
         """The days until a subscription ends, one that has begun included; 0 where it has ended.
 
-        Raises OuraBroken where what it says of its end is no date.
+        Raises ServerError where what it says of its end is no date.
         """
         return max(0, -((self.server_time.now() - one.expires_at) // DAY))
 
@@ -63,11 +63,11 @@ def application(base_url: str | None, profile: str | None) -> Generator[Applicat
         server_time = ServerTime()
         try:
             yield Application(replace(asked, runner=_Heard(client, server_time)), server_time)
-        except TokenDead as refused:
-            raise TokenDead(refused.detail, cure=WHO) from refused
-        except DocumentGone as refused:
-            raise DocumentGone(refused.detail, status=refused.status, cure=LIST) from refused
-        except RequestWrong as refused:
+        except InvalidToken as refused:
+            raise InvalidToken(refused.detail, cure=WHO) from refused
+        except DocumentNotFound as refused:
+            raise DocumentNotFound(refused.detail, status=refused.status, cure=LIST) from refused
+        except BadRequest as refused:
             refused.cure = cure(refused)
             raise
 
@@ -80,7 +80,7 @@ def check_callback(url: str) -> None:
         raise UsageError(wrong.message, cure="e.g. --callback https://example.com/oura/") from None
 
 
-def cure(refused: RequestWrong) -> str:
+def cure(refused: BadRequest) -> str:
     """What to do about a refusal, at a prompt."""
     if refused.status == CONFLICT:
         return "ringlet webhooks list, then: ringlet webhooks update ID --callback URL"

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 import click
 import msgspec
 
-from ..._api.subscriptions import Subscription
-from ...errors import OuraBroken, RequestWrong, RingletError
+from ..._webhooks.subscriptions import Subscription
+from ...errors import BadRequest, RingletError, ServerError
 from ..shared import screen
 from .application import CONFLICT, Application, cure
 
@@ -35,12 +35,12 @@ def carry_out(
 ) -> None:
     """Carry wishes out, and show what came of them beside what was there. Raises where one is refused."""
     granted: list[Subscription] = []
-    refused: list[RequestWrong] = []
+    refused: list[BadRequest] = []
     try:
         for name, wish in wishes.items():
             try:
                 granted.append(wish())
-            except RequestWrong as wrong:
+            except BadRequest as wrong:
                 if len(wishes) == 1 or (not granted and wrong.status != CONFLICT):
                     raise
                 refused.append(wrong)
@@ -66,7 +66,7 @@ def show(asked: Application, found: Sequence[Subscription], as_json: bool) -> No
         try:
             days = asked.days_left(one)
             ends = f"ends {one.expires_at:%Y-%m-%d}" + (f", in {days} d" if days else "")
-        except OuraBroken:
+        except ServerError:
             odd += 1
             ends = f"ends {json.dumps(one.expiration_time)}"
         name = f"{one.data_type}.{one.event_type}"

@@ -104,7 +104,7 @@ def create(
     What is there already, for the same callback, stays as it is. Exit code 3 means that some could not be
     made; the reasons stand on stderr.
     """
-    from ..._api.events import DATA_TYPES
+    from ..._webhooks.events import DATA_TYPES
     from ..shared.event_names import data_types, event_types
     from .application import application, check_callback
     from .subscriptions import carry_out

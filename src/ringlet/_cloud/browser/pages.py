@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..._api.windows import from_ms
-from ...errors import GrantError
+from ...errors import OAuthError
 
 MAX_BODY = 64 * 1024
 HERE = Path(__file__).parent
@@ -121,7 +121,7 @@ async def form_of(request: Request) -> dict[str, list[str]]:
 def single_values(form: Mapping[str, list[str]]) -> dict[str, str]:
     twice = [name for name, values in form.items() if len(values) > 1]
     if twice:
-        raise GrantError("invalid_request", f"{twice[0]} is given twice")
+        raise OAuthError("invalid_request", f"{twice[0]} is given twice")
     return {name: values[0] for name, values in form.items()}
 
 

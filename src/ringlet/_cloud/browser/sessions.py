@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..._archive.archive import Archive
-from ..._archive.storage.migrations import Room
+from ..._archive.storage.migrations import Migrations
 from ..core.clock import Clock
 from ..core.secret_hashes import digest, is_same
 from ..core.tables import Tables
@@ -28,7 +28,7 @@ TICKET_LIFE = timedelta(hours=1)
 COOKIE_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
 TICKET_SHAPE = re.compile(r"((\d{1,15})\.[A-Za-z0-9_-]{22})\.([0-9a-f]{64})")
 
-ROOM = Room(
+MIGRATIONS = Migrations(
     "sessions",
     """
 CREATE TABLE IF NOT EXISTS oauth_sessions (
@@ -57,7 +57,7 @@ class Sessions(Tables):
     `secret` is the passphrase that lets people in, where there is one.
     """
 
-    ROOM = ROOM
+    MIGRATIONS = MIGRATIONS
 
     def __init__(self, archive: Archive, clock: Clock, secret: str | None = None) -> None:
         super().__init__(archive, clock)

@@ -24,7 +24,7 @@ from .sessions import Sessions
 from .visitor import COOKIE, HOME, SIGN_IN, Visit, Visits, check_guesses, give_cookie, go, is_own_path
 
 
-class SignIn:
+class SignInPages:
     """The pages `/sign-in` and `/sign-out`."""
 
     def __init__(

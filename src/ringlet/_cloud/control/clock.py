@@ -113,7 +113,7 @@ class Timekeeper:
 
     def _move(self, by: timedelta) -> None:
         with self.archive.transaction():  # what cannot be kept does not happen
-            self.archive.database.hold("clock")  # another cloud may be about to move it, too
+            self.archive.database.lock("clock")  # another cloud may be about to move it, too
             self._follow()
             ahead = self.clock.ahead + by
             self.archive.set_setting(AHEAD, str(ahead.total_seconds()))

@@ -26,11 +26,11 @@ from typing import Any, TypeAlias, cast, get_args
 import msgspec
 
 from ..._api.catalog import AnyKind
-from ..._api.events import DATA_TYPES, EVENT_TYPES, KINDS, Event, EventType
-from ..._api.windows import Profile
+from ..._api.windows import Dialect
 from ..._archive.archive import Archive
 from ..._person.person import Person
-from ...errors import RequestWrong, UsageError
+from ..._webhooks.events import DATA_TYPES, EVENT_TYPES, KINDS, Event, EventType
+from ...errors import BadRequest, UsageError
 from ..core.clock import Clock
 from ..webhooks.event_log import Outbox
 
@@ -55,14 +55,14 @@ class Triggered:
 class Triggers:
     """The events of a cloud that somebody asked for."""
 
-    def __init__(self, archive: Archive, clock: Clock, outbox: Outbox, profile: Profile = "live") -> None:
+    def __init__(self, archive: Archive, clock: Clock, outbox: Outbox, dialect: Dialect = "live") -> None:
         self.archive = archive
-        self.profile: Profile = profile
+        self.dialect: Dialect = dialect
         self.clock = clock
         self.outbox = outbox
 
     def fire(self, user: int, what: str, override: Mapping[str, Any] | None = None) -> Triggered:
-        """Let `what` (`sleep.update`) happen to a wearer. Raises UsageError, RequestWrong."""
+        """Let `what` (`sleep.update`) happen to a wearer. Raises UsageError, BadRequest."""
         data_type, operation = parse(what)
         kind = KINDS.get(data_type)
         if override and (kind is None or operation == "delete"):
@@ -105,7 +105,7 @@ class Triggers:
         text = msgspec.json.encode(overridden(kind, document, override))
         changed = bool(self.archive.put(user, kind, text, seen_at=now).changed)
         if not changed and msgspec.json.decode(text) != document:
-            raise RequestWrong(
+            raise BadRequest(
                 f"the archive holds a {kind.name} of a later time than the cloud's clock shows",
                 status=409,
                 cure="advance the clock beyond it",
@@ -114,7 +114,7 @@ class Triggers:
 
     def _made_up(self, kind: AnyKind) -> bytes:
         """A document to copy, where the wearer has none: the newest of some simulated person."""
-        person, day = Person(user="trigger", dialect=self.profile), self.clock.now().date()
+        person, day = Person(user="trigger", dialect=self.dialect), self.clock.now().date()
         while True:
             for item in person.documents(kind.name, day, day):
                 return item.body

@@ -1,4 +1,4 @@
-"""How the cloud puts things: status codes, error bodies and headers of its two behaviour profiles.
+"""How the cloud puts things: status codes, error bodies and headers of its two behaviour dialects.
 
 `live` answers as the service was seen to, `docs` as its documents and OpenAPI files say. A refusal anywhere
 in the cloud is an `ApiError` raised; here it becomes a status and a body.
@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from ..._api.windows import Profile
-from ...errors import ApiError, ArchiveError, RequestWrong, ScopeMissing, TokenDead
+from ..._api.windows import Dialect
+from ...errors import ApiError, ArchiveError, BadRequest, InsufficientScope, InvalidToken
 
 Headers = list[tuple[bytes, bytes]]
 Flaw: TypeAlias = dict[str, Any]
@@ -57,21 +57,21 @@ def ok(body: bytes) -> Answer:
     return Answer(200, body, [*COMMON, (b"content-length", b"%d" % len(body))])
 
 
-def refuse(profile: Profile, error: ApiError) -> Answer:
-    """A refusal in the words of a profile."""
+def refuse(dialect: Dialect, error: ApiError) -> Answer:
+    """A refusal in the words of a dialect."""
     status, detail = error.status, error.detail
-    if isinstance(error, ScopeMissing):
+    if isinstance(error, InsufficientScope):
         # Documented as 403 with the required scopes; the service answers 401 in practice.
-        status = 403 if profile == "docs" else 401
-        detail = f"Missing scopes: {error.scope}" if profile == "docs" else "Token not authorized"
+        status = 403 if dialect == "docs" else 401
+        detail = f"Missing scopes: {error.scope}" if dialect == "docs" else "Token not authorized"
     if isinstance(error, Invalid):
         return flawed([error.flaw])
-    return problem(profile, status, detail, _challenge(error))
+    return problem(dialect, status, detail, _challenge(error))
 
 
-def problem(profile: Profile, status: int, detail: str, extra: Headers | None = None) -> Answer:
+def problem(dialect: Dialect, status: int, detail: str, extra: Headers | None = None) -> Answer:
     """An error body: `{"detail": ...}` as seen, or RFC 7807 as documented."""
-    if profile == "docs":
+    if dialect == "docs":
         return _answer(
             status, {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}, extra
         )
@@ -85,19 +85,19 @@ def flawed(flaws: Sequence[Flaw]) -> Answer:
 
 def _challenge(error: ApiError) -> Headers:
     """What a bearer lacks: RFC 6750 section 3. Who showed nothing is told no error."""
-    if isinstance(error, ScopeMissing):
+    if isinstance(error, InsufficientScope):
         return [
             (b"www-authenticate", b'Bearer error="insufficient_scope", scope="%s"' % error.scope.encode())
         ]
     if isinstance(error, TokenMissing):
         return [(b"www-authenticate", b"Bearer")]
-    return [(b"www-authenticate", b'Bearer error="invalid_token"')] if isinstance(error, TokenDead) else []
+    return [(b"www-authenticate", b'Bearer error="invalid_token"')] if isinstance(error, InvalidToken) else []
 
 
-def unavailable(profile: Profile, error: ArchiveError) -> Answer:
+def unavailable(dialect: Dialect, error: ArchiveError) -> Answer:
     """503: the archive is held by another program, full or damaged; which, is for who runs the cloud."""
     logging.getLogger("ringlet").error("%s", error)
-    return problem(profile, 503, "The archive cannot be used right now.", [(b"retry-after", b"1")])
+    return problem(dialect, 503, "The archive cannot be used right now.", [(b"retry-after", b"1")])
 
 
 def _answer(status: int, body: dict[str, Any], extra: Headers | None = None) -> Answer:
@@ -106,11 +106,11 @@ def _answer(status: int, body: dict[str, Any], extra: Headers | None = None) -> 
     return Answer(status, encoded, headers)
 
 
-class TokenMissing(TokenDead):
+class TokenMissing(InvalidToken):
     """401: nobody said who they are."""
 
 
-class Invalid(RequestWrong):
+class Invalid(BadRequest):
     """422: a parameter that does not parse, in the shape of the service's validator."""
 
     status = 422
@@ -122,6 +122,6 @@ class Invalid(RequestWrong):
             self.flaw["ctx"] = ctx
 
 
-def access_life(profile: Profile) -> timedelta:
+def access_life(dialect: Dialect) -> timedelta:
     """How long an access token lives: 30 days less a second as seen live, 24 hours as documented."""
-    return timedelta(seconds=2_591_999 if profile == "live" else 86_400)
+    return timedelta(seconds=2_591_999 if dialect == "live" else 86_400)

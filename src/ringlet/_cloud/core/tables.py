@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..._archive.archive import Archive
-from ..._archive.storage.migrations import Room, furnish
+from ..._archive.storage.migrations import Migrations, migrate
 from .clock import Clock
 
 
 class Tables:
     """A room with tables of its own, which it makes where they are not there yet."""
 
-    ROOM: ClassVar[Room]
+    MIGRATIONS: ClassVar[Migrations]
 
     def __init__(self, archive: Archive, clock: Clock) -> None:
-        furnish(archive, self.ROOM)
+        migrate(archive, self.MIGRATIONS)
         self.archive = archive
         self.clock = clock
         self.db = archive.database

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from ..._api.events import DATA_TYPES, EVENT_TYPES
-from ..._api.subscriptions import SUBSCRIPTION
+from ..._webhooks.events import DATA_TYPES, EVENT_TYPES
+from ..._webhooks.subscriptions import SUBSCRIPTION
 
 _MODEL: Final = "WebhookSubscriptionModel"
 _ONE: Final = {"$ref": f"#/components/schemas/{_MODEL}"}

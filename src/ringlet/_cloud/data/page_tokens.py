@@ -16,7 +16,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import msgspec
 
 from ..._api.windows import Span
-from ...errors import RequestWrong
+from ...errors import BadRequest
 
 
 class PageTokens:
@@ -31,7 +31,7 @@ class PageTokens:
         return urlsafe_b64encode(self._mark(body) + body).rstrip(b"=").decode()
 
     def open(self, where: str, token: str) -> tuple[Span, str]:
-        """The window, and where to go on. Raises RequestWrong unless it was made here for this route."""
+        """The window, and where to go on. Raises BadRequest unless it was made here for this route."""
         try:
             raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
             mark, body = raw[:8], raw[8:]
@@ -39,7 +39,7 @@ class PageTokens:
         except (ValueError, msgspec.MsgspecError):
             mark, body, path, start, end, after = b"", b"", "", 0, 0, ""
         if not hmac.compare_digest(mark, self._mark(body)) or path != where:
-            raise RequestWrong("Invalid next_token")
+            raise BadRequest("Invalid next_token")
         return Span(start, end), after
 
     def _mark(self, body: bytes) -> bytes:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from ..._api.catalog import AnyKind
 from ..._api.kinds import Inventory, LiveSamples, Samples
 from ..._api.windows import FIRST_MS, Span, default_days, default_instants, parse_bound
-from ...errors import RequestWrong
+from ...errors import BadRequest
 from ..core.answers import Invalid
 from ..core.clock import Clock
 
@@ -44,7 +44,7 @@ def wants_latest(kind: AnyKind, params: Mapping[str, str]) -> bool:
 
 
 def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
-    """The window that is asked for; an inventory has none. Raises Invalid and RequestWrong."""
+    """The window that is asked for; an inventory has none. Raises Invalid and BadRequest."""
     if isinstance(kind, Inventory):
         return Span(0, 0)
     first, last = kind.bounds
@@ -58,7 +58,7 @@ def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
         opens = _bound(first, start) if start else max(FIRST_MS, closes - (usual.end - usual.start))
         span = Span(opens, closes)
     if span.start > span.end:
-        raise RequestWrong(
+        raise BadRequest(
             f"Start must not be after end: {first}={start or 'default'} {last}={end or 'default'}"
         )
     return span

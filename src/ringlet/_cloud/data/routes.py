@@ -8,7 +8,7 @@ Rules of this file:
 * One order for every route: is there such a route, who asks, may they ask this often, is their membership
   alive, may they read this, does the question parse, what is the answer.
 * What differs between `live` and `docs` is named at the place where it differs; bodies and headers stand in
-  `profiles`.
+  `dialects`.
 * Finished answers are kept until anything in the archive changes.
 """
 
@@ -21,16 +21,16 @@ from typing import Protocol
 
 from ..._api.catalog import ROUTES, AnyKind
 from ..._api.kinds import ROOT, SANDBOX, Documents, Inventory, Samples, Single
-from ..._api.windows import Profile, Span
+from ..._api.windows import Dialect, Span
 from ..._archive.archive import Archive
 from ...errors import (
     ApiError,
     ArchiveError,
-    DocumentGone,
-    MembershipLapsed,
-    NotOffered,
-    ScopeMissing,
-    TokenDead,
+    DocumentNotFound,
+    InsufficientScope,
+    InvalidToken,
+    MembershipEnded,
+    RouteNotFound,
 )
 from ..core.answers import Answer, Headers, TokenMissing, ok, problem, refuse, unavailable
 from ..core.clock import Clock
@@ -65,7 +65,7 @@ class Source(Protocol):
     """Where documents come from: the archive, or the simulated person of the sandbox."""
 
     def texts(
-        self, user: int, kind: AnyKind, span: Span, profile: Profile, *, after: str | None, limit: int | None
+        self, user: int, kind: AnyKind, span: Span, dialect: Dialect, *, after: str | None, limit: int | None
     ) -> tuple[Texts, str | None]: ...
 
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None: ...
@@ -77,7 +77,7 @@ class Source(Protocol):
 class Settings:
     """How a cloud behaves."""
 
-    profile: Profile = "live"
+    dialect: Dialect = "live"
     document_page: int | None = None
     """Documents per page; the real service was seen to return 2,141 in one."""
     sample_page: int = 1000
@@ -147,9 +147,9 @@ class Usercollection:
                     self._keep(key, kept)
             return kept
         except ApiError as error:
-            return refuse(self.settings.profile, error)
+            return refuse(self.settings.dialect, error)
         except ArchiveError as error:
-            return unavailable(self.settings.profile, error)
+            return unavailable(self.settings.dialect, error)
 
     # Who asks, and may they
 
@@ -162,9 +162,9 @@ class Usercollection:
         if used_up is not None:
             return self._too_many(used_up)
         if access.lapsed:
-            raise MembershipLapsed("The user's Oura membership has expired.")
+            raise MembershipEnded("The user's Oura membership has expired.")
         if kind.scope not in access.scopes and not isinstance(kind, Single):
-            raise ScopeMissing(kind.scope)
+            raise InsufficientScope(kind.scope)
         return access
 
     def _look_up(self, query: bytes, authorization: bytes) -> Access:
@@ -174,7 +174,7 @@ class Usercollection:
         if access is None:
             if not token and not authorization:
                 raise TokenMissing("Missing access token")
-            raise TokenDead("Invalid access token")
+            raise InvalidToken("Invalid access token")
         if authorization:
             if len(self._accesses) >= 10_000:
                 self._accesses.clear()
@@ -194,7 +194,7 @@ class Usercollection:
             (b"x-ratelimit-reset", b"%d" % reset),
             (b"x-ratelimit-tier", b"access_token"),
         ]
-        return problem(self.settings.profile, 429, "Request Rate Limit Exceeded.", extra)
+        return problem(self.settings.dialect, 429, "Request Rate Limit Exceeded.", extra)
 
     # Answers that are kept
 
@@ -225,7 +225,7 @@ class Usercollection:
         parent, _, id = path.rpartition("/")
         route = self._routes.get(parent)
         if route is None or not isinstance(route.kind, Documents | Inventory) or not id:
-            raise NotOffered("Not Found")
+            raise RouteNotFound("Not Found")
         if route.sandbox:
             return self._sandbox(route.kind, id, query, authorization, now)
         access = self._enter(route.kind, query, authorization, now)
@@ -263,7 +263,7 @@ class Usercollection:
             if params.get("next_token"):  # which alone is enough: it remembers its window
                 span, after = self._page_tokens.open(where, params["next_token"])
             limit = self.settings.sample_page if isinstance(kind, Samples) else self.settings.document_page
-            texts, after = source.texts(user, kind, span, self.settings.profile, after=after, limit=limit)
+            texts, after = source.texts(user, kind, span, self.settings.dialect, after=after, limit=limit)
             token = self._page_tokens.make(where, span, after) if after else None
         if sparse and kind.sparse and params.get("fields"):
             texts = to_fields(kind, texts, params["fields"])
@@ -291,5 +291,5 @@ def _envelope(texts: Texts, token: str | None) -> bytes:
 
 def _found(body: bytes | None) -> bytes:
     if body is None:
-        raise DocumentGone("Document not found.")
+        raise DocumentNotFound("Document not found.")
     return body

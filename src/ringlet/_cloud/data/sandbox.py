@@ -14,9 +14,9 @@ import msgspec
 
 from ..._api.catalog import AnyKind
 from ..._api.kinds import Documents, Inventory, Samples
-from ..._api.windows import Profile, Span, day_ms, from_ms, parse_instant, to_ms
+from ..._api.windows import Dialect, Span, day_ms, from_ms, parse_instant, to_ms
 from ..._person.person import Person
-from ...errors import DocumentGone
+from ...errors import DocumentNotFound
 from ..core.clock import Clock
 
 FIRST_DAY = date(2016, 1, 1)
@@ -35,7 +35,7 @@ class Sandbox:
         self.clock = clock
 
     def texts(
-        self, user: int, kind: AnyKind, span: Span, profile: Profile, *, after: str | None, limit: int | None
+        self, user: int, kind: AnyKind, span: Span, dialect: Dialect, *, after: str | None, limit: int | None
     ) -> tuple[list[bytes], str | None]:
         """A page of a window; `after` is the instant (and row) to go on from."""
         if isinstance(kind, Samples):
@@ -45,7 +45,7 @@ class Sandbox:
             items = self.person.documents(kind.name, FIRST_DAY, today, now=self.clock.now())
             return [item.body for item in items], None
         assert isinstance(kind, Documents)
-        return self._documents(kind, span, profile, after)
+        return self._documents(kind, span, dialect, after)
 
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
         """One document by its id."""
@@ -65,7 +65,7 @@ class Sandbox:
         return rows[-1][1] if rows else None
 
     def _documents(
-        self, kind: Documents[msgspec.Struct], span: Span, profile: Profile, after: str | None
+        self, kind: Documents[msgspec.Struct], span: Span, dialect: Dialect, after: str | None
     ) -> tuple[list[bytes], str | None]:
         first = _day(span.start) - timedelta(days=2)
         last = min(_day(span.end), self.clock.now().date()) + timedelta(days=2)
@@ -78,7 +78,7 @@ class Sandbox:
                 key = instant_of(kind, item.body)
                 inside = (
                     earliest <= item.day.isoformat() <= latest
-                    if profile == "docs"
+                    if dialect == "docs"
                     else span.start <= key <= span.end
                 )
                 if inside:
@@ -117,7 +117,7 @@ class Sandbox:
 
 
 def instant_of(kind: Documents[msgspec.Struct], body: bytes) -> int:
-    """The instant that the live profile compares with a window."""
+    """The instant that the live dialect compares with a window."""
     text = msgspec.json.decode(body, type=dict[str, msgspec.Raw])[kind.instant]
     return parse_instant(msgspec.json.decode(text, type=str))
 
@@ -135,4 +135,4 @@ def _day_of(id: str) -> date:
             raise ValueError(id)
         return date(*(int(part) for part in match.groups()))
     except ValueError:
-        raise DocumentGone("Document not found.") from None
+        raise DocumentNotFound("Document not found.") from None

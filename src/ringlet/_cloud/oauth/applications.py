@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..._archive.storage.database import Row
-from ..._archive.storage.migrations import Room
-from ...errors import GrantError, UsageError
+from ..._archive.storage.migrations import Migrations
+from ...errors import OAuthError, UsageError
 from ..core.secret_hashes import digest, is_digest_of
 from ..core.tables import Tables
 
 LONGEST_NAME = 100
 LONGEST_URI = 2000
 
-ROOM = Room(
+MIGRATIONS = Migrations(
     "applications",
     """
 CREATE TABLE IF NOT EXISTS oauth_apps (
@@ -61,7 +61,7 @@ class Registered:
 class Applications(Tables):
     """All applications, in the archive's database."""
 
-    ROOM = ROOM
+    MIGRATIONS = MIGRATIONS
 
     def register(
         self, name: str, redirect_uris: Sequence[str], *, public: bool = False, owner: int | None = None
@@ -93,13 +93,13 @@ class Applications(Tables):
         return [_registered(row) for row in rows]
 
     def authenticate(self, client_id: str, client_secret: str) -> Registered:
-        """The application, having proved itself. Raises GrantError invalid_client."""
+        """The application, having proved itself. Raises OAuthError invalid_client."""
         row = self._row(client_id)
         stored: bytes | None = row[1] if row else _NOBODY
         # An unknown application costs what a wrong secret costs (RFC 6749 section 10.10).
         proved = is_digest_of(client_secret, stored) if stored is not None else not client_secret
         if row is None or not proved:
-            raise GrantError("invalid_client", "Client authentication failed", status=401)
+            raise OAuthError("invalid_client", "Client authentication failed", status=401)
         return _registered(row)
 
     def signing_key(self, client_id: str) -> bytes | None:

@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Route
 
 from ..._archive.archive import Archive
 from ..._oauth.flows import SCOPES, scope_set, scope_text
-from ...errors import ArchiveError, GrantError
+from ...errors import ArchiveError, OAuthError
 from ..browser.pages import Refused, form_of, once
 from ..browser.sessions import Sessions
 from ..browser.visitor import (
@@ -98,7 +98,7 @@ class Authorization:
         try:
             decided = self._decided(request, visit, params, app, redirect_uri, form)
             return _send_back(request, params, redirect_uri, decided)
-        except GrantError as refused:
+        except OAuthError as refused:
             return _send_back(request, params, redirect_uri, _error(refused.error, refused.description))
         except ArchiveError as busy:
             log.error("%s", busy)
@@ -114,7 +114,7 @@ class Authorization:
         redirect_uri: str,
         form: Mapping[str, list[str]],
     ) -> dict[str, str]:
-        """What the decision gives the application. Raises Refused, GrantError, ArchiveError."""
+        """What the decision gives the application. Raises Refused, OAuthError, ArchiveError."""
         key = (request.client.host if request.client else "", f"consent {app.client_id}")
         check_guesses(self.guesses, key)
         if visit.is_new or not self.sessions.spend(_one(form, "ticket"), visit.cookie, address_of(request)):

@@ -22,11 +22,11 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from ..._api.windows import Profile
+from ..._api.windows import Dialect
 from ..._archive.archive import Archive
-from ..._archive.storage.migrations import Room
+from ..._archive.storage.migrations import Migrations
 from ..._oauth.flows import SCOPES, s256, scope_set, scope_text
-from ...errors import GrantError
+from ...errors import OAuthError
 from ..core.answers import access_life
 from ..core.clock import Clock
 from ..core.rate_limit import Limits
@@ -44,7 +44,7 @@ MEMORY = timedelta(days=30)
 ON_TRIAL = 10
 """How many wearers an application has at most until it is approved."""
 
-ROOM = Room(
+MIGRATIONS = Migrations(
     "grants",
     """
 CREATE TABLE IF NOT EXISTS oauth_grants (
@@ -141,19 +141,19 @@ class Told:
 class Grants(Tables):
     """Codes, tokens and grants, in the archive's database; what else opens or closes doors beside them."""
 
-    ROOM = ROOM
+    MIGRATIONS = MIGRATIONS
 
     def __init__(
         self,
         archive: Archive,
         clock: Clock,
         limits: Limits,
-        profile: Profile = "live",
+        dialect: Dialect = "live",
         rules: Rules | None = None,
     ) -> None:
         super().__init__(archive, clock)
         self.limits = limits
-        self.profile: Profile = profile
+        self.dialect: Dialect = dialect
         self.rules = rules or Rules()
         self.apps = Applications(archive, clock)
         self.personal = PersonalTokens(archive, clock)
@@ -164,7 +164,7 @@ class Grants(Tables):
     def authorize(
         self, app: Registered, user: int, redirect_uri: str, scopes: Iterable[str], challenge: str | None
     ) -> str:
-        """A code for what the wearer granted. Raises GrantError access_denied: too many wearers."""
+        """A code for what the wearer granted. Raises OAuthError access_denied: too many wearers."""
         code = secrets.token_urlsafe(24)
         with self.archive.transaction():
             self._admit(app.client_id, user)
@@ -185,8 +185,8 @@ class Grants(Tables):
         return code
 
     def exchange(self, app: Registered, code: str, redirect_uri: str, verifier: str | None) -> Issued:
-        """Tokens for a code. Raises GrantError invalid_grant."""
-        refused: GrantError | None = None
+        """Tokens for a code. Raises OAuthError invalid_grant."""
+        refused: OAuthError | None = None
         with self.archive.transaction():
             now = self.clock.ms()
             row = self.db.one(
@@ -196,13 +196,13 @@ class Grants(Tables):
             )
             if row is None:
                 self._end_replayed(code)
-                refused = GrantError("invalid_grant", "The code is unknown, expired or already used")
+                refused = OAuthError("invalid_grant", "The code is unknown, expired or already used")
             elif row[0] != app.client_id or row[6] < now:
-                refused = GrantError("invalid_grant", "The code is unknown, expired or already used")
+                refused = OAuthError("invalid_grant", "The code is unknown, expired or already used")
             elif redirect_uri != row[2]:
-                refused = GrantError("invalid_grant", "Redirect URI does not match")
+                refused = OAuthError("invalid_grant", "Redirect URI does not match")
             elif not _verified(row[4], verifier):
-                refused = GrantError("invalid_grant", "The code_verifier does not match the code_challenge")
+                refused = OAuthError("invalid_grant", "The code_verifier does not match the code_challenge")
             else:
                 return self._begin(app.client_id, row[1], row[3], row[5], refreshable=True)
         raise refused
@@ -217,7 +217,7 @@ class Grants(Tables):
     def issue(self, client_id: str, user: int, scopes: Iterable[str], *, refreshable: bool = True) -> Issued:
         """Tokens without a code: the implicit grant, and whoever runs the cloud.
 
-        Raises GrantError access_denied: too many wearers.
+        Raises OAuthError access_denied: too many wearers.
         """
         with self.archive.transaction():
             self._admit(client_id, user)
@@ -226,7 +226,7 @@ class Grants(Tables):
             )
 
     def refresh(self, app: Registered, refresh_token: str, scope: str | None = None) -> Issued:
-        """New tokens for a refresh token, which is spent by it. Raises GrantError."""
+        """New tokens for a refresh token, which is spent by it. Raises OAuthError."""
         with self.archive.transaction():
             row = self._spend(app, refresh_token)
             if row is not None:
@@ -234,7 +234,7 @@ class Grants(Tables):
                 narrowed = scope_set(scope) if scope else scope_set(held)
                 if not narrowed <= scope_set(held):
                     # Raised inside the transaction: a slip in the request spends nothing.
-                    raise GrantError("invalid_scope", "A refresh cannot widen the scope")
+                    raise OAuthError("invalid_scope", "A refresh cannot widen the scope")
                 renewed = self._tokens(grant, scope_text(narrowed), held if self._rotates else None)
                 kept = renewed.refresh_token or refresh_token
                 return msgspec.structs.replace(renewed, refresh_token=kept)
@@ -245,7 +245,7 @@ class Grants(Tables):
             )
             if spent is not None:
                 self._end(spent[0])
-        raise GrantError("invalid_grant", "Token Already Used Or Revoked")
+        raise OAuthError("invalid_grant", "Token Already Used Or Revoked")
 
     @property
     def _rotates(self) -> bool:
@@ -277,7 +277,7 @@ class Grants(Tables):
     def revoke(self, token: str, app: Registered | None = None) -> bool:
         """End the grant a token belongs to; False when there is none (any more).
 
-        An application that proved itself ends its own grants alone. Raises GrantError unauthorized_client.
+        An application that proved itself ends its own grants alone. Raises OAuthError unauthorized_client.
         """
         row = self.db.one(
             "SELECT g.id, g.client_id FROM oauth_tokens t JOIN oauth_grants g ON g.id = t.grant_id"
@@ -287,7 +287,7 @@ class Grants(Tables):
         if row is None:
             return False
         if app is not None and app.client_id != row[1]:
-            raise GrantError("unauthorized_client", "The token was issued to another application")
+            raise OAuthError("unauthorized_client", "The token was issued to another application")
         with self.archive.transaction():
             return self._end(row[0])
 
@@ -361,10 +361,10 @@ class Grants(Tables):
         return int(row[0])
 
     def _admit(self, client_id: str, user: int) -> None:
-        self.db.hold("wearers", client_id)  # two at once would both take the last place
+        self.db.lock("wearers", client_id)  # two at once would both take the last place
         app = self.apps.get(client_id)
         if app and not app.approved and self.wearers(client_id, besides=user) >= ON_TRIAL:
-            raise GrantError(
+            raise OAuthError(
                 "access_denied",
                 f"The application has {ON_TRIAL} users and is not approved for more",
                 cure="disconnect a wearer, or have the application approved",
@@ -382,7 +382,7 @@ class Grants(Tables):
 
     def _tokens(self, grant: str, scope: str, renews: str | None) -> Issued:
         """Tokens for a scope; `renews` is the refresh token's, which never narrows (RFC 6749 section 6)."""
-        life = access_life(self.profile)
+        life = access_life(self.dialect)
         access = "_0XRNGLT_" + secrets.token_urlsafe(27)
         refresh = None
         now = self.clock.ms()

@@ -6,10 +6,10 @@ that part.
 
 from __future__ import annotations
 
-from ..._archive.storage.migrations import Room
+from ..._archive.storage.migrations import Migrations
 from ..core.tables import Tables
 
-ROOM = Room(
+MIGRATIONS = Migrations(
     "memberships",
     """
 CREATE TABLE IF NOT EXISTS lapsed_memberships (
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS lapsed_memberships (
 class Memberships(Tables):
     """Who has none, in the archive's database."""
 
-    ROOM = ROOM
+    MIGRATIONS = MIGRATIONS
 
     def has_lapsed(self, user: int) -> bool:
         """Whether a wearer's membership has ended."""

@@ -13,7 +13,7 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 
-from ..._archive.storage.migrations import Room
+from ..._archive.storage.migrations import Migrations
 from ...errors import ArchiveError, UsageError
 from ..core.secret_hashes import digest
 from ..core.tables import Tables
@@ -22,7 +22,7 @@ PREFIX = "_2XRNGLT_"
 LONGEST_NOTE = 200
 HOUR = 3_600_000
 
-ROOM = Room(
+MIGRATIONS = Migrations(
     "personal tokens",
     """
 CREATE TABLE IF NOT EXISTS personal_tokens (
@@ -51,7 +51,7 @@ class PersonalToken:
 class PersonalTokens(Tables):
     """All personal access tokens, in the archive's database."""
 
-    ROOM = ROOM
+    MIGRATIONS = MIGRATIONS
 
     def create(self, user: int, note: str) -> str:
         """A new token of a wearer, told only now. Raises UsageError for a note that will not do."""

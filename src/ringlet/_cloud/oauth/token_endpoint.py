@@ -24,7 +24,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from ..._oauth.flows import scope_set, scope_text
-from ...errors import ArchiveError, GrantError
+from ...errors import ArchiveError, OAuthError
 from ..browser.pages import Refused, form_of, is_foreign, single_values
 from ..core.throttle import Guesses
 from ..data.routes import Usercollection
@@ -68,12 +68,12 @@ class Tokens:
         async def answered(request: Request) -> Response:
             try:
                 return await handler(request, single_values(await form_of(request)))
-            except GrantError as refused:
+            except OAuthError as refused:
                 # What came twice has ended its whole grant: the data routes must notice at once.
                 self.data.forget()
                 return _grant_error(refused, request)
             except Refused as refused:
-                wrong = GrantError("invalid_request", refused.detail, status=refused.status)
+                wrong = OAuthError("invalid_request", refused.detail, status=refused.status)
                 return _grant_error(wrong, request)
             except ArchiveError as busy:
                 log.error("%s", busy)
@@ -91,17 +91,17 @@ class Tokens:
         grant_type = form.get("grant_type")
         if grant_type == "authorization_code":
             if not app.redirect_uris:
-                raise GrantError("unauthorized_client", "The application has no redirect URI to get codes at")
+                raise OAuthError("unauthorized_client", "The application has no redirect URI to get codes at")
             if not form.get("code"):
-                raise GrantError("invalid_request", "code is missing")
+                raise OAuthError("invalid_request", "code is missing")
             uri = form.get("redirect_uri") or (app.redirect_uris[0] if len(app.redirect_uris) == 1 else "")
             issued = self.grants.exchange(app, form["code"], uri, form.get("code_verifier"))
         elif grant_type == "refresh_token":
             if not form.get("refresh_token"):
-                raise GrantError("invalid_request", "refresh_token is missing")
+                raise OAuthError("invalid_request", "refresh_token is missing")
             issued = self.grants.refresh(app, form["refresh_token"], form.get("scope"))
         else:
-            raise GrantError(
+            raise OAuthError(
                 "unsupported_grant_type" if grant_type else "invalid_request",
                 "grant_type must be either authorization_code or refresh_token",
             )
@@ -131,7 +131,7 @@ class Tokens:
         """What a token is, for the application it was issued to: RFC 7662."""
         app = self._proved(request, form)
         if not app.confidential:
-            raise GrantError("invalid_client", "Only an application with a secret may ask", status=401)
+            raise OAuthError("invalid_client", "Only an application with a secret may ask", status=401)
         told = self.grants.look(_named(form), app)
         if told is None:
             return _json({"active": False})
@@ -149,20 +149,20 @@ class Tokens:
         )
 
     def _proved(self, request: Request, form: Mapping[str, str]) -> Registered:
-        """The application, having proved itself. Raises GrantError."""
+        """The application, having proved itself. Raises OAuthError."""
         with self._watched(request, form):
             return self.grants.apps.authenticate(*_credentials(request, form))
 
     @contextmanager
     def _watched(self, request: Request, form: Mapping[str, str]) -> Generator[None]:
-        """Count what fails in here as a guess. Raises GrantError when there were too many already."""
+        """Count what fails in here as a guess. Raises OAuthError when there were too many already."""
         address = request.client.host if request.client else ""
         key = (address, _credentials(request, form)[0][:64])
         if seconds := self.guesses.check(key):
             raise _Later("Too many attempts failed; wait a little", seconds, status=429)
         try:
             yield
-        except GrantError as refused:
+        except OAuthError as refused:
             # A page of another site cannot read the answer, so it guesses nothing: it could only use up what
             # the wearer's own programs at this address may fail.
             if refused.error in GUESSES and not is_foreign(request):
@@ -171,7 +171,7 @@ class Tokens:
         self.guesses.passed(key)
 
 
-class _Later(GrantError):
+class _Later(OAuthError):
     """Not now: asked again after `seconds` it may go well."""
 
     def __init__(self, description: str, seconds: int, *, status: int) -> None:
@@ -180,16 +180,16 @@ class _Later(GrantError):
 
 
 def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
-    """The client_id and secret of a request: RFC 6749 section 2.3.1. Raises GrantError."""
+    """The client_id and secret of a request: RFC 6749 section 2.3.1. Raises OAuthError."""
     if not _is_basic(request):
         return form.get("client_id", ""), form.get("client_secret", "")
     try:
         text = b64decode(request.headers["authorization"][6:], validate=True).decode()
     except ValueError:
-        raise GrantError("invalid_client", "The Basic header cannot be read", status=401) from None
+        raise OAuthError("invalid_client", "The Basic header cannot be read", status=401) from None
     client_id, _, secret = (unquote_plus(part) for part in text.partition(":"))
     if "client_secret" in form or form.get("client_id", client_id) != client_id:
-        raise GrantError(
+        raise OAuthError(
             "invalid_request", "Client authentication belongs in the header or the body, not both"
         )
     return client_id, secret
@@ -211,9 +211,9 @@ def _scope(scope: str) -> str:
 
 
 def _named(form: Mapping[str, str]) -> str:
-    """The token a request is about. Raises GrantError."""
+    """The token a request is about. Raises OAuthError."""
     if not form.get("token"):
-        raise GrantError("invalid_request", "token is missing")
+        raise OAuthError("invalid_request", "token is missing")
     return form["token"]
 
 
@@ -224,7 +224,7 @@ def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = 
     )
 
 
-def _grant_error(refused: GrantError, request: Request) -> Response:
+def _grant_error(refused: OAuthError, request: Request) -> Response:
     """RFC 6749 section 5.2 and RFC 7807 in one body, as Oura's guide shows them."""
     body = {
         "error": refused.error,

@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ..._api import events
 from ..._net.dial import USER_AGENT
+from ..._webhooks import events
 from ..browser.pages import Refused
 from ..browser.visitor import Visit, Visits, go
 from ..core.secret_hashes import is_same

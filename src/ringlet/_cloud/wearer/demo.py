@@ -7,11 +7,11 @@ import secrets
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 
-from ..._api.events import LONG
-from ..._api.windows import Profile
+from ..._api.windows import Dialect
 from ..._archive.archive import Archive
 from ..._oauth.flows import SCOPES
 from ..._person.person import Person
+from ..._webhooks.events import LONG
 from ..core.clock import Clock
 from ..oauth.grants import Grants
 from ..webhooks.event_log import Outbox
@@ -44,18 +44,18 @@ def settle_in(
     *,
     days: int,
     seed: int,
-    profile: Profile = "live",
+    dialect: Dialect = "live",
     progress: Progress | None = None,
 ) -> int:
     """Put the last `days` days of the simulated person into the archive; returns the user."""
-    life = wearer(archive, clock, Outbox(archive, clock), seed=seed, profile=profile)
+    life = wearer(archive, clock, Outbox(archive, clock), seed=seed, dialect=dialect)
     life.settle_in(days, progress)
     return life.user
 
 
-def wearer(archive: Archive, clock: Clock, outbox: Outbox, *, seed: int, profile: Profile = "live") -> Life:
+def wearer(archive: Archive, clock: Clock, outbox: Outbox, *, seed: int, dialect: Dialect = "live") -> Life:
     """The demo wearer of an archive, who lives with a cloud's clock."""
-    return Life.of(archive, clock, outbox, Person(seed, USER, dialect=profile))
+    return Life.of(archive, clock, outbox, Person(seed, USER, dialect=dialect))
 
 
 def credentials(grants: Grants, user: int, user_id: str) -> Credentials:
@@ -67,7 +67,7 @@ def credentials(grants: Grants, user: int, user_id: str) -> Credentials:
     """
     setting = f"demo application of {user}"
     with grants.archive.transaction():
-        grants.archive.database.hold("demo application", user)
+        grants.archive.database.lock("demo application", user)
         client_id, _, salt = (grants.archive.setting(setting) or "").partition(" ")
         known = grants.apps.get(client_id)
         if known is None:

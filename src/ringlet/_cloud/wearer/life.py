@@ -249,7 +249,7 @@ class Life:
                 self.archive.put_samples(self.user, kind, [b"[%s]" % new], seen_at=to_ms(now))
 
     def _hold_life(self) -> None:
-        self.archive.database.hold("life", self.user)
+        self.archive.database.lock("life", self.user)
 
     def _held(self) -> _Held | None:
         text = self.archive.setting(self._setting)

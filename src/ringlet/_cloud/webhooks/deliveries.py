@@ -124,7 +124,7 @@ class Deliveries(Replays, DeliveryLog):
         """Up to a number of deliveries of each of these subscriptions, those due first before others."""
         claimed: list[Claimed] = []
         with self.archive.transaction():
-            self.db.hold("webhook deliveries")  # two senders would want the same ones
+            self.db.lock("webhook deliveries")  # two senders would want the same ones
             for ready, most in wants:
                 now, due = _real_ms(), self.clock.ms()
                 rows = self.db.all(
@@ -153,7 +153,7 @@ class Deliveries(Replays, DeliveryLog):
         if not outcomes:
             return
         with self.archive.transaction():
-            self.db.hold("webhook deliveries")
+            self.db.lock("webhook deliveries")
             self.db.many(
                 f"INSERT INTO webhook_attempts ({COLUMNS}) SELECT d.id, (SELECT coalesce(max(number), 0) + 1"
                 " FROM webhook_attempts WHERE delivery_id = d.id), ?, ?, ?, ?, ?, ?, ?, ?, ?"

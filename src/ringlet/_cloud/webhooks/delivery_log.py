@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ..._api.events import EventType
 from ..._archive.storage.database import Row
+from ..._webhooks.events import EventType
 from ..core.tables import Tables
 from . import event_log as outbox
 from .attempts import COLUMNS, Attempt, attempt_of
@@ -54,7 +54,7 @@ _SHOWN = (
 class DeliveryLog(Tables):
     """All deliveries, to be looked at."""
 
-    ROOM = outbox.ROOM
+    MIGRATIONS = outbox.MIGRATIONS
 
     def get(self, id: int) -> Delivery | None:
         """One delivery."""

@@ -24,16 +24,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ..._api.catalog import AnyKind
-from ..._api.events import Event, EventType
 from ..._api.windows import MILLISECOND, from_ms
 from ..._archive.archive import Archive
 from ..._archive.documents import Change
 from ..._archive.storage.database import Row
-from ..._archive.storage.migrations import Room
+from ..._archive.storage.migrations import Migrations
+from ..._webhooks.events import Event, EventType
 from ..core.clock import Clock
 from ..core.tables import Tables
 
-ROOM = Room(
+MIGRATIONS = Migrations(
     "outbox",
     """
 CREATE TABLE IF NOT EXISTS webhook_events (
@@ -104,7 +104,7 @@ class Logged:
 class Outbox(Tables):
     """The log of events, in the archive's database."""
 
-    ROOM = ROOM
+    MIGRATIONS = MIGRATIONS
 
     def __init__(self, archive: Archive, clock: Clock) -> None:
         super().__init__(archive, clock)
@@ -152,8 +152,8 @@ class Outbox(Tables):
             user_id=self._name(user),
         )
         with self.archive.transaction():
-            self.archive.hold_changes()  # until the commit: numbers are given in its order
-            self.db.hold("webhook deliveries")  # or a subscription would end before it has this one
+            self.archive.lock_changes()  # until the commit: numbers are given in its order
+            self.db.lock("webhook deliveries")  # or a subscription would end before it has this one
             seq = self.newest + 1
             self.db.execute(
                 "INSERT INTO webhook_events (seq, user_id, event_type, data_type, at, body)"
@@ -189,7 +189,7 @@ class Outbox(Tables):
         kept = self.archive.setting(LOG)
         if kept is None:
             with self.archive.transaction():
-                self.archive.hold_changes()  # another process may be about to name it
+                self.archive.lock_changes()  # another process may be about to name it
                 kept = self.archive.setting(LOG) or str(uuid.uuid4())
                 self.archive.set_setting(LOG, kept)
         return kept
@@ -218,7 +218,7 @@ class Outbox(Tables):
         living = "SELECT id FROM webhook_subscriptions WHERE ended_at IS NULL AND expires_at > ?"
         vain = f"due_at IS NOT NULL AND subscription_id NOT IN ({living})"
         with self.archive.transaction():
-            self.db.hold("webhook deliveries")
+            self.db.lock("webhook deliveries")
             self._let_go(vain, now)
             first = self.db.one(
                 "SELECT seq FROM webhook_events WHERE at >= ? OR seq = (SELECT max(seq) FROM webhook_events)"

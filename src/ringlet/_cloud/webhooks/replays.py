@@ -14,7 +14,7 @@ from . import event_log as outbox
 class Replays(Tables):
     """Deliveries that somebody wants to have again."""
 
-    ROOM = outbox.ROOM
+    MIGRATIONS = outbox.MIGRATIONS
 
     def replay_one(self, id: int) -> bool:
         """Deliver one again, now and with all retries; whether there is one, with a living subscription."""
@@ -33,7 +33,7 @@ class Replays(Tables):
         now = self.clock.ms()
         whose, mine = ("", ()) if client_id is None else (" AND client_id = ?", (client_id,))
         with self.archive.transaction():
-            self.db.hold("webhook deliveries")
+            self.db.lock("webhook deliveries")
             return self.db.execute(
                 "UPDATE webhook_deliveries SET state = 'waiting', due_at = ?, attempts = 0"
                 f" WHERE {which} AND subscription_id IN (SELECT id FROM webhook_subscriptions"

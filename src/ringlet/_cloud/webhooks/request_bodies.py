@@ -16,8 +16,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from ..._api.events import DATA_TYPES, EVENT_TYPES, EventType
 from ..._api.wire import MALFORMED
+from ..._webhooks.events import DATA_TYPES, EVENT_TYPES, EventType
 from ..core.answers import Flaw
 
 FIELDS: Mapping[str, Sequence[str] | None] = {

@@ -33,11 +33,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ..._api import events
-from ..._api.subscriptions import SUBSCRIPTION
-from ..._api.windows import Profile
+from ..._api.windows import Dialect
 from ..._net.dial import Dialer, Exchange
-from ...errors import ApiError, GrantError
+from ..._webhooks import events
+from ..._webhooks.subscriptions import SUBSCRIPTION
+from ...errors import ApiError, OAuthError
 from ..browser.pages import MAX_BODY
 from ..core.answers import Answer, flawed, ok, problem, refuse, trace_id
 from ..core.rate_limit import Limits
@@ -80,14 +80,14 @@ class Subscribing:
         apps: Applications,
         subscriptions: Subscriptions,
         dialer: Dialer,
-        profile: Profile,
+        dialect: Dialect,
         guesses: Guesses,
         limits: Limits,
     ) -> None:
         self.apps = apps
         self.subscriptions = subscriptions
         self.dialer = dialer
-        self.profile: Profile = profile
+        self.dialect: Dialect = dialect
         self.guesses = guesses
         self.limits = limits
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
@@ -110,14 +110,14 @@ class Subscribing:
     async def list_all(self, request: Request, asking: Asking) -> Answer:
         """All subscriptions of the application."""
         found = self.subscriptions.of(asking.client_id)
-        return ok(msgspec.json.encode([one.shown(self.profile) for one in found]))
+        return ok(msgspec.json.encode([one.shown(self.dialect) for one in found]))
 
     async def get(self, request: Request, asking: Asking) -> Answer:
-        """One of them. Raises DocumentGone."""
+        """One of them. Raises DocumentNotFound."""
         return self._shown(self.subscriptions.get(asking.client_id, request.path_params["id"]))
 
     async def create(self, request: Request, asking: Asking) -> Answer:
-        """A new one. Raises Flawed, RequestWrong 409."""
+        """A new one. Raises Flawed, BadRequest 409."""
         wish = wishes.wish(await _body(request))
         _check_secret(asking)
         self.subscriptions.check_free(asking.client_id, wish.event_type, wish.data_type)
@@ -129,7 +129,7 @@ class Subscribing:
         return self._shown(made)._replace(status=201)
 
     async def update(self, request: Request, asking: Asking) -> Answer:
-        """Another callback, or another wish. Raises Flawed, DocumentGone, RequestWrong 409."""
+        """Another callback, or another wish. Raises Flawed, DocumentNotFound, BadRequest 409."""
         id: str = request.path_params["id"]
         was = self.subscriptions.get(asking.client_id, id)
         change = wishes.change(await _body(request))
@@ -147,16 +147,16 @@ class Subscribing:
         return self._shown(changed)
 
     async def renew(self, request: Request, asking: Asking) -> Answer:
-        """Another 90 days. Raises DocumentGone."""
+        """Another 90 days. Raises DocumentNotFound."""
         return self._shown(self.subscriptions.renew(asking.client_id, request.path_params["id"]))
 
     async def delete(self, request: Request, asking: Asking) -> Answer:
-        """End it. Raises DocumentGone."""
+        """End it. Raises DocumentNotFound."""
         self.subscriptions.delete(asking.client_id, request.path_params["id"])
         return Answer(204, b"", [])
 
     def _shown(self, one: Subscribed) -> Answer:
-        return ok(msgspec.json.encode(one.shown(self.profile)))
+        return ok(msgspec.json.encode(one.shown(self.dialect)))
 
     # Who asks
 
@@ -165,11 +165,11 @@ class Subscribing:
             try:
                 answer = await handler(request, self._who(request))
             except _Refused as refused:
-                answer = problem(self.profile, refused.status, refused.detail, refused.headers)
+                answer = problem(self.dialect, refused.status, refused.detail, refused.headers)
             except Flawed as wrong:
                 answer = flawed(wrong.flaws)
             except ApiError as refused:
-                answer = refuse(self.profile, refused)
+                answer = refuse(self.dialect, refused)
             headers = {name.decode(): value.decode() for name, value in answer.headers}
             return Response(answer.body, answer.status, headers | {"x-trace-id": trace_id().decode()})
 
@@ -196,7 +196,7 @@ class Subscribing:
     def _prove_again(self, asking: Asking) -> None:
         try:
             self.apps.authenticate(asking.client_id, asking.secret)
-        except GrantError:
+        except OAuthError:
             raise _Refused(401, "Client authentication failed.") from None
 
     @contextmanager

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
 
-from ..._api import events
 from ..._api.wire import Response, seconds_until_retry
 from ..._net.dial import Dialer, Exchange
+from ..._webhooks import events
 from ...errors import ArchiveError
 from ..oauth.applications import Applications
 from .attempts import Attempt, fitting

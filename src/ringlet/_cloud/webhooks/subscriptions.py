@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Final, Literal, TypeAlias
 
-from ..._api.events import EventType
-from ..._api.subscriptions import LIFE
-from ..._api.subscriptions import Subscription as Shown
-from ..._api.windows import MILLISECOND, Profile, from_ms
+from ..._api.windows import MILLISECOND, Dialect, from_ms
 from ..._archive.storage.database import Row
-from ..._archive.storage.migrations import Room
-from ...errors import DocumentGone, RequestWrong
+from ..._archive.storage.migrations import Migrations
+from ..._webhooks.events import EventType
+from ..._webhooks.subscriptions import LIFE
+from ..._webhooks.subscriptions import Subscription as Shown
+from ...errors import BadRequest, DocumentNotFound
 from ..core.tables import Tables
 
-ROOM = Room(
+MIGRATIONS = Migrations(
     "subscriptions",
     """
 CREATE TABLE IF NOT EXISTS webhook_subscriptions (
@@ -69,9 +69,9 @@ class Subscribed:
     ended_at: int | None
     ended_by: End | None
 
-    def shown(self, profile: Profile) -> Shown:
+    def shown(self, dialect: Dialect) -> Shown:
         """As the API shows it: the service leaves the zone out, which a `date-time` of its documents has."""
-        expires = from_ms(self.expires_at).replace(tzinfo=None if profile == "live" else UTC)
+        expires = from_ms(self.expires_at).replace(tzinfo=None if dialect == "live" else UTC)
         return Shown(
             id=self.id,
             callback_url=self.callback_url,
@@ -84,26 +84,26 @@ class Subscribed:
 class Subscriptions(Tables):
     """All subscriptions, in the archive's database."""
 
-    ROOM = ROOM
+    MIGRATIONS = MIGRATIONS
 
     @contextmanager
     def held(self, client_id: str) -> Generator[None]:
         """A transaction in which nobody else changes what an application has subscribed to."""
         with self.archive.transaction():
-            self.db.hold("subscriptions", client_id)
+            self.db.lock("subscriptions", client_id)
             yield
 
     def check_free(self, client_id: str, event_type: str, data_type: str) -> None:
-        """See that there is no living subscription for a pair. Raises RequestWrong 409."""
+        """See that there is no living subscription for a pair. Raises BadRequest 409."""
         if self.db.one(
             "SELECT 1 FROM webhook_subscriptions WHERE client_id = ? AND event_type = ? AND data_type = ?"
             " AND ended_at IS NULL AND expires_at > ?",
             (client_id, event_type, data_type, self.clock.ms()),
         ):
-            raise RequestWrong(f"A subscription for {data_type} {event_type} exists already.", status=409)
+            raise BadRequest(f"A subscription for {data_type} {event_type} exists already.", status=409)
 
     def create(self, client_id: str, callback_url: str, event_type: EventType, data_type: str) -> Subscribed:
-        """A new subscription. Raises RequestWrong 409 where there is one for the pair."""
+        """A new subscription. Raises BadRequest 409 where there is one for the pair."""
         with self.held(client_id):
             self._expire(client_id)
             self.check_free(client_id, event_type, data_type)
@@ -116,7 +116,7 @@ class Subscriptions(Tables):
             return self.get(client_id, id)
 
     def get(self, client_id: str, id: str) -> Subscribed:
-        """A living subscription of an application. Raises DocumentGone."""
+        """A living subscription of an application. Raises DocumentNotFound."""
         row = None
         if "\0" not in id:  # not every database takes it, and no id of ours holds it
             row = self.db.one(
@@ -125,7 +125,7 @@ class Subscriptions(Tables):
                 (id, client_id, self.clock.ms()),
             )
         if row is None:
-            raise DocumentGone("Webhook with specified id does not exist.", status=403)
+            raise DocumentNotFound("Webhook with specified id does not exist.", status=403)
         return _subscribed(row)
 
     def of(self, client_id: str, *, ended: bool = False) -> list[Subscribed]:
@@ -148,7 +148,7 @@ class Subscriptions(Tables):
         event_type: EventType | None = None,
         data_type: str | None = None,
     ) -> Subscribed:
-        """Another callback, or another wish. Raises DocumentGone, RequestWrong 409."""
+        """Another callback, or another wish. Raises DocumentNotFound, BadRequest 409."""
         with self.held(client_id):
             self._expire(client_id)
             was = self.get(client_id, id)
@@ -163,7 +163,7 @@ class Subscriptions(Tables):
             return self.get(client_id, id)
 
     def renew(self, client_id: str, id: str) -> Subscribed:
-        """Another 90 days from now. Raises DocumentGone."""
+        """Another 90 days from now. Raises DocumentNotFound."""
         with self.held(client_id):
             self.get(client_id, id)
             until = self.clock.ms() + LIFE // MILLISECOND
@@ -171,14 +171,14 @@ class Subscriptions(Tables):
             return self.get(client_id, id)
 
     def delete(self, client_id: str, id: str) -> None:
-        """End it for its application. Raises DocumentGone."""
+        """End it for its application. Raises DocumentNotFound."""
         with self.held(client_id):
             self.get(client_id, id)
             self.end(id, "deleted")
 
     def forget(self, client_id: str) -> None:
         """Let go of all that an application subscribed to, and of what became of it. In `held`."""
-        self.db.hold("webhook deliveries")
+        self.db.lock("webhook deliveries")
         theirs = "SELECT id FROM webhook_subscriptions WHERE client_id = ?"
         deliveries = f"SELECT id FROM webhook_deliveries WHERE subscription_id IN ({theirs})"
         for what in (
@@ -190,7 +190,7 @@ class Subscriptions(Tables):
 
     def end(self, id: str, by: End) -> None:
         """End it, and with it what was still to be delivered. In a transaction."""
-        self.db.hold("webhook deliveries")  # as senders do, so that they and we wait for each other in turn
+        self.db.lock("webhook deliveries")  # as senders do, so that they and we wait for each other in turn
         self.db.execute(
             "UPDATE webhook_subscriptions SET ended_at = ?, ended_by = ? WHERE id = ? AND ended_at IS NULL",
             (self.clock.ms(), by, id),

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ringlet._client.sign_ins import Profile
-from ringlet._oauth.flows import Tokens, Wallet
-from ringlet.client import FileWallet, MemoryWallet
+from ringlet._client.sign_ins import SignIn
+from ringlet._oauth.flows import Tokens, TokenStore
+from ringlet.client import FileTokenStore, MemoryTokenStore
 from ringlet.errors import RingletError
 
 OLD = Tokens(access_token="old", refresh_token="once")
@@ -41,9 +41,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def child(code: str, path: Path) -> "subprocess.Popen[str]":
-    """Another process, with a wallet on the same path."""
-    start = "import os, signal, sys; from pathlib import Path; from ringlet.client import FileWallet; "
-    start += "from ringlet.oauth import Tokens; wallet = FileWallet(Path(sys.argv[1])); "
+    """Another process, with a token_store on the same path."""
+    start = "import os, signal, sys; from pathlib import Path; from ringlet.client import FileTokenStore; "
+    start += "from ringlet.oauth import Tokens; token_store = FileTokenStore(Path(sys.argv[1])); "
     return subprocess.Popen(
         [sys.executable, "-c", start + code, str(path)],
         stdin=subprocess.PIPE,
@@ -57,22 +57,22 @@ def child(code: str, path: Path) -> "subprocess.Popen[str]":
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
 def test_a_new_wallet_is_empty_and_then_holds_what_was_saved_last(kind: str, path: Path) -> None:
-    wallet: Wallet = MemoryWallet() if kind == "memory" else FileWallet(path)
-    assert wallet.load() is None
+    token_store: TokenStore = MemoryTokenStore() if kind == "memory" else FileTokenStore(path)
+    assert token_store.load() is None
     for tokens in (OLD, NEW):
-        wallet.save(tokens)
-        assert wallet.load() == tokens
+        token_store.save(tokens)
+        assert token_store.load() == tokens
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TOKENS)
 def test_tokens_survive_the_file(path: Path, tokens: Tokens) -> None:
-    FileWallet(path).save(tokens)
-    assert FileWallet(path).load() == tokens
+    FileTokenStore(path).save(tokens)
+    assert FileTokenStore(path).load() == tokens
 
 
 def test_what_another_wallet_saved_is_seen_at_once(path: Path) -> None:
-    mine, theirs = FileWallet(path), FileWallet(path)
+    mine, theirs = FileTokenStore(path), FileTokenStore(path)
     for tokens in (OLD, NEW, OLD):
         theirs.save(tokens)
         assert mine.load() == tokens
@@ -80,40 +80,40 @@ def test_what_another_wallet_saved_is_seen_at_once(path: Path) -> None:
 
 @posix_only
 def test_only_the_owner_can_read_the_file_its_folder_and_its_lock(path: Path) -> None:
-    wallet = FileWallet(path)
-    wallet.save(OLD)
-    wallet.save(NEW)
-    assert wallet.claim()
-    wallet.release()
+    token_store = FileTokenStore(path)
+    token_store.save(OLD)
+    token_store.save(NEW)
+    assert token_store.claim()
+    token_store.release()
     for file in path.parent.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 def test_saving_leaves_nothing_beside_the_file(path: Path) -> None:
-    wallet = FileWallet(path)
-    wallet.save(OLD)
-    wallet.save(NEW)
+    token_store = FileTokenStore(path)
+    token_store.save(OLD)
+    token_store.save(NEW)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 @posix_only
 def test_a_process_killed_between_writing_and_renaming_leaves_the_old_tokens_whole(path: Path) -> None:
-    FileWallet(path).save(OLD)
+    FileTokenStore(path).save(OLD)
     kill = "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL); "
-    with child(kill + "wallet.save(Tokens(access_token='new'))", path) as killed:
+    with child(kill + "token_store.save(Tokens(access_token='new'))", path) as killed:
         assert killed.wait() != 0
-    assert FileWallet(path).load() == OLD
-    FileWallet(path).save(NEW)
-    assert FileWallet(path).load() == NEW
+    assert FileTokenStore(path).load() == OLD
+    FileTokenStore(path).save(NEW)
+    assert FileTokenStore(path).load() == NEW
 
 
 def test_a_save_that_fails_leaves_the_old_tokens_and_no_litter(path: Path) -> None:
-    wallet = FileWallet(path)
-    wallet.save(OLD)
+    token_store = FileTokenStore(path)
+    token_store.save(OLD)
     with pytest.raises(TypeError):
-        wallet.save(msgspec.structs.replace(NEW, scope=object()))
-    assert wallet.load() == OLD
+        token_store.save(msgspec.structs.replace(NEW, scope=object()))
+    assert token_store.load() == OLD
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
@@ -121,10 +121,10 @@ def test_a_save_that_fails_leaves_the_old_tokens_and_no_litter(path: Path) -> No
     "content", [b"", b"{", b"[]", b"{}", b'{"access_token": 7}', b"hush\xff", b'{"access_token": "\xff"}']
 )
 def test_a_file_that_is_none_of_ours_is_a_clear_error(path: Path, content: bytes) -> None:
-    FileWallet(path).save(OLD)
+    FileTokenStore(path).save(OLD)
     path.write_bytes(content)
     with pytest.raises(RingletError, match="is not a token file") as caught:
-        FileWallet(path).load()
+        FileTokenStore(path).load()
     assert str(path) in str(caught.value)
     assert "hush" not in str(caught.value)
     assert caught.value.cure
@@ -133,9 +133,9 @@ def test_a_file_that_is_none_of_ours_is_a_clear_error(path: Path, content: bytes
 @posix_only
 def test_every_folder_that_had_to_be_made_is_its_owner_s_alone(tmp_path: Path) -> None:
     upper = tmp_path / "a"
-    for at, act in enumerate((lambda it: it.save(OLD), FileWallet.claim)):
+    for at, act in enumerate((lambda it: it.save(OLD), FileTokenStore.claim)):
         folder = upper / f"b{at}" / "c"
-        act(FileWallet(folder / "default.json"))
+        act(FileTokenStore(folder / "default.json"))
         for made in (upper, folder.parent, folder):
             assert stat.S_IMODE(made.stat().st_mode) == 0o700
 
@@ -143,11 +143,11 @@ def test_every_folder_that_had_to_be_made_is_its_owner_s_alone(tmp_path: Path) -
 def test_a_disk_that_refuses_is_an_error_that_names_the_path_and_a_way_out(path: Path) -> None:
     path.mkdir(parents=True)
     (path / "in the way").touch()
-    wallet = FileWallet(path)
+    token_store = FileTokenStore(path)
     for act, words in (
-        (wallet.load, "cannot be read"),
-        (lambda: wallet.save(NEW), "cannot be written"),
-        (wallet.forget, "cannot be deleted"),
+        (token_store.load, "cannot be read"),
+        (lambda: token_store.save(NEW), "cannot be written"),
+        (token_store.forget, "cannot be deleted"),
     ):
         with pytest.raises(RingletError, match=words) as caught:
             act()
@@ -157,25 +157,25 @@ def test_a_disk_that_refuses_is_an_error_that_names_the_path_and_a_way_out(path:
 
 
 def test_forgotten_tokens_are_gone_even_twice(path: Path) -> None:
-    wallet = FileWallet(path)
-    wallet.save(OLD)
-    wallet.forget()
-    wallet.forget()
-    assert wallet.load() is FileWallet(path).load() is None
+    token_store = FileTokenStore(path)
+    token_store.save(OLD)
+    token_store.forget()
+    token_store.forget()
+    assert token_store.load() is FileTokenStore(path).load() is None
 
 
 # --- Renewing: one at a time ---
 
-TWO: dict[str, Callable[[Path], tuple[Wallet, Wallet]]] = {
-    "one memory": lambda path: (MemoryWallet(),) * 2,  # type: ignore[return-value]  # the same one twice
-    "one file, one wallet": lambda path: (FileWallet(path),) * 2,  # type: ignore[return-value]  # the same
-    "one file, two wallets": lambda path: (FileWallet(path), FileWallet(path)),
+TWO: dict[str, Callable[[Path], tuple[TokenStore, TokenStore]]] = {
+    "one memory": lambda path: (MemoryTokenStore(),) * 2,  # type: ignore[return-value]  # the same one twice
+    "one file, one token_store": lambda path: (FileTokenStore(path),) * 2,  # type: ignore[return-value]  # the same
+    "one file, two token_stores": lambda path: (FileTokenStore(path), FileTokenStore(path)),
 }
 
 
 @pytest.mark.parametrize("two", TWO.values(), ids=TWO)
 def test_a_claim_excludes_until_it_is_released(
-    two: Callable[[Path], tuple[Wallet, Wallet]], path: Path
+    two: Callable[[Path], tuple[TokenStore, TokenStore]], path: Path
 ) -> None:
     mine, theirs = two(path)
     for _ in range(3):
@@ -190,72 +190,72 @@ def test_a_claim_excludes_until_it_is_released(
 
 @pytest.mark.parametrize("two", TWO.values(), ids=TWO)
 def test_of_many_threads_one_at_a_time_holds_the_claim(
-    two: Callable[[Path], tuple[Wallet, Wallet]], path: Path
+    two: Callable[[Path], tuple[TokenStore, TokenStore]], path: Path
 ) -> None:
     """Each reads a counter and writes it back; were two inside at once, a step would be lost."""
-    wallets, threads, rounds = two(path), 4, 25
+    token_stores, threads, rounds = two(path), 4, 25
     start, count = Barrier(threads), [0]
 
-    def work(wallet: Wallet) -> None:
+    def work(token_store: TokenStore) -> None:
         start.wait()
         for _ in range(rounds):
-            while not wallet.claim():
+            while not token_store.claim():
                 sleep(0)
             seen = count[0]
-            wallet.load()
+            token_store.load()
             count[0] = seen + 1
-            wallet.release()
+            token_store.release()
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, [*wallets, *wallets]))
+        list(pool.map(work, [*token_stores, *token_stores]))
     assert count == [threads * rounds]
 
 
 def test_a_claim_excludes_other_processes_and_dies_with_its_own(path: Path) -> None:
-    wallet = FileWallet(path)
-    with child("print(wallet.claim(), flush=True); sys.stdin.read()", path) as other:
+    token_store = FileTokenStore(path)
+    with child("print(token_store.claim(), flush=True); sys.stdin.read()", path) as other:
         assert other.stdout
         assert other.stdout.readline() == "True\n"
-        assert not wallet.claim()
+        assert not token_store.claim()
         other.kill()
         other.wait()
-        assert wallet.claim(), "nobody had to clean up"
-    with child("print(wallet.claim(), flush=True)", path) as another:
+        assert token_store.claim(), "nobody had to clean up"
+    with child("print(token_store.claim(), flush=True)", path) as another:
         assert another.communicate()[0] == "False\n"
-    wallet.release()
+    token_store.release()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
 def test_a_claim_is_not_inherited_by_a_fork(path: Path) -> None:
-    wallet = FileWallet(path)
+    token_store = FileTokenStore(path)
     with child(
-        "wallet.claim(); os.fork() and os._exit(0); sys.stdin.read(); print(wallet.claim())", path
+        "token_store.claim(); os.fork() and os._exit(0); sys.stdin.read(); print(token_store.claim())", path
     ) as other:
         other.wait()
-        assert wallet.claim(), "it died with the process that had it, and its child lives"
-        wallet.release()
+        assert token_store.claim(), "it died with the process that had it, and its child lives"
+        token_store.release()
         told, _ = other.communicate()
     assert told == "True\n", "nor does the child wait for itself"
 
 
 def test_forgetting_the_tokens_does_not_let_a_second_one_renew(path: Path) -> None:
-    wallet = FileWallet(path)
-    wallet.save(OLD)
-    assert wallet.claim()
-    FileWallet(path).forget()
-    assert not FileWallet(path).claim()
-    wallet.release()
+    token_store = FileTokenStore(path)
+    token_store.save(OLD)
+    assert token_store.claim()
+    FileTokenStore(path).forget()
+    assert not FileTokenStore(path).claim()
+    token_store.release()
 
 
 def test_a_claim_that_cannot_be_tried_can_be_tried_again(path: Path) -> None:
     path.parent.write_bytes(b"a file where the folder should be")
-    wallet = FileWallet(path)
+    token_store = FileTokenStore(path)
     for _ in range(2):
         with pytest.raises(RingletError, match="cannot be opened"):
-            wallet.claim()
+            token_store.claim()
     path.parent.unlink()
-    assert wallet.claim()
-    wallet.release()
+    assert token_store.claim()
+    token_store.release()
 
 
 @posix_only
@@ -268,16 +268,16 @@ def test_a_file_system_without_locks_is_an_error_and_no_endless_wait(
     def refuse(handle: int, how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    wallet = FileWallet(path)
+    token_store = FileTokenStore(path)
     with monkeypatch.context() as patch:
         patch.setattr(fcntl, "flock", refuse)
         for _ in range(2):
             with pytest.raises(RingletError, match="cannot be locked: No locks available") as caught:
-                wallet.claim()
+                token_store.claim()
         assert str(path) in str(caught.value)
         assert "keep the tokens on another" in caught.value.cure
-    assert wallet.claim(), "nothing stayed behind"
-    wallet.release()
+    assert token_store.claim(), "nothing stayed behind"
+    token_store.release()
 
 
 @pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="this platform follows every link")
@@ -285,12 +285,12 @@ def test_a_link_in_place_of_the_lock_is_not_followed(path: Path, tmp_path: Path)
     path.parent.mkdir()
     path.with_name(path.name + ".lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(RingletError, match="cannot be opened"):
-        FileWallet(path).claim()
+        FileTokenStore(path).claim()
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_releasing_what_is_not_held_is_harmless(path: Path) -> None:
-    FileWallet(path).release()
+    FileTokenStore(path).release()
 
 
 # --- Profiles ---
@@ -305,15 +305,15 @@ def _own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_own_configuration")
 @pytest.mark.parametrize("profile", ["default", "me@example.org", "second-ring_2", "\u00e9t\u00e9"])
 def test_a_profile_has_its_own_file_in_the_user_s_configuration(profile: str, tmp_path: Path) -> None:
-    wallet = Profile(profile).wallet
-    assert wallet.path.is_relative_to(tmp_path)
-    assert wallet.path.name == f"{profile}.json"
-    wallet.save(OLD)
-    assert Profile(profile).wallet.load() == OLD
-    assert Profile("another").wallet.load() is None
+    token_store = SignIn(profile).token_store
+    assert token_store.path.is_relative_to(tmp_path)
+    assert token_store.path.name == f"{profile}.json"
+    token_store.save(OLD)
+    assert SignIn(profile).token_store.load() == OLD
+    assert SignIn("another").token_store.load() is None
 
 
 @pytest.mark.parametrize("profile", ["", "../me", "a/b", "a\\b", "a b", "a\n", "x" * 65, "nul\x00"])
 def test_a_name_that_could_leave_the_folder_is_no_profile(profile: str) -> None:
     with pytest.raises(RingletError, match="cannot be a profile name"):
-        Profile(profile)
+        SignIn(profile)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet._api import events as w
 from ringlet._oauth.flows import App
-from ringlet.errors import EventRefused, UsageError
+from ringlet._webhooks import events as w
+from ringlet.errors import EventRejected, UsageError
 
 from ..tampered import EVENT, HEADERS, NOW, SECRET, TAMPERED
 
@@ -84,7 +84,7 @@ def test_with_an_empty_token_no_challenge_is_answered() -> None:
 
 @pytest.mark.parametrize(("headers", "body", "now"), TAMPERED.values(), ids=TAMPERED)
 def test_whatever_was_tampered_with_is_refused(headers: dict[str, str], body: bytes, now: float) -> None:
-    with pytest.raises(EventRefused) as caught:
+    with pytest.raises(EventRejected) as caught:
         w.verify(SECRET, headers, body, now=now)
     assert caught.value.status in (400, 401, 413)
     assert SECRET not in str(caught.value) + caught.value.cure
@@ -92,7 +92,7 @@ def test_whatever_was_tampered_with_is_refused(headers: dict[str, str], body: by
 
 @given(st.dictionaries(texts, texts), st.binary(), st.floats(0, 4e9))
 def test_rubbish_is_refused_and_nothing_crashes(headers: dict[str, str], body: bytes, now: float) -> None:
-    with pytest.raises(EventRefused):
+    with pytest.raises(EventRejected):
         w.verify(SECRET, headers, body, now=now)
 
 
@@ -101,7 +101,7 @@ def test_no_byte_of_a_delivery_can_be_changed(event: w.Event, data: st.DataObjec
     body = bytearray(event.body)
     at = data.draw(st.integers(0, len(body) - 1))
     body[at] ^= data.draw(st.integers(1, 255))
-    with pytest.raises(EventRefused):
+    with pytest.raises(EventRejected):
         w.verify(SECRET, w.headers(SECRET, event.body, now=NOW), bytes(body), now=NOW)
 
 
@@ -117,13 +117,13 @@ def test_a_challenge_that_knows_the_token_is_answered(token: str, challenge: str
 
 
 def test_a_challenge_that_is_no_text_is_refused() -> None:
-    with pytest.raises(EventRefused):
+    with pytest.raises(EventRejected):
         w.answer("hush", {"verification_token": "hush", "challenge": "\ud800"})
 
 
 @pytest.mark.parametrize("query", [{}, {"challenge": "c"}, {"verification_token": "other", "challenge": "c"}])
 def test_a_challenge_that_does_not_know_the_token_is_refused(query: dict[str, str]) -> None:
-    with pytest.raises(EventRefused) as caught:
+    with pytest.raises(EventRejected) as caught:
         w.answer("hush", query)
     assert caught.value.status == 401
     assert "hush" not in str(caught.value)

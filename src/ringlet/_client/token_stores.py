@@ -1,6 +1,6 @@
 """Where a grant is kept: in memory, in a file that only its owner can read, or in the system's keyring.
 
-A `Wallet` (see `oauth`) loads, saves, and lets one at a time renew. Rules of this file:
+A `TokenStore` (see `oauth`) loads, saves, and lets one at a time renew. Rules of this file:
 
 * `save` returns when the tokens would survive a crash.
 * `claim` never waits, and a claim dies with its process: it is a lock beside the file, whatever keeps the
@@ -25,7 +25,7 @@ from . import private_files as disk
 from .keyring_store import Vault
 
 
-class MemoryWallet:
+class MemoryTokenStore:
     """Tokens for as long as this process lives."""
 
     def __init__(self, tokens: Tokens | None = None) -> None:
@@ -46,7 +46,7 @@ class MemoryWallet:
 
 
 class _Kept(ABC):
-    """What wallets beside a file share: the claim, and remembering what was read until the file changes."""
+    """What token stores beside a file share: the claim, and a cache of what was read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -80,7 +80,7 @@ class _Kept(ABC):
             ) from None
 
 
-class FileWallet(_Kept):
+class FileTokenStore(_Kept):
     """Tokens in a JSON file of mode 0600, shared by every process that names the same path."""
 
     def save(self, tokens: Tokens) -> None:

@@ -14,12 +14,12 @@ from typing import TypeVar
 
 import msgspec
 
+from .._api.faces import AsyncRunner, Runner
+from .._api.kinds import decode
+from .._api.wire import Flow, Request, Response, refusal
 from .._oauth.flows import App
-from ..errors import DocumentGone, OuraBroken, RequestWrong, UsageError
+from ..errors import BadRequest, DocumentNotFound, ServerError, UsageError
 from .events import EventType
-from .faces import AsyncRunner, Runner
-from .kinds import decode
-from .wire import Flow, Request, Response, refusal
 
 SUBSCRIPTION = "/v2/webhook/subscription"
 LIFE = timedelta(days=90)
@@ -38,12 +38,12 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def expires_at(self) -> datetime:
-        """When it ends unless renewed; aware. Raises OuraBroken where it is no date."""
+        """When it ends unless renewed; aware. Raises ServerError where it is no date."""
         text = self.expiration_time or ""
         try:
             at = datetime.fromisoformat(text)
         except ValueError:
-            raise OuraBroken(
+            raise ServerError(
                 f"{text[:40]!r} is no expiration_time", status=502, cure="renew the subscription"
             ) from None
         return at if at.tzinfo else at.replace(tzinfo=UTC)
@@ -80,10 +80,10 @@ def _send(app: App, method: str, path: str, wish: Mapping[str, str] | None = Non
         return response
     refused = refusal(request, response)
     if response.status == 403:  # where elsewhere it is 404
-        raise DocumentGone(refused.detail, status=403, cure="list the subscriptions to see what is there")
+        raise DocumentNotFound(refused.detail, status=403, cure="list the subscriptions to see what is there")
     if response.status == 409:
-        raise RequestWrong(refused.detail, status=409, cure="update or renew the subscription there is")
-    if isinstance(refused, RequestWrong) and refused.field == CALLBACK:
+        raise BadRequest(refused.detail, status=409, cure="update or renew the subscription there is")
+    if isinstance(refused, BadRequest) and refused.field == CALLBACK:
         refused.cure = PROVE
     raise refused
 
@@ -100,14 +100,14 @@ def subscriptions(app: App) -> Flow[list[Subscription]]:
 
 
 def subscription(app: App, id: str) -> Flow[Subscription]:
-    """One subscription. Raises DocumentGone."""
+    """One subscription. Raises DocumentNotFound."""
     return _ask(app, Subscription, "GET", _one(id))
 
 
 def subscribe(
     app: App, callback_url: str, verification_token: str, event_type: EventType, data_type: str
 ) -> Flow[Subscription]:
-    """A new subscription; the callback is asked to prove itself before this returns. Raises RequestWrong."""
+    """A new subscription; the callback is asked to prove itself before this returns. Raises BadRequest."""
     wish = {
         "callback_url": callback_url,
         "verification_token": verification_token,
@@ -126,19 +126,19 @@ def update(
     event_type: EventType | None = None,
     data_type: str | None = None,
 ) -> Flow[Subscription]:
-    """Another callback, or another wish. Raises DocumentGone, RequestWrong."""
+    """Another callback, or another wish. Raises DocumentNotFound, BadRequest."""
     given = {"callback_url": callback_url, "event_type": event_type, "data_type": data_type}
     wish = {"verification_token": verification_token} | {k: v for k, v in given.items() if v is not None}
     return _ask(app, Subscription, "PUT", _one(id), wish)
 
 
 def renew(app: App, id: str) -> Flow[Subscription]:
-    """Another 90 days. Raises DocumentGone."""
+    """Another 90 days. Raises DocumentNotFound."""
     return _ask(app, Subscription, "PUT", f"/renew{_one(id)}")
 
 
 def unsubscribe(app: App, id: str) -> Flow[None]:
-    """End a subscription. Raises DocumentGone."""
+    """End a subscription. Raises DocumentNotFound."""
     yield from _send(app, "DELETE", _one(id))
 
 

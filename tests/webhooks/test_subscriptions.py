@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ringlet._api import subscriptions as w
 from ringlet._api.wire import Response
 from ringlet._oauth.flows import App
-from ringlet.errors import DocumentGone, OuraBroken, RequestWrong, RingletError, UsageError
+from ringlet._webhooks import subscriptions as w
+from ringlet.errors import BadRequest, DocumentNotFound, RingletError, ServerError, UsageError
 
 from ..tampered import SECRET
 
@@ -37,7 +37,7 @@ def test_an_end_that_nobody_can_read_is_known_to_be_one_and_spoils_no_list(end: 
     both = b"[%s,%s]" % (subscription(expiration_time=end), subscription(id="2"))
     odd, good = drive(w.subscriptions(APP), Response(200, both))[1]
     assert odd.expiration_time == end
-    with pytest.raises(OuraBroken, match="no expiration_time"):
+    with pytest.raises(ServerError, match="no expiration_time"):
         _ = odd.expires_at
     assert good.expires_at.tzinfo is UTC
 
@@ -87,11 +87,11 @@ def test_the_six_calls_are_sent_as_documented() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
-        (403, b'{"detail":"Webhook with specified id does not exist."}', DocumentGone),
-        (409, b'{"detail":"Subscription already exists"}', RequestWrong),
-        (422, b'{"detail":[{"type":"enum","loc":["body","data_type"],"msg":"wrong"}]}', RequestWrong),
-        (500, b"", OuraBroken),
-        (200, b"<html>", OuraBroken),
+        (403, b'{"detail":"Webhook with specified id does not exist."}', DocumentNotFound),
+        (409, b'{"detail":"Subscription already exists"}', BadRequest),
+        (422, b'{"detail":[{"type":"enum","loc":["body","data_type"],"msg":"wrong"}]}', BadRequest),
+        (500, b"", ServerError),
+        (200, b"<html>", ServerError),
     ],
 )
 def test_a_refusal_says_what_it_means(status: int, body: bytes, error: type[RingletError]) -> None:
@@ -102,7 +102,7 @@ def test_a_refusal_says_what_it_means(status: int, body: bytes, error: type[Ring
 
 def test_a_callback_that_proved_nothing_says_what_it_has_to_do() -> None:
     flaw = b'{"detail":[{"type":"value_error","loc":["body","callback_url"],"msg":"it answered 500"}]}'
-    with pytest.raises(RequestWrong, match="it answered 500") as caught:
+    with pytest.raises(BadRequest, match="it answered 500") as caught:
         drive(w.subscribe(APP, "https://a/", "t", "update", "sleep"), Response(422, flaw))
     assert "challenge" in caught.value.cure
     assert caught.value.status == 422

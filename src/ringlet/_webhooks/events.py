@@ -13,7 +13,7 @@ documents. Neither knows a replay window; five minutes are what receivers common
 Rules of this file:
 * What is verified are the bytes that came, never a body that was decoded and encoded again. What is sent is
   compact JSON, so that a receiver which does that all the same (Oura's own example does) agrees.
-* A delivery is believed whole or refused: whatever is wrong with it is an EventRefused, never another error.
+* A delivery is believed whole or refused: whatever is wrong with it is an EventRejected, never another error.
 * Secrets are compared in constant time, and never part of a message.
 * No clock is read here: the time comes in as a parameter, in seconds since 1970.
 """
@@ -30,9 +30,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from ..errors import EventRefused, UsageError
-from .catalog import TYPES, AnyKind
-from .wire import MALFORMED
+from .._api.catalog import TYPES, AnyKind
+from .._api.wire import MALFORMED
+from ..errors import EventRejected, UsageError
 
 EventType: TypeAlias = Literal["create", "update", "delete"]
 EVENT_TYPES: tuple[EventType, ...] = ("create", "update", "delete")
@@ -170,16 +170,16 @@ def check_token(verification_token: str) -> None:
 
 
 def answer(verification_token: str, query: Mapping[str, str]) -> bytes:
-    """The body that answers a challenge. Raises EventRefused, UsageError."""
+    """The body that answers a challenge. Raises EventRejected, UsageError."""
     check_token(verification_token)
     if not _same(query.get("verification_token", ""), verification_token):
-        raise EventRefused("the challenge does not know the verification token", status=401)
+        raise EventRejected("the challenge does not know the verification token", status=401)
     if "challenge" not in query:
-        raise EventRefused("there is no challenge in it", status=400)
+        raise EventRejected("there is no challenge in it", status=400)
     try:
         return msgspec.json.encode(_Challenge(query["challenge"]))
     except UnicodeEncodeError:  # half a character, which only a program in between can have made
-        raise EventRefused("its challenge is no text", status=400) from None
+        raise EventRejected("its challenge is no text", status=400) from None
 
 
 def verify(
@@ -190,30 +190,30 @@ def verify(
     now: float,
     tolerance: timedelta = TOLERANCE,
 ) -> Event:
-    """The event of a delivery that Oura signed lately. Raises EventRefused, UsageError.
+    """The event of a delivery that Oura signed lately. Raises EventRejected, UsageError.
 
     `secret` is the application's client secret; several while it is being changed.
     """
     secrets = check_secrets(secret)
     if len(body) > MOST:
-        raise EventRefused(f"an event of more than {MOST} bytes", status=413)
+        raise EventRejected(f"an event of more than {MOST} bytes", status=413)
     sent = {name.lower(): value for name, value in headers.items()}
     timestamp, signature = sent.get("x-oura-timestamp", ""), sent.get("x-oura-signature", "")
     if not timestamp or not signature:
-        raise EventRefused("it is not signed", status=401)
+        raise EventRejected("it is not signed", status=401)
     if not _SECONDS.fullmatch(timestamp):
-        raise EventRefused("its timestamp is no time", status=401)
+        raise EventRejected("its timestamp is no time", status=401)
     if not _SIGNATURE.fullmatch(signature):
-        raise EventRefused("its signature is none", status=401)
+        raise EventRejected("its signature is none", status=401)
     # All are tried, whichever fits: how long it takes tells nothing.
     if not sum(_same(sign(one, timestamp, body), signature.upper()) for one in secrets):
-        raise EventRefused("its signature does not fit", status=401)
+        raise EventRejected("its signature does not fit", status=401)
     if abs(now - int(timestamp)) > tolerance.total_seconds():
-        raise EventRefused("it was signed too long ago, or ahead of time", status=401)
+        raise EventRejected("it was signed too long ago, or ahead of time", status=401)
     try:
         return msgspec.json.decode(body, type=Event)
     except MALFORMED:
-        raise EventRefused("its body is no event", status=400) from None
+        raise EventRejected("its body is no event", status=400) from None
 
 
 _SECONDS = re.compile("[0-9]{1,12}")
