@@ -36,7 +36,7 @@ def test_every_name_on_the_door_opens(name: str) -> None:
 
 
 def test_the_door_shows_exactly_what_it_opens() -> None:
-    assert set(ringlet.__all__) == {*ringlet._ROOMS, "__version__"}
+    assert set(ringlet.__all__) == {*ringlet._MODULES, "__version__"}
     assert set(ringlet.__all__) <= set(dir(ringlet))
     everything: dict[str, object] = {}
     exec("from ringlet import *", everything)

@@ -14,7 +14,7 @@ WRITER = """
 import json, sys
 from datetime import UTC, datetime, timedelta
 from ringlet.archive import Archive, Counts
-from ringlet.catalog import Catalog
+from ringlet._api.catalog import Catalog
 
 place, rounds, who = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 start = datetime(2026, 1, 1, tzinfo=UTC)

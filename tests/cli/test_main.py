@@ -9,7 +9,7 @@ HEAVY = ("httpcore2", "starlette", "sqlite3", "zstandard", "rich", "msgspec", "j
 def test_help_imports_nothing_heavy(ringlet):
     code = (
         "import sys; sys.argv = ['ringlet', '--help']\n"
-        "from ringlet.cli import run; run()\n"
+        "from ringlet._cli.main import run; run()\n"
         f"print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules])"
     )
     done = subprocess.run(

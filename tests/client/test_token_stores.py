@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 def child(code: str, path: Path) -> "subprocess.Popen[str]":
     """Another process, with a token_store on the same path."""
     start = "import os, signal, sys; from pathlib import Path; from ringlet.client import FileTokenStore; "
-    start += "from ringlet.oauth import Tokens; token_store = FileTokenStore(Path(sys.argv[1])); "
+    start += "from ringlet._oauth.flows import Tokens; token_store = FileTokenStore(Path(sys.argv[1])); "
     return subprocess.Popen(
         [sys.executable, "-c", start + code, str(path)],
         stdin=subprocess.PIPE,

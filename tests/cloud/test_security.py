@@ -33,8 +33,8 @@ from ringlet.cloud import Clock, Cloud, Rules
 from ringlet.errors import OAuthError
 
 from ..paths import SOURCE
-from .browser import AUTHORIZE, FAMILIES, TOKEN, URI, Browser, back, fragment, refused, stays
 from .conftest import Asked
+from .scripted_browser import AUTHORIZE, FAMILIES, TOKEN, URI, Browser, back, fragment, refused, stays
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOURCES = sorted((SOURCE / "_cloud").rglob("*.py"))
@@ -555,7 +555,7 @@ def test_row_08_and_21_no_secret_is_in_the_files_or_the_log(tmp_path, runner, ca
 LOUD = """
 import logging
 import uvicorn
-from ringlet.cli import main
+from ringlet._cli.main import main
 
 logging.basicConfig(level=logging.DEBUG)
 quiet = uvicorn.Config.configure_logging

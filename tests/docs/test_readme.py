@@ -36,8 +36,8 @@ def test_what_stands_there_is_what_happens(ringlet, tmp_path):
 
 
 def test_every_command_it_names_exists(ringlet):
-    from ringlet._cli.main import VERBS
+    from ringlet._cli.shared.commands import COMMANDS
 
     used = set(re.findall(r"^\$ ringlet (\w+)", README, re.MULTILINE))
-    assert used <= set(VERBS)
+    assert used <= set(COMMANDS)
     assert len(used) >= 5

@@ -162,11 +162,11 @@ def test_what_the_public_profile_allows_the_standard_library_calls_global(
 
 
 @pytest.mark.parametrize(
-    ("text", "dialect"),
+    ("text", "profile"),
     [("dev", "dev"), ("public", "public"), ("lan:10.0.0.0/8", "lan"), ("lan:::1/128", "lan")],
 )
-def test_profiles_are_read(text: str, dialect: str) -> None:
-    assert Callbacks.parse(text).dialect == dialect
+def test_profiles_are_read(text: str, profile: str) -> None:
+    assert Callbacks.parse(text).profile == profile
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from ..paths import SAMPLES
 HASH_ALL = """
 from datetime import date, timedelta
 from hashlib import sha256
-from ringlet.person import DOCUMENTS, SERIES, Person
+from ringlet._person.person import DOCUMENTS, SERIES, Person
 
 person, digest = Person(), sha256()
 first, last = date(2025, 1, 1), date(2025, 1, 1) + timedelta(399)

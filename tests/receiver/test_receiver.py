@@ -525,7 +525,7 @@ def test_without_a_loop_both_kinds_of_handler_are_called(file: Path, handled: tu
 def test_a_handler_that_raises_is_asked_again(
     file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("ringlet.sync.handling.FIRST", 20)
+    monkeypatch.setattr("ringlet._receiver.handler_worker.FIRST", 20)
     one = Handled(failing=3)
     with receiver(SECRET, TOKEN, inbox=file, handler=one.take) as hook:
         headers = w.headers(SECRET, EVENT.body, now=time.time())
@@ -578,7 +578,7 @@ def test_in_a_lifespan_it_hands_out_before_the_first_request(
 def test_a_handler_that_hangs_does_not_keep_it_from_ending(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ringlet.sync.handling.PATIENCE", 0.1)
+    monkeypatch.setattr("ringlet._receiver.handler_worker.PATIENCE", 0.1)
     begun, free = threading.Event(), threading.Event()
 
     def hangs(event: w.Event) -> None:

@@ -77,7 +77,7 @@ def test_a_reader_goes_on_while_another_writes(archive: Archive, me: int) -> Non
 CHILD = """
 import sys
 from ringlet.archive import Archive
-from ringlet.catalog import TYPES
+from ringlet._api.catalog import TYPES
 archive = Archive.open(sys.argv[1])
 me = archive.user("me")
 with archive.transaction():

@@ -5,7 +5,7 @@ import pytest
 from ringlet._oauth.flows import scope_set
 from ringlet.cloud import Rules
 
-from ..browser import URI, Browser, back, fragment
+from ..scripted_browser import URI, Browser, back, fragment
 
 ROOT = "http://127.0.0.1:8765"
 PLACES = {

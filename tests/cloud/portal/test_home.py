@@ -17,8 +17,8 @@ from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 from ringlet.errors import UsageError
 
-from ..browser import URI
 from ..conftest import NOW, Asked
+from ..scripted_browser import URI
 
 SECRET = "a passphrase of this test"
 APPLICATIONS = "/oauth/applications"

@@ -21,11 +21,12 @@ MOST = 8
 """Connections that this cloud takes."""
 CLOUD = f"""
 from ringlet.archive import Archive
-from ringlet.cloud import Cloud, connections
+from ringlet._net import http_server
+from ringlet.cloud import Cloud
 from ringlet._cloud.serve import bind, run
 
-connections.WHOLE = 1.0
-connections.MOST = {MOST}
+http_server.WHOLE = 1.0
+http_server.MOST = {MOST}
 cloud = Cloud(Archive.open(":memory:"), admin_token="an admin token")
 cloud.archive.user("me")
 listener = bind("127.0.0.1", 0)
