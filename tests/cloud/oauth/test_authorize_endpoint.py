@@ -11,7 +11,8 @@ from ringlet._cloud.core.throttle import FREE
 from ringlet._oauth.flows import SCOPES, scope_set
 from ringlet.cloud import Rules
 
-from ..scripted_browser import AUTHORIZE, FAMILIES, SAMPLES, URI, Browser, Form, back, fragment, stays
+from ...paths import SAMPLES
+from ..scripted_browser import AUTHORIZE, FAMILIES, URI, Browser, Form, back, fragment, stays
 
 same_app = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

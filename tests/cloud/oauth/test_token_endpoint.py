@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 from ringlet._cloud.browser.pages import MAX_BODY
 from ringlet._oauth.flows import SCOPES, Pkce, scope_set
 
-from ..scripted_browser import AUTHORIZE, FAMILIES, REVOKE, SAMPLES, TOKEN, URI, Browser, back, refused
+from ...paths import SAMPLES
+from ..scripted_browser import AUTHORIZE, FAMILIES, REVOKE, TOKEN, URI, Browser, back, refused
 
 same_app = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
