@@ -26,7 +26,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from ringlet._cloud.core.rate_limit import Limits
 from ringlet._cloud.core.secret_hashes import digest
 from ringlet._cloud.core.throttle import FREE
-from ringlet._cloud.oauth.grants import Grants, Issued, _verified
+from ringlet._cloud.oauth.grants import Grants, _is_verified
+from ringlet._cloud.oauth.tokens import Issued
 from ringlet._oauth.flows import Pkce, s256
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Rules
@@ -212,15 +213,15 @@ def test_row_03_the_state_comes_back_to_the_character(implicit, state):
 def test_row_04_the_example_of_rfc_7636():
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     assert s256(verifier) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-    assert _verified(s256(verifier), verifier)
+    assert _is_verified(s256(verifier), verifier)
 
 
 def test_row_04_ten_thousand_pairs_prove_themselves_and_no_other():
     last = Pkce.new()
     for _ in range(10_000):
         pair = Pkce.new()
-        assert _verified(pair.challenge, pair.verifier)
-        assert not _verified(pair.challenge, last.verifier)
+        assert _is_verified(pair.challenge, pair.verifier)
+        assert not _is_verified(pair.challenge, last.verifier)
         last = pair
 
 

@@ -14,7 +14,7 @@ import pytest
 from ringlet import AsyncClient, Client
 from ringlet._api.windows import Dialect
 from ringlet._api.wire import Request, Response
-from ringlet._cloud.oauth.grants import Issued
+from ringlet._cloud.oauth.tokens import Issued
 from ringlet._cloud.wearer.demo import USER, settle_in
 from ringlet._oauth.flows import SCOPES
 from ringlet._person.person import Person

@@ -16,7 +16,7 @@ import pytest
 from ringlet import AsyncClient
 from ringlet._api.catalog import TYPES
 from ringlet._api.wire import Request, Response, RetryPolicy
-from ringlet._cloud.oauth.grants import Issued
+from ringlet._cloud.oauth.tokens import Issued
 from ringlet._cloud.wearer.demo import settle_in
 from ringlet._oauth.flows import SCOPES
 from ringlet._receiver.inbox import PAUSE, Inbox

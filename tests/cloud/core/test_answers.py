@@ -1,11 +1,10 @@
 """How refusals are put: the words and statuses of both dialects, the headers of all answers."""
 
 import json
-from datetime import timedelta
 
 import pytest
 
-from ringlet._cloud.core.answers import COMMON, Invalid, access_life, ok, problem, refuse, trace_id
+from ringlet._cloud.core.answers import COMMON, Invalid, ok, problem, refuse, trace_id
 from ringlet.errors import BadRequest, DocumentNotFound, InsufficientScope, InvalidToken
 
 from ...paths import SAMPLES
@@ -81,8 +80,3 @@ def test_trace_ids_are_32_hex_digits_and_differ():
     ids = {trace_id() for _ in range(1000)}
     assert len(ids) == 1000
     assert all(len(id) == 32 and int(id, 16) >= 0 for id in ids)
-
-
-def test_access_tokens_live_30_days_less_a_second_or_the_documented_24_hours():
-    assert access_life("live") == timedelta(seconds=2_591_999)
-    assert access_life("docs") == timedelta(hours=24)

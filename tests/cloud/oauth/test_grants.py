@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringlet._cloud.core.rate_limit import Limits
-from ringlet._cloud.oauth.grants import CODE_LIFE, REFRESH_LIFE, Grants, Rules
+from ringlet._cloud.oauth.codes import CODE_LIFE
+from ringlet._cloud.oauth.grants import Grants, Rules
+from ringlet._cloud.oauth.tokens import REFRESH_LIFE
 from ringlet._oauth.flows import SCOPES, Pkce, s256, scope_set
 from ringlet.archive import Archive
 from ringlet.cloud import Clock
@@ -364,7 +366,7 @@ def test_an_application_that_is_deleted_takes_its_grants_with_it(grants, app):
     issued = grants.issue(app.client_id, 1, ["daily"])
     grants.apps.delete(app.client_id)
     assert grants.access(issued.access_token) is None
-    assert grants.look(issued.refresh_token) is None
+    assert grants.introspect(issued.refresh_token) is None
     assert grants.connections(1) == []
 
 

@@ -10,7 +10,6 @@ import itertools
 import logging
 import os
 from collections.abc import Sequence
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple, TypeAlias
 
@@ -120,8 +119,3 @@ class Invalid(BadRequest):
         self.flaw: Flaw = {"type": type, "loc": ["query", name], "msg": message, "input": value}
         if ctx:
             self.flaw["ctx"] = ctx
-
-
-def access_life(dialect: Dialect) -> timedelta:
-    """How long an access token lives: 30 days less a second as seen live, 24 hours as documented."""
-    return timedelta(seconds=2_591_999 if dialect == "live" else 86_400)

@@ -15,8 +15,7 @@ Rules of this file:
 from __future__ import annotations
 
 import time
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from ..._api.catalog import ROUTES, AnyKind
@@ -32,33 +31,13 @@ from ...errors import (
     MembershipEnded,
     RouteNotFound,
 )
+from ..core.access import Access, Doorkeeper
 from ..core.answers import Answer, Headers, TokenMissing, ok, problem, refuse, unavailable
 from ..core.clock import Clock
 from ..core.rate_limit import Exhausted, Limits
 from .fields import Texts, to_fields, to_scopes
 from .page_tokens import PageTokens
 from .query import is_repeatable, pairs_of, wants_latest, window_of
-
-
-@dataclass(slots=True)
-class Access:
-    """What a live token opens, and how much it has been used."""
-
-    user: int
-    scopes: frozenset[str]
-    expires: float
-    """Epoch seconds on the cloud's clock."""
-    log: deque[float] = field(repr=False)
-    lapsed: bool = False
-    """Whether the wearer's membership has ended."""
-
-
-class Doorkeeper(Protocol):
-    """Who knows the tokens."""
-
-    def access(self, token: str) -> Access | None:
-        """What a token opens; None when it is unknown, expired or revoked."""
-        ...
 
 
 class Source(Protocol):

@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from ..._archive.storage.database import Row
@@ -38,6 +39,8 @@ CREATE TABLE IF NOT EXISTS oauth_apps (
 )
 """,
 )
+REGISTERED_CLIENT_IDS: Final = "SELECT client_id FROM oauth_apps"
+"""A subquery for statements of other files that must decide and write at once: goes inside `IN (...)`."""
 COLUMNS = "client_id, secret_hash, name, redirect_uris, owner, approved_at, created_at"
 
 

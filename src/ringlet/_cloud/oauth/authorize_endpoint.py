@@ -37,7 +37,8 @@ from ..browser.visitor import (
 )
 from ..core.throttle import Guesses
 from .applications import Registered
-from .grants import Grants, Issued
+from .grants import Grants
+from .tokens import Issued
 
 log = logging.getLogger("ringlet")
 

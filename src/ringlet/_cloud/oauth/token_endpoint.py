@@ -132,20 +132,20 @@ class Tokens:
         app = self._proved(request, form)
         if not app.confidential:
             raise OAuthError("invalid_client", "Only an application with a secret may ask", status=401)
-        told = self.grants.look(_named(form), app)
-        if told is None:
+        found = self.grants.introspect(_named(form), app)
+        if found is None:
             return _json({"active": False})
-        name = dict(self.grants.archive.users()).get(told.user)
+        name = dict(self.grants.archive.users()).get(found.user)
         return _json(
             {
                 "active": True,
                 "client_id": app.client_id,
-                "scope": _scope(told.scope) if _is_newer(request) else told.scope,
+                "scope": _scope(found.scope) if _is_newer(request) else found.scope,
                 "username": name,
                 "sub": name,
-                "exp": told.expires // 1000,
+                "exp": found.expires // 1000,
             }
-            | ({"token_type": "bearer"} if told.use == "access" else {})
+            | ({"token_type": "bearer"} if found.use == "access" else {})
         )
 
     def _proved(self, request: Request, form: Mapping[str, str]) -> Registered:

@@ -20,7 +20,7 @@ from ..browser.pages import Refused
 from ..browser.visitor import Visit, Visits, go
 from ..data.routes import Usercollection
 from ..oauth.applications import Applications, Registered, check_redirect_uri
-from ..oauth.grants import ON_TRIAL, Grants
+from ..oauth.grants import USERS_ON_TRIAL, Grants
 from ..webhooks.subscriptions import Subscriptions
 from .home import base_of, sentence
 
@@ -55,7 +55,7 @@ class Developer:
     async def index(self, request: Request, visit: Visit) -> Response:
         """The wearer's applications."""
         apps = [(app, self.grants.wearers(app.client_id)) for app in self.grants.apps.of(visit.wearer)]
-        return visit.page(request, "applications.html", here=APPLICATIONS, apps=apps, on_trial=ON_TRIAL)
+        return visit.page(request, "applications.html", here=APPLICATIONS, apps=apps, on_trial=USERS_ON_TRIAL)
 
     async def new(self, request: Request, visit: Visit) -> Response:
         """An empty form."""
@@ -149,7 +149,7 @@ class Developer:
             here=APPLICATIONS,
             app=app,
             wearers=self.grants.wearers(app.client_id),
-            on_trial=ON_TRIAL,
+            on_trial=USERS_ON_TRIAL,
             base=base_of(request),
             secret=secret,
             is_new=is_new,

@@ -1,0 +1,125 @@
+"""Authorization codes (RFC 6749 section 4.1.2): the table `oauth_codes` and nothing else.
+
+Rules of this file:
+* Only a digest of a code is stored. A code is 192 random bits.
+* A code can be used once. One statement decides who was first: `UPDATE ... WHERE used_at IS NULL RETURNING`.
+* A used code is remembered, so that a second use is recognised and its grant can be ended.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ..._api.windows import MILLISECOND
+from ..._archive.storage.migrations import Migrations
+from ..core.secret_hashes import digest
+from ..core.tables import Tables
+
+CODE_LIFE = timedelta(minutes=10)
+"""The longest that RFC 6749 section 4.1.2 recommends."""
+
+MIGRATIONS = Migrations(
+    "codes",
+    """
+CREATE TABLE IF NOT EXISTS oauth_codes (
+    hash          BLOB PRIMARY KEY,
+    grant_id      TEXT NOT NULL,
+    client_id     TEXT NOT NULL,
+    user_id       INTEGER NOT NULL,
+    redirect_uri  TEXT NOT NULL,
+    scope         TEXT NOT NULL,
+    challenge     TEXT,
+    expires_at    INTEGER NOT NULL,
+    used_at       INTEGER
+);
+CREATE INDEX IF NOT EXISTS oauth_codes_expiring ON oauth_codes (expires_at)
+""",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """What a code stands for."""
+
+    grant_id: str
+    """The grant that begins when the code is exchanged."""
+    client_id: str
+    user: int
+    redirect_uri: str
+    scope: str
+    challenge: str | None
+    """The `code_challenge` of PKCE (RFC 7636), method S256."""
+
+
+class Codes(Tables):
+    """All authorization codes, in the archive's database."""
+
+    MIGRATIONS = MIGRATIONS
+
+    def create(self, code: Code) -> str:
+        """A new code, returned this once."""
+        secret = secrets.token_urlsafe(24)
+        self.db.execute(
+            "INSERT INTO oauth_codes (hash, grant_id, client_id, user_id, redirect_uri, scope, challenge,"
+            " expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                digest(secret),
+                code.grant_id,
+                code.client_id,
+                code.user,
+                code.redirect_uri,
+                code.scope,
+                code.challenge,
+                self.clock.ms() + CODE_LIFE // MILLISECOND,
+            ),
+        )
+        return secret
+
+    def use(self, secret: str) -> Code | None:
+        """Use a code up. None when it is unknown, expired or was used before."""
+        now = self.clock.ms()
+        row = self.db.one(
+            "UPDATE oauth_codes SET used_at = ? WHERE hash = ? AND used_at IS NULL"
+            " RETURNING grant_id, client_id, user_id, redirect_uri, scope, challenge, expires_at",
+            (now, digest(secret)),
+        )
+        if row is None:
+            return None
+        grant_id, client_id, user, redirect_uri, scope, challenge, expires_at = row
+        if expires_at < now:
+            return None
+        return Code(
+            grant_id=grant_id,
+            client_id=client_id,
+            user=user,
+            redirect_uri=redirect_uri,
+            scope=scope,
+            challenge=challenge,
+        )
+
+    def grant_id(self, secret: str) -> str | None:
+        """The grant of a code, used or not; None for an unknown code."""
+        row = self.db.one("SELECT grant_id FROM oauth_codes WHERE hash = ?", (digest(secret),))
+        return row[0] if row else None
+
+    def cancel(self, user: int, client_id: str) -> None:
+        """Use up every open code of a user for an application, so that none can be exchanged any more."""
+        self.db.execute(
+            "UPDATE oauth_codes SET used_at = ? WHERE user_id = ? AND client_id = ? AND used_at IS NULL",
+            (self.clock.ms(), user, client_id),
+        )
+
+    def users(self, client_id: str) -> set[int]:
+        """The users whose code an application has yet to exchange."""
+        rows = self.db.all(
+            "SELECT DISTINCT user_id FROM oauth_codes"
+            " WHERE client_id = ? AND used_at IS NULL AND expires_at > ?",
+            (client_id, self.clock.ms()),
+        )
+        return {user for (user,) in rows}
+
+    def prune(self, before: int) -> None:
+        """Delete codes that expired before an instant (epoch ms)."""
+        self.db.execute("DELETE FROM oauth_codes WHERE expires_at < ?", (before,))
