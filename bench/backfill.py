@@ -23,7 +23,6 @@ import pandas
 import uvloop
 
 from ringlet import TYPES, Archive, AsyncClient
-from ringlet._api.kinds import Documents, Samples
 from ringlet._client.transport import AiohttpTransport, AsyncHttpcoreTransport
 from ringlet._sync.backfill import Backfill, Report
 
@@ -34,8 +33,8 @@ YEARS = 5
 DAYS = 365 * YEARS + 1
 FIRST = NOW.date() - timedelta(days=DAYS - 1)
 
-BY_DAY = [name for name, kind in TYPES.items() if isinstance(kind, Documents)]
-SERIES = [name for name, kind in TYPES.items() if isinstance(kind, Samples)]
+BY_DAY = [name for name, kind in TYPES.items() if kind.has_days]
+SERIES = [name for name, kind in TYPES.items() if kind.is_series]
 
 
 def naive(api: str, token: str) -> tuple[float, int]:
@@ -55,7 +54,7 @@ def naive(api: str, token: str) -> tuple[float, int]:
             lists.append(  # noqa: PERF401  # the loop people write
                 client._make_paginated_request(  # what each of its get_ methods calls
                     "GET",
-                    f"v2/usercollection/{TYPES[name].path}",
+                    f"v2/usercollection/{name}",
                     params={"start_date": start, "end_date": end},
                 )
             )

@@ -15,7 +15,7 @@ import msgspec
 
 from ringlet import Client
 from ringlet._api.catalog import TYPES
-from ringlet._api.kinds import Documents, Page, Samples
+from ringlet._api.kinds import Page
 from ringlet._api.wire import Request, Response
 from ringlet._person.person import Person
 
@@ -41,7 +41,7 @@ def page(name: str, count: int) -> bytes:
     """A full page of one type, as the cloud would send it."""
     person = Person(7, "demo")
     kind = TYPES[name]
-    if isinstance(kind, Samples):
+    if kind.is_series:
         texts = [row for _, row in person.samples(name, LAST - timedelta(days=9), LAST)][:count]
     else:
         texts = [item.body for item in person.documents(name, LAST - timedelta(days=40), LAST)][:count]
@@ -67,10 +67,9 @@ def main(rounds: int = 7) -> None:
         client = Client("token", transport=Canned(body))
         ask: Any = getattr(client, name)
         ends: tuple[Any, Any]
-        if isinstance(kind, Samples):
+        if kind.is_series:
             ends = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
         else:
-            assert isinstance(kind, Documents)
             ends = date(2026, 1, 1), date(2026, 4, 1)
         decoder = msgspec.json.Decoder(Page[kind.model])  # type: ignore[name-defined]  # built at run time
         assert len(ask.list(*ends)) == count

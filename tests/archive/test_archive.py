@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 import pytest
 
-from ringlet._api.catalog import ROUTES, TYPES, AnyKind
+from ringlet._api.catalog import TYPES, AnyKind
 from ringlet._api.kinds import Inventory, RawPage, Samples, Single
 from ringlet._api.windows import Span, parse_bound
 from ringlet.archive import Archive
@@ -27,7 +27,7 @@ def recordings() -> list[tuple[str, str, dict[str, str]]]:
     return [(file, route, dict(parse_qsl(query.lstrip("?")))) for file, route, query in found]
 
 
-LISTS = [one for one in recordings() if one[1] in ROUTES and not isinstance(ROUTES[one[1]], Single)]
+LISTS = [one for one in recordings() if one[1] in TYPES and not isinstance(TYPES[one[1]], Single)]
 SINGLES = sorted(path.name for path in SAMPLES.glob("*.single*.json"))
 
 needs_samples = pytest.mark.skipif(
@@ -53,7 +53,7 @@ def put(archive: Archive, user: int, kind: AnyKind, data: bytes) -> int:
 def test_a_recorded_list_comes_back_byte_for_byte_and_in_order(
     archive: Archive, me: int, file: str, route: str, query: dict[str, str]
 ) -> None:
-    kind, data = ROUTES[route], data_of(file)
+    kind, data = TYPES[route], data_of(file)
     put(archive, me, kind, data)
     rows, more = archive.page(me, kind, EVER)
     assert b"[" + rows + b"]" == data
@@ -65,7 +65,7 @@ def test_a_recorded_list_comes_back_byte_for_byte_and_in_order(
 def test_a_recorded_list_holds_what_its_window_holds(
     archive: Archive, me: int, file: str, route: str, query: dict[str, str]
 ) -> None:
-    kind = ROUTES[route]
+    kind = TYPES[route]
     for other, its_route, _ in LISTS:  # everything ever recorded of this type, in whatever window
         if its_route == route:
             put(archive, me, kind, data_of(other))

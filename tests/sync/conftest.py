@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from ringlet._api.catalog import ROUTES, TYPES
+from ringlet._api.catalog import TYPES
 from ringlet._api.windows import FIRST_MS, LAST_MS, Span
 from ringlet._cloud.wearer import demo
 from ringlet.archive import Archive
@@ -79,7 +79,7 @@ class Running:
         """Every data request so far."""
         return [
             Asked(
-                ROUTES[name].name if (name := one["path"].rpartition("/")[2]) in ROUTES else name,
+                one["path"].rpartition("/")[2],
                 {name: values[0] for name, values in parse_qs(one["query"]).items()},
                 one["status"],
             )

@@ -9,7 +9,6 @@ business; a test holds the two together.
     instant   which field the live service compares with a window (see `windows`)
     webhook   its data_type in webhooks, where Oura sends any (REST says vO2_max, webhooks say vo2_max)
     days      how far one request of a backfill stretches
-    path      the URL segment where it is not the name
 
 `tag` is deprecated in favour of `enhanced_tag`; `interbeat_interval` was offered by version 1.29 only.
 """
@@ -34,7 +33,7 @@ from .faces import (
     Shelf,
     Slot,
 )
-from .kinds import D, Documents, Inventory, LiveSamples, Samples, Single
+from .kinds import D, Documents, Inventory, Kind, LiveSamples, Samples, Single
 
 
 def documents(
@@ -108,7 +107,8 @@ class Catalog:
 # fmt: on
 
 
-AnyKind: TypeAlias = Documents[Any] | Inventory[Any] | Samples[Any] | Single[Any]
+AnyKind: TypeAlias = Kind[Any]
+"""A row of any shape. Ask it what it is (`has_ids`, `is_series`, ...), not of which class."""
 
 _SLOTS = {
     name: cast("Slot[AnyKind, Any, Any]", it) for name, it in vars(Catalog).items() if isinstance(it, Slot)
@@ -116,9 +116,6 @@ _SLOTS = {
 
 TYPES: Mapping[str, AnyKind] = {name: slot.kind for name, slot in _SLOTS.items()}
 """Every row by name, in the table's order."""
-
-ROUTES: Mapping[str, AnyKind] = {kind.path: kind for kind in TYPES.values()}
-"""Every row by its URL segment."""
 
 
 def kind_named(name: str) -> AnyKind:
@@ -128,4 +125,4 @@ def kind_named(name: str) -> AnyKind:
 
 _FOLDED = {name.lower(): kind for name, kind in TYPES.items()}
 
-__all__ = ["ROUTES", "TYPES", "AnyKind", "Catalog", "kind_named"]
+__all__ = ["TYPES", "AnyKind", "Catalog", "kind_named"]

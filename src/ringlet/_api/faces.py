@@ -258,7 +258,7 @@ class Slot(Generic[K, S, A]):
         self.awaited = awaited
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.kind = replace(self.kind, name=name, path=self.kind.path or name)
+        self.kind = replace(self.kind, name=name)
 
     @overload
     def __get__(self, at: None, owner: type) -> K: ...

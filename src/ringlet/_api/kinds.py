@@ -62,29 +62,48 @@ class RawPage(msgspec.Struct):
 
 @dataclass(frozen=True, kw_only=True)
 class Kind(Generic[D]):
-    """One row of the table."""
+    """One row of the table: its columns, and what is true of every row of its shape.
+
+    Code that reads the table asks a row (`kind.has_ids`), never its class: so a new data type, or a new
+    shape, needs no change outside this package.
+    """
+
+    is_series: ClassVar[bool] = False
+    """Whether it is points in time: bounds are instants, rows are many and have no ids."""
+    has_days: ClassVar[bool] = False
+    """Whether each document is filed under a day (see the column `day`)."""
+    has_ids: ClassVar[bool] = False
+    """Whether each document can be asked for by its id."""
+    has_window: ClassVar[bool] = False
+    """Whether its list takes a start and an end."""
+    has_latest: ClassVar[bool] = False
+    """Whether Oura answers `latest=true` with the newest row alone; elsewhere it ignores the parameter."""
+    is_single: ClassVar[bool] = False
+    """Whether it is one object without a list."""
 
     model: type[D]
     """What a document decodes into."""
     scope: str
     """The scope that opens it."""
-    path: str = ""
-    """Its segment under `/v2/usercollection`, where that differs from the name."""
     name: str = ""
-    """What it is called here, in the archive and on the command line; set by the table."""
+    """What it is called in the API's paths, in the archive and on the command line; set by the table."""
     webhook: str = ""
     """Its `data_type` in webhooks; empty where Oura sends none."""
     stride: timedelta = timedelta(days=180)
     """How far one request of a backfill stretches: about one megabyte of answer at most."""
     sparse: bool = True
     """Whether the server honours `fields`."""
+    day: str = ""
+    """The field that files a document under a day of the wearer; empty where there is none."""
+    instant: str = ""
+    """The field whose instant the live service compares with a window; empty where there is no window."""
     bounds: ClassVar[tuple[str, str]] = ("start_date", "end_date")
     """The window parameters."""
 
     @property
     def route(self) -> str:
         """The path of its list (or of itself, for a Single)."""
-        return f"{ROOT}/{self.path}"
+        return f"{ROOT}/{self.name}"
 
     def request(self, **params: str) -> Request:
         """A request for its route."""
@@ -96,6 +115,10 @@ class Kind(Generic[D]):
         `take` is given each as it comes, and what it makes of them is returned.
         """
         return self._turn(RawPage, lambda page: take(bytes(page.data)), params)
+
+    def raw_document(self, id: str) -> Flow[bytes]:
+        """One document by its id in Oura's own bytes, of a kind that `has_ids`. Raises DocumentNotFound."""
+        return ask(replace(self.request(), path=f"{self.route}/{_segment(id)}"))
 
     def _pages(self, shape: type[T], params: dict[str, str]) -> Flow[list[T]]:
         page_of = cast("type[Page[T]]", cast(Any, Page)[shape])  # checkers refuse Page[variable]
@@ -135,23 +158,21 @@ class Kind(Generic[D]):
 
 @dataclass(frozen=True, kw_only=True)
 class _WithIds(Kind[D]):
+    has_ids: ClassVar[bool] = True
+
     def get(self, id: str) -> Flow[D]:
         """One document by its id. Raises DocumentNotFound."""
         return decode((yield from self.raw_document(id)), self.model)
-
-    def raw_document(self, id: str) -> Flow[bytes]:
-        """The same in Oura's own bytes."""
-        return ask(replace(self.request(), path=f"{self.route}/{_segment(id)}"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Documents(_WithIds[D]):
     """Filed under a day, each with an id."""
 
-    instant: str = "day"
-    """The field whose instant the live service compares with a window."""
+    has_days: ClassVar[bool] = True
+    has_window: ClassVar[bool] = True
     day: str = "day"
-    """The field that files it under a day of the wearer."""
+    instant: str = "day"
 
     def some(
         self, start: date, end: date, fields: Sequence[str], *, exact: bool = False
@@ -195,9 +216,11 @@ class Inventory(_WithIds[D]):
 class Samples(Kind[D]):
     """Points in time, without ids; an instant may hold one row per `source`."""
 
-    stride: timedelta = timedelta(days=30)
+    is_series: ClassVar[bool] = True
+    has_window: ClassVar[bool] = True
     bounds: ClassVar[tuple[str, str]] = ("start_datetime", "end_datetime")
-    instant: ClassVar[str] = "timestamp"
+    stride: timedelta = timedelta(days=30)
+    instant: str = "timestamp"
 
     def some(
         self, start: datetime, end: datetime, fields: Sequence[str], *, exact: bool = False
@@ -226,6 +249,8 @@ class Samples(Kind[D]):
 class LiveSamples(Samples[D]):
     """Samples whose newest row can be asked for; elsewhere Oura ignores `latest` silently."""
 
+    has_latest: ClassVar[bool] = True
+
     def latest(self) -> Flow[D | None]:
         """The newest sample, whenever it was; None before the first."""
         rows = yield from self._pages(self.model, {"latest": "true"})
@@ -235,6 +260,8 @@ class LiveSamples(Samples[D]):
 @dataclass(frozen=True, kw_only=True)
 class Single(Kind[D]):
     """One object, without an envelope."""
+
+    is_single: ClassVar[bool] = True
 
     def raw(self, take: Callable[[bytes], T], **params: str) -> Flow[list[T]]:
         """The object in Oura's own bytes, as the only page."""

@@ -19,10 +19,9 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 from .._api.catalog import AnyKind
-from .._api.kinds import Documents, Inventory, Samples
 from .._api.windows import Dialect, Span
 from . import coverage as progress
 from . import documents
@@ -127,7 +126,7 @@ class Archive:
     def put_samples(
         self,
         user: int,
-        kind: Samples[Any],
+        kind: AnyKind,
         pages: Sequence[bytes | Packed | None],
         *,
         seen_at: int | None = None,
@@ -140,7 +139,7 @@ class Archive:
         return chunks.put(self._database, user, kind.name, pages, seen_at)
 
     @staticmethod
-    def pack(kind: Samples[Any], page: bytes) -> Packed | None:
+    def pack(kind: AnyKind, page: bytes) -> Packed | None:
         """The JSON text of a page's `data`, packed: most of the work of `put_samples`, without a database."""
         return chunks.pack(kind.name, page)
 
@@ -183,7 +182,7 @@ class Archive:
         limit: int | None = None,
     ) -> tuple[Sequence[bytes | bytearray], str | None]:
         """The same before it is joined: documents one by one, samples in runs with their commas."""
-        if isinstance(kind, Samples):
+        if kind.is_series:
             return chunks.page(self._database, user, kind.name, span, after, limit)
         return documents.page(self._database, user, kind, span, dialect, after, limit)
 
@@ -191,7 +190,7 @@ class Archive:
         """One document by its id."""
         return documents.document(self._database, user, kind, id)
 
-    def ids(self, user: int, kind: Documents[Any] | Inventory[Any], start: int, end: int) -> set[str]:
+    def ids(self, user: int, kind: AnyKind, start: int, end: int) -> set[str]:
         """The ids of the documents whose instant lies in [start, end); all of an inventory, which has none.
 
         One that goes by its day, for want of an id, is not among them.
@@ -204,7 +203,7 @@ class Archive:
 
     def latest(self, user: int, kind: AnyKind) -> bytes | None:
         """The newest document or row; the last among equals."""
-        if isinstance(kind, Samples):
+        if kind.is_series:
             return chunks.latest(self._database, user, kind.name)
         return documents.latest(self._database, user, kind)
 

@@ -15,12 +15,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 import msgspec
 
 from .._api.catalog import AnyKind
-from .._api.kinds import Documents, Inventory, Single
 from .._api.windows import Dialect, Span, parse_instant
 from .._webhooks.events import EventType
 from ..errors import ServerError, UsageError
@@ -131,7 +130,7 @@ def _known(
 
     A backfill brings hardly anything but new documents, and asking once for hundreds halves what it costs.
     """
-    if not isinstance(kind, Documents):
+    if not kind.has_days:
         return {key for key, *_ in keyed}
     times = Counter(key for key, *_ in keyed)
     known: set[str | None] = {key for key, count in times.items() if count > 1}
@@ -153,9 +152,9 @@ def _digest(body: bytes) -> bytes:
 
 def _key(kind: AnyKind, body: bytes) -> tuple[str, str | None, int | None]:
     """What finds a document again: its key, its day, its instant."""
-    if not isinstance(kind, Documents):
+    if not kind.has_days:
         decoder = _index_decoder("day", "day")
-        return (SINGLE if isinstance(kind, Single) else decoder.decode(body).id or _unnamed()), None, None
+        return (SINGLE if kind.is_single else decoder.decode(body).id or _unnamed()), None, None
     index = _index_decoder(kind.day, kind.instant).decode(body)
     when = index.instant or index.day
     return index.id or index.day or _unnamed(), index.day, parse_instant(when) if when else None
@@ -196,12 +195,12 @@ def _put(
                 )
             return None
         happened = "update"
-        if not isinstance(kind, Documents):
+        if not kind.has_days:
             instant = place
         if digest != stored and stored:
             _keep_revision(database, user, kind, key)
             version += 1
-    if instant is None and not isinstance(kind, Documents):
+    if instant is None and not kind.has_days:
         instant = _next_place(database, user, kind)
     database.execute(
         f"{_INSERT} ON CONFLICT (user_id, type, id) DO UPDATE SET day = excluded.day,"
@@ -306,7 +305,7 @@ def page(
     """The bodies in a window, and where to go on if there are more than `limit`."""
     column = "instant"
     bounds: tuple[int | str, int | str] = _EVER
-    if isinstance(kind, Documents):
+    if kind.has_days:
         if dialect == "docs":
             column, bounds = "day", span.days()
         else:
@@ -343,11 +342,9 @@ def document(database: Database, user: int, kind: AnyKind, id: str) -> bytes | N
     return row[0] if row else None
 
 
-def ids(
-    database: Database, user: int, kind: Documents[Any] | Inventory[Any], start: int, end: int
-) -> set[str]:
+def ids(database: Database, user: int, kind: AnyKind, start: int, end: int) -> set[str]:
     """The ids of what a window holds; see `Archive.ids`."""
-    first, last = (start, end) if isinstance(kind, Documents) else _EVER
+    first, last = (start, end) if kind.has_days else _EVER
     rows = database.all(
         f"SELECT id {_OF} AND instant >= ? AND instant < ? AND id <> coalesce(day, '')",
         (user, kind.name, first, last),

@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from time import perf_counter
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from .._api.catalog import TYPES, AnyKind
-from .._api.kinds import Documents, Inventory, Samples, decode
+from .._api.kinds import decode
 from .._api.windows import from_ms, to_ms
 from .._archive.archive import Archive
 from .._archive.documents import Counts
@@ -181,7 +181,7 @@ class Backfill:
             progress = report.types[name]
             if progress.done:
                 return progress.pages / progress.done
-            return math.inf if isinstance(progress.kind, Samples) else 1
+            return math.inf if progress.kind.is_series else 1
 
         while window := agenda.next(pages):
             progress = report.types[window.kind.name]
@@ -196,7 +196,7 @@ class Backfill:
             self.on_progress(progress)
 
     async def _fetch(self, user: int, window: Window, progress: Progress) -> None:
-        fetch = self._fetch_samples if isinstance(window.kind, Samples) else self._fetch_documents
+        fetch = self._fetch_samples if window.kind.is_series else self._fetch_documents
         fetched = await fetch(user, window)
         progress.done += 1
         progress.pages += fetched.pages
@@ -207,7 +207,7 @@ class Backfill:
         progress.oldest = min(window.start, progress.oldest or window.start)
 
     async def _fetch_samples(self, user: int, window: Window) -> _Fetched:
-        kind, asked_at = cast("Samples[Any]", window.kind), _now_ms()
+        kind, asked_at = window.kind, _now_ms()
         # Each page is packed while the others are on their way: packed all at the end, they would hold up
         # everybody else's next request.
         rows = await self.client.run(kind.raw(partial(self.archive.pack, kind), **window.params))
@@ -221,7 +221,7 @@ class Backfill:
         if kind is not ME:
             asked_at, pages = _now_ms(), await self.client.run(kind.raw(bytes, **window.params))
         looked_at, vanished = _now_ms(), dict[str, bytes | None]()
-        if isinstance(kind, Documents | Inventory):
+        if kind.has_ids:
             missed = left_out(self.archive, user, kind, window, pages)
             vanished = await look_up(self.client, kind, missed)
         counts, deleted = Counts(), 0

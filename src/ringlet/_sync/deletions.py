@@ -10,24 +10,22 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
 
 import msgspec
 
-from .._api.kinds import Documents, Inventory, decode
+from .._api.catalog import AnyKind
+from .._api.kinds import decode
 from .._archive.archive import Archive
 from .._client.client import AsyncClient
 from ..errors import DocumentNotFound, UsageError
 from .plan import Window
-
-WithIds: TypeAlias = Documents[Any] | Inventory[Any]
 
 
 class _Named(msgspec.Struct):
     id: str | None = None
 
 
-def left_out(archive: Archive, user: int, kind: WithIds, window: Window, pages: Iterable[bytes]) -> list[str]:
+def left_out(archive: Archive, user: int, kind: AnyKind, window: Window, pages: Iterable[bytes]) -> list[str]:
     """The ids of what the archive holds of a window and its pages do not. Raises ServerError."""
     held = archive.ids(user, kind, window.start, window.end)
     if not held:
@@ -35,7 +33,7 @@ def left_out(archive: Archive, user: int, kind: WithIds, window: Window, pages: 
     return sorted(held.difference(one.id for page in pages for one in decode(page, list[_Named])))
 
 
-async def look_up(client: AsyncClient, kind: WithIds, ids: Iterable[str]) -> dict[str, bytes | None]:
+async def look_up(client: AsyncClient, kind: AnyKind, ids: Iterable[str]) -> dict[str, bytes | None]:
     """Each document by its id that can be asked for; None for one that is not there."""
     found: dict[str, bytes | None] = {}
     for id in ids:

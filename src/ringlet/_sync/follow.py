@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, NoReturn, TypeAlias
 
-from .._api.kinds import Documents, Inventory
+from .._api.catalog import AnyKind
 from .._api.windows import to_ms
 from .._archive.archive import Archive
 from .._archive.documents import Counts
@@ -38,7 +38,6 @@ from ..errors import (
     RouteNotFound,
     UsageError,
 )
-from .deletions import WithIds
 from .failures import PASSING, as_one, back_off
 from .server_time import ServerTime
 
@@ -191,7 +190,7 @@ class Follow:
 
     async def _look(self, work: Work) -> tuple[Result, str, bytes | None]:
         kind = KINDS.get(work.data_type)
-        if not isinstance(kind, Documents | Inventory):
+        if kind is None or not kind.has_ids:
             return self._leave_out(work, "no route serves documents of this type")
         if kind.name not in self.names:
             return self._leave_out(work, "not among the types of this sync")
@@ -210,7 +209,7 @@ class Follow:
         return "left out", reason, None
 
     def _keep(
-        self, work: Work, kind: WithIds, body: bytes | None, asked_at: int
+        self, work: Work, kind: AnyKind, body: bytes | None, asked_at: int
     ) -> tuple[Result, str, bytes | None]:
         disagrees = (body is None) != (work.event_type == "delete")
         wait = AGAIN[work.looks] if disagrees and work.looks < len(AGAIN) else None
@@ -231,7 +230,7 @@ class Follow:
         seen = "not there" if body is None else "still there"
         return result, f"{seen}; asked for again in {wait // 1000} s", body
 
-    def _delete(self, work: Work, kind: WithIds, asked_at: int) -> Result:
+    def _delete(self, work: Work, kind: AnyKind, asked_at: int) -> Result:
         held = self.archive.document(self._user, kind, work.object_id) is not None
         if held or work.event_type == "delete":  # one that comes late must not revive it
             self.archive.delete(self._user, kind, work.object_id, asked_at)

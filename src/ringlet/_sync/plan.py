@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from .._api.catalog import AnyKind
-from .._api.kinds import Inventory, Samples, Single
 from .._api.windows import DAY_MS, MILLISECOND, day_ms, from_ms, to_ms, widen
 
 TRAILING = timedelta(days=7)
@@ -43,7 +42,7 @@ class Window:
     @property
     def params(self) -> dict[str, str]:
         """The request's bounds. Oura includes the instant of the end, hence one millisecond less."""
-        if isinstance(self.kind, Inventory | Single):
+        if not self.kind.has_window:
             return {}
         first, last = self.kind.bounds
         return {first: _text(self.start), last: _text(self.end - 1)}
@@ -56,7 +55,7 @@ def _text(ms: int) -> str:
 
 def horizon(kind: AnyKind, now: datetime) -> int:
     """How far ahead a window of this type reaches."""
-    if isinstance(kind, Samples):
+    if kind.is_series:
         return to_ms(now)
     return day_ms((now + AHEAD).date())
 
@@ -68,7 +67,7 @@ def settled(now: datetime) -> int:
 
 def plan(kind: AnyKind, since: date, until: int, covered: Iterable[Interval]) -> list[Window]:
     """The windows of one type that are missing between `since` and `until`, newest first."""
-    if isinstance(kind, Inventory | Single):
+    if not kind.has_window:
         return [Window(kind, 0, until)] if any(missing((0, until), covered)) else []
     stride = kind.stride // MILLISECOND
     gaps = missing((opening(kind, since), until), covered)
@@ -81,8 +80,8 @@ def opening(kind: AnyKind, since: date) -> int:
     Documents are compared by an instant of their own (see `windows`): a night filed under a day began on its
     eve, and 14 hours of offset come on top.
     """
-    filed_by_day = isinstance(kind, Samples) or getattr(kind, "instant", "day") == "day"
-    return day_ms(since if filed_by_day else widen(since, since)[0])
+    may_begin_earlier = kind.has_days and kind.instant != "day"
+    return day_ms(widen(since, since)[0] if may_begin_earlier else since)
 
 
 def missing(whole: Interval, covered: Iterable[Interval]) -> Iterator[Interval]:

@@ -11,7 +11,10 @@ from .test_routes import ALL_TIME
 
 def test_nothing_cut_is_nothing_parsed():
     """What no scope cuts leaves as it is, were it no document at all."""
-    assert to_scopes(b"not JSON", frozenset({"personal", "email", "daily"})) == b"not JSON"
+    assert (
+        to_scopes(TYPES["personal_info"], b"not JSON", frozenset({"personal", "email", "daily"}))
+        == b"not JSON"
+    )
 
 
 def test_what_a_document_has_beyond_its_model_can_be_named():

@@ -299,7 +299,7 @@ def test_what_we_publish_holds_every_operation_of_every_specification():
 
 def test_it_describes_the_table_and_nothing_else():
     paths = document()["paths"]
-    listed = {f"{root}/{kind.path}" for root in (ROOT, SANDBOX) for kind in TYPES.values()}
+    listed = {f"{root}/{kind.name}" for root in (ROOT, SANDBOX) for kind in TYPES.values()}
     listed -= {f"{SANDBOX}/personal_info"}
     listed.add(SUBSCRIPTION)
     assert {path for path in paths if "{" not in path} == listed
@@ -346,5 +346,5 @@ def test_our_answers_are_what_we_publish(demo, demo_docs, dialect):
 def test_latest_is_described_where_it_works():
     paths = document()["paths"]
     for kind in TYPES.values():
-        names = {one["name"] for one in paths[f"{ROOT}/{kind.path}"]["get"].get("parameters", ())}
+        names = {one["name"] for one in paths[f"{ROOT}/{kind.name}"]["get"].get("parameters", ())}
         assert ("latest" in names) == isinstance(kind, LiveSamples)

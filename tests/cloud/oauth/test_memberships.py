@@ -11,7 +11,7 @@ def test_every_data_route_but_the_sandbox_is_403_and_tokens_still_renew(live):
     live.admin("users", method="POST", user="wearer", membership="expired")
     for kind in TYPES.values():
         for shown in (token, personal):
-            assert live(kind.path, token=shown).status == 403
+            assert live(kind.name, token=shown).status == 403
     assert live("sleep/some-id", token=token).status == 403
     assert live("/v2/sandbox/usercollection/sleep", token=token).status == 200
 

@@ -20,7 +20,6 @@ from collections.abc import Iterator
 import msgspec
 
 from ..._api.catalog import TYPES
-from ..._api.kinds import Documents, Samples
 from ...errors import ArchiveError
 from .database import Database
 
@@ -115,8 +114,8 @@ def _stands(database: Database) -> bool:
 def views() -> Iterator[tuple[str, list[str], str]]:
     """A view for each document type: its name, the fields that are its columns, the columns that order it."""
     for name, kind in TYPES.items():
-        if not isinstance(kind, Samples):
-            order = "user_id, day, instant" if isinstance(kind, Documents) else "user_id, instant"
+        if not kind.is_series:
+            order = "user_id, day, instant" if kind.has_days else "user_id, instant"
             yield name, list(_light_fields(kind.model)), order
 
 

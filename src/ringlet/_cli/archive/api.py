@@ -60,7 +60,7 @@ def api(
 
 def request(path: str, fields: tuple[str, ...]) -> Request:
     """The request that a path and its fields mean. Raises UsageError."""
-    from ..._api.catalog import ROUTES
+    from ..._api.catalog import TYPES
     from ..._api.kinds import ROOT
     from ..._api.wire import Request
 
@@ -77,13 +77,13 @@ def request(path: str, fields: tuple[str, ...]) -> Request:
             raise UsageError(f"-f {field} has no '='", cure=f"write -f {field}=VALUE")
         params[name] = value
     whole = f"/{bare}" if bare.startswith(ROOTS) else f"{ROOT}/{bare}"
-    kind = ROUTES.get(whole.removeprefix(f"{ROOT}/").partition("/")[0])
+    kind = TYPES.get(whole.removeprefix(f"{ROOT}/").partition("/")[0])
     return Request(path=whole, params=params, scope=kind.scope if kind else "")
 
 
 def _refused(asked: Request, response: Response) -> ApiError:
     """The error that a refusal means; of a data type that there is not, what may have been meant."""
-    from ..._api.catalog import ROUTES
+    from ..._api.catalog import TYPES
     from ..._api.kinds import ROOT
     from ..._api.wire import refusal
     from ...errors import RouteNotFound
@@ -91,8 +91,8 @@ def _refused(asked: Request, response: Response) -> ApiError:
 
     said = refusal(asked, response)
     name = asked.path.removeprefix(f"{ROOT}/").partition("/")[0]
-    if isinstance(said, RouteNotFound) and asked.path.startswith(f"{ROOT}/") and name not in ROUTES:
-        return RouteNotFound(said.detail, status=said.status, cure=nearest(name, list(ROUTES)))
+    if isinstance(said, RouteNotFound) and asked.path.startswith(f"{ROOT}/") and name not in TYPES:
+        return RouteNotFound(said.detail, status=said.status, cure=nearest(name, list(TYPES)))
     return said
 
 

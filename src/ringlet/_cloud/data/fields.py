@@ -27,17 +27,17 @@ def to_fields(kind: AnyKind, texts: Texts, fields: str) -> Texts:
     wanted = {name.strip() for name in fields.split(",")} & known
     if not wanted:
         return texts
-    wanted |= {"id", "day", "timestamp", getattr(kind, "instant", "id")}
+    wanted |= {"id", "day", "timestamp", kind.instant}
     slim = [{name: value for name, value in one.items() if name in wanted} for one in documents]
     return [msgspec.json.encode(one) for one in slim]
 
 
-def to_scopes(body: bytes, scopes: frozenset[str]) -> bytes:
-    """`personal_info`: the id is open to any token, the e-mail address has a scope of its own."""
-    if {"personal", "email"} <= scopes:
+def to_scopes(kind: AnyKind, body: bytes, scopes: frozenset[str]) -> bytes:
+    """A single object: the id is open to any token, the e-mail address has a scope of its own."""
+    if {kind.scope, "email"} <= scopes:
         return body
     fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    opens = {name: "email" if name == "email" else "personal" for name in fields if name != "id"}
+    opens = {name: "email" if name == "email" else kind.scope for name in fields if name != "id"}
     return msgspec.json.encode(
         {k: v for k, v in fields.items() if opens.get(k) is None or opens[k] in scopes}
     )

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..._api.catalog import TYPES, AnyKind
-from ..._api.kinds import ROOT, SANDBOX, Documents, Inventory, LiveSamples, Samples, Single
+from ..._api.kinds import ROOT, SANDBOX
 from ..._oauth.flows import SCOPES
 from ..._version import __version__
 from . import openapi_webhooks as subscriptions
@@ -48,11 +48,11 @@ def document() -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for root in (ROOT, SANDBOX):
         for kind in TYPES.values():
-            if root is SANDBOX and isinstance(kind, Single):
+            if root is SANDBOX and kind.is_single:
                 continue
-            paths[f"{root}/{kind.path}"] = {"get": _list(kind, root)}
-            if isinstance(kind, Documents | Inventory):
-                paths[f"{root}/{kind.path}/{{document_id}}"] = {"get": _one(kind, root)}
+            paths[f"{root}/{kind.name}"] = {"get": _list(kind, root)}
+            if kind.has_ids:
+                paths[f"{root}/{kind.name}/{{document_id}}"] = {"get": _one(kind, root)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -82,15 +82,15 @@ def _operation(kind: AnyKind, root: str, what: str, schema: dict[str, Any]) -> d
 
 def _list(kind: AnyKind, root: str) -> dict[str, Any]:
     model = _ref(kind)
-    if isinstance(kind, Single):
+    if kind.is_single:
         return _operation(kind, root, "One", model)
     operation = _operation(kind, root, "List", _page(model, sparse=kind.sparse and root is ROOT))
     parameters: dict[str, Any] = {}
-    if not isinstance(kind, Inventory):
-        parameters |= dict.fromkeys(kind.bounds, _INSTANT if isinstance(kind, Samples) else _DATE)
+    if kind.has_window:
+        parameters |= dict.fromkeys(kind.bounds, _INSTANT if kind.is_series else _DATE)
     parameters["next_token"] = _TEXT
     if root is ROOT:
-        if isinstance(kind, LiveSamples):
+        if kind.has_latest:
             parameters["latest"] = _FLAG
         parameters["fields"] = _TEXT
     operation["parameters"] = [

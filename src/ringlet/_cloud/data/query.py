@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from ..._api.catalog import AnyKind
-from ..._api.kinds import Inventory, LiveSamples, Samples
 from ..._api.windows import FIRST_MS, Span, default_days, default_instants, parse_bound
 from ...errors import BadRequest
 from ..core.answers import Invalid
@@ -33,7 +32,7 @@ def wants_latest(kind: AnyKind, params: Mapping[str, str]) -> bool:
     """Whether the newest row is asked for. Raises Invalid."""
     # Oura answers `latest` for two series and ignores it everywhere else.
     text = params.get("latest")
-    if text is None or not isinstance(kind, LiveSamples):
+    if text is None or not kind.has_latest:
         return False
     if text.lower() in {"true", "1", "yes", "on", "t", "y"}:
         return True
@@ -44,8 +43,8 @@ def wants_latest(kind: AnyKind, params: Mapping[str, str]) -> bool:
 
 
 def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
-    """The window that is asked for; an inventory has none. Raises Invalid and BadRequest."""
-    if isinstance(kind, Inventory):
+    """The window that is asked for; an empty one where the kind has none. Raises Invalid and BadRequest."""
+    if not kind.has_window:
         return Span(0, 0)
     first, last = kind.bounds
     start, end = params.get(first), params.get(last)
@@ -53,7 +52,7 @@ def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
         span = Span(_bound(first, start), _bound(last, end))
     else:
         now = clock.now()
-        usual = default_instants(now) if isinstance(kind, Samples) else default_days(now)
+        usual = default_instants(now) if kind.is_series else default_days(now)
         closes = _bound(last, end) if end else usual.end
         opens = _bound(first, start) if start else max(FIRST_MS, closes - (usual.end - usual.start))
         span = Span(opens, closes)
@@ -66,7 +65,7 @@ def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
 
 def is_repeatable(kind: AnyKind, query: bytes) -> bool:
     """Whether the same question has the same answer later; a window that ends "now" does not."""
-    return isinstance(kind, Inventory) or all(map(pairs_of(query).get, kind.bounds))
+    return not kind.has_window or all(map(pairs_of(query).get, kind.bounds))
 
 
 def _bound(name: str, text: str) -> int:

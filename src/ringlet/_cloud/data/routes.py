@@ -18,8 +18,8 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..._api.catalog import ROUTES, AnyKind
-from ..._api.kinds import ROOT, SANDBOX, Documents, Inventory, Samples, Single
+from ..._api.catalog import TYPES, AnyKind
+from ..._api.kinds import ROOT, SANDBOX
 from ..._api.windows import Dialect, Span
 from ..._archive.archive import Archive
 from ...errors import (
@@ -93,10 +93,10 @@ class Usercollection:
         self.settings = settings
         self._page_tokens = PageTokens()
         self._routes = {
-            f"{root}/{path}": _Route(kind, root is SANDBOX)
+            f"{root}/{kind.name}": _Route(kind, root is SANDBOX)
             for root in (ROOT, SANDBOX)
-            for path, kind in ROUTES.items()
-            if not (root is SANDBOX and isinstance(kind, Single))  # the sandbox has no personal_info
+            for kind in TYPES.values()
+            if not (root is SANDBOX and kind.is_single)  # the sandbox has no personal_info
         }
         self._accesses: dict[bytes, Access] = {}
         self._kept: dict[tuple[int, str, bytes], Answer] = {}
@@ -116,8 +116,10 @@ class Usercollection:
             access = self._enter(route.kind, query, authorization, now)
             if not isinstance(access, Access):
                 return access
-            if isinstance(route.kind, Single):
-                return ok(to_scopes(_found(self.archive.single(access.user, route.kind)), access.scopes))
+            if route.kind.is_single:
+                return ok(
+                    to_scopes(route.kind, _found(self.archive.single(access.user, route.kind)), access.scopes)
+                )
             key = (access.user, path, query)
             kept = self._kept.get(key)
             if kept is None:
@@ -142,7 +144,7 @@ class Usercollection:
             return self._too_many(used_up)
         if access.lapsed:
             raise MembershipEnded("The user's Oura membership has expired.")
-        if kind.scope not in access.scopes and not isinstance(kind, Single):
+        if kind.scope not in access.scopes and not kind.is_single:
             raise InsufficientScope(kind.scope)
         return access
 
@@ -203,7 +205,7 @@ class Usercollection:
     def _single(self, path: str, query: bytes, authorization: bytes, now: float) -> Answer:
         parent, _, id = path.rpartition("/")
         route = self._routes.get(parent)
-        if route is None or not isinstance(route.kind, Documents | Inventory) or not id:
+        if route is None or not route.kind.has_ids or not id:
             raise RouteNotFound("Not Found")
         if route.sandbox:
             return self._sandbox(route.kind, id, query, authorization, now)
@@ -237,11 +239,11 @@ class Usercollection:
             newest = source.latest(user, kind)
             texts = [newest] if newest else []
         else:
-            where = f"{SANDBOX if source is self.sandbox else ROOT}/{kind.path}"
+            where = f"{SANDBOX if source is self.sandbox else ROOT}/{kind.name}"
             span, after = window_of(kind, params, self.clock), None
             if params.get("next_token"):  # which alone is enough: it remembers its window
                 span, after = self._page_tokens.open(where, params["next_token"])
-            limit = self.settings.sample_page if isinstance(kind, Samples) else self.settings.document_page
+            limit = self.settings.sample_page if kind.is_series else self.settings.document_page
             texts, after = source.texts(user, kind, span, self.settings.dialect, after=after, limit=limit)
             token = self._page_tokens.make(where, span, after) if after else None
         if sparse and kind.sparse and params.get("fields"):

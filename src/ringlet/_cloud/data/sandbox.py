@@ -13,7 +13,6 @@ from datetime import date, timedelta
 import msgspec
 
 from ..._api.catalog import AnyKind
-from ..._api.kinds import Documents, Inventory, Samples
 from ..._api.windows import Dialect, Span, day_ms, from_ms, parse_instant, to_ms
 from ..._person.person import Person
 from ...errors import DocumentNotFound
@@ -38,18 +37,17 @@ class Sandbox:
         self, user: int, kind: AnyKind, span: Span, dialect: Dialect, *, after: str | None, limit: int | None
     ) -> tuple[list[bytes], str | None]:
         """A page of a window; `after` is the instant (and row) to go on from."""
-        if isinstance(kind, Samples):
+        if kind.is_series:
             return self._samples(kind, span, after, limit or 1000)
-        if isinstance(kind, Inventory):
-            today = self.clock.now().date()
-            items = self.person.documents(kind.name, FIRST_DAY, today, now=self.clock.now())
-            return [item.body for item in items], None
-        assert isinstance(kind, Documents)
-        return self._documents(kind, span, dialect, after)
+        if kind.has_days:
+            return self._documents(kind, span, dialect, after)
+        today = self.clock.now().date()
+        items = self.person.documents(kind.name, FIRST_DAY, today, now=self.clock.now())
+        return [item.body for item in items], None
 
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
         """One document by its id."""
-        if isinstance(kind, Inventory):
+        if not kind.has_days:
             everything = self.person.documents(
                 kind.name, FIRST_DAY, self.clock.now().date(), now=self.clock.now()
             )
@@ -65,7 +63,7 @@ class Sandbox:
         return rows[-1][1] if rows else None
 
     def _documents(
-        self, kind: Documents[msgspec.Struct], span: Span, dialect: Dialect, after: str | None
+        self, kind: AnyKind, span: Span, dialect: Dialect, after: str | None
     ) -> tuple[list[bytes], str | None]:
         first = _day(span.start) - timedelta(days=2)
         last = min(_day(span.end), self.clock.now().date()) + timedelta(days=2)
@@ -116,7 +114,7 @@ class Sandbox:
         return rows, None
 
 
-def instant_of(kind: Documents[msgspec.Struct], body: bytes) -> int:
+def instant_of(kind: AnyKind, body: bytes) -> int:
     """The instant that the live dialect compares with a window."""
     text = msgspec.json.decode(body, type=dict[str, msgspec.Raw])[kind.instant]
     return parse_instant(msgspec.json.decode(text, type=str))

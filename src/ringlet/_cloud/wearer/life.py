@@ -26,7 +26,6 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from ..._api.catalog import TYPES
-from ..._api.kinds import Documents, Inventory, Samples
 from ..._api.windows import from_ms, to_ms
 from ..._archive.archive import Archive
 from ..._archive.documents import Counts
@@ -148,11 +147,11 @@ class Life:
         """The days start..last as the cloud shows them at `known`, and with them what belongs to no day."""
         now = from_ms(known)
         for kind in TYPES.values():
-            if isinstance(kind, Documents) or (lasting and isinstance(kind, Inventory)):
+            if kind.has_ids and (kind.has_days or lasting):
                 items = self.person.documents(kind.name, start, last, now=now)
                 data = b"[%s]" % b",".join(item.body for item in items)
                 self.archive.put(self.user, kind, data, seen_at=known)
-            elif isinstance(kind, Samples):
+            elif kind.is_series:
                 rows = self.person.samples(kind.name, start, last, now=now)
                 page = b"[%s]" % b",".join(row for _, row in rows)
                 self.archive.put_samples(self.user, kind, [page], seen_at=known)
@@ -243,7 +242,7 @@ class Life:
 
     def _write_samples(self, since: datetime, now: datetime) -> None:
         for kind in TYPES.values():
-            if isinstance(kind, Samples):
+            if kind.is_series:
                 rows = self.person.samples(kind.name, since.date(), now.date(), now=now)
                 new = b",".join(row for at, row in rows if at > since)
                 self.archive.put_samples(self.user, kind, [b"[%s]" % new], seen_at=to_ms(now))
