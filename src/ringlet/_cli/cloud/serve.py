@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..._api.windows import Dialect
     from ..._archive.archive import Archive
     from ..._cloud.app import Cloud
-    from ..._cloud.oauth.grants import Rotation
+    from ..._cloud.oauth.tokens import Rotation
     from .ready import Ready
 
 PORT = 8765
