@@ -1,43 +1,82 @@
-# Everything a checkout needs, with nothing but python3, make and the package registry.
-#   make demo    the whole story on one screen
-#   make test    lint, both type checkers, all tests
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.complete
+# Everything a checkout needs, with nothing but python3 (3.11 or newer), make and the package registry.
+#
+#   make demo        the whole story on one screen
+#   make test        linter, both type checkers, the fast tests: before every commit
+#   make test-slow   tests of kills, load and long times, and every property with more examples
+#   make coverage    the fast tests again, with the branches they cover; fails below 95 %
+#   make matrix      the fast tests on every Python from 3.11 on that this machine has
+#   make bench       the performance figures
+#   make clean
+#
+# PYTHON=python3.13 chooses the interpreter, VENV=.venv-3.13 the environment, WORKERS=4 how many processes run
+# tests, ARGS="tests/archive -x" is passed on to pytest.
+PYTHON  ?= python3
+VENV    ?= .venv
+WORKERS ?= auto
+ARGS    ?=
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST  := $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+SOURCES := $(shell find src tests bench -name '*.py')
 
-.PHONY: setup demo test lint types unit bench clean
+# Two stages: what running needs, and what testing needs on top of it.
+RUNS  := $(VENV)/.runs
+TESTS := $(VENV)/.tests
 
-setup: $(STAMP)
+.PHONY: setup demo test test-slow lint types unit coverage matrix bench clean
 
-$(STAMP): pyproject.toml
-	@echo "Making $(VENV) (once; a minute or two) ..."
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
-	@# oura-ring declares Python 3.12 but runs on 3.11; it is a client we test against, not a dependency.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python oura-ring==1.0.1
-	@touch $(STAMP)
-
-demo: setup
+demo: $(RUNS)
 	@$(BIN)/ringlet demo
 
 test: lint types unit
 
-lint: setup
+setup: $(TESTS)
+
+$(RUNS): pyproject.toml
+	@echo "Making $(VENV) (once; some seconds) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --no-compile --editable .
+	@touch $@
+
+$(TESTS): $(RUNS)
+	@echo "Adding to $(VENV) what tests need (once; a minute or two) ..."
+	@$(PIP) install --upgrade "pip>=25.1" # the first that knows --group
+	@$(PIP) install --editable . --group dev
+	@# oura-ring declares Python 3.12 but runs on 3.11; it is a client we test against, not a dependency.
+	@$(PIP) install --no-deps --ignore-requires-python oura-ring==1.0.1
+	@touch $@
+
+# A check that passed passes again until one of the files it reads has changed.
+lint: $(VENV)/.lint
+$(VENV)/.lint: $(TESTS) $(SOURCES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@touch $@
 
-types: setup
+types: $(VENV)/.types
+$(VENV)/.types: $(TESTS) $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/pyright
+	@touch $@
 
-unit: setup
-	$(BIN)/pytest
+unit: $(TESTS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
-bench: setup
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+test-slow: $(TESTS)
+	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
+
+# The parts whose every branch is worth a test: the language, the client, the archive.
+COVERED := errors.py,models.py,_api/*,_oauth/*,_webhooks/*,_client/*,_archive/*
+coverage: $(TESTS)
+	$(PYTEST) -m "not slow" --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report --skip-covered --fail-under 95 --include "src/ringlet/{$(COVERED)}"
+
+matrix:
+	@.ci/matrix
+
+bench: $(TESTS)
+	@$(PIP) install --group bench
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv* .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist

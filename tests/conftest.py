@@ -1,7 +1,4 @@
-"""For every room: where an archive may be, an application that listens, and how hypothesis searches.
-
-Continuous integration tries the same examples every time; on a desk, hypothesis goes on searching.
-"""
+"""For every test: where an archive may be, an application that listens, and how hypothesis searches."""
 
 from __future__ import annotations
 
@@ -22,15 +19,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import settings
 
 from ringlet.archive import Archive
 
+from . import examples
 from .callback import Callback
 
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+examples.load_default_profile()
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts us in the background has this ignored, and so would what we start and ^C.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._api.catalog import TYPES
@@ -13,7 +13,6 @@ from ringlet.archive import Archive, Counts
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 8)), max_size=8))
-@settings(deadline=None)
 def test_finished_stretches_cover_exactly_what_was_finished(stretches: list[tuple[int, int]]) -> None:
     with Archive.open(":memory:") as archive:
         me = archive.user("me")

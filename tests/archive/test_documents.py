@@ -169,14 +169,13 @@ Nights = dict[str, tuple[int, int]]
 
 
 @pages
-@settings(deadline=None)
 def test_pages_hold_every_document_once_and_in_order(nights: Nights, limit: int, dialect: Dialect) -> None:
     with Archive.open(":memory:") as archive:
         pages_hold_every_document_once_and_in_order(archive, archive.user("me"), nights, limit, dialect)
 
 
 @pages
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pages_of_postgres_are_in_the_same_order(
     postgres: str, nights: Nights, limit: int, dialect: Dialect
 ) -> None:

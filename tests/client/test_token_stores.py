@@ -64,7 +64,7 @@ def test_a_new_wallet_is_empty_and_then_holds_what_was_saved_last(kind: str, pat
         assert token_store.load() == tokens
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TOKENS)
 def test_tokens_survive_the_file(path: Path, tokens: Tokens) -> None:
     FileTokenStore(path).save(tokens)

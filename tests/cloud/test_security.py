@@ -40,7 +40,7 @@ from .scripted_browser import AUTHORIZE, FAMILIES, TOKEN, URI, Browser, back, fr
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOURCES = sorted((SOURCE / "_cloud").rglob("*.py"))
 INTROSPECT = "/oauth/introspect"
-same_app = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+same_app = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def registered(asked, **more):
@@ -196,7 +196,7 @@ def test_row_02_nor_does_a_parameter_given_twice(browser, twice):
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
 @example("")
 @example("a+b%20&=#?/é\u2028")
-@settings(same_app, max_examples=40)
+@same_app
 def test_row_03_the_state_comes_back_to_the_character(implicit, state):
     came = [
         back(implicit.decide(implicit.query(state=state))),
@@ -429,7 +429,7 @@ class Renewals(RuleBasedStateMachine):
             assert (self.grants.access(token) is None) == (family in self.dead)
 
 
-Renewals.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+Renewals.TestCase.settings = settings(stateful_step_count=25)
 TestRow07 = Renewals.TestCase
 
 
@@ -664,7 +664,7 @@ def test_row_09_an_unknown_application_costs_a_comparison_too(live, monkeypatch)
 @given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))
 @example("a:b", "c:d")
 @example("50% + é", "%3A+ ")
-@settings(same_app, max_examples=40)
+@same_app
 def test_row_10_any_id_and_secret_prove_themselves_in_the_header(live, id, secret):
     """RFC 6749 section 2.3.1: form-url-encoded first, so that colons and all else arrive."""
     id, secret = (one.encode("utf-8", "replace").decode().replace("\0", "0") for one in (id, secret))

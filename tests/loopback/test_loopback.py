@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._api.catalog import TYPES
@@ -28,11 +28,12 @@ from ringlet.errors import (
     RouteNotFound,
 )
 
+from ..examples import few
+
 DOCUMENTS = [name for name, kind in TYPES.items() if isinstance(kind, Documents)]
 SERIES = [name for name, kind in TYPES.items() if isinstance(kind, Samples)]
 LIVE_SERIES = [name for name, kind in TYPES.items() if isinstance(kind, LiveSamples)]
 ONCE = RetryPolicy(tries=1)
-few = settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # The days for which the archive is complete: on the first, what began the evening before may be missing.
 SPANS = st.tuples(st.integers(0, 60), st.integers(0, 60))
@@ -75,7 +76,7 @@ def test_documents_of_any_days_are_exactly_those_of_the_days(loop, name):
     kind = TYPES[name]
 
     @given(SPANS)
-    @few
+    @few()
     def exactly(span):
         start = loop.first + timedelta(days=span[0])
         end = start + timedelta(days=span[1])
@@ -181,7 +182,7 @@ def window(loop, span):
 @pytest.mark.parametrize("name", SERIES)
 def test_samples_of_any_window_are_exactly_those_from_its_start_up_to_its_end(loop, name):
     @given(INSTANTS)
-    @few
+    @few()
     def exactly(span):
         start, end = window(loop, span)
         got = both(loop, lambda client: getattr(client, name).list(start, end))

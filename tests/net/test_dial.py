@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._net.addresses import Callbacks
@@ -336,7 +336,6 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.one_of(st.binary(max_size=300), st.lists(PIECES, max_size=12).map(b"".join)))
 def test_whatever_bytes_come_back_it_ends_in_time_with_a_status_or_a_reason(said: bytes) -> None:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

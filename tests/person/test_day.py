@@ -2,15 +2,16 @@
 
 from datetime import date, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
 
 from ringlet._person.person import Person
 
+from ..examples import few
+
 PEOPLE = st.builds(Person, st.integers(0, 10**6), st.sampled_from(["demo", "a", "b"]))
 DAYS = st.dates(date(2015, 1, 1), date(2060, 1, 1))
-few = settings(max_examples=15, deadline=None)
 TIMES = (
     "non_wear_time",
     "resting_time",
@@ -26,7 +27,7 @@ def activity(person: Person, day: date) -> dict:
     return json.decode(item.body)
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_a_finished_day_has_every_second(person: Person, day: date) -> None:
     found = activity(person, day)
@@ -37,7 +38,7 @@ def test_a_finished_day_has_every_second(person: Person, day: date) -> None:
     assert sum(found[name] for name in TIMES) == 86_400
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_a_day_begins_at_four_local(person: Person, day: date) -> None:
     found = activity(person, day)
@@ -46,7 +47,7 @@ def test_a_day_begins_at_four_local(person: Person, day: date) -> None:
     assert found["met"]["timestamp"] == found["timestamp"]
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_calories_met_minutes_and_distance_follow_from_met(person: Person, day: date) -> None:
     found = activity(person, day)
@@ -68,7 +69,7 @@ def test_calories_met_minutes_and_distance_follow_from_met(person: Person, day: 
     )
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_sleep_shows_as_rest_and_workouts_as_movement(person: Person, day: date) -> None:
     found = activity(person, day)
@@ -102,7 +103,7 @@ def test_a_day_without_the_ring_is_all_non_wear() -> None:
         assert not list(person.documents("daily_stress", day, day))
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_today_is_the_first_part_of_the_day(person: Person, day: date) -> None:
     """Each version continues the one before it; class string and MET stop where the day has got to."""

@@ -7,18 +7,18 @@ from itertools import groupby, pairwise
 from re import fullmatch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 from msgspec import json
 
 from ringlet._person.person import DOCUMENTS, RINGS, SERIES, Person
 
+from ..examples import few
 from ..paths import REFERENCE
 
 PEOPLE = st.builds(Person, st.integers(0, 10**6), st.sampled_from(["demo", "a", "b"]))
 DAYS = st.dates(date(2015, 1, 1), date(2060, 1, 1))
-few = settings(max_examples=12, deadline=None)
 
 DELETABLE = {name for name, kind in DOCUMENTS.items() if kind.deletable}
 ON_MOST_DAYS = [
@@ -133,7 +133,7 @@ def test_live_rows_name_the_producer_and_documented_ones_a_unix_time() -> None:
             assert fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", decoded["timestamp"])
 
 
-@few
+@few()
 @given(PEOPLE, DAYS, st.sampled_from(list(DOCUMENTS)))
 def test_bodies_are_compact_json_that_names_its_day(person: Person, day: date, name: str) -> None:
     for item in person.documents(name, day, day + timedelta(20)):
@@ -148,7 +148,7 @@ def test_bodies_are_compact_json_that_names_its_day(person: Person, day: date, n
             assert key not in decoded or offset == "+00:00" or decoded[key][:10] == own
 
 
-@few
+@few()
 @given(PEOPLE, DAYS, st.sampled_from([name for name in DOCUMENTS if name != RINGS]))
 def test_one_day_alone_is_the_same_as_within_years(person: Person, day: date, name: str) -> None:
     wide = [
@@ -158,7 +158,7 @@ def test_one_day_alone_is_the_same_as_within_years(person: Person, day: date, na
     assert list(fresh.documents(name, day, day)) == wide
 
 
-@few
+@few()
 @given(PEOPLE, DAYS, st.sampled_from(list(DOCUMENTS)))
 def test_versions_count_up_and_come_one_after_the_other(person: Person, day: date, name: str) -> None:
     revisions = list(person.revisions(name, day, day + timedelta(30)))
@@ -179,7 +179,7 @@ def test_versions_count_up_and_come_one_after_the_other(person: Person, day: dat
     assert [item.day for item in final] == sorted(item.day for item in final)
 
 
-@few
+@few()
 @given(PEOPLE, DAYS, st.sampled_from(ON_MOST_DAYS), st.integers(0, 72))
 def test_now_shows_the_newest_version_known_by_then(person: Person, day: date, name: str, hours: int) -> None:
     now = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hours)

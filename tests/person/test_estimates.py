@@ -2,15 +2,16 @@
 
 from datetime import date
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
 
 from ringlet._person.person import Person
 
+from ..examples import few
+
 PEOPLE = st.builds(Person, st.integers(0, 10**6), st.sampled_from(["demo", "a", "b"]))
 DAYS = st.dates(date(2015, 1, 1), date(2060, 1, 1))
-few = settings(max_examples=12, deadline=None)
 
 
 def read(person: Person, name: str, day: date, days: int = 7) -> list[dict]:
@@ -18,7 +19,7 @@ def read(person: Person, name: str, day: date, days: int = 7) -> list[dict]:
     return [json.decode(item.body) for item in person.documents(name, day, last)]
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_stress_comes_in_quarters_of_an_hour(person: Person, day: date) -> None:
     for found in read(person, "daily_stress", day):
@@ -27,7 +28,7 @@ def test_stress_comes_in_quarters_of_an_hour(person: Person, day: date) -> None:
         assert found["day_summary"] in {None, "restored", "normal", "stressful"}
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_resilience_has_one_decimal_and_a_level_that_follows(person: Person, day: date) -> None:
     levels = ["limited", "adequate", "solid", "strong", "exceptional"]
@@ -40,7 +41,7 @@ def test_resilience_has_one_decimal_and_a_level_that_follows(person: Person, day
     )
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_oxygen_is_plausible_or_lost(person: Person, day: date) -> None:
     for found in read(person, "daily_spo2", day):
@@ -49,7 +50,7 @@ def test_oxygen_is_plausible_or_lost(person: Person, day: date) -> None:
         assert isinstance(found["breathing_disturbance_index"], int)
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_an_older_artery_is_a_stiffer_one(person: Person, day: date) -> None:
     for found in read(person, "daily_cardiovascular_age", day):

@@ -3,15 +3,16 @@
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._person.person import DOCUMENTS, Person
 
+from ..examples import few
+
 PEOPLE = st.builds(Person, st.integers(0, 10**6), st.sampled_from(["demo", "a"]))
 MOMENTS = st.datetimes(datetime(2016, 1, 1), datetime(2050, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 RARE = {"rest_mode_period", "vO2_max"}
-some = settings(max_examples=15, deadline=None)
 
 
 def shown(person: Person, now: datetime, first: date, last: date) -> dict[tuple[str, str], bytes]:
@@ -23,7 +24,7 @@ def shown(person: Person, now: datetime, first: date, last: date) -> dict[tuple[
     }
 
 
-@some
+@few()
 @given(PEOPLE, MOMENTS, st.timedeltas(timedelta(seconds=1), timedelta(days=12)))
 def test_played_upon_one_moment_they_make_a_later_one(
     person: Person, since: datetime, span: timedelta
@@ -40,7 +41,7 @@ def test_played_upon_one_moment_they_make_a_later_one(
     assert held == shown(person, until, *days)
 
 
-@some
+@few()
 @given(PEOPLE, MOMENTS, st.lists(st.timedeltas(timedelta(0), timedelta(days=6)), max_size=5))
 def test_it_does_not_matter_where_time_is_cut(
     person: Person, since: datetime, pieces: list[timedelta]

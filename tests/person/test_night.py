@@ -2,15 +2,16 @@
 
 from datetime import date, datetime
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
 
 from ringlet._person.person import Item, Person
 
+from ..examples import few
+
 PEOPLE = st.builds(Person, st.integers(0, 10**6), st.sampled_from(["demo", "a", "b"]))
 DAYS = st.dates(date(2015, 1, 1), date(2060, 1, 1))
-few = settings(max_examples=15, deadline=None)
 
 
 def sleeps(person: Person, first: date, last: date) -> list[dict]:
@@ -21,7 +22,7 @@ def fortnight(day: date) -> date:
     return date.fromordinal(day.toordinal() + 13)
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_durations_add_up(person: Person, day: date) -> None:
     for sleep in sleeps(person, day, fortnight(day)):
@@ -34,7 +35,7 @@ def test_durations_add_up(person: Person, day: date) -> None:
         assert sleep["efficiency"] == max(1, min(100, share))
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_stage_strings_tell_the_durations(person: Person, day: date) -> None:
     for sleep in sleeps(person, day, fortnight(day)):
@@ -55,7 +56,7 @@ def test_stage_strings_tell_the_durations(person: Person, day: date) -> None:
         assert sleep["restless_periods"] == len(fine) - sleep["movement_30_sec"].count("1")
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_heart_rate_and_hrv_agree_with_their_averages(person: Person, day: date) -> None:
     for sleep in sleeps(person, day, fortnight(day)):
@@ -101,7 +102,7 @@ def test_short_naps_have_no_pulse() -> None:
         )
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_periods_count_up_in_order_of_bedtime(person: Person, day: date) -> None:
     by_day: dict[date, list[Item]] = {}

@@ -3,19 +3,20 @@
 from datetime import date
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._person.blocks import SPAN
 from ringlet._person.dice import Cup
 from ringlet._person.plan import Calendar, Span
 
+from ..examples import few
+
 CALENDARS = st.builds(Calendar, st.builds(Cup, st.integers(0, 10**6), st.sampled_from(["demo", "a", "b"])))
 DAYS = st.dates(date(2012, 1, 1), date(2090, 1, 1)).map(date.toordinal)
-few = settings(max_examples=40, deadline=None)
 
 
-@few
+@few()
 @given(CALENDARS, DAYS)
 def test_days_of_life_tile_time(calendar: Calendar, day: int) -> None:
     """One day ends where the next begins, with a night and some waking hours in each."""
@@ -26,7 +27,7 @@ def test_days_of_life_tile_time(calendar: Calendar, day: int) -> None:
         assert calendar.local_day(plan.awake) == near
 
 
-@few
+@few()
 @given(CALENDARS, DAYS)
 def test_events_do_not_overlap(calendar: Calendar, day: int) -> None:
     for near in range(day, day + 10):
@@ -42,7 +43,7 @@ def test_events_do_not_overlap(calendar: Calendar, day: int) -> None:
             assert events[-1].end < plan.end
 
 
-@few
+@few()
 @given(CALENDARS, DAYS)
 def test_a_nap_that_ends_in_the_evening_belongs_to_the_next_day(calendar: Calendar, day: int) -> None:
     for near in range(day, day + 20):
@@ -51,7 +52,7 @@ def test_a_nap_that_ends_in_the_evening_belongs_to_the_next_day(calendar: Calend
             assert nap.day - near == (seconds >= 18 * 3600)
 
 
-@few
+@few()
 @given(CALENDARS, st.integers(8000, 8300))
 def test_what_lasts_stays_within_its_block(calendar: Calendar, number: int) -> None:
     """So a day is known from its own block alone."""
@@ -67,7 +68,7 @@ def test_what_lasts_stays_within_its_block(calendar: Calendar, number: int) -> N
     assert min(block.charges) == block.first
 
 
-@few
+@few()
 @given(CALENDARS, DAYS, st.integers(0, 86_399))
 def test_a_wall_clock_reading_is_that_reading(calendar: Calendar, day: int, second: int) -> None:
     """Except in hours which a flight or summer time skips."""

@@ -2,15 +2,16 @@
 
 from datetime import date
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
 
 from ringlet._person.person import Person
 
+from ..examples import few
+
 PEOPLE = st.builds(Person, st.integers(0, 10**6), st.sampled_from(["demo", "a", "b"]))
 DAYS = st.dates(date(2015, 1, 1), date(2060, 1, 1))
-few = settings(max_examples=12, deadline=None)
 
 
 def read(person: Person, name: str, first: date, last: date) -> dict[date, dict]:
@@ -21,7 +22,7 @@ def week(day: date) -> date:
     return date.fromordinal(day.toordinal() + 6)
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_scores_and_contributors_are_1_to_100(person: Person, day: date) -> None:
     for name in ("daily_sleep", "daily_readiness", "daily_activity"):
@@ -30,7 +31,7 @@ def test_scores_and_contributors_are_1_to_100(person: Person, day: date) -> None
             assert all(value is None or 1 <= value <= 100 for value in values)
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_the_long_sleep_carries_the_readiness_of_its_day(person: Person, day: date) -> None:
     """In every version: both are revised together."""
@@ -48,7 +49,7 @@ def test_the_long_sleep_carries_the_readiness_of_its_day(person: Person, day: da
         assert sleep["readiness"].items() <= daily[key].items()
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_a_day_has_scores_exactly_if_the_night_was_worn(person: Person, day: date) -> None:
     nights = {

@@ -5,15 +5,16 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
 
 from ringlet._person.person import SERIES, Person
 
+from ..examples import few
+
 PEOPLE = st.builds(Person, st.integers(0, 10**6), st.sampled_from(["demo", "a", "b"]))
 DAYS = st.dates(date(2015, 1, 1), date(2060, 1, 1))
-few = settings(max_examples=10, deadline=None)
 
 
 def around(day: date) -> tuple[date, date]:
@@ -30,7 +31,7 @@ def rates(person: Person, first: date, last: date) -> dict[datetime, dict[str, i
     return found
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_the_night_is_in_the_heart_rate_series(person: Person, day: date) -> None:
     found = rates(person, *around(day))
@@ -46,7 +47,7 @@ def test_the_night_is_in_the_heart_rate_series(person: Person, day: date) -> Non
         assert min(inside) == sleep["lowest_heart_rate"]
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_workouts_are_in_the_heart_rate_series(person: Person, day: date) -> None:
     found = rates(person, *around(day))
@@ -62,7 +63,7 @@ def test_workouts_are_in_the_heart_rate_series(person: Person, day: date) -> Non
         assert sum(bpm for _, bpm in rows) / len(rows) > calm + 20
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_no_heart_rate_while_the_ring_charges(person: Person, day: date) -> None:
     found = rates(person, *around(day))
@@ -99,7 +100,7 @@ def test_now_and_then_two_sources_share_an_instant() -> None:
     assert sources == {"awake", "rest", "workout", "session", "live"}
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_the_battery_falls_unless_it_charges(person: Person, day: date) -> None:
     rows = [json.decode(row) for _, row in person.samples("ring_battery_level", day - timedelta(5), day)]
@@ -111,7 +112,7 @@ def test_the_battery_falls_unless_it_charges(person: Person, day: date) -> None:
         assert one["in_charger"] or not one["charging"]
 
 
-@few
+@few()
 @given(PEOPLE, DAYS)
 def test_beats_agree_with_the_heart_rate(person: Person, day: date) -> None:
     night = person.night(day)

@@ -443,4 +443,4 @@ class Days(RuleBasedStateMachine):
 
 
 TestDays = Days.TestCase
-TestDays.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestDays.settings = settings(stateful_step_count=30)

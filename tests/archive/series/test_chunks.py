@@ -46,14 +46,13 @@ History = list[tuple[list[tuple[int, int, str]], int]]
 
 
 @given(histories, st.integers(1, 4))
-@settings(deadline=None)
 def test_the_archive_holds_what_a_plain_model_holds(puts: History, limit: int) -> None:
     with Archive.open(":memory:") as archive:
         holds_what_a_plain_model_holds(archive, archive.user("me"), puts, limit)
 
 
 @given(puts=histories, limit=st.integers(1, 4))
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_on_postgres_it_holds_the_same(postgres: str, puts: History, limit: int) -> None:
     with Archive.open(postgres) as archive:
         somebody_new = archive.user(f"person {len(archive.users())}")

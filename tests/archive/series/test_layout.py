@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._api.windows import parse_instant
@@ -13,7 +13,6 @@ from ringlet._archive.series.layout import instants
 
 
 @given(st.lists(st.datetimes(timezones=st.timezones() | st.none()), max_size=5))
-@settings(deadline=None)
 def test_many_instants_at_once_are_read_as_one_by_one(moments: list[datetime]) -> None:
     stamps = [moment.isoformat() for moment in moments]
     stamps = [stamp for stamp in stamps if len(stamp) <= 32]  # zones of old have offsets with seconds

@@ -6,7 +6,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._archive.series.layout import split
@@ -78,13 +78,11 @@ def readable(rows: list[bytes]) -> bool:
 
 
 @given(any_rows())
-@settings(deadline=None)
 def test_any_rows_come_back(rows: list[bytes]) -> None:
     same([row for row in rows if readable([row])] or [b"{}"])
 
 
 @given(like_rows())
-@settings(deadline=None)
 def test_like_rows_come_back(rows: list[bytes]) -> None:
     if readable(rows):
         same(rows)
@@ -101,7 +99,6 @@ def test_like_rows_come_back(rows: list[bytes]) -> None:
         max_size=30,
     )
 )
-@settings(deadline=None)
 def test_rows_of_a_series_come_back_and_know_their_instants(
     values: list[tuple[object, int, str]],
 ) -> None:

@@ -89,7 +89,7 @@ def test_spent_tickets_are_remembered_for_as_long_as_they_would_work(sessions):
 
 
 @given(st.text(max_size=90), st.booleans())
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_but_a_ticket_is_a_ticket(sessions, text, signed):
     """Not even one that somebody signed with a cookie of their own, for ever or for a time long gone."""
     cookie = new_cookie()

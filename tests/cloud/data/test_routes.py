@@ -22,7 +22,7 @@ SERIES = {name: kind for name, kind in TYPES.items() if isinstance(kind, Samples
 BY_DAY = [name for name, kind in DOCUMENTS.items() if kind.instant == "day"]
 BY_INSTANT = [name for name, kind in DOCUMENTS.items() if kind.instant != "day"]
 ALL_TIME = "start_date=2000-01-01&end_date=2100-01-01"
-same_cloud = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+same_cloud = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # --- What a window holds ---
 

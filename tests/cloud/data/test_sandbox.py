@@ -5,7 +5,7 @@ import json
 from datetime import date, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._api.catalog import TYPES
@@ -14,13 +14,12 @@ from ringlet._api.windows import from_ms, parse_instant
 from ringlet._cloud.data.sandbox import FIRST_DAY, PAGE_DAYS, instant_of
 from ringlet._person.person import Person
 
+from ...examples import few
+
 DOCUMENTS = [name for name, kind in TYPES.items() if isinstance(kind, Documents)]
 SERIES = [name for name, kind in TYPES.items() if isinstance(kind, Samples)]
 LISTS = [name for name, kind in TYPES.items() if not isinstance(kind, Single)]
 OPEN = {"authorization": "anything at all"}
-same_cloud = settings(
-    deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 
 
 def ask(asked, name, query="", headers=None):
@@ -167,7 +166,7 @@ def test_windows_hold_what_the_profile_says(make, dialect, name):
     kind, someone = TYPES[name], person(asked)
 
     @given(SPANS)
-    @same_cloud
+    @few()
     def holds(span):
         start, end = span[0], span[0] + timedelta(days=span[1])
         items = list(
@@ -197,7 +196,7 @@ def test_pages_of_a_series_make_the_whole(live, name):
     someone, now = person(live), live.cloud.clock.now()
 
     @given(st.datetimes(datetime(2026, 2, 20), datetime(2026, 3, 1)), st.integers(0, 100))  # noqa: DTZ001  # strategies take naive bounds
-    @same_cloud
+    @few()
     def whole(start, hours):
         low = parse_instant(start.isoformat())
         high = low + hours * 3_600_000

@@ -5,7 +5,6 @@ from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from ringlet._cloud.core.throttle import FREE
 from ringlet._oauth.flows import SCOPES, scope_set
@@ -13,8 +12,6 @@ from ringlet.cloud import Rules
 
 from ...paths import SAMPLES
 from ..scripted_browser import AUTHORIZE, FAMILIES, URI, Browser, Form, back, fragment, stays
-
-same_app = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def in_front_of(asked):

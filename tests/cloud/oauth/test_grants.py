@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._cloud.core.rate_limit import Limits
@@ -399,7 +399,6 @@ def test_grants_outlive_the_program(tmp_path):
 
 
 @given(st.sets(st.sampled_from(sorted(SCOPES))))
-@settings(deadline=None, max_examples=30)
 def test_any_set_of_scopes_is_kept_as_granted(scopes):
     with Archive.open(":memory:") as archive:
         grants = Grants(archive, Clock(NOW), Limits())

@@ -5,15 +5,12 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from ringlet._cloud.browser.pages import MAX_BODY
 from ringlet._oauth.flows import SCOPES, Pkce, scope_set
 
 from ...paths import SAMPLES
 from ..scripted_browser import AUTHORIZE, FAMILIES, REVOKE, TOKEN, URI, Browser, back, refused
-
-same_app = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

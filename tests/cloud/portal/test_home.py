@@ -196,7 +196,7 @@ STANDS = ":/%#?=@[]!$&'()*+,;"
 @example("\\\\evil.example")
 @example("javascript:alert(1)")
 @example("/portal\r\nSet-Cookie: a=b")
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_signing_in_leads_to_no_other_host(live, next):
     person = Person(live)
     there = person.sign_in(user="wearer", next=next).headers["location"]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._cloud.core.clock import Clock
@@ -291,7 +291,6 @@ STEPS = st.sampled_from(["happen", "claim", "claim and be killed", "finish", "re
 STATUSES = st.sampled_from([200, 302, 404, 500, None])
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(STEPS, STATUSES, st.integers(1, 4)), max_size=40))
 def test_whatever_happens_to_senders_every_event_comes_to_an_end(
     steps: list[tuple[str, int | None, int]],
