@@ -42,15 +42,6 @@ def test_a_stretch_is_not_finished_if_its_documents_are_not_kept(archive: Archiv
     assert archive.overview(me) == []
 
 
-def test_settings_are_kept_and_forgotten(archive: Archive) -> None:
-    assert archive.setting("zone") is None
-    archive.set_setting("zone", "UTC")
-    archive.set_setting("zone", "Europe/Helsinki")
-    assert archive.setting("zone") == "Europe/Helsinki"
-    archive.set_setting("zone", None)
-    assert archive.setting("zone") is None
-
-
 def test_a_user_keeps_the_number_given_on_first_sight(archive: Archive, me: int) -> None:
     with Archive.open(archive.path) as second:
         assert second.user("me") == me

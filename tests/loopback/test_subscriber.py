@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from ringlet import AsyncClient
 from ringlet._api.catalog import TYPES
 from ringlet._api.wire import Request, Response
+from ringlet._archive.storage.settings import Setting
 from ringlet._cloud.serve import bind
 from ringlet._net.addresses import Callbacks
 from ringlet._oauth.flows import App
@@ -214,7 +215,8 @@ def test_what_calls_somebody_else_is_left_until_it_is_taken_over(world: World) -
     async def act(world: World, url: str) -> None:
         other = url + "&other=program"
         await world.subscriber(other, ["sleep"]).check()
-        world.archive.set_setting(f"webhooks.{world.app.client_id}.made", None)  # it was not this archive
+        # As if another archive had made them.
+        world.archive.set_setting(Setting.SUBSCRIPTION_IDS.of(world.app.client_id), None)
         assert verbs(left := await world.subscriber(url).check()) == {"leave": 3, "make": 3}
         assert left.names == {"vO2_max"}
         assert verbs(await world.subscriber(url, take_over=True).check()) == {"move": 3, "keep": 3}

@@ -14,10 +14,12 @@ import pytest
 from ringlet import AsyncClient
 from ringlet import webhooks as w
 from ringlet._api.wire import Request, Response
+from ringlet._archive.storage.locks import Lock
+from ringlet._archive.storage.settings import Setting
 from ringlet._oauth.flows import App
 from ringlet._receiver.handler_worker import LONGEST
 from ringlet._receiver.inbox import Inbox
-from ringlet._receiver.inbox_owner import AGAIN, FRESH, HELD, Who, hold, holding, let_go
+from ringlet._receiver.inbox_owner import AGAIN, FRESH, Who, hold, holding, let_go
 from ringlet._sync import keeping_up
 from ringlet._sync.keeping_up import Audience, Callback, KeepingUp
 from ringlet.archive import Archive
@@ -88,10 +90,10 @@ def test_whoever_looks_often_enough_keeps_it(archive: Archive, monkeypatch: pyte
 
 def test_whoever_looks_in_vain_writes_nothing(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     hold(archive, "sync")
-    before = archive.setting(HELD)
+    before = archive.setting(Setting.INBOX_OWNER)
     pass_by(monkeypatch, AGAIN - 5)
     hold(archive, "sync")
-    assert archive.setting(HELD) == before
+    assert archive.setting(Setting.INBOX_OWNER) == before
 
 
 def test_of_two_kinds_that_start_at_once_one_is_refused(place: str, archive: Archive) -> None:
@@ -142,7 +144,7 @@ def test_a_receiver_on_the_inbox_of_a_sync_acknowledges_and_hands_nothing_out(pl
 def test_a_receiver_with_a_handler_has_its_inbox_until_it_is_closed(place: str) -> None:
     with Archive.open(place) as archive:
         with Receiver("secret", "token", inbox=place, handler=lambda event: None):
-            while not (archive.setting(HELD) or "").startswith("handler"):
+            while not (archive.setting(Setting.INBOX_OWNER) or "").startswith("handler"):
                 time.sleep(0.005)
             with pytest.raises(UsageError, match="handler"):
                 hold(archive, "sync")
@@ -173,7 +175,7 @@ def test_a_run_that_keeps_up_does_not_begin_on_the_inbox_of_a_handler(archive: A
     with pytest.raises(UsageError, match="handler") as caught:
         asyncio.run(keep_up(archive, place))
     assert "another archive" in caught.value.cure
-    assert (archive.setting(HELD) or "").startswith("handler")
+    assert (archive.setting(Setting.INBOX_OWNER) or "").startswith("handler")
 
 
 def test_a_run_that_keeps_up_has_its_inbox_though_it_gets_no_answer(
@@ -185,10 +187,10 @@ def test_a_run_that_keeps_up_has_its_inbox_though_it_gets_no_answer(
         with Archive.open(place) as mine:
             task = asyncio.create_task(keep_up(mine, place))
             for _ in range(2):
-                while archive.setting(HELD) is None:  # noqa: ASYNC110 - another connection writes it
+                while archive.setting(Setting.INBOX_OWNER) is None:  # noqa: ASYNC110 - another connection writes it
                     await asyncio.sleep(0.005)
                 assert not task.done()
-                archive.set_setting(HELD, None)
+                archive.set_setting(Setting.INBOX_OWNER, None)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
@@ -201,15 +203,15 @@ def test_who_cannot_say_that_it_is_left_has_still_ended(archive: Archive, place:
         held = holding(mine, "sync")
         held.__enter__()
         with archive.transaction():
-            archive.database.lock("webhook inbox")
+            archive.database.lock(Lock.INBOX)
             archive.set_setting("busy", "yes")
             held.__exit__(None, None, None)
-        assert isinstance(mine.setting(HELD), str)
+        assert isinstance(mine.setting(Setting.INBOX_OWNER), str)
 
 
 def test_a_busy_archive_is_no_refusal(archive: Archive, place: str) -> None:
     with Archive.open(place, timeout=0.05) as mine, archive.transaction():
-        archive.database.lock("webhook inbox")
+        archive.database.lock(Lock.INBOX)
         archive.set_setting("busy", "yes")
         with pytest.raises(ArchiveError):
             hold(mine, "sync")

@@ -31,8 +31,10 @@ from .documents import Change, Counts, Tell
 from .overview import TypeOverview
 from .series import chunks
 from .series.runs import Run as Packed
+from .storage import settings
 from .storage.database import Database
 from .storage.opening import connect, default_place
+from .storage.settings import Key, Setting
 
 __all__ = ["Archive", "Change", "Counts", "Observer", "Packed", "TypeOverview", "User", "default_place"]
 
@@ -239,10 +241,10 @@ class Archive:
         """Take back what was marked complete from `since` on, so that it is asked for again."""
         progress.reopen(self._database, user, since)
 
-    def setting(self, name: str) -> str | None:
-        """A small text by its name."""
-        return progress.setting(self._database, name)
+    def setting(self, key: Setting | Key) -> str | None:
+        """The text of a setting; None if it is not set."""
+        return settings.get(self._database, key)
 
-    def set_setting(self, name: str, value: str | None) -> None:
-        """Keep a small text under a name; None forgets it."""
-        progress.set_setting(self._database, name, value)
+    def set_setting(self, key: Setting | Key, value: str | None) -> None:
+        """Set it; None removes it."""
+        settings.put(self._database, key, value)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from .documents import Counts
 from .storage.database import Database
+from .storage.locks import Lock
 
 
 class User(NamedTuple):
@@ -53,7 +54,7 @@ def finish(
     """Mark [start, end) as complete at the time `at`."""
     total = [pages, counts.added, counts.changed]
     with database.transaction():
-        database.lock("windows", user)  # of every type, as `reopen` does
+        database.lock(Lock.COVERAGE, user)  # of every type, as `reopen` does
         for first, last, latest, *sums in database.all(
             "DELETE FROM windows WHERE user_id = ? AND type = ? AND start_at <= ? AND end_at >= ?"
             " RETURNING start_at, end_at, at, pages, added, changed",
@@ -71,26 +72,8 @@ def finish(
 def reopen(database: Database, user: int, since: int) -> None:
     """Take back what was marked complete from `since` on."""
     with database.transaction():
-        database.lock("windows", user)
+        database.lock(Lock.COVERAGE, user)
         database.execute("DELETE FROM windows WHERE user_id = ? AND start_at >= ?", (user, since))
         database.execute(
             "UPDATE windows SET end_at = ? WHERE user_id = ? AND end_at > ?", (since, user, since)
-        )
-
-
-def setting(database: Database, name: str) -> str | None:
-    """A small text by its name."""
-    row = database.one("SELECT value FROM settings WHERE name = ?", (name,))
-    return row[0] if row else None
-
-
-def set_setting(database: Database, name: str, value: str | None) -> None:
-    """Keep a small text under a name; None forgets it."""
-    if value is None:
-        database.execute("DELETE FROM settings WHERE name = ?", (name,))
-    else:
-        database.execute(
-            "INSERT INTO settings (name, value) VALUES (?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (name, value),
         )

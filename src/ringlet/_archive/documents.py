@@ -26,6 +26,7 @@ from ..errors import ServerError, UsageError
 from .series.layout import split
 from .series.zstd import compress, decompress
 from .storage.database import Database, Row
+from .storage.locks import Lock
 
 SINGLE = ""
 """The key of the one document of a Single."""
@@ -105,7 +106,7 @@ def put(
 
 def lock_changes(database: Database) -> None:
     """What is observed changes in one transaction at a time, from here to its end."""
-    database.lock("changes")
+    database.lock(Lock.EVENTS)
 
 
 def _hold(database: Database, user: int, kind: AnyKind, tell: Tell | None) -> None:
@@ -113,7 +114,7 @@ def _hold(database: Database, user: int, kind: AnyKind, tell: Tell | None) -> No
     # changes two kinds and one who changes the second of them would wait for each other.
     if tell is not None:
         lock_changes(database)
-    database.lock("documents", user, kind.name)
+    database.lock(Lock.DOCUMENTS, user, kind.name)
 
 
 _INSERT = (

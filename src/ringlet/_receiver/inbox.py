@@ -34,6 +34,7 @@ import msgspec
 
 from .._archive import leases
 from .._archive.archive import Archive
+from .._archive.storage.locks import Lock
 from .._archive.storage.migrations import Migrations, migrate
 from .._webhooks.events import Event
 from .inbox_owner import hold
@@ -112,7 +113,7 @@ class Inbox:
     """What was told and is not dealt with, in an archive's database. Everything raises ArchiveError."""
 
     def __init__(self, archive: Archive) -> None:
-        migrate(archive, MIGRATIONS)
+        migrate(archive.database, MIGRATIONS)
         self.archive = archive
         self.db = archive.database
 
@@ -286,7 +287,7 @@ class Inbox:
 
     def _hold(self) -> None:
         # One at a time: two who write the same rows in another order would wait for each other in a ring.
-        self.db.lock("webhook inbox")
+        self.db.lock(Lock.INBOX)
 
     def _insert(self, sql: str, rows: Sequence[Sequence[object]], *values: object) -> None:
         for some in _chunks(rows):

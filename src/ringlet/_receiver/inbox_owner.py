@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from typing import Literal, TypeAlias
 
 from .._archive.archive import Archive
+from .._archive.storage.locks import Lock
+from .._archive.storage.settings import Setting
 from ..errors import ArchiveError, UsageError
 
 Who: TypeAlias = Literal["handler", "sync"]
@@ -25,8 +27,6 @@ AGAIN = 2 * 60
 """Seconds after which whoever has an inbox says so again."""
 FRESH = 15 * 60
 """Seconds for which that counts: a handler that has nothing to do looks every ten minutes."""
-HELD = "inbox held by"
-"""The setting: by whom, and since when."""
 
 KILLED = f"if it was killed, wait {FRESH // 60} minutes"
 REFUSALS = {
@@ -47,20 +47,20 @@ def hold(archive: Archive, who: Who) -> None:
     if holder == who and age < AGAIN:  # whoever looks often, and in vain, keeps no receiver waiting
         return
     with archive.transaction():
-        archive.database.lock("webhook inbox")
+        archive.database.lock(Lock.INBOX)
         holder, age = _holder(archive)
         if holder not in (None, who) and age < FRESH:
             what, cure = REFUSALS[holder]
             raise UsageError(what.format(path=archive.path), cure=cure)
-        archive.set_setting(HELD, f"{who} {int(time.time())}")
+        archive.set_setting(Setting.INBOX_OWNER, f"{who} {int(time.time())}")
 
 
 def let_go(archive: Archive, who: Who) -> None:
     """Leave it to whoever comes next."""
     with archive.transaction():
-        archive.database.lock("webhook inbox")
+        archive.database.lock(Lock.INBOX)
         if _holder(archive)[0] == who:
-            archive.set_setting(HELD, None)
+            archive.set_setting(Setting.INBOX_OWNER, None)
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def holding(archive: Archive, who: Who) -> Generator[None]:
 
 def _holder(archive: Archive) -> tuple[str | None, float]:
     """Who has it, and how many seconds ago they said so."""
-    kept = archive.setting(HELD)
+    kept = archive.setting(Setting.INBOX_OWNER)
     if kept is None:
         return None, 0.0
     who, _, since = kept.partition(" ")

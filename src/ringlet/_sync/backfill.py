@@ -29,6 +29,7 @@ from .._api.kinds import decode
 from .._api.windows import from_ms, to_ms
 from .._archive.archive import Archive
 from .._archive.documents import Counts
+from .._archive.storage.settings import Setting
 from .._client.client import AsyncClient
 from ..errors import (
     ArchiveError,
@@ -149,22 +150,22 @@ class Backfill:
             causes = sorted(stopped.exceptions, key=lambda one: not isinstance(one, ArchiveError))
             report.stopped_by = cast("RingletError", causes[0])
         if report.stopped_by is None:
-            self.archive.set_setting(f"sync.{user}.unfinished", None)
+            self.archive.set_setting(Setting.SYNC_UNFINISHED.of(user), None)
         return report
 
     def _begin(self, user: int) -> bool:
         """Take up an interrupted run, or begin a new one that reads the last days again."""
-        last = self.archive.setting(f"sync.{user}.begun")
+        last = self.archive.setting(Setting.SYNC_BEGUN.of(user))
         begun = datetime.fromisoformat(last) if last else self.now
-        unfinished = self.archive.setting(f"sync.{user}.unfinished") is not None
+        unfinished = self.archive.setting(Setting.SYNC_UNFINISHED.of(user)) is not None
         if self.resume and unfinished and self.now - begun < RESUME:
             self.now = begun
             return True
         with self.archive.transaction():
             # What the last run brought of days that were not settled by then is not the last word on them.
             self.archive.reopen(user, settled(min(begun, self.now)))
-            self.archive.set_setting(f"sync.{user}.begun", self.now.isoformat())
-            self.archive.set_setting(f"sync.{user}.unfinished", "yes")
+            self.archive.set_setting(Setting.SYNC_BEGUN.of(user), self.now.isoformat())
+            self.archive.set_setting(Setting.SYNC_UNFINISHED.of(user), "yes")
         return False
 
     def _agenda(self, user: int, report: Report) -> Agenda:

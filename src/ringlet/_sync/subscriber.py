@@ -23,6 +23,7 @@ import msgspec
 from .._api.catalog import TYPES
 from .._api.wire import Flow
 from .._archive.archive import Archive
+from .._archive.storage.settings import Setting
 from .._client.client import AsyncClient
 from .._oauth.flows import App
 from .._webhooks.events import EVENT_TYPES, EventType
@@ -131,7 +132,7 @@ class Subscriber:
         self.pairs = wanted(names)
         self.server_time = server_time or ServerTime()
         self._verification_token = verification_token
-        self._setting = f"webhooks.{app.client_id}.made"
+        self._setting = Setting.SUBSCRIPTION_IDS.of(app.client_id)
 
     async def check(self) -> Standing:
         """Put right what is not. Raises InvalidToken, ConnectionFailed, RateLimited, ServerError."""

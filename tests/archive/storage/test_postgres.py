@@ -14,6 +14,8 @@ import pytest
 from ringlet._api.catalog import TYPES
 from ringlet._api.windows import Span
 from ringlet._archive.storage.database import Database
+from ringlet._archive.storage.locks import Lock
+from ringlet._archive.storage.migrations import Migrations, migrate
 from ringlet._archive.storage.opening import connect
 from ringlet._archive.storage.schema import VERSION
 from ringlet.archive import Archive
@@ -104,15 +106,17 @@ def test_an_archive_of_a_newer_ringlet_is_refused_with_the_way_out(postgres: str
 
 
 def test_several_may_open_a_new_one_at_once_and_add_the_same_tables(postgres: str) -> None:
+    tokens = Migrations(
+        "tokens",
+        "CREATE TABLE IF NOT EXISTS tokens (hash BLOB PRIMARY KEY, at INTEGER);"
+        "CREATE INDEX IF NOT EXISTS tokens_at ON tokens (at)",
+    )
     failures: list[ArchiveError] = []
 
     def open_it() -> None:
         try:
-            with Archive.open(postgres) as archive, archive.transaction():
-                archive.database.execute(
-                    "CREATE TABLE IF NOT EXISTS tokens (hash BLOB PRIMARY KEY, at INTEGER)"
-                )
-                archive.database.execute("CREATE INDEX IF NOT EXISTS tokens_at ON tokens (at)")
+            with Archive.open(postgres) as archive:
+                migrate(archive.database, tokens)
         except ArchiveError as failure:
             failures.append(failure)
 
@@ -236,18 +240,18 @@ def test_of_two_that_wait_for_each_other_one_fails_and_may_try_again(postgres: s
     both_hold = threading.Barrier(2)
     failures: list[ArchiveError] = []
 
-    def write(*keys: str) -> None:
+    def write(*keys: int) -> None:
         with closing(connect(postgres, create=True, read_only=False, timeout=10)) as database:
             database.execute("SET deadlock_timeout = '20ms'")
             try:
                 with database.transaction():
-                    database.lock(keys[0])
+                    database.lock(Lock.COVERAGE, keys[0])
                     both_hold.wait(timeout=10)
-                    database.lock(keys[1])
+                    database.lock(Lock.COVERAGE, keys[1])
             except ArchiveError as failure:
                 failures.append(failure)
 
-    threads = [threading.Thread(target=write, args=keys) for keys in (("a", "b"), ("b", "a"))]
+    threads = [threading.Thread(target=write, args=keys) for keys in ((1, 2), (2, 1))]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ringlet._archive.storage.settings import Setting
 from ringlet._cloud.wearer.demo import wearer
 from ringlet._net.addresses import Callbacks
 from ringlet._person.person import Person
@@ -74,7 +75,7 @@ def test_a_cloud_that_nobody_asks_goes_with_the_clock_of_another(make, tmp_path)
     async def run():
         async with other.cloud.running(), asyncio.timeout(5):
             await asyncio.sleep(0.05)  # its first look is over
-            one.cloud.archive.set_setting("clock ahead", "86400")
+            one.cloud.archive.set_setting(Setting.CLOCK_AHEAD, "86400")
             while other.cloud.clock.now() != NOW + timedelta(days=1):  # noqa: ASYNC110 - told to nobody
                 await asyncio.sleep(0.01)
 

@@ -83,7 +83,7 @@ def test_the_headers_of_an_answer_are_kept_as_they_came(office: Office) -> None:
 
 def test_attempts_from_before_headers_were_kept_have_none(place: str) -> None:
     with Archive.open(place) as archive:
-        migrate(archive, Migrations(MIGRATIONS.name, MIGRATIONS.steps[0]))
+        migrate(archive.database, Migrations(MIGRATIONS.name, MIGRATIONS.steps[0]))
         archive.database.execute(
             "INSERT INTO webhook_attempts (delivery_id, number, callback_url, timestamp, signature, began_at,"
             " took, status, reason, response) VALUES (1, 1, '', '', '', 0, 0, 200, '', ?)",

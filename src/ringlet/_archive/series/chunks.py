@@ -23,6 +23,7 @@ from ..._api.windows import Span, parse_instant
 from ...errors import ServerError, UsageError
 from ..documents import Counts
 from ..storage.database import Database
+from ..storage.locks import Lock
 from .packing import Packed, unpack
 from .runs import Run
 
@@ -72,7 +73,7 @@ def put(
     if not parted or count < FEW * len(runs):
         runs = [_joined(runs)]
     with database.transaction():
-        database.lock("chunks", user, name)
+        database.lock(Lock.DOCUMENTS, user, name)
         chunks = _touched(database, user, name, runs[0].times[0], runs[-1].times[-1], few=count < FEW)
         if chunks:
             return _put_among(database, user, name, chunks, _joined(runs), seen_at)

@@ -7,8 +7,7 @@ Rules of this file:
   databases read: `ON CONFLICT DO UPDATE`, `RETURNING`, row values, integers of milliseconds, blobs.
 * `transaction` is the only way to write more than one statement. A transaction inside a transaction is a
   savepoint: it joins the outer one, and undoes only itself when it fails.
-* Who reads, decides and writes holds what the decision is about: `hold`. SQLite lets in one writer at a time
-  anyway; PostgreSQL lets in many, and they would decide on what is about to change.
+* A transaction that reads, decides and writes first locks what the decision is about: see `locks`.
 * One Database is one connection, used by one thread at a time.
 """
 
@@ -20,6 +19,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from ...errors import ArchiveError
+from .locks import Lock
 
 Row: TypeAlias = tuple[Any, ...]
 """What a SELECT gives: the caller knows its columns."""
@@ -35,6 +35,8 @@ class Database(ABC):
         self.path = path
         """A file, or a URL without its password."""
         self._depth = 0
+        self._locks: dict[tuple[Lock, tuple[int | str, ...]], None] = {}
+        # Those of the open transaction, in the order they were taken.
         self._undone = 0
 
     @abstractmethod
@@ -57,12 +59,22 @@ class Database(ABC):
     def each(self, sql: str, values: Sequence[object] = ()) -> Generator[Row]:
         """The rows of an answer one by one, one answer at a time; a reader that stops early closes it."""
 
-    @abstractmethod
-    def lock(self, *key: object) -> None:
-        """Nobody else holds the same key until this transaction ends; waits for whoever does.
+    def lock(self, lock: Lock, *key: int | str) -> None:
+        """Wait until no other transaction has this lock by the same key, and have it until this one ends.
 
-        What is read after it stays as it is, if all who write it hold the same key.
+        What is read afterwards stays as it is, provided that all who write it take the same lock.
         """
+        assert self._depth, f"{lock.name} is locked outside a transaction"
+        if (lock, key) in self._locks:
+            return
+        last = max((taken for taken, _ in self._locks), default=lock)
+        assert lock >= last, f"{lock.name} is locked after {last.name}: see the order in `locks`"
+        self._lock(lock, *key)
+        self._locks[lock, key] = None
+
+    @abstractmethod
+    def _lock(self, lock: Lock, *key: int | str) -> None:
+        """Take a lock that the open transaction does not have yet."""
 
     @abstractmethod
     def wait_at_most(self, seconds: float) -> None:
@@ -110,6 +122,7 @@ class Database(ABC):
             start, keep, undo = "SAVEPOINT nested", "RELEASE nested", ["ROLLBACK TO nested", "RELEASE nested"]
         self.execute(start)
         self._depth += 1
+        locks = dict(self._locks)
         try:
             yield
             self._still_sound()
@@ -119,9 +132,12 @@ class Database(ABC):
             if self._under_way:
                 for step in undo:
                     self.execute(step)
+            self._locks = locks  # a savepoint that is undone gives back the locks taken since
             raise
         finally:
             self._depth -= 1
+            if not self._depth:
+                self._locks.clear()
 
     def _still_sound(self) -> None:
         # A full disk makes SQLite undo the whole transaction by itself: going on would write a half. After

@@ -1,54 +1,57 @@
-"""Tables that other rooms keep beside the archive's own: made step by step, and never guessed at.
+"""Tables that other packages keep beside the archive's own: created and changed by numbered steps.
 
-A room's tables are a list of steps. The archive remembers how many of them it has, so that one that an older
-ringlet made gets what is missing, and one that a newer ringlet wrote is refused.
+The archive remembers how many steps of each package it has applied. One that an older ringlet wrote gets the
+missing steps, and one that a newer ringlet wrote is refused.
 
 Rules of this file:
-* A step that people have is never changed: what is to be otherwise is one more step, at the end.
-* Archives from before the steps were counted have the tables of the first one, and no number. So the first
+* A released step is never changed: archives have applied it. A change is one more step, at the end.
+* Archives written before steps were counted hold the tables of the first step and no number. So the first
   step says IF NOT EXISTS; later ones need not.
-* Whatever is missing is made in one transaction, or nothing is. Where nothing is missing, nothing is written.
+* All missing steps are applied in one transaction. Where none is missing, nothing is written.
 """
 
 from __future__ import annotations
 
 from ...errors import ArchiveError
-from ..archive import Archive
+from . import settings
+from .database import Database
+from .locks import Lock
+from .settings import Key, Setting
 
 
 class Migrations:
-    """A room by its name, and what makes its tables: each step is statements parted by `;`."""
+    """The steps of a package, by its name. Each step is SQL statements separated by `;`."""
 
     def __init__(self, name: str, *steps: str) -> None:
         self.name = name
         self.steps = steps
 
     @property
-    def setting(self) -> str:
-        """Where an archive remembers how many of the steps it has."""
-        return f"room {self.name}"
+    def setting(self) -> Key:
+        """Where an archive remembers how many steps it has applied."""
+        return Setting.SCHEMA_STEP.of(self.name)
 
 
-def migrate(archive: Archive, room: Migrations) -> None:
-    """See that the tables of a room are there, whole. Raises ArchiveError."""
-    if _steps_of(archive, room) == len(room.steps):
+def migrate(database: Database, migrations: Migrations) -> None:
+    """Apply the steps that are missing. Raises ArchiveError."""
+    if _applied(database, migrations) == len(migrations.steps):
         return
-    with archive.transaction():
-        archive.database.lock("schema")
-        done = _steps_of(archive, room)  # another process may have been quicker
-        for step in room.steps[done:]:
+    with database.transaction():
+        database.lock(Lock.SCHEMA)
+        applied = _applied(database, migrations)  # another process may have been quicker
+        for step in migrations.steps[applied:]:
             for statement in step.split(";"):
-                archive.database.execute(statement)
-        archive.set_setting(room.setting, str(len(room.steps)))
+                database.execute(statement)
+        settings.put(database, migrations.setting, str(len(migrations.steps)))
 
 
-def _steps_of(archive: Archive, room: Migrations) -> int:
-    """How many steps an archive has. Raises where those are more than we know."""
-    done = int(archive.setting(room.setting) or 0)
-    if done > len(room.steps):
+def _applied(database: Database, migrations: Migrations) -> int:
+    """How many steps have been applied. Raises ArchiveError where those are more than this ringlet knows."""
+    applied = int(settings.get(database, migrations.setting) or 0)
+    if applied > len(migrations.steps):
         raise ArchiveError(
-            f"{archive.path} was written by a newer ringlet"
-            f" (step {done} of its {room.name}, this one knows {len(room.steps)})",
+            f"{database.path} was written by a newer ringlet"
+            f" (step {applied} of its {migrations.name}, this one knows {len(migrations.steps)})",
             cure="upgrade ringlet: pip install --upgrade ringlet",
         )
-    return done
+    return applied

@@ -27,6 +27,7 @@ from psycopg.pq import TransactionStatus
 
 from ...errors import ArchiveError
 from .database import Database, Row
+from .locks import Lock
 from .schema import settle
 
 TYPES = {
@@ -134,9 +135,6 @@ class PostgresDatabase(Database):
         return cursor
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> int:
-        if "IF NOT EXISTS" in sql:
-            # Two who find nothing at the same time would both make it, and one would fail.
-            self.lock("schema")
         with self._failing():
             return self._run(sql, values).rowcount
 
@@ -164,8 +162,8 @@ class PostgresDatabase(Database):
                 pass  # a reader who has seen enough has not failed: nothing is undone
             self.execute("CLOSE each")
 
-    def lock(self, *key: object) -> None:
-        digest = blake2b(repr(key).encode(), digest_size=8).digest()
+    def _lock(self, lock: Lock, *key: int | str) -> None:
+        digest = blake2b(repr((lock.name, *key)).encode(), digest_size=8).digest()
         self.execute("SELECT pg_advisory_xact_lock(?)", (int.from_bytes(digest, "big", signed=True),))
 
     def wait_at_most(self, seconds: float) -> None:

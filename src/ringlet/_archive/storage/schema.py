@@ -22,6 +22,7 @@ import msgspec
 from ..._api.catalog import TYPES
 from ...errors import ArchiveError
 from .database import Database
+from .locks import Lock
 
 VERSION = 1
 
@@ -92,7 +93,7 @@ def settle(database: Database, *, create: bool) -> None:
     if not create:
         raise ArchiveError(f"{database.path} is empty", cure="fill it first: ringlet sync")
     with database.transaction():
-        database.lock("schema")
+        database.lock(Lock.SCHEMA)
         if not _stands(database):  # another process may have been quicker
             for statement in TABLES:
                 database.execute(statement)

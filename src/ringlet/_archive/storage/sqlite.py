@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ...errors import ArchiveError
 from .database import Database, Row
+from .locks import Lock
 from .schema import settle, views
 
 APPLICATION_ID = int.from_bytes(b"ring")
@@ -86,7 +87,7 @@ class SqliteDatabase(Database):
         except sqlite3.Error as error:
             raise failure(error, self.path) from error
 
-    def lock(self, *key: object) -> None:
+    def _lock(self, lock: Lock, *key: int | str) -> None:
         """Nothing is left to do: whoever is in a transaction is the only writer."""
 
     def wait_at_most(self, seconds: float) -> None:

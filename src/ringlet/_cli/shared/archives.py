@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from ..._archive.archive import Archive
     from ..._archive.coverage import User
 
-DEMO = "demo"
-"""The setting that marks an archive as the demo's."""
-
 
 def for_writing(db: str | None, *, durable: bool = True) -> Archive:
     """The archive, made if it is not there. Raises ArchiveError."""
@@ -30,10 +27,12 @@ def for_writing(db: str | None, *, durable: bool = True) -> Archive:
 
 def for_sync(db: str | None) -> Archive:
     """The archive that a sync fills, made if it is not there. Raises ArchiveError, UsageError."""
+    from ..._archive.storage.settings import Setting
+
     archive = for_writing(db, durable=False)
     # What the cloud notes of its wearer's life; `ringlet demo` keeps an archive without.
-    lives = any(archive.setting(f"life of {user.id}") is not None for user in archive.users())
-    if lives and archive.setting(DEMO) is not None:
+    lives = any(archive.setting(Setting.TIMELINE.of(user.id)) is not None for user in archive.users())
+    if lives and archive.setting(Setting.DEMO) is not None:
         archive.close()
         raise UsageError(
             f"{archive.path} is the archive that a demo cloud serves from, and a sync into it adds nothing",
@@ -53,15 +52,16 @@ def for_reading(db: str | None) -> Archive:
 def for_demo(db: str | None) -> Archive:
     """An archive for the made-up person: new, from an earlier demo, or memory. Raises UsageError."""
     from ..._archive.archive import Archive
+    from ..._archive.storage.settings import Setting
 
     archive = Archive.open(db or ":memory:")
-    if archive.users() and archive.setting(DEMO) is None:
+    if archive.users() and archive.setting(Setting.DEMO) is None:
         archive.close()
         raise UsageError(
             f"{archive.path} holds somebody's own data, and the demo would mix a made-up person into it",
             cure="name a new place with --db, or leave --db out",
         )
-    archive.set_setting(DEMO, "yes")
+    archive.set_setting(Setting.DEMO, "yes")
     return archive
 
 

@@ -30,6 +30,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..._archive.archive import Archive
+from ..._archive.storage.locks import Lock
+from ..._archive.storage.settings import Setting
 from ...errors import ArchiveError
 from ..core.clock import Clock, duration
 from ..wearer.life import Life
@@ -37,8 +39,6 @@ from ..webhooks.deliveries import Deliveries
 from ..webhooks.event_log import Outbox
 from .admin import Admin
 
-AHEAD = "clock ahead"
-"""The setting that keeps how far the clock was moved, in seconds."""
 DAY = timedelta(days=1)
 LOOK = 0.02
 """Seconds between two looks at what is still due."""
@@ -113,10 +113,10 @@ class Timekeeper:
 
     def _move(self, by: timedelta) -> None:
         with self.archive.transaction():  # what cannot be kept does not happen
-            self.archive.database.lock("clock")  # another cloud may be about to move it, too
+            self.archive.database.lock(Lock.CLOCK)  # another cloud may be about to move it, too
             self._follow()
             ahead = self.clock.ahead + by
-            self.archive.set_setting(AHEAD, str(ahead.total_seconds()))
+            self.archive.set_setting(Setting.CLOCK_AHEAD, str(ahead.total_seconds()))
         self.clock.follow(ahead)
 
     async def run(self) -> None:
@@ -127,7 +127,7 @@ class Timekeeper:
             await asyncio.sleep(OTHERS)
 
     def _follow(self) -> None:
-        self.clock.follow(timedelta(seconds=float(self.archive.setting(AHEAD) or 0)))
+        self.clock.follow(timedelta(seconds=float(self.archive.setting(Setting.CLOCK_AHEAD) or 0)))
 
     async def _settle(self, until: float) -> bool:
         """Wait until nothing is due any more, or a time has come; whether nothing is."""

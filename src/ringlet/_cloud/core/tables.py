@@ -15,7 +15,7 @@ class Tables:
     MIGRATIONS: ClassVar[Migrations]
 
     def __init__(self, archive: Archive, clock: Clock) -> None:
-        migrate(archive, self.MIGRATIONS)
+        migrate(archive.database, self.MIGRATIONS)
         self.archive = archive
         self.clock = clock
         self.db = archive.database

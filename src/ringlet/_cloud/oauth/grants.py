@@ -21,6 +21,7 @@ import msgspec
 
 from ..._api.windows import MILLISECOND, Dialect
 from ..._archive.archive import Archive
+from ..._archive.storage.locks import Lock
 from ..._oauth.flows import SCOPES, s256, scope_set, scope_text
 from ...errors import OAuthError
 from ..core.access import Access
@@ -185,7 +186,9 @@ class Grants:
         return issued
 
     def _admit(self, client_id: str, user: int) -> None:
-        self.archive.database.lock("wearers", client_id)  # two at once would both take the last place
+        self.archive.database.lock(
+            Lock.APPLICATION_USERS, client_id
+        )  # two at once would both take the last place
         app = self.apps.get(client_id)
         if app and not app.approved and self.wearers(client_id, besides=user) >= USERS_ON_TRIAL:
             raise OAuthError(

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from ..._api.windows import Dialect
 from ..._archive.archive import Archive
+from ..._archive.storage.locks import Lock
+from ..._archive.storage.settings import Setting
 from ..._oauth.flows import SCOPES
 from ..._person.person import Person
 from ..._webhooks.events import LONG
@@ -65,9 +67,9 @@ def credentials(grants: Grants, user: int, user_id: str) -> Credentials:
     they were. So the secret follows from a text in the archive, where elsewhere only a digest is kept: what
     it opens is made up.
     """
-    setting = f"demo application of {user}"
+    setting = Setting.DEMO_APPLICATION.of(user)
     with grants.archive.transaction():
-        grants.archive.database.lock("demo application", user)
+        grants.archive.database.lock(Lock.DEMO_APPLICATION, user)
         client_id, _, salt = (grants.archive.setting(setting) or "").partition(" ")
         known = grants.apps.get(client_id)
         if known is None:

@@ -29,6 +29,8 @@ from ..._api.catalog import TYPES
 from ..._api.windows import from_ms, to_ms
 from ..._archive.archive import Archive
 from ..._archive.documents import Counts
+from ..._archive.storage.locks import Lock
+from ..._archive.storage.settings import Setting
 from ..._person.person import Person
 from ...errors import ArchiveError
 from ...models import PersonalInfo
@@ -97,7 +99,7 @@ class Life:
         self.outbox = outbox
         self.person = person
         self.user = user
-        self._setting = f"life of {user}"
+        self._setting = Setting.TIMELINE.of(user)
         self._alone = asyncio.Lock()
         self.leaving = False
         """Whether the cloud is about to end: the rest is lived when it starts again."""
@@ -248,7 +250,7 @@ class Life:
                 self.archive.put_samples(self.user, kind, [b"[%s]" % new], seen_at=to_ms(now))
 
     def _hold_life(self) -> None:
-        self.archive.database.lock("life", self.user)
+        self.archive.database.lock(Lock.TIMELINE, self.user)
 
     def _held(self) -> _Held | None:
         text = self.archive.setting(self._setting)

@@ -28,6 +28,7 @@ from datetime import timedelta
 from ..._api.windows import MILLISECOND
 from ..._archive import leases
 from ..._archive.archive import Archive
+from ..._archive.storage.locks import Lock
 from ..core.clock import Clock
 from .attempts import COLUMNS, Attempt, columns_of
 from .delivery_log import DeliveryLog, State
@@ -124,7 +125,7 @@ class Deliveries(Replays, DeliveryLog):
         """Up to a number of deliveries of each of these subscriptions, those due first before others."""
         claimed: list[Claimed] = []
         with self.archive.transaction():
-            self.db.lock("webhook deliveries")  # two senders would want the same ones
+            self.db.lock(Lock.EVENTS)  # two senders would want the same ones
             for ready, most in wants:
                 now, due = _real_ms(), self.clock.ms()
                 rows = self.db.all(
@@ -153,7 +154,7 @@ class Deliveries(Replays, DeliveryLog):
         if not outcomes:
             return
         with self.archive.transaction():
-            self.db.lock("webhook deliveries")
+            self.db.lock(Lock.EVENTS)
             self.db.many(
                 f"INSERT INTO webhook_attempts ({COLUMNS}) SELECT d.id, (SELECT coalesce(max(number), 0) + 1"
                 " FROM webhook_attempts WHERE delivery_id = d.id), ?, ?, ?, ?, ?, ?, ?, ?, ?"

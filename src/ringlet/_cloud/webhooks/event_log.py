@@ -28,7 +28,9 @@ from ..._api.windows import MILLISECOND, from_ms
 from ..._archive.archive import Archive
 from ..._archive.documents import Change
 from ..._archive.storage.database import Row
+from ..._archive.storage.locks import Lock
 from ..._archive.storage.migrations import Migrations
+from ..._archive.storage.settings import Setting
 from ..._webhooks.events import Event, EventType
 from ..core.clock import Clock
 from ..core.tables import Tables
@@ -82,8 +84,6 @@ CREATE TABLE IF NOT EXISTS webhook_attempts (
 
 LATENCY = timedelta(seconds=30)
 """How long after a sync of the ring its events are sent (Oura's documents: about 30 seconds)."""
-LOG = "webhook log"
-"""The setting that names the log."""
 MEMORY = timedelta(days=30)
 """How long events and deliveries are kept, on the cloud's clock."""
 
@@ -152,8 +152,8 @@ class Outbox(Tables):
             user_id=self._name(user),
         )
         with self.archive.transaction():
-            self.archive.lock_changes()  # until the commit: numbers are given in its order
-            self.db.lock("webhook deliveries")  # or a subscription would end before it has this one
+            # Until the commit: numbers are given in its order, and no subscription ends in between.
+            self.archive.lock_changes()
             seq = self.newest + 1
             self.db.execute(
                 "INSERT INTO webhook_events (seq, user_id, event_type, data_type, at, body)"
@@ -186,12 +186,12 @@ class Outbox(Tables):
     @property
     def id(self) -> str:
         """What tells this log from every other: numbers mean something within one log only."""
-        kept = self.archive.setting(LOG)
+        kept = self.archive.setting(Setting.EVENT_LOG_ID)
         if kept is None:
             with self.archive.transaction():
                 self.archive.lock_changes()  # another process may be about to name it
-                kept = self.archive.setting(LOG) or str(uuid.uuid4())
-                self.archive.set_setting(LOG, kept)
+                kept = self.archive.setting(Setting.EVENT_LOG_ID) or str(uuid.uuid4())
+                self.archive.set_setting(Setting.EVENT_LOG_ID, kept)
         return kept
 
     def wanted(self, seq: int) -> int:
@@ -218,7 +218,7 @@ class Outbox(Tables):
         living = "SELECT id FROM webhook_subscriptions WHERE ended_at IS NULL AND expires_at > ?"
         vain = f"due_at IS NOT NULL AND subscription_id NOT IN ({living})"
         with self.archive.transaction():
-            self.db.lock("webhook deliveries")
+            self.db.lock(Lock.EVENTS)
             self._let_go(vain, now)
             first = self.db.one(
                 "SELECT seq FROM webhook_events WHERE at >= ? OR seq = (SELECT max(seq) FROM webhook_events)"

@@ -7,6 +7,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from ..._archive.storage.locks import Lock
 from ..core.tables import Tables
 from . import event_log as outbox
 
@@ -33,7 +34,7 @@ class Replays(Tables):
         now = self.clock.ms()
         whose, mine = ("", ()) if client_id is None else (" AND client_id = ?", (client_id,))
         with self.archive.transaction():
-            self.db.lock("webhook deliveries")
+            self.db.lock(Lock.EVENTS)
             return self.db.execute(
                 "UPDATE webhook_deliveries SET state = 'waiting', due_at = ?, attempts = 0"
                 f" WHERE {which} AND subscription_id IN (SELECT id FROM webhook_subscriptions"

@@ -18,6 +18,7 @@ from typing import Final, Literal, TypeAlias
 
 from ..._api.windows import MILLISECOND, Dialect, from_ms
 from ..._archive.storage.database import Row
+from ..._archive.storage.locks import Lock
 from ..._archive.storage.migrations import Migrations
 from ..._webhooks.events import EventType
 from ..._webhooks.subscriptions import LIFE
@@ -90,7 +91,7 @@ class Subscriptions(Tables):
     def held(self, client_id: str) -> Generator[None]:
         """A transaction in which nobody else changes what an application has subscribed to."""
         with self.archive.transaction():
-            self.db.lock("subscriptions", client_id)
+            self.db.lock(Lock.SUBSCRIPTIONS, client_id)
             yield
 
     def check_free(self, client_id: str, event_type: str, data_type: str) -> None:
@@ -178,7 +179,7 @@ class Subscriptions(Tables):
 
     def forget(self, client_id: str) -> None:
         """Let go of all that an application subscribed to, and of what became of it. In `held`."""
-        self.db.lock("webhook deliveries")
+        self.db.lock(Lock.EVENTS)
         theirs = "SELECT id FROM webhook_subscriptions WHERE client_id = ?"
         deliveries = f"SELECT id FROM webhook_deliveries WHERE subscription_id IN ({theirs})"
         for what in (
@@ -190,7 +191,7 @@ class Subscriptions(Tables):
 
     def end(self, id: str, by: End) -> None:
         """End it, and with it what was still to be delivered. In a transaction."""
-        self.db.lock("webhook deliveries")  # as senders do, so that they and we wait for each other in turn
+        self.db.lock(Lock.EVENTS)  # as senders do, so that they and we wait for each other in turn
         self.db.execute(
             "UPDATE webhook_subscriptions SET ended_at = ?, ended_by = ? WHERE id = ? AND ended_at IS NULL",
             (self.clock.ms(), by, id),
