@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ringlet._cloud.serve import bind, run
+from ringlet._cloud.serve import run
 from ringlet._cloud.wearer import demo
+from ringlet._net.listen import bind
 from ringlet._receiver import group_commit as intake
 from ringlet._receiver.receiver import Receiver
 from ringlet.archive import Archive

@@ -11,14 +11,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from ringlet._cloud.core.throttle import FREE
-from ringlet._cloud.serve import bind, rest_the_heap
+from ringlet._cloud.serve import rest_the_heap
+from ringlet._net.listen import bind
 from ringlet.errors import RingletError
 
 WAITING = """
 import sys
 from ringlet.archive import Archive
 from ringlet.cloud import Cloud, Settings
-from ringlet._cloud.serve import bind, run
+from ringlet._cloud.serve import run
+from ringlet._net.listen import bind
 
 cloud = Cloud(Archive.open(":memory:"), settings=Settings(latency=0.5))
 app_id, _ = cloud.grants.apps.register("App", [])

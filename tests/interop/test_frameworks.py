@@ -15,7 +15,7 @@ import requests
 import uvicorn
 
 from ringlet import webhooks
-from ringlet._cloud.serve import bind
+from ringlet._net.listen import bind
 
 pytestmark = pytest.mark.interop
 

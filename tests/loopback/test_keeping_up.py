@@ -14,8 +14,8 @@ import pytest
 
 from ringlet import AsyncClient
 from ringlet._api.catalog import TYPES
-from ringlet._cloud.serve import bind
 from ringlet._net.addresses import Callbacks
+from ringlet._net.listen import bind
 from ringlet._oauth.flows import SCOPES, App
 from ringlet._sync import keeping_up
 from ringlet._sync.backfill import Progress, Report

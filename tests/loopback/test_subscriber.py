@@ -20,8 +20,8 @@ from ringlet import AsyncClient
 from ringlet._api.catalog import TYPES
 from ringlet._api.wire import Request, Response
 from ringlet._archive.storage.settings import Setting
-from ringlet._cloud.serve import bind
 from ringlet._net.addresses import Callbacks
+from ringlet._net.listen import bind
 from ringlet._oauth.flows import App
 from ringlet._receiver.receiver import Receiver
 from ringlet._receiver.server import serving

@@ -18,8 +18,8 @@ import uvicorn
 
 from ringlet import AsyncClient, Client
 from ringlet._api.catalog import TYPES
-from ringlet._cloud.serve import bind
 from ringlet._net.addresses import Callbacks
+from ringlet._net.listen import bind
 from ringlet._oauth.flows import SCOPES
 from ringlet._receiver.inbox import Inbox
 from ringlet.archive import Archive

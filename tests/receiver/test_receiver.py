@@ -26,7 +26,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from ringlet import webhooks as w
-from ringlet._cloud.serve import bind
+from ringlet._net.listen import bind
 from ringlet._receiver import receiver as room
 from ringlet._receiver.inbox import Inbox
 from ringlet.archive import Archive

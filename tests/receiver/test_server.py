@@ -1,133 +1,156 @@
-"""The receiver where strangers reach it: who sends too much, or too slowly, keeps nobody else waiting."""
+"""A receiver on a socket that untrusted clients reach: sending too much or too slowly blocks nobody else."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
 from ringlet import webhooks as w
-from ringlet._cloud.serve import bind
-from ringlet._receiver import server as room
+from ringlet._net.listen import bind
 from ringlet._receiver.receiver import Receiver
+from ringlet._receiver.server import LIMITS, serving
 
 from ..tampered import EVENT, SECRET
 
-Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-HALF = b"POST / HTTP/1.1\r\nhost: a\r\nx: "
-SOON = 10
+Connection: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+HALF_A_HEAD = b"POST / HTTP/1.1\r\nhost: a\r\nx: "
+TEST_TIMEOUT_S = 10
 
 
-class Door:
-    """A receiver under `serving`, and who knocks."""
+class Served:
+    """A receiver under `serving`, and what its clients do."""
 
     def __init__(self, port: int) -> None:
         self.port = port
 
     @contextlib.asynccontextmanager
-    async def line(self, said: bytes = b"") -> AsyncIterator[Line]:
+    async def connect(self, sent: bytes = b"") -> AsyncIterator[Connection]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(said)
+        writer.write(sent)
         try:
             yield reader, writer
         finally:
             writer.transport.abort()
 
-    async def post(self, line: Line) -> bytes:
-        """The status that an event gets."""
-        reader, writer = line
-        said = {"host": "a", "content-length": str(len(EVENT.body))}
-        said |= w.headers(SECRET, EVENT.body, now=time.time())
-        head = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+    async def post(self, connection: Connection) -> bytes:
+        """Post an event; the status of the answer."""
+        reader, writer = connection
+        headers = {"host": "a", "content-length": str(len(EVENT.body))}
+        headers |= w.headers(SECRET, EVENT.body, now=time.time())
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         writer.write(f"POST / HTTP/1.1\r\n{head}\r\n".encode() + EVENT.body)
         return (await reader.readuntil(b"\r\n\r\n"))[9:12]
 
 
+Scenario: TypeAlias = Callable[[Served], Coroutine[Any, Any, None]]
+
+
 @pytest.fixture
-def door(tmp_path: Path) -> Callable[[Callable[[Door], Coroutine[Any, Any, None]]], None]:
-    def run(act: Callable[[Door], Coroutine[Any, Any, None]]) -> None:
+def serve(tmp_path: Path) -> Callable[..., None]:
+    """Runs a scenario against a receiver with the given limits."""
+
+    def run(scenario: Scenario, **limits: Any) -> None:
         async def main() -> None:
             receiver = Receiver(SECRET, "token", inbox=tmp_path / "inbox.db")
+            given = dataclasses.replace(LIMITS, **limits)
             with bind("127.0.0.1", 0) as listener:
-                async with room.serving(receiver, listener), asyncio.timeout(SOON):
-                    await act(Door(listener.getsockname()[1]))
+                async with serving(receiver, listener, given), asyncio.timeout(TEST_TIMEOUT_S):
+                    await scenario(Served(listener.getsockname()[1]))
 
         asyncio.run(main())
 
     return run
 
 
-async def ends(line: Line) -> None:
+async def read_to_end(connection: Connection) -> bytes:
+    """Everything that still comes until the receiver closes the connection."""
+    received = b""
     with contextlib.suppress(ConnectionError):
-        while await line[0].read(1 << 16):
-            pass
+        while piece := await connection[0].read(1 << 16):
+            received += piece
+    return received
+
+
+def test_the_limits_are_no_wider_than_oura_needs() -> None:
+    assert LIMITS.request_timeout_s <= 10
+    assert LIMITS.max_connections <= 256
+    assert LIMITS.max_head_bytes <= 16 * 1024
 
 
 @pytest.mark.parametrize("header", [b"a" * 60, b"a: b\r\n" * 10], ids=["one", "many"])
-def test_a_head_without_end_is_not_read_to_its_end(door: Any, header: bytes) -> None:
-    async def act(door: Door) -> None:
+def test_a_head_without_end_is_not_read_to_its_end(serve: Any, header: bytes) -> None:
+    async def scenario(served: Served) -> None:
         sent = 0
-        async with door.line(b"POST / HTTP/1.1\r\nhost: a\r\nx: ") as line:
+        async with served.connect(HALF_A_HEAD) as connection:
             with contextlib.suppress(ConnectionError):
                 while sent < 100 << 20:
-                    line[1].write(header * 1000)
-                    await line[1].drain()
+                    connection[1].write(header * 1000)
+                    await connection[1].drain()
                     sent += 60_000
         assert sent < 50 << 20
-        async with door.line() as line:
-            assert await door.post(line) == b"200"
+        async with served.connect() as connection:
+            assert await served.post(connection) == b"200"
 
-    door(act)
+    serve(scenario)
 
 
-@pytest.mark.parametrize("said", [b"", HALF], ids=["nothing", "half a head"])
-def test_who_does_not_say_what_is_wanted_is_hung_up_on(
-    door: Any, monkeypatch: pytest.MonkeyPatch, said: bytes
-) -> None:
-    monkeypatch.setattr(room, "PATIENCE", 0.3)
+@pytest.mark.parametrize(
+    "before", [b"", b"transfer-encoding: chunked\r\n\r\n1;x=", b"transfer-encoding: chunked\r\n\r\n0\r\nx: "]
+)
+def test_a_head_a_chunk_size_and_trailers_may_have_so_many_bytes(serve: Any, before: bytes) -> None:
+    async def scenario(served: Served) -> None:
+        head = b"POST / HTTP/1.1\r\nhost: a\r\n" + (before or b"x: ")
+        async with served.connect(head) as connection:
+            for size in (15_000, 2_000):
+                await asyncio.sleep(0.1)  # so that each arrives in a read of its own
+                connection[1].write(b"a" * size)
+            assert (await read_to_end(connection)).startswith(b"HTTP/1.1 431 ")
 
-    async def act(door: Door) -> None:
-        async with door.line(said) as line:
-            await ends(line)
-        async with door.line(said) as line:
+    serve(scenario)
+
+
+@pytest.mark.parametrize("sent", [b"", HALF_A_HEAD], ids=["nothing", "half a head"])
+def test_a_client_that_sends_no_whole_head_in_time_is_disconnected(serve: Any, sent: bytes) -> None:
+    async def scenario(served: Served) -> None:
+        async with served.connect(sent) as connection:
+            await read_to_end(connection)
+        async with served.connect(sent) as connection:
             with contextlib.suppress(ConnectionError):
-                while not line[0].at_eof():  # a sign now and then is no head either
-                    line[1].write(said[-1:] or b"P")
-                    await line[1].drain()
+                while not connection[0].at_eof():  # a byte now and then is no head either
+                    connection[1].write(sent[-1:] or b"P")
+                    await connection[1].drain()
                     await asyncio.sleep(0.05)
 
-    door(act)
+    serve(scenario, request_timeout_s=0.3)
 
 
-def test_who_sends_events_is_not_hung_up_on(door: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "PATIENCE", 0.3)
-
-    async def act(door: Door) -> None:
-        async with door.line() as line:
-            for _ in range(8):
-                assert await door.post(line) == b"200"
+def test_a_client_that_sends_events_is_not_disconnected(serve: Any) -> None:
+    async def scenario(served: Served) -> None:
+        async with served.connect() as connection:
+            for _ in range(24):  # longer than the server takes between two looks at the deadlines
+                assert await served.post(connection) == b"200"
                 await asyncio.sleep(0.1)
-            line[1].write(HALF)
-            await ends(line)
+            connection[1].write(HALF_A_HEAD)
+            assert (await read_to_end(connection)).startswith(b"HTTP/1.1 408 ")
 
-    door(act)
+    serve(scenario, request_timeout_s=0.3)
 
 
-def test_however_many_hold_the_line_an_event_gets_through(door: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "CONNECTIONS", 20)
+def test_however_many_occupy_connections_an_event_is_acknowledged(serve: Any) -> None:
+    async def scenario(served: Served) -> None:
+        async with contextlib.AsyncExitStack() as connections:
+            idle = await connections.enter_async_context(served.connect())
+            assert await served.post(idle) == b"200"
+            slow = [await connections.enter_async_context(served.connect(HALF_A_HEAD)) for _ in range(60)]
+            latest = await connections.enter_async_context(served.connect())
+            assert await served.post(latest) == b"200"
+            await read_to_end(slow[0])
 
-    async def act(door: Door) -> None:
-        async with contextlib.AsyncExitStack() as lines:
-            mine = await lines.enter_async_context(door.line())
-            assert await door.post(mine) == b"200"
-            first, *_ = [await lines.enter_async_context(door.line(HALF)) for _ in range(60)]
-            latest = await lines.enter_async_context(door.line())
-            assert await door.post(latest) == b"200"
-            await ends(first)
-
-    door(act)
+    serve(scenario, max_connections=20)

@@ -14,8 +14,9 @@ from collections.abc import MutableMapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from ringlet._cloud.serve import bind, run
+from ringlet._cloud.serve import run
 from ringlet._cloud.wearer import demo
+from ringlet._net.listen import bind
 from ringlet._sync.backfill import Backfill
 from ringlet.archive import Archive
 from ringlet.client import AsyncClient

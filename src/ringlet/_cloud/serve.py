@@ -1,10 +1,10 @@
-"""Running the cloud: bind, say so, answer, and on SIGTERM finish what was begun and leave.
+"""Runs the cloud on a listening socket until SIGTERM or SIGINT; requests in flight are finished then.
 
 Rules of this file:
-* The port is bound before anything else is made, so that "port taken" is the first thing said.
-* The ready line is printed when the port answers, not before.
-* Every answer is dated by the cloud's clock, from the moment it is moved: clients see there what time it is.
-* No client holds a connection for ever: `connections` says for how long.
+* `ready` is called when the port answers, not before.
+* Every answer has a `Date` header by the cloud's clock (RFC 9110 section 6.6.1), from the moment that clock
+  is moved: a client learns there what time it is.
+* No client occupies a connection for ever: see `_net/http_server.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import errno
 import gc
 import os
 import signal
@@ -24,8 +23,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import uvicorn
 
-from .._net.http_server import Connection, Connections
-from ..errors import RingletError
+from .._net.http_server import BoundedConnection, BoundedServer, ConnectionLimits
 from .control.faults import Message, Send
 from .core.clock import Clock
 
@@ -36,37 +34,18 @@ App: TypeAlias = Callable[[Message, Callable[[], Awaitable[Message]], Send], Awa
 """An ASGI application."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises RingletError when the port is taken or the host is not ours."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if sys.platform != "win32":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError as broken:
-        listener.close()
-        if broken.errno == errno.EADDRINUSE:
-            raise RingletError(
-                f"port {port} on {host} is taken",
-                cure="the same again with --port 0, for any that is free",
-            ) from None
-        raise RingletError(
-            f"cannot listen on {host}:{port}: {broken.strerror or broken}",
-            cure="ringlet serve --host 127.0.0.1 --port 0",
-        ) from None
-    return listener
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, with our own idea of signals, of when it is ready and of what time it is."""
+class _Server(BoundedServer):
+    """Stops on signals, calls `ready`, and dates answers by the cloud's clock."""
 
     def __init__(
-        self, config: uvicorn.Config, clock: Clock, ready: Callable[[], None], leave: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        limits: ConnectionLimits,
+        clock: Clock,
+        ready: Callable[[], None],
+        leave: Callable[[], None],
     ) -> None:
-        super().__init__(config)
-        self.server_state = self._connections = Connections()
+        super().__init__(config, limits)
         self._clock = clock
         self._ready = ready
         self._leave = leave
@@ -77,14 +56,9 @@ class _Server(uvicorn.Server):
         # In place: answers that are being worked out when the clock is moved have taken the list already.
         self._headers[0] = (b"date", formatdate(self._clock.seconds(), usegmt=True).encode())
 
-    async def on_tick(self, counter: int) -> bool:
-        """Ten times a second."""
-        leaving = await super().on_tick(counter)
+    def set_default_headers(self) -> None:
         self._date()
         self.server_state.default_headers = self._headers
-        if counter % 10 == 0:
-            self._connections.sweep(asyncio.get_running_loop().time())
-        return leaving
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal says to stop."""
@@ -115,10 +89,11 @@ def run(
     *,
     clock: Clock | None = None,
     leave: Callable[[], None] = lambda: None,
+    limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008  # frozen
 ) -> None:
-    """Answer until a signal says to stop; then let requests in flight finish.
+    """Serve an ASGI application until SIGTERM or SIGINT; then let requests in flight finish.
 
-    `clock` dates the answers. `leave` is called with the signal, for those who wait to be told.
+    `clock` dates the answers. `leave` is called with the signal, so that requests that wait for an event end.
     """
     rest_the_heap()
     # What is loaded by now stays: the collector need not walk it again and again.
@@ -127,7 +102,7 @@ def run(
     config = uvicorn.Config(
         app,
         lifespan="on",
-        http=Connection,
+        http=BoundedConnection,
         ws="none",
         log_level="warning",
         access_log=False,
@@ -139,7 +114,7 @@ def run(
         timeout_graceful_shutdown=10,
         timeout_keep_alive=75,
     )
-    _Server(config, clock or Clock(), ready, leave).run(sockets=[listener])
+    _Server(config, limits, clock or Clock(), ready, leave).run(sockets=[listener])
 
 
 def rest_the_heap() -> None:

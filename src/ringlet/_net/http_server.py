@@ -1,182 +1,253 @@
-"""The connections of a server: whoever asks does so in time, or makes room for others.
+"""uvicorn with deadlines for requests and a bound on connections, for servers that untrusted clients reach.
 
-uvicorn waits for ever for a request that has begun, and so does it for the first on a connection: a few
-hundred senders of a byte now and then would hold every connection there is ("Slowloris").
+uvicorn has a time-out for idle connections only. It waits for ever for the rest of a request that has begun,
+and for the first request of a new connection; llhttp, its parser, reads a head of any length. A few hundred
+clients that send one byte now and then ("Slowloris") would occupy every connection the process may open.
 
 Rules of this file:
-* A request is whole, its body too, `WHOLE` seconds after its first byte; else it is answered with 408
-  (RFC 9110 section 15.5.9). A connection on which nothing was asked is closed after as long, one that has
-  been answered after what uvicorn calls keep-alive.
-* The time in which they wait for us does not count: while an earlier answer is under way, or we read nothing.
-* An answer takes the time it takes, and so does whoever reads it.
-* Where there are more connections than fit, the one that was waited for longest makes room, and after those
-  who owe a request those who do not take their answer.
-* What comes of a body after its answer is let go by, up to `UNREAD`: to close at once would take the answer
-  from a client that is still sending (RFC 9112 section 9.6).
-* A request costs two entries in a dictionary; the server sweeps once a second.
+* A request, body included, must be complete `request_timeout_s` seconds after its first byte. Otherwise the
+  answer is 408 (RFC 9110 section 15.5.9), or a closed connection if the answer has begun already.
+* A connection on which nothing was ever requested is closed after the same time, without an answer; one that
+  has been answered is closed after uvicorn's `timeout_keep_alive`.
+* The clock stops while the client waits for us: while an earlier answer is being made, or reading is paused.
+* An answer may take any time to make, and a client may take any time to read it.
+* With too many connections, the client that has kept us waiting longest is disconnected. If none keeps us
+  waiting, it is the client that has left its answer unread for longest.
+* A head, a chunk size or trailers longer than `max_head_bytes`: 431 (RFC 6585 section 5).
+* After the answer, up to `MAX_DISCARDED_BYTES` of an unread body are read and dropped. Closing at once would
+  reset the connection, and a client that is still sending might lose the answer (RFC 9112 section 9.6).
+* The deadlines are entries in one dictionary, which the server goes through once a second. A timer for each
+  request would cost more than parsing it.
+
+`BoundedConnection` overrides methods of a class that uvicorn does not document. pyproject.toml therefore has
+an upper bound for uvicorn. tests/cloud/test_http_server.py and tests/receiver/test_server.py test the rules.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Any, Final
 
-from uvicorn.config import Config
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-WHOLE = 30.0
-"""Seconds for a request to come in. The largest has 64 KB: whoever has 2 KB a second is in time."""
-UNREAD: Final = 64 * 1024
-"""Bytes of a body that are let go by after its answer."""
-MOST = 4096
-"""Connections at a time, where the system allows for them; each costs some 20 KB."""
+MAX_DISCARDED_BYTES: Final = 64 * 1024
+_MANY_FILES: Final = 1 << 20
+"""Stands for "no limit" where the system has none."""
 
 
-class Connections(ServerState):
-    """What the connections of one server share."""
+@dataclass(frozen=True, kw_only=True)
+class ConnectionLimits:
+    """What clients may use of a server. The defaults are those of the cloud."""
 
-    def __init__(self) -> None:
+    request_timeout_s: float = 30.0
+    """Seconds for a whole request. The largest has 64 KB: 2 KB a second are enough."""
+    max_connections: int = 4096
+    """At the same time; each takes about 20 KB. At most half of the files that the process may open."""
+    max_head_bytes: int = 64 * 1024
+    """Of an incomplete head. One that arrives whole in a single read is let through, as h11 does it."""
+
+
+class ConnectionTable(ServerState):
+    """All connections of one server, and which of them keep it waiting."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
         super().__init__()
-        self.most = min(MOST, _files() // 2)  # the other half is for the archive, callbacks and names
-        self.waiting: dict[Connection, float] = {}
-        """Those that owe a request or the rest of one, the longest first, and until when they may."""
-        self.stalled: dict[Connection, None] = {}
-        """Those that do not take what is sent to them, the longest first."""
+        self.limits = limits
+        # The other half of the files is for the archive, for outgoing connections and for name look-ups.
+        self.max_connections = min(limits.max_connections, _max_open_files() // 2)
+        self.deadlines: dict[BoundedConnection, float] = {}
+        """Connections that owe us a request, the longest first; each with its deadline (the loop's time)."""
+        self.not_reading: dict[BoundedConnection, None] = {}
+        """Connections that do not read what we send, the longest first."""
 
-    def make_room(self, newest: Connection) -> None:
-        """Hang up on those that were waited for longest, while there are too many."""
-        while len(self.connections) > self.most:
-            next(iter(self.waiting or self.stalled), newest).abort()
+    def evict(self, newest: BoundedConnection) -> None:
+        """Disconnect the clients that kept us waiting longest, while there are too many connections."""
+        while len(self.connections) > self.max_connections:
+            next(iter(self.deadlines or self.not_reading), newest).abort()
 
-    def sweep(self, now: float) -> None:
-        """Hang up on those that are late."""
-        for one in [one for one, until in self.waiting.items() if until <= now]:
-            one.late()
+    def expire(self, now: float) -> None:
+        """End the connections whose deadline is over; `now` is the loop's time."""
+        for connection in [one for one, deadline in self.deadlines.items() if deadline <= now]:
+            connection.expire()
 
 
-class Connection(HttpToolsProtocol):
-    """One connection of a server whose state is `Connections`."""
+class BoundedConnection(HttpToolsProtocol):
+    """One connection of a `BoundedServer`."""
 
     def __init__(
         self,
-        config: Config,
+        config: uvicorn.Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        assert isinstance(server_state, Connections)
-        self._all = server_state
-        self._asking = False
-        """Whether a request has begun to come, and has not come to its end."""
+        assert isinstance(server_state, ConnectionTable)
+        self._table = server_state
+        self._limits = server_state.limits
+        self._receiving = False
+        """Whether a request has begun to arrive and is not complete."""
         self._has_head = False
-        """Whether the head of the last request that began has come: then `cycle` is about it."""
+        """Whether the head of the latest request is complete: only then `cycle` belongs to that request."""
         self._answering: RequestResponseCycle | None = None
-        """The answer that is under way; others may stand in line behind it (`pipeline`)."""
-        self._unread = 0
+        """The request that is being answered; later ones wait in `pipeline` (RFC 9112 section 9.3.2)."""
+        self._framing_bytes = 0
+        """Bytes read since the last read that completed a head, a request or a piece of a body."""
+        self._discarded_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._all.make_room(self)
-        self._wait(WHOLE)
+        self._table.evict(self)
+        self._set_deadline(self._limits.request_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
-        if self._answering:  # uvicorn tells the last one only, of several sent at once
+        if self._answering:
+            # uvicorn marks only the latest of several pipelined requests as disconnected; the application may
+            # still be answering an earlier one, and would wait for ever.
             self._answering.disconnected = True
             self._answering.message_event.set()
         super().connection_lost(exc)
 
-    # What is asked
+    # Requests: called by llhttp, in this order
+
+    def data_received(self, data: bytes) -> None:
+        self._framing_bytes += len(data)
+        super().data_received(data)
+        if self._framing_bytes > self._limits.max_head_bytes and not self.transport.is_closing():
+            if self._earlier_answer_under_way():
+                self.abort()
+            else:
+                self._refuse(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._asking, self._has_head, self._unread = True, False, 0
-        self._wait(WHOLE)
+        self._receiving, self._has_head, self._discarded_bytes = True, False, 0
+        self._set_deadline(self._limits.request_timeout_s)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        self._framing_bytes = 0
         self._has_head = True
         if self._answering is None:
             self._answering = self.cycle
 
     def on_body(self, body: bytes) -> None:
+        self._framing_bytes = 0
         if self.cycle.response_complete:
-            self._unread += len(body)
-            if self._unread > UNREAD:
+            self._discarded_bytes += len(body)
+            if self._discarded_bytes > MAX_DISCARDED_BYTES:
                 self.abort()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._asking = False
-        self._owes_nothing_yet()
+        self._framing_bytes = 0
+        self._receiving = False
+        self._request_complete()
 
     def on_response_complete(self) -> None:
         self._answering = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
-        if self._asking:
-            self._wait(WHOLE)  # from here on it is they who let us wait
+        if self._receiving:
+            self._set_deadline(self._limits.request_timeout_s)  # the client waited for us until now
         else:
-            self._owes_nothing_yet()
+            self._request_complete()
 
-    def _owes_nothing_yet(self) -> None:
-        """What was asked has come: it is for us to answer, or for them to ask for more."""
+    def _request_complete(self) -> None:
+        """Either it is our turn to answer, or the connection is idle."""
         if self._answering:
-            self._all.waiting.pop(self, None)
+            self._table.deadlines.pop(self, None)
         else:
-            self._wait(self.timeout_keep_alive)
+            self._set_deadline(self.timeout_keep_alive)
 
-    def _wait(self, seconds: float) -> None:
-        self._all.waiting.pop(self, None)  # whoever comes anew comes last
-        self._all.waiting[self] = self.loop.time() + seconds
+    def _set_deadline(self, seconds: float) -> None:
+        self._table.deadlines.pop(self, None)  # so that the new entry is the last: `evict` takes the first
+        self._table.deadlines[self] = self.loop.time() + seconds
 
-    # What is answered
+    # Answers: called by the transport when its buffer fills up, and when it has been emptied
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._all.stalled[self] = None
+        self._table.not_reading[self] = None
 
     def resume_writing(self) -> None:
         super().resume_writing()
         if not self.transport.is_closing():
-            self._all.stalled.pop(self, None)
+            self._table.not_reading.pop(self, None)
 
-    # The end
+    # The end of a connection
 
-    def late(self) -> None:
-        """What was to come has not come in time."""
-        mine = self._has_head and self._answering is self.cycle
-        if self.flow.read_paused or (self._answering and not mine):
-            self._wait(WHOLE)
-            return
-        self._forget()
-        self._all.stalled[self] = None  # until all that was said has been taken
-        untold = self._asking and not (self._has_head and self.cycle.response_started)
-        if untold and not self.transport.is_closing():
-            dated = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
-            end = b"connection: close\r\ncontent-length: 0\r\n\r\n"
-            self.transport.write(b"HTTP/1.1 408 Request Timeout\r\n" + dated + end)
-        self.transport.close()
+    def expire(self) -> None:
+        """The deadline is over: refuse the request, unless it is us who keep the client from sending it."""
+        if self.flow.read_paused or self._earlier_answer_under_way():
+            self._set_deadline(self._limits.request_timeout_s)
+        else:
+            self._refuse(b"408 Request Timeout")
 
     def abort(self) -> None:
-        """Hang up at once, whatever is still to be sent."""
+        """Disconnect at once, whatever is still to be sent."""
         self._forget()
+        # Now, not in `connection_lost`: that is a later turn of the loop, and `evict` counts meanwhile.
         self.connections.discard(self)
         self.transport.abort()
 
+    def _earlier_answer_under_way(self) -> bool:
+        """Whether we are answering a request that came before the one that is arriving."""
+        own = self._has_head and self._answering is self.cycle
+        return self._answering is not None and not own
+
+    def _refuse(self, status: bytes) -> None:
+        """Answer a request that is not complete, unless its answer has begun, and close the connection."""
+        self._forget()
+        self._table.not_reading[self] = None  # until the client has read everything, or is evicted
+        answered = self._has_head and self.cycle.response_started
+        if self._receiving and not answered and not self.transport.is_closing():
+            headers = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
+            end = b"connection: close\r\ncontent-length: 0\r\n\r\n"
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\n" + headers + end)
+        self.transport.close()
+
     def _forget(self) -> None:
-        self._all.waiting.pop(self, None)
-        self._all.stalled.pop(self, None)
+        self._table.deadlines.pop(self, None)
+        self._table.not_reading.pop(self, None)
 
 
-def _files() -> int:
-    """How many files and connections the system lets this process have."""
+class BoundedServer(uvicorn.Server):
+    """A uvicorn server whose configuration says `http=BoundedConnection`. Signals are left to the caller."""
+
+    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
+        super().__init__(config)
+        self.server_state = self._table = ConnectionTable(limits)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second. Returns whether to stop."""
+        stop = await super().on_tick(counter)
+        self.set_default_headers()  # before `expire`, whose answers carry them, too
+        if counter % 10 == 0:
+            self._table.expire(asyncio.get_running_loop().time())
+        return stop
+
+    def set_default_headers(self) -> None:
+        """Set the headers of every answer; by default uvicorn's, which `on_tick` has just renewed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Do not install uvicorn's signal handlers: they raise the signal again after a graceful shutdown."""
+        yield
+
+
+def _max_open_files() -> int:
+    """How many files and sockets the system lets this process open."""
     if sys.platform == "win32":
-        return 2 * MOST
+        return _MANY_FILES
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return 2 * MOST if limit == resource.RLIM_INFINITY else limit
+    return _MANY_FILES if limit == resource.RLIM_INFINITY else limit

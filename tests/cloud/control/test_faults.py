@@ -109,7 +109,8 @@ SERVED = """
 import json
 from ringlet.archive import Archive
 from ringlet.cloud import Cloud, Rules
-from ringlet._cloud.serve import bind, run
+from ringlet._cloud.serve import run
+from ringlet._net.listen import bind
 
 cloud = Cloud(Archive.open(":memory:"), admin_token="admin", rules=Rules(rotation="grace"))
 client_id, secret = cloud.grants.apps.register("Lab", ["https://lab.example/callback"])

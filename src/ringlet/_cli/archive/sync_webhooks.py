@@ -134,7 +134,7 @@ def keep_up(
 
 def _bound(door: Door) -> socket.socket:
     """The socket that the public URL leads to. Raises RingletError."""
-    from ..._cloud.serve import bind
+    from ..._net.listen import bind
 
     try:
         return bind(door.host, door.port)

@@ -14,7 +14,6 @@ from ...errors import UsageError
 from ..shared import options, screen
 
 if TYPE_CHECKING:
-    import socket
     from types import FrameType
 
     from ..._api.windows import Dialect
@@ -92,11 +91,12 @@ def serve(
     from ..._cloud.data.routes import Settings
     from ..._cloud.oauth.grants import Rules
     from ..._net.addresses import Callbacks
+    from ..._net.listen import base_url, bind
 
     check_host(host, admin_token, secret)
     allowed = Callbacks.parse(callbacks or ("dev" if is_local(host) else "public"))
     clock = Clock.parse(clock_text)
-    listener = cloud_server.bind(host, port)
+    listener = bind(host, port)
     signal.signal(signal.SIGTERM, _leave)  # until the server takes over: the demo takes a while to settle in
     if demo and context.get_parameter_source("db") is not ParameterSource.COMMANDLINE:
         db = None
@@ -112,7 +112,7 @@ def serve(
             hosts=LOOPBACK if is_local(host) else None,
             callbacks=allowed,
         )
-        ready = _settled(cloud, address(listener), days, seed) if demo else _plain(cloud, address(listener))
+        ready = _settled(cloud, base_url(listener), days, seed) if demo else _plain(cloud, base_url(listener))
         cloud_server.run(
             cloud,
             listener,
@@ -145,14 +145,6 @@ def is_local(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def address(listener: socket.socket) -> str:
-    """The base URL under which a listening socket is reached from this machine."""
-    bound: tuple[str, int] = listener.getsockname()[:2]
-    host, port = bound
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # read here, not bound
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -126,7 +126,7 @@ async def _follow_one(ready: dict[str, Any], tokens: Tokens, archive: Archive, p
     import secrets
 
     from ..._api.catalog import TYPES
-    from ..._cloud.serve import bind
+    from ..._net.listen import bind
     from ..._receiver.receiver import Receiver
     from ..._receiver.server import serving
     from ..._sync.failures import as_one
