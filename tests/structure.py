@@ -61,6 +61,7 @@ ALLOWED: Mapping[str, set[str]] = {
 """The client, the wearer and the archive do not know each other; the cloud never imports the client."""
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
+    "_person": ("simulation", "documents", "."),
     "_archive": ("storage", "series", "."),
     "_cloud": ("core", "data", "browser", "oauth", "webhooks", "portal", "wearer", "control", "."),
     "_cli": ("shared", "account", "archive", "cloud", "webhooks", "demo", "."),

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 from msgspec import json
 
-from ringlet._person.person import DOCUMENTS, RINGS, SERIES, Person
+from ringlet._api.catalog import TYPES
+from ringlet._person import person as person_module
+from ringlet._person.person import DOCUMENTS, RING_CONFIGURATION, SERIES, Person
 
 from ..examples import few
 from ..paths import REFERENCE
@@ -149,7 +151,7 @@ def test_bodies_are_compact_json_that_names_its_day(person: Person, day: date, n
 
 
 @few()
-@given(PEOPLE, DAYS, st.sampled_from([name for name in DOCUMENTS if name != RINGS]))
+@given(PEOPLE, DAYS, st.sampled_from([name for name in DOCUMENTS if name != RING_CONFIGURATION]))
 def test_one_day_alone_is_the_same_as_within_years(person: Person, day: date, name: str) -> None:
     wide = [
         item for item in person.documents(name, day - timedelta(20), day + timedelta(20)) if item.day == day
@@ -173,7 +175,7 @@ def test_versions_count_up_and_come_one_after_the_other(person: Person, day: dat
             last.append(versions[-1])
         else:
             assert name in DELETABLE
-    if name != RINGS:
+    if name != RING_CONFIGURATION:
         assert last == final
     assert len({item.id for item in final}) == len(final)
     assert [item.day for item in final] == sorted(item.day for item in final)
@@ -184,7 +186,7 @@ def test_versions_count_up_and_come_one_after_the_other(person: Person, day: dat
 def test_now_shows_the_newest_version_known_by_then(person: Person, day: date, name: str, hours: int) -> None:
     now = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hours)
     begin = now - timedelta(30)
-    gone = {one.id for one in person.happenings(begin, now) if one.name == name and one.body is None}
+    gone = {one.id for one in person.changes(begin, now) if one.name == name and one.body is None}
     known = {
         item.id: item
         for item in person.revisions(name, day - timedelta(3), day + timedelta(2))
@@ -243,10 +245,10 @@ def test_sandbox_ids_lead_back_to_their_day() -> None:
 
 def test_rings_are_listed_oldest_first_whenever_they_were_set_up() -> None:
     person = Person()
-    rings = list(person.documents(RINGS, date(2026, 3, 1), date(2026, 3, 2)))
+    rings = list(person.documents(RING_CONFIGURATION, date(2026, 3, 1), date(2026, 3, 2)))
     assert len(rings) == 2
     assert rings[0].day < rings[1].day
-    assert len(list(person.documents(RINGS, date(2020, 1, 1), date(2020, 1, 2)))) == 1
+    assert len(list(person.documents(RING_CONFIGURATION, date(2020, 1, 1), date(2020, 1, 2)))) == 1
     worn = {
         json.decode(item.body)["ring_id"]
         for item in person.documents("sleep", date(2024, 1, 1), date(2026, 1, 1))
@@ -264,5 +266,16 @@ def test_about_half_of_the_distances_are_missing() -> None:
 
 
 def test_an_unknown_type_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        list(Person().documents("meal", date(2026, 1, 1), date(2026, 1, 1)))
+    for name in ("meal", *SERIES):
+        with pytest.raises(KeyError):
+            list(Person().documents(name, date(2026, 1, 1), date(2026, 1, 1)))
+
+
+def test_a_type_of_the_catalog_that_is_not_written_has_no_documents_and_no_samples(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(person_module, "TYPES", {**TYPES, "daily_hydration": TYPES["daily_sleep"]})
+    person, days = Person(), (date(2026, 1, 1), date(2026, 1, 31))
+    assert list(person.documents("daily_hydration", *days)) == []
+    assert list(person.revisions("daily_hydration", *days)) == []
+    assert list(person.samples("daily_hydration", *days)) == []

@@ -1,24 +1,9 @@
-"""The simulated person: one life, computed.
+"""`Person`: the simulated wearer's documents and samples, as the cloud shows them at any instant.
 
-(seed, user, day) decides everything. Asking for one day or for ten years, in whatever order, in whichever
-process, gives the same bytes. The rooms, each reading only those before it:
+(seed, user, day) decides everything: one day or ten years, asked for in whatever order and in whichever
+process, are the same bytes.
 
-    dice       chance as a hash: who, what for, which day
-    zones      clocks and summer time
-    traits     the body and its habits
-    blocks     trips, illness, charging: what outlasts a day
-    plan       bedtimes and what happens between them
-    night      sleep periods: stages, heart rate, HRV
-    day        movement: classes, MET, steps
-    scores     sleep, readiness, activity
-    estimates  stress, resilience, vascular age, VO2 max, oxygen
-    series     heart rate, battery, beats
-    rings      every ring ever set up
-    pen        when the cloud comes to know what
-    nightly, daily, notes   the documents
-    documents  the table of their types
-
-Nobody wore a ring before `EARLIEST` nor will after `LATEST`: a request for all of history stays finite.
+Nothing is before `EARLIEST` or after `LATEST`, so that a request for all of history ends.
 """
 
 from __future__ import annotations
@@ -31,66 +16,74 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import json
 
-from .day import Days
-from .dice import Cup
-from .documents import DOCUMENTS
-from .estimates import Estimates
-from .night import Nights, Period
-from .pen import Draft, Ids, Pen
-from .plan import Calendar
-from .rings import Dialect, Fields
-from .scores import Scores
-from .series import SERIES, Series
-from .zones import EPOCH, HOUR, day_of, midnight
+from .._api.catalog import TYPES
+from .documents.table import DOCUMENTS
+from .documents.writer import DocumentHistory, DocumentWriter, Ids
+from .simulation.estimates import Estimates
+from .simulation.local_time import DAY_S, EPOCH_DAY, day_of, midnight
+from .simulation.movement import Days
+from .simulation.plan import Calendar
+from .simulation.random_streams import RandomStreams
+from .simulation.scores import Scores
+from .simulation.series import SERIES, Series
+from .simulation.sleep_periods import Nights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from .._api.windows import Dialect
+    from .documents.rings import Fields
 
 __all__ = [
     "DOCUMENTS",
     "EARLIEST",
     "LATEST",
-    "RINGS",
+    "RING_CONFIGURATION",
     "SERIES",
-    "Dialect",
-    "Happening",
-    "Ids",
-    "Item",
-    "Period",
+    "DocumentChange",
+    "DocumentVersion",
     "Person",
 ]
 
 EARLIEST: Final = date(2010, 1, 1)
 LATEST: Final = date(2099, 12, 31)
-RINGS: Final = "ring_configuration"
+RING_CONFIGURATION: Final = "ring_configuration"
+"""The only type whose documents are listed without a window."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class DocumentVersion:
     """One version of one document."""
 
     name: str
+    """The data type."""
     id: str
     day: date
     at: datetime
     """The instant (UTC) from which the cloud shows this version."""
     version: int
+    """Counted from 1."""
     body: bytes
+    """JSON."""
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """The cloud comes to know a version of a document, or that its wearer has deleted it."""
+class DocumentChange:
+    """The cloud gets a version of a document, or the wearer deletes the document."""
 
     at: datetime
     name: str
+    """The data type."""
     id: str
     body: bytes | None
-    """None: deleted."""
+    """JSON; None: deleted."""
 
 
 class Person:
     """One simulated wearer of a ring.
+
+    A data type of the catalog that the simulation does not write has no documents and no samples; a name that
+    is not in the catalog is a KeyError.
 
     >>> nights = list(Person(7, "demo").documents("daily_sleep", date(2026, 3, 1), date(2026, 3, 7)))
     """
@@ -104,74 +97,84 @@ class Person:
         ids: Ids = "uuid",
     ) -> None:
         self.seed, self.user, self.dialect, self.ids = seed, user, dialect, ids
-        self._cup = Cup(seed, user)
-        self._calendar = Calendar(self._cup)
-        self.traits = self._calendar.traits
-        self._nights = Nights(self._calendar)
-        self._days = Days(self._nights)
-        self._scores = Scores(self._days)
-        self._series = Series(self._days, unix=dialect == "docs")
-        self._pen = Pen(Estimates(self._scores), self._series, dialect, ids)
+        self._streams = RandomStreams(seed, user)
+        calendar = Calendar(self._streams)
+        self.traits = calendar.traits
+        days = Days(Nights(calendar))
+        self._series = Series(days, unix=dialect == "docs")
+        self._writer = DocumentWriter(Estimates(Scores(days)), self._series, dialect, ids)
 
-    def documents(self, name: str, first: date, last: date, *, now: datetime | None = None) -> Iterator[Item]:
-        """The documents of the days first..last, each as the cloud shows it at `now` (None: in the end).
+    def documents(
+        self, name: str, first: date, last: date, *, now: datetime | None = None
+    ) -> Iterator[DocumentVersion]:
+        """The documents of the days first..last, each as the cloud shows it at `now` (None: finally).
 
         What was deleted by then is left out. Rings are listed from the oldest on, whenever they were set up,
-        up to `last`.
+        up to `last`. Raises KeyError for a name that is not in the catalog or names a series.
         """
         until = None if now is None else now.timestamp()
-        for index, draft in self._drafts(name, first, last):
-            if draft.deleted is not None and (until is None or draft.deleted <= until):
+        for index, history in self._histories(name, first, last):
+            if history.deleted is not None and (until is None or history.deleted <= until):
                 continue
-            known = [n for n, (at, _) in enumerate(draft.versions) if until is None or at <= until]
+            known = [n for n, (at, _) in enumerate(history.versions) if until is None or at <= until]
             if known:
-                yield self._item(name, draft, index, known[-1])
+                yield self._version(name, history, index, known[-1])
 
-    def revisions(self, name: str, first: date, last: date) -> Iterator[Item]:
-        """Every version of every document, those deleted later among them, by day, document, version."""
-        for index, draft in self._drafts(name, first, last):
-            for number in range(len(draft.versions)):
-                yield self._item(name, draft, index, number)
+    def revisions(self, name: str, first: date, last: date) -> Iterator[DocumentVersion]:
+        """Every version of the documents of the days first..last, by day, document and version.
 
-    def happenings(self, since: datetime, until: datetime) -> Iterator[Happening]:
-        """What the cloud comes to know in (since, until], in order of time: new, changed, deleted documents.
+        Documents that are deleted later are included. Raises KeyError as `documents` does.
+        """
+        for index, history in self._histories(name, first, last):
+            for number in range(len(history.versions)):
+                yield self._version(name, history, index, number)
 
-        Played upon `documents(now=since)` it makes `documents(now=until)`. What it costs grows with the days
-        between the two.
+    def changes(self, since: datetime, until: datetime) -> Iterator[DocumentChange]:
+        """The documents that are new, changed or deleted in (since, until], in order of time.
+
+        Applied to `documents(now=since)` they give `documents(now=until)`. The cost grows with the number of
+        days between the two.
         """
         begin, end = since.timestamp(), until.timestamp()
-        found: list[tuple[int, Callable[[], Happening]]] = []
+        found: list[tuple[int, Callable[[], DocumentChange]]] = []
         for name, kind in DOCUMENTS.items():
-            first, last = since.date() - timedelta(days=kind.late), until.date() + timedelta(days=1)
-            for index, draft in self._drafts(name, first, last):
-                for number, (at, _) in enumerate(draft.versions):
+            first = since.date() - timedelta(days=kind.final_after_days)
+            # East of Greenwich the local date can be tomorrow's.
+            last = until.date() + timedelta(days=1)
+            for index, history in self._histories(name, first, last):
+                for number, (at, _) in enumerate(history.versions):
                     if begin < at <= end:
-                        found.append((at, partial(self._known, name, draft, index, number)))
-                if draft.deleted is not None and begin < draft.deleted <= end:
-                    found.append((draft.deleted, partial(self._gone, name, draft, index)))
-        for _, tell in sorted(found, key=itemgetter(0)):
-            yield tell()
+                        found.append((at, partial(self._put, name, history, index, number)))
+                if history.deleted is not None and begin < history.deleted <= end:
+                    found.append((history.deleted, partial(self._deletion, name, history, index)))
+        for _, change in sorted(found, key=itemgetter(0)):
+            yield change()
 
     def samples(
         self, name: str, first: date, last: date, *, now: datetime | None = None
     ) -> Iterator[tuple[datetime, bytes]]:
-        """The rows of the UTC days first..last up to `now`, each with its instant."""
+        """The rows of the UTC days first..last up to `now`: instant and JSON, in order of time.
+
+        Raises KeyError for a name that is not in the catalog or names a document type.
+        """
         if name not in SERIES:
-            raise KeyError(name)
+            _check_not_written(name)
+            return
         until = None if now is None else round(now.timestamp() * 1000)
-        for day in _span(first, last):
+        for day in _ordinals(first, last):
             if until is not None and midnight(day) * 1000 > until:
                 return
-            for at, row in self._rows(name, day):
+            for at, row in self._series.rows(name, day):
                 if until is not None and at > until:
                     return
-                yield _instant(at // 1000, at % 1000), row
+                yield _utc(at // 1000, at % 1000), row
 
     def personal_info(self) -> bytes:
+        """The `personal_info` object, as JSON."""
         traits = self.traits
         return json.encode(
             {
-                "id": self._cup.stream("user", 0, 20).hex(),
+                "id": self._streams.random_bytes("user", 0, 20).hex(),
                 "age": traits.age,
                 "weight": traits.weight,
                 "height": traits.height,
@@ -180,66 +183,49 @@ class Person:
             }
         )
 
-    def zone(self, day: date) -> timedelta:
-        """The wearer's offset from UTC at noon of the day."""
-        number = day.toordinal()
-        return timedelta(seconds=self._calendar.offset(self._calendar.instant(number, 12 * HOUR)))
-
-    def night(self, day: date) -> Period | None:
-        """The long sleep that ended on the day, as it was slept."""
-        return self._nights.main(day.toordinal())
-
-    def drinks(self, day: date) -> float:
-        """How much alcohol the evening of the day held, 0..1."""
-        return self._calendar.mood(day.toordinal()).alcohol
-
-    def illness(self, day: date) -> float:
-        """How ill the person was, 0..1."""
-        return self._calendar.mood(day.toordinal()).illness
-
-    def _rows(self, name: str, day: int) -> Iterator[tuple[int, bytes]]:
-        if name == "heartrate":
-            return self._series.heartrate(day)
-        if name == "interbeat_interval":
-            return self._series.interbeat_interval(day)
-        return self._series.ring_battery_level(day)
-
-    def _drafts(self, name: str, first: date, last: date) -> Iterator[tuple[int, Draft]]:
-        if name == RINGS:
-            for at, _ in self._pen.rings:
-                if day_of(at) <= last.toordinal():
-                    yield from enumerate(DOCUMENTS[name].drafts(self._pen, day_of(at)))
+    def _histories(self, name: str, first: date, last: date) -> Iterator[tuple[int, DocumentHistory]]:
+        """The documents of the days first..last, each with its number within its type and day."""
+        if name not in DOCUMENTS:
+            _check_not_written(name)
             return
-        drafts = DOCUMENTS[name].drafts
-        for day in _span(first, last):
-            yield from enumerate(drafts(self._pen, day))
+        days: Iterator[int] = iter(_ordinals(first, last))
+        if name == RING_CONFIGURATION:
+            set_up = [day_of(at) for at, _ in self._writer.rings]
+            days = (day for day in set_up if day <= last.toordinal())
+        for day in days:
+            yield from enumerate(DOCUMENTS[name].histories(self._writer, day))
 
-    def _known(self, name: str, draft: Draft, index: int, number: int) -> Happening:
-        item = self._item(name, draft, index, number)
-        return Happening(item.at, name, item.id, item.body)
+    def _put(self, name: str, history: DocumentHistory, index: int, number: int) -> DocumentChange:
+        version = self._version(name, history, index, number)
+        return DocumentChange(version.at, name, version.id, version.body)
 
-    def _gone(self, name: str, draft: Draft, index: int) -> Happening:
-        assert draft.deleted is not None
-        return Happening(_instant(draft.deleted), name, self._pen.id(name, draft.day, index), None)
+    def _deletion(self, name: str, history: DocumentHistory, index: int) -> DocumentChange:
+        assert history.deleted is not None
+        return DocumentChange(_utc(history.deleted), name, self._writer.id(name, history.day, index), None)
 
-    def _item(self, name: str, draft: Draft, index: int, number: int) -> Item:
-        at, write = draft.versions[number]
-        day = date.fromordinal(draft.day)
-        id = self._pen.id(name, draft.day, index)
+    def _version(self, name: str, history: DocumentHistory, index: int, number: int) -> DocumentVersion:
+        at, write = history.versions[number]
+        id = self._writer.id(name, history.day, index)
         fields: Fields = {"id": id}
-        instant = _instant(at)
+        instant = _utc(at)
         if self.dialect == "docs" and DOCUMENTS[name].meta:
-            stamp = f"{instant.replace(tzinfo=None).isoformat()}.000Z"
-            fields["meta"] = {"updated_at": stamp, "version": number + 1}
-        return Item(name, id, day, instant, number + 1, json.encode(fields | write()))
+            updated = f"{instant.replace(tzinfo=None).isoformat()}.000Z"
+            fields["meta"] = {"updated_at": updated, "version": number + 1}
+        body = json.encode(fields | write())
+        return DocumentVersion(name, id, date.fromordinal(history.day), instant, number + 1, body)
 
 
-def _span(first: date, last: date) -> range:
+def _check_not_written(name: str) -> None:
+    """Returns for a data type that the simulation does not write; raises KeyError for any other name."""
+    if name not in TYPES or name in DOCUMENTS or name in SERIES:
+        raise KeyError(name)
+
+
+def _ordinals(first: date, last: date) -> range:
     return range(max(first, EARLIEST).toordinal(), min(last, LATEST).toordinal() + 1)
 
 
-def _instant(second: int, millisecond: int = 0) -> datetime:
-    # Not fromtimestamp, which asks the platform's C library for dates before 1970.
-    return datetime.combine(date.fromordinal(second // 86_400 + EPOCH), datetime.min.time(), UTC) + timedelta(
-        seconds=second % 86_400, milliseconds=millisecond
-    )
+def _utc(second: int, millisecond: int = 0) -> datetime:
+    # Not fromtimestamp, which asks the platform's C library: that refuses dates before 1970 on Windows.
+    midnight = datetime.combine(date.fromordinal(second // DAY_S + EPOCH_DAY), datetime.min.time(), UTC)
+    return midnight + timedelta(seconds=second % DAY_S, milliseconds=millisecond)

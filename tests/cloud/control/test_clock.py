@@ -175,8 +175,8 @@ def test_whoever_subscribed_hears_of_all_that_happens_before_the_subscription_en
 
 
 def test_an_event_is_sent_half_a_minute_after_it_happened():
-    happenings = Person(7, "demo").happenings(NOW, NOW + timedelta(days=1))
-    first = next(one.at for one in happenings if one.name == "daily_activity") - NOW
+    changes = Person(7, "demo").changes(NOW, NOW + timedelta(days=1))
+    first = next(one.at for one in changes if one.name == "daily_activity") - NOW
     wait, rest = {"advance": first.total_seconds() + 29, "settle": 5}, {"advance": 1, "settle": 5}
     [said], events = advanced(200, wait)
     assert said["settled"]

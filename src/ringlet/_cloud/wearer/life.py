@@ -231,7 +231,7 @@ class Life:
 
     def _write_documents(self, since: datetime, now: datetime) -> Lived:
         lived = Lived()
-        for at, together in groupby(self.person.happenings(since, now), lambda one: one.at):
+        for at, together in groupby(self.person.changes(since, now), lambda one: one.at):
             with self.outbox.at(to_ms(at)):
                 for one in together:
                     kind, seen_at = TYPES[one.name], to_ms(at)

@@ -1,0 +1,1 @@
+"""How the simulated days become documents: which types, in which versions, with which fields."""

@@ -1,0 +1,1 @@
+"""What is simulated: a body and its habits, nights, movement, scores and time series, as numbers."""

@@ -1,0 +1,206 @@
+"""Movement from 04:00 to 04:00 local time: classes, MET, steps, calories.
+
+Rules:
+
+* `classes` has one digit per five minutes: 0 not worn, 1 rest, 2 inactive, 3 low, 4 medium, 5 high activity.
+  The ring off the finger takes precedence over everything, then workouts, then sleep (rest), then everyday
+  movement.
+* Everything else is counted from the classes and the MET of their minutes: seconds per class add up to the
+  time covered; steps, calories and distance follow.
+* A day that is not over is the first part of the same day (`Movement.until`): what was reported stays as it
+  was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from .local_time import DAY_S, HOUR_S
+from .random_streams import NORMAL_DEVIATES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .plan import Workout
+    from .sleep_periods import Nights
+
+SLOT_S: Final = 300
+SLOTS: Final = DAY_S // SLOT_S
+_STARTS: Final = 4 * HOUR_S
+
+
+def _tenths(low: float, middle: float, spread: float, byte: int) -> int:
+    return max(round(10 * low), round(10 * (middle + spread * NORMAL_DEVIATES[byte])))
+
+
+_MET: Final = {
+    "0": tuple(1 for _ in range(256)),
+    "1": tuple(9 if byte < 226 else 9 + (byte - 226) // 8 for byte in range(256)),
+    "2": tuple(_tenths(0.9, 1.27, 0.19, byte) for byte in range(256)),
+    "3": tuple(_tenths(1.1, 1.95, 0.5, byte) for byte in range(256)),
+    "4": tuple(_tenths(1.3, 3.9, 1.0, byte) for byte in range(256)),
+    "5": tuple(_tenths(4.0, 7.5, 1.2, byte) for byte in range(256)),
+}
+_STRIDE: Final = {"0": 0, "1": 0, "2": 4, "3": 62, "4": 380, "5": 400}
+"""Steps in five minutes of everyday movement, by class."""
+_HOURLY: Final = (10, 6, 4, 4, 8, 20, 34, 46, 52, 50, 50, 54, 56, 52, 50, 50, 54, 58, 56, 50, 42, 34, 24, 16)
+"""How much everyday movement each hour of the local day has, out of 100."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """The movement of a day, or of the part of it that is over."""
+
+    begin: int
+    classes: str
+    met: bytes
+    """Tenths of MET, one per minute."""
+    strides: tuple[int, ...]
+    """Steps, one per five minutes."""
+    weight: float
+    basal: float
+    """Kilocalories of a whole day at rest."""
+
+    def until(self, instant: int) -> Movement:
+        """The part of the day that was over at an instant."""
+        slots = max(0, min(len(self.classes), (instant - self.begin) // SLOT_S))
+        return Movement(
+            self.begin,
+            self.classes[:slots],
+            self.met[: 5 * slots],
+            self.strides[:slots],
+            self.weight,
+            self.basal,
+        )
+
+    def seconds(self, kind: str) -> int:
+        """The time spent in a class."""
+        return SLOT_S * self.classes.count(kind)
+
+    def met_minutes(self, kind: str) -> int:
+        """MET minutes of a class, as recorded days have them.
+
+        The whole MET for medium and high activity; for rest to low activity what exceeds 1.5 MET.
+        """
+        total, calm = 0, kind in "123"
+        for slot, digit in enumerate(self.classes):
+            if digit == kind:
+                minutes = self.met[5 * slot : 5 * slot + 5]
+                total += sum([max(0, met - 15) for met in minutes]) if calm else sum(minutes)
+        return round(total / 10)
+
+    @property
+    def average_met(self) -> float:
+        return round(3.2 * sum(self.met) / max(1, len(self.met))) / 32
+
+    @property
+    def steps(self) -> int:
+        return sum(self.strides)
+
+    @property
+    def active_calories(self) -> int:
+        return round(self.weight * 0.00147 * sum([met - 15 for met in self.met if met > 15]))
+
+    @property
+    def total_calories(self) -> int:
+        return self.active_calories + round(self.basal * len(self.classes) / SLOTS)
+
+    @property
+    def alerts(self) -> int:
+        """How many times 50 minutes have passed without movement."""
+        return sum(len(list(run)) // 10 for digit, run in groupby(self.classes) if digit == "2")
+
+    @property
+    def lively_hours(self) -> int:
+        """How many hours have some movement in them."""
+        hours = [self.classes[at : at + 12] for at in range(0, len(self.classes), 12)]
+        return sum(not {"3", "4", "5"}.isdisjoint(hour) for hour in hours)
+
+
+class Days:
+    """The movement of one person, day by day."""
+
+    def __init__(self, nights: Nights) -> None:
+        self.nights = nights
+        self.calendar = nights.calendar
+        self.movement: Callable[[int], Movement] = lru_cache(maxsize=512)(self._movement)
+        traits = self.calendar.traits
+        # Resting energy by Mifflin and St Jeor (kg, cm, years), and 22 % for what is not measured.
+        constant = 5 if traits.sex == "male" else -161
+        self._basal = 1.22 * (10 * traits.weight + 625 * traits.height - 5 * traits.age + constant)
+
+    def begin(self, day: int) -> int:
+        """04:00 local time: Oura's days of activity begin then."""
+        return self.calendar.instant(day, _STARTS)
+
+    def _movement(self, day: int) -> Movement:
+        calendar = self.calendar
+        begin = self.begin(day)
+        noise = calendar.streams.random_bytes("movement", day, 1440 + SLOTS)
+        digits = _background(noise[1440:], calendar.state(day).activity_level)
+        plans = [calendar.plan(near) for near in (day - 1, day, day + 1)]
+        for near in (day, day + 1):
+            for period in self.nights.periods(near):
+                _paint(digits, begin, period.begin, period.end, "1")
+        for plan in plans:
+            for workout in plan.workouts:
+                _paint(digits, begin, workout.begin, workout.end, _digit(workout))
+        for plan in plans:
+            for span in plan.off:
+                _paint(digits, begin, span.begin, span.end, "0")
+        classes = "".join(digits)
+        met = [table[byte] for table, byte in zip(_by_minute(classes), noise, strict=False)]
+        strides = [
+            _STRIDE[digit] * (64 + byte // 2) // 128
+            for digit, byte in zip(classes, noise[1440:], strict=True)
+        ]
+        for plan in plans:
+            for workout in plan.workouts:
+                _exert(begin, workout, noise, classes, met, strides)
+        return Movement(begin, classes, bytes(met), tuple(strides), calendar.traits.weight, self._basal)
+
+
+def _by_minute(classes: str) -> list[tuple[int, ...]]:
+    return [table for digit in classes for table in (_MET[digit],) * 5]
+
+
+def _digit(workout: Workout) -> str:
+    return "5" if workout.met >= 6 else "4" if workout.met >= 3 else "3"
+
+
+def _background(noise: bytes, activity_level: float) -> list[str]:
+    """The classes of everyday movement; every other slot has the class of the slot before."""
+    digits: list[str] = []
+    digit = "2"
+    for slot, byte in enumerate(noise):
+        if byte & 1:
+            lively = _HOURLY[(slot // 12 + 4) % 24] * activity_level * 2.56
+            digit = "4" if byte < 0.075 * lively else "3" if byte < 0.82 * lively else "2"
+        digits.append(digit)
+    return digits
+
+
+def _slots(begin: int, start: int, end: int) -> range:
+    first, last = (start - begin + SLOT_S // 2) // SLOT_S, (end - begin + SLOT_S // 2) // SLOT_S
+    return range(max(0, first), min(SLOTS, last))
+
+
+def _paint(digits: list[str], begin: int, start: int, end: int, digit: str) -> None:
+    slots = _slots(begin, start, end)
+    if slots:
+        digits[slots.start : slots.stop] = digit * len(slots)
+
+
+def _exert(
+    begin: int, workout: Workout, noise: Sequence[int], classes: str, met: list[int], strides: list[int]
+) -> None:
+    """Replaces the MET and steps of a class by those of the workout."""
+    digit, cadence = _digit(workout), 5 * workout.sport.cadence
+    for slot in _slots(begin, workout.begin, workout.end):
+        if classes[slot] == digit:
+            strides[slot] = cadence + noise[slot] % 16
+            for minute in range(5 * slot, 5 * slot + 5):
+                met[minute] = max(20, round(workout.met * (10 + 0.9 * NORMAL_DEVIATES[noise[minute]])))

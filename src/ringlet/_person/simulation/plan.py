@@ -1,0 +1,282 @@
+"""What the wearer does, and when.
+
+Three functions of a day, each reading only those before it, so that nothing depends on all of the past:
+
+* `state(day)`: how the wearer is and lives on that day (illness, alcohol, stress, how late the evening gets);
+* `night(day)`: when the night that ends on this day begins and ends, from the states of the evening and the
+  day;
+* `plan(day)`: the waking hours between two nights, with workouts, naps, sessions and the charger. They keep a
+  distance from each other; what does not fit is dropped.
+
+The day of a plan lasts from one bedtime to the next (`plan(day).begin` to `.end`): the next plan begins where
+it ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from .episodes import EPISODES_DAYS, Episodes, plan_episodes
+from .local_time import DAY_S, HOUR_S, day_of, midnight
+from .traits import USUAL_EFFICIENCY, WALKING, Sport, draw_traits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .random_streams import RandomStream, RandomStreams
+
+_FRIDAY: Final = 4
+CHARGE_S_PER_PERCENT: Final = 47
+
+
+@dataclass(frozen=True, slots=True)
+class DailyState:
+    """How the wearer is and lives on one day."""
+
+    illness: float
+    """0 (well) to 1."""
+    alcohol: float
+    """What is drunk in the evening: 0 (nothing) to 1."""
+    caffeine: bool
+    late_meal: bool
+    stress: float
+    """About -2 (calm) to 2."""
+    activity_level: float
+    """A factor of everyday movement, about 0.6..1.5."""
+    lateness: float
+    """Minutes by which bedtime is later than usual."""
+    extra_sleep: float
+    """Minutes of sleep beyond the usual need."""
+    worn: bool
+    worn_at_night: bool
+    """Whether the ring is worn in the night that ends on this day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From one instant to another; as an event of a plan: the ring is taken off."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Workout(Span):
+    """A workout, walks included."""
+
+    sport: Sport
+    met: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nap(Span):
+    """A stay in bed outside the night."""
+
+    kind: str
+    """Its `type` in Oura's words: sleep, late_nap or rest."""
+    day: int
+    """The day it belongs to: one that ends after 18:00 local belongs to the next day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session(Span):
+    """A guided or unguided session, as of breathing."""
+
+    kind: str
+    mood: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charge(Span):
+    """The ring is on the charger."""
+
+    level: int
+    """The battery level (percent) at its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A night and the waking hours after it."""
+
+    begin: int
+    """Going to bed for the night that ends on this day."""
+    awake: int
+    """Getting up."""
+    end: int
+    """Going to bed again."""
+    workouts: tuple[Workout, ...]
+    naps: tuple[Nap, ...]
+    sessions: tuple[Session, ...]
+    charge: Charge | None
+    off: tuple[Span, ...]
+    """When the ring is not worn, the time on the charger included."""
+    load: float
+    """Training load: 1 is one hour at 8 MET."""
+
+
+class Calendar:
+    """The plans of one person. The last few hundred days are cached."""
+
+    def __init__(self, streams: RandomStreams) -> None:
+        self.streams = streams
+        self.traits = draw_traits(streams)
+        self.episodes: Callable[[int], Episodes] = lru_cache(maxsize=8)(self._episodes)
+        self.state: Callable[[int], DailyState] = lru_cache(maxsize=512)(self._state)
+        self.night: Callable[[int], Span] = lru_cache(maxsize=512)(self._night)
+        self.plan: Callable[[int], Plan] = lru_cache(maxsize=512)(self._plan)
+
+    def offset(self, instant: int) -> int:
+        """The wearer's offset from UTC at an instant, in seconds."""
+        trip = self.episodes_around(day_of(instant)).trip
+        if trip and trip.begin <= instant < trip.end:
+            return trip.offset
+        return self.traits.home.at(instant)
+
+    def instant(self, day: int, seconds: int) -> int:
+        """The instant at which the wearer's clock shows that many seconds after midnight of the day."""
+        wall = midnight(day) + seconds
+        return wall - self.offset(wall - self.offset(wall - self.traits.home.standard))
+
+    def local_day(self, instant: int) -> int:
+        """The date that the wearer's clock shows at an instant, as an ordinal."""
+        return day_of(instant + self.offset(instant))
+
+    def episodes_around(self, day: int) -> Episodes:
+        """The episodes of the 91 days to which a day belongs."""
+        return self.episodes(day // EPISODES_DAYS)
+
+    def _episodes(self, number: int) -> Episodes:
+        return plan_episodes(self.streams, self.traits.home, number)
+
+    def _state(self, day: int) -> DailyState:
+        traits, rng = self.traits, self.streams.stream("mood", day)
+        episodes = self.episodes_around(day)
+        illness = episodes.illness.on(day) if episodes.illness else 0.0
+        party = (day - 1) % 7 in (_FRIDAY, _FRIDAY + 1)  # Friday or Saturday evening
+        drinks = rng.chance(traits.social * (0.6 if party else 0.14))
+        amount = rng.between(0.35, 1.0)
+        caffeine, late_meal = rng.chance(0.11), rng.chance(0.06 + 0.12 * traits.social)
+        away = episodes.unworn is not None and episodes.unworn[0] <= day <= episodes.unworn[1]
+        return DailyState(
+            illness=illness,
+            alcohol=amount if drinks and illness < 0.2 else 0.0,
+            caffeine=caffeine,
+            late_meal=late_meal,
+            stress=0.75 * rng.normal() + traits.strain + 0.6 * illness - (0.35 if party else 0),
+            activity_level=(1 + 0.2 * rng.normal() + 0.1 * self.streams.drift("vigour", day, 40))
+            * (1 - 0.55 * illness),
+            lateness=22 * traits.unsteadiness * rng.normal()
+            + (35 if party else 0)
+            + (80 if rng.chance(0.06) else 0),
+            extra_sleep=20 * traits.unsteadiness * rng.normal(),
+            worn=not away,
+            worn_at_night=not away and not rng.chance(0.022),
+        )
+
+    def _night(self, day: int) -> Span:
+        evening, morning = self.state(day - 1), self.state(day)
+        traits, rng = self.traits, self.streams.stream("bed", day)
+        bedtime = traits.bedtime + evening.lateness + 40 * evening.alcohol + (12 if evening.caffeine else 0)
+        in_bed = (traits.need + evening.extra_sleep + 50 * morning.illness) / USUAL_EFFICIENCY
+        if (day - 1) % 7 <= _FRIDAY and morning.illness < 0.5:
+            alarm = traits.alarm + 14 * rng.normal()
+            # The alarm takes a little more than half of the sleep that it would cut off.
+            in_bed += 0.55 * min(0.0, alarm - bedtime - in_bed)
+        begin = self.instant(day, round(bedtime * 60) + rng.integer(0, 59))
+        return Span(begin, begin + 30 * round(2 * max(250.0, min(630.0, in_bed))))
+
+    def _plan(self, day: int) -> Plan:
+        night, tomorrow = self.night(day), self.night(day + 1)
+        state, rng = self.state(day), self.streams.stream("plan", day)
+        awake, end = night.end, tomorrow.begin
+        level = self.episodes_around(day).charges.get(day)
+        charge = None
+        if level is not None:
+            begin = awake + rng.integer(900, 2100)
+            charge = Charge(
+                begin, begin + (100 - level) * CHARGE_S_PER_PERCENT + rng.integer(120, 900), level
+            )
+        wanted = self._naps(rng, day, awake, end) + self._sessions(rng, awake, end)
+        wanted += self._workouts(rng, state, awake, end)
+        if rng.chance(0.16):
+            begin = awake + round((end - awake) * rng.between(0.25, 0.9))
+            wanted.append(Span(begin, begin + rng.integer(10, 40) * 60))
+        kept: list[Span] = []
+        free = charge.end if charge else awake + 1200
+        for event in sorted(wanted, key=lambda event: event.begin):
+            if state.worn and event.begin >= free + 600 and event.end < end - 2400:
+                kept.append(event)
+                free = event.end
+        off = [event for event in kept if type(event) is Span]
+        if charge:
+            off.append(charge)
+        if not state.worn:
+            off = [Span(night.begin, end)]
+        elif not state.worn_at_night:
+            off.append(Span(night.begin, awake + 2400))
+        workouts = tuple(event for event in kept if isinstance(event, Workout))
+        return Plan(
+            begin=night.begin,
+            awake=awake,
+            end=end,
+            workouts=workouts,
+            naps=tuple(event for event in kept if isinstance(event, Nap)),
+            sessions=tuple(event for event in kept if isinstance(event, Session)),
+            charge=charge,
+            off=tuple(off),
+            load=sum(max(0.0, w.met - 3) * (w.end - w.begin) for w in workouts) / 18_000,
+        )
+
+    def _naps(self, rng: RandomStream, day: int, awake: int, end: int) -> list[Span]:
+        naps: list[Span] = []
+        if rng.chance(self.traits.naps):
+            begin = awake + round((end - awake) * rng.choice((0.4, 0.43, 0.46, 0.5, 0.67)))
+            finish = begin + 30 * rng.integer(36, 190)
+            late = self._evening(finish)
+            kind = "late_nap" if late else rng.choice(("sleep", "sleep", "sleep", "rest"))
+            naps.append(Nap(begin, finish, kind, day + late))
+        if rng.chance(0.06):
+            begin = end - rng.integer(80, 150) * 60
+            finish = begin + 30 * rng.integer(32, 68)
+            naps.append(Nap(begin, finish, "sleep", day + self._evening(finish)))
+        # On the day of a flight an afternoon can fall on the date before or after; such a nap is dropped.
+        return [nap for nap in naps if self.local_day(nap.end) == day]
+
+    def _evening(self, instant: int) -> bool:
+        return (instant + self.offset(instant)) % DAY_S >= 18 * HOUR_S
+
+    def _sessions(self, rng: RandomStream, awake: int, end: int) -> list[Span]:
+        if not rng.chance(0.22):
+            return []
+        begin = awake + round((end - awake) * rng.choice((0.08, 0.55, 0.9)))
+        kind = rng.choice(
+            ("breathing", "breathing", "meditation", "meditation", "relaxation", "rest", "body_status")
+        )
+        mood = rng.choice(("same", "same", "good", "good", "great", "worse", "bad"))
+        return [Session(begin, begin + rng.integer(150, 900), kind, mood)]
+
+    def _workouts(self, rng: RandomStream, state: DailyState, awake: int, end: int) -> list[Span]:
+        traits, found = self.traits, list[Span]()
+        if rng.chance(traits.trainings / 7) and state.illness < 0.25:
+            sport = rng.choice(traits.sports)
+            met = round(sport.met * (0.82 + 0.26 * traits.fitness + 0.05 * rng.normal()), 1)
+            source = rng.choice(("confirmed", "confirmed", "autodetected", "workout_heart_rate", "manual"))
+            fraction = rng.choice((0.12, 0.62, 0.66))
+            found.append(_workout(awake, end, fraction, rng.integer(24, 68), sport, met, source))
+        for fraction in (0.24, 0.36, 0.8):
+            if rng.chance(traits.walks / 3 * (1 - 0.8 * state.illness)):
+                met = round(3.4 + 0.4 * rng.normal(), 1)
+                source = "confirmed" if rng.chance(0.85) else "autodetected"
+                found.append(_workout(awake, end, fraction, rng.integer(10, 34), WALKING, met, source))
+        return found
+
+
+def _workout(
+    awake: int, end: int, fraction: float, minutes: int, sport: Sport, met: float, source: str
+) -> Span:
+    # Oura's workouts begin and end on whole minutes.
+    begin = (awake + round((end - awake) * fraction)) // 60 * 60
+    return Workout(begin, begin + minutes * 60, sport, met, source)

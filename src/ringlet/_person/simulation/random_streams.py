@@ -1,0 +1,127 @@
+"""Random numbers that are hashes of who, what for and which day: the same everywhere, in any order.
+
+Rules:
+
+* `RandomStreams` belongs to one (seed, user). `streams.stream("night", 738000)` always gives the same
+  numbers, whatever was drawn before, in whichever process, on whichever platform.
+* The purpose ("night") is hashed: renaming one changes every simulated wearer.
+* Numbers are made by addition, subtraction, multiplication and division alone, which IEEE 754 defines to the
+  last bit on every platform; `log` and `sqrt` of C libraries differ. `NORMAL_DEVIATES` needs more and is
+  rounded to three decimals, far above such differences.
+* What changes slowly over weeks is a `drift`: a smooth curve through hashed values, so that a day's value
+  follows from the two values around it and from nothing before them.
+"""
+
+from __future__ import annotations
+
+from hashlib import shake_128
+from statistics import NormalDist
+from struct import Struct
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_T = TypeVar("_T")
+_WORDS: Final = Struct(">32I")
+
+NORMAL_DEVIATES: Final = tuple(round(NormalDist().inv_cdf((byte + 0.5) / 256), 3) for byte in range(256))
+"""A standard normal deviate for each value of a byte."""
+
+
+class RandomStream:
+    """An endless stream of uniform random numbers for one purpose."""
+
+    __slots__ = ("_row", "_seed", "_turn")
+
+    def __init__(self, seed: bytes) -> None:
+        self._seed = seed
+        self._turn = 0
+        self._row: Iterator[int] = iter(())
+
+    def uint32(self) -> int:
+        """A whole number below 2**32."""
+        for number in self._row:
+            return number
+        self._row = iter(_WORDS.unpack(shake_128(self._seed + bytes((self._turn,))).digest(_WORDS.size)))
+        self._turn = (self._turn + 1) % 256
+        return next(self._row)
+
+    def uniform(self) -> float:
+        """A number with 0 <= u < 1."""
+        return self.uint32() / 4294967296
+
+    def between(self, low: float, high: float) -> float:
+        return low + (high - low) * self.uniform()
+
+    def integer(self, low: int, high: int) -> int:
+        """A whole number with low <= n <= high."""
+        return low + (self.uint32() * (high - low + 1) >> 32)
+
+    def chance(self, probability: float) -> bool:
+        return self.uniform() < probability
+
+    def normal(self) -> float:
+        """Nearly normal, mean 0, deviation 1, within -3..3: a sum of three uniforms needs no logarithm."""
+        return 2 * (self.uniform() + self.uniform() + self.uniform() - 1.5)
+
+    def choice(self, options: Sequence[_T]) -> _T:
+        return options[self.uint32() * len(options) >> 32]
+
+
+class RandomStreams:
+    """All random streams of one simulated person."""
+
+    __slots__ = ("_seed",)
+
+    def __init__(self, seed: int, user: str) -> None:
+        self._seed = shake_128(f"ringlet person {seed}\0{user}".encode()).digest(16)
+
+    def stream(self, purpose: str, number: int = 0) -> RandomStream:
+        return RandomStream(self._seed + f"{purpose}\0{number}\0".encode())
+
+    def random_bytes(self, purpose: str, number: int, length: int) -> bytes:
+        """`length` uniform bytes: cheaper than numbers, for values of every minute or half minute."""
+        return shake_128(self._seed + f"{purpose}\0{number}\0*".encode()).digest(length)
+
+    def drift(self, purpose: str, number: int, period: int) -> float:
+        """A slowly changing value in -1..1: a smooth curve through hashed values, one every `period`."""
+        knot, step = divmod(number, period)
+        before = self._knot(purpose, knot)
+        x = step / period
+        return before + (self._knot(purpose, knot + 1) - before) * x * x * (3 - 2 * x)
+
+    def uuid(self, purpose: str, number: int) -> str:
+        """A UUID with the version and variant bits of a random one."""
+        digits = self.random_bytes(f"id {purpose}", number, 16).hex()
+        variant = "89ab"[int(digits[16], 16) & 3]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+    def _knot(self, purpose: str, knot: int) -> float:
+        return int.from_bytes(self.random_bytes(f"drift {purpose}", knot, 2)) / 32767.5 - 1
+
+
+def interpolate(x: float, *steps: tuple[float, float]) -> float:
+    """Piecewise linear through the points `steps` (x ascending), constant beyond both ends."""
+    x0, y0 = steps[0]
+    if x <= x0:
+        return y0
+    for x1, y1 in steps[1:]:
+        if x < x1:
+            return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+        x0, y0 = x1, y1
+    return y0
+
+
+def partition(total: int, weights: Sequence[float]) -> list[int]:
+    """Whole numbers in proportion to the weights that add up to `total` exactly."""
+    whole = sum(weights)
+    parts: list[int] = []
+    running, given = 0.0, 0
+    for weight in weights:
+        running += weight
+        upto = int(total * running / whole + 0.5)
+        parts.append(upto - given)
+        given = upto
+    parts[-1] += total - given
+    return parts
