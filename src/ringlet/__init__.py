@@ -12,13 +12,13 @@ from ._version import __version__
 if TYPE_CHECKING:
     from ._api.catalog import TYPES, Catalog
     from ._api.wire import RetryPolicy
-    from ._oauth.flows import App, Tokens
+    from ._oauth.grant import App, Tokens
     from .archive import Archive
     from .client import AsyncClient, Client, FileTokenStore, MemoryTokenStore
     from .errors import RingletError
 
 _MODULES = {
-    "App": "_oauth.flows",
+    "App": "_oauth.grant",
     "Archive": "archive",
     "AsyncClient": "client",
     "Catalog": "_api.catalog",
@@ -28,7 +28,7 @@ _MODULES = {
     "RetryPolicy": "_api.wire",
     "RingletError": "errors",
     "TYPES": "_api.catalog",
-    "Tokens": "_oauth.flows",
+    "Tokens": "_oauth.grant",
 }
 """Which module each public name is loaded from."""
 

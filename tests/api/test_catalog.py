@@ -12,7 +12,7 @@ import pytest
 
 from ringlet._api.catalog import TYPES, Catalog, kind_named
 from ringlet._api.kinds import Documents, Inventory, LiveSamples, Samples, Single
-from ringlet._oauth.flows import SCOPES, scope_name
+from ringlet._oauth.scopes import SCOPES, scope_name
 from ringlet._person.person import DOCUMENTS, SERIES
 
 from ..paths import REFERENCE

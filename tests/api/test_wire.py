@@ -23,7 +23,8 @@ from ringlet._api.wire import (
     refusal,
     relay,
 )
-from ringlet._oauth.flows import App, Hosts, Tokens, signed
+from ringlet._oauth.grant import App, Hosts, Tokens
+from ringlet._oauth.renewal import with_token
 from ringlet.client import MemoryTokenStore
 from ringlet.errors import (
     ApiError,
@@ -71,7 +72,7 @@ def test_a_whole_story_of_pages_rate_limit_and_rotation_by_hand() -> None:
     """The flow is a value: each `send` below is an answer of Oura's, each result what is asked next."""
     token_store = MemoryTokenStore(Tokens(access_token="old", refresh_token="once"))
     nights = Catalog.sleep.list(date(2026, 1, 10), date(2026, 1, 11))
-    flow = patient(signed(nights, token_store, APP, HOSTS, clock=lambda: 0.0), STEADY)
+    flow = patient(with_token(nights, token_store, APP, HOSTS, clock=lambda: 0.0), STEADY)
 
     first = next(flow)
     assert (first.method, first.path, first.scope) == ("GET", "/v2/usercollection/sleep", "daily")

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from ringlet._oauth.flows import SCOPES, App, Pkce, Tokens, authorize_url, exchange, hosts_at
+from ringlet._oauth.flows import exchange
+from ringlet._oauth.grant import App, Pkce, Tokens, authorize_url, hosts_at
+from ringlet._oauth.scopes import SCOPES
 from ringlet.client import Client, MemoryTokenStore
 
 from ..callback import Callback

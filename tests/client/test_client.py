@@ -22,7 +22,7 @@ import pytest
 from ringlet._api.wire import Flow, Request, Response, RetryPolicy, pause
 from ringlet._client.client import OURA_API, app_from, base_url_from
 from ringlet._client.transport import AiohttpTransport
-from ringlet._oauth.flows import OURA, App, Tokens
+from ringlet._oauth.grant import OURA_HOSTS, App, Tokens
 from ringlet.client import AsyncClient, Client, FileTokenStore, MemoryTokenStore, SignIn
 from ringlet.errors import ConnectionFailed, DocumentNotFound, InvalidToken, NotSignedIn, UsageError
 from ringlet.models import HeartRate
@@ -168,7 +168,7 @@ def test_a_base_url_may_be_written_with_or_without_the_collection(
 def test_without_a_base_url_it_is_oura_s_own() -> None:
     assert base_url_from(None) == OURA_API
     with Client("a-token") as client:
-        assert (client.base_url, client.hosts) == (OURA_API, OURA)
+        assert (client.base_url, client.hosts) == (OURA_API, OURA_HOSTS)
     assert base_url_from("http://localhost:1/under/v2/usercollection") == "http://localhost:1/under"
 
 
@@ -201,7 +201,7 @@ def test_a_base_url_that_is_none_is_refused(url: str) -> None:
 
 
 def test_a_grant_of_another_cloud_is_not_sent_to_this_one(server: Server) -> None:
-    abroad = Tokens(access_token="hush", refresh_token="hush", token_url=OURA.token[0])
+    abroad = Tokens(access_token="hush", refresh_token="hush", token_url=OURA_HOSTS.token[0])
     with (
         Client(base_url=server.url, token_store=MemoryTokenStore(abroad)) as client,
         pytest.raises(NotSignedIn),

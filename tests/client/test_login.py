@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ringlet._api.wire import Response
 from ringlet._client.login import LoginAttempt
-from ringlet._oauth.flows import OURA, App, Hosts, s256
+from ringlet._oauth.grant import OURA_HOSTS, App, Hosts, s256
 from ringlet.errors import ConnectionFailed, OAuthError, ServerError, UsageError
 
 OLDER, NEWER = "https://older.test/token", "https://newer.test/token"
@@ -132,8 +132,8 @@ def test_an_implicit_answer_is_the_token_and_asks_nothing():
 
 
 def test_what_is_an_answer_is_told_before_it_is_believed() -> None:
-    by_code = LoginAttempt(app=APP, hosts=OURA)
-    without = LoginAttempt(app=APP, hosts=OURA, implicit=True)
+    by_code = LoginAttempt(app=APP, hosts=OURA_HOSTS)
+    without = LoginAttempt(app=APP, hosts=OURA_HOSTS, implicit=True)
     assert by_code.is_answer("http://localhost/callback?code=c&state=s")
     assert by_code.is_answer("error=access_denied")
     assert without.is_answer("http://localhost/callback#access_token=t&state=s")

@@ -12,7 +12,7 @@ import pytest
 
 from ringlet._client.sign_ins import SignIn, profiles
 from ringlet._client.token_stores import KeyringWallet
-from ringlet._oauth.flows import App, Tokens
+from ringlet._oauth.grant import App, Tokens
 from ringlet.client import Client, FileTokenStore
 from ringlet.errors import RingletError
 
@@ -170,7 +170,7 @@ def test_a_new_sign_in_waits_for_whoever_renews_the_old_one(tmp_path):
     token_store = SignIn().token_store
     assert isinstance(token_store, FileTokenStore)
     code = (
-        "import sys; from ringlet.client import SignIn; from ringlet._oauth.flows import Tokens;"
+        "import sys; from ringlet.client import SignIn; from ringlet._oauth.grant import Tokens;"
         "token_store = SignIn().token_store; print(token_store.claim(), flush=True);"
         "sys.stdin.read(); token_store.save(Tokens(access_token='of the old one'))"
     )
@@ -179,7 +179,7 @@ def test_a_new_sign_in_waits_for_whoever_renews_the_old_one(tmp_path):
         assert renewing.stdin
         assert renewing.stdout.readline() == "True\n"
         code = (
-            "from ringlet.client import SignIn; from ringlet._oauth.flows import App, Tokens;"
+            "from ringlet.client import SignIn; from ringlet._oauth.grant import App, Tokens;"
             "print(flush=True); SignIn().keep(App(client_id='a'), Tokens(access_token='new'), 'file')"
         )
         with subprocess.Popen([sys.executable, "-c", code], stdout=-1, text=True) as signing_in:

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringlet._client.sign_ins import SignIn
-from ringlet._oauth.flows import Tokens, TokenStore
+from ringlet._oauth.grant import Tokens
+from ringlet._oauth.renewal import TokenStore
 from ringlet.client import FileTokenStore, MemoryTokenStore
 from ringlet.errors import RingletError
 
@@ -43,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 def child(code: str, path: Path) -> "subprocess.Popen[str]":
     """Another process, with a token_store on the same path."""
     start = "import os, signal, sys; from pathlib import Path; from ringlet.client import FileTokenStore; "
-    start += "from ringlet._oauth.flows import Tokens; token_store = FileTokenStore(Path(sys.argv[1])); "
+    start += "from ringlet._oauth.grant import Tokens; token_store = FileTokenStore(Path(sys.argv[1])); "
     return subprocess.Popen(
         [sys.executable, "-c", start + code, str(path)],
         stdin=subprocess.PIPE,

@@ -15,7 +15,7 @@ import pytest
 
 from ringlet._api.windows import Dialect
 from ringlet._cloud.wearer.demo import settle_in
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Rules, Settings
 

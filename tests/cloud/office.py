@@ -19,7 +19,7 @@ from ringlet._cloud.webhooks.sender import Policy, Sender
 from ringlet._cloud.webhooks.subscriptions import Subscribed, Subscriptions
 from ringlet._net.addresses import Callbacks
 from ringlet._net.dial import Dialer
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.webhooks import EventType
 

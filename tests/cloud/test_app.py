@@ -9,7 +9,7 @@ import pytest
 
 from ringlet._api.catalog import TYPES
 from ringlet._cloud import app
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.cloud import Cloud, Settings
 

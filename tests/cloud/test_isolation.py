@@ -17,7 +17,7 @@ from ringlet._api.kinds import ROOT, SANDBOX, Documents, Inventory, Samples
 from ringlet._cloud.data.openapi import document
 from ringlet._cloud.wearer.demo import settle_in
 from ringlet._cloud.webhooks.subscriptions import Subscribed
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Rules
 from ringlet.webhooks import SUBSCRIPTION

@@ -28,7 +28,7 @@ from ringlet._cloud.core.secret_hashes import digest
 from ringlet._cloud.core.throttle import FREE
 from ringlet._cloud.oauth.grants import Grants, _is_verified
 from ringlet._cloud.oauth.tokens import Issued
-from ringlet._oauth.flows import Pkce, s256
+from ringlet._oauth.grant import Pkce, s256
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Rules
 from ringlet.errors import OAuthError

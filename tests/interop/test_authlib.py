@@ -15,7 +15,8 @@ from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc6749.errors import MismatchingStateException
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
-from ringlet._oauth.flows import SCOPES, s256, scope_set
+from ringlet._oauth.grant import s256
+from ringlet._oauth.scopes import SCOPES, scope_set
 
 from .conftest import Oura, Wearer
 

@@ -17,7 +17,7 @@ import requests
 
 from ringlet._api.catalog import TYPES, AnyKind
 from ringlet._api.kinds import Documents, Inventory, LiveSamples, Samples
-from ringlet._oauth.flows import SCOPES, scope_set
+from ringlet._oauth.scopes import SCOPES, scope_set
 from ringlet.client import AsyncClient, Client
 
 from .conftest import FIRST, LAST, Oura, Wearer

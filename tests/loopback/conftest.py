@@ -16,7 +16,7 @@ from ringlet._api.windows import Dialect
 from ringlet._api.wire import Request, Response
 from ringlet._cloud.oauth.tokens import Issued
 from ringlet._cloud.wearer.demo import USER, settle_in
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet._person.person import Person
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Settings

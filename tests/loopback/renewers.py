@@ -18,7 +18,8 @@ from typing import Any
 
 from ringlet._api.wire import RetryPolicy
 from ringlet._cli.demo.headless_sign_in import sign_in
-from ringlet._oauth.flows import TWICE, App, Tokens, renew
+from ringlet._oauth.grant import App, Tokens
+from ringlet._oauth.renewal import MAX_UNANSWERED, renew
 from ringlet.client import Client, FileTokenStore
 from ringlet.errors import ConnectionFailed, NotSignedIn, OAuthError, ServerError
 
@@ -38,7 +39,7 @@ class NotingWallet(FileTokenStore):
 
 
 def is_dead(tokens: Tokens | None) -> bool:
-    return tokens is None or tokens.refresh_token is None or tokens.unanswered >= TWICE
+    return tokens is None or tokens.refresh_token is None or tokens.unanswered >= MAX_UNANSWERED
 
 
 def renew_without_end(api: str, path: Path, app: App) -> None:

@@ -24,7 +24,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ringlet._oauth.flows import App, renew
+from ringlet._oauth.grant import App
+from ringlet._oauth.renewal import renew
 from ringlet.client import Client
 from ringlet.errors import NotSignedIn, OAuthError
 

@@ -18,7 +18,7 @@ from ringlet._api.catalog import TYPES
 from ringlet._api.wire import Request, Response, RetryPolicy
 from ringlet._cloud.oauth.tokens import Issued
 from ringlet._cloud.wearer.demo import settle_in
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet._receiver.inbox import PAUSE, Inbox
 from ringlet._sync.follow import AGAIN, Follow, Followed
 from ringlet.archive import Archive

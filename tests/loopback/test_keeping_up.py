@@ -16,7 +16,8 @@ from ringlet import AsyncClient
 from ringlet._api.catalog import TYPES
 from ringlet._net.addresses import Callbacks
 from ringlet._net.listen import bind
-from ringlet._oauth.flows import SCOPES, App
+from ringlet._oauth.grant import App
+from ringlet._oauth.scopes import SCOPES
 from ringlet._sync import keeping_up
 from ringlet._sync.backfill import Progress, Report
 from ringlet._sync.follow import Followed

@@ -17,7 +17,8 @@ from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import Documents, Inventory, LiveSamples, Samples, Single
 from ringlet._api.windows import day_ms, parse_instant, to_ms
 from ringlet._api.wire import RetryPolicy
-from ringlet._oauth.flows import SCOPES, Tokens
+from ringlet._oauth.grant import Tokens
+from ringlet._oauth.scopes import SCOPES
 from ringlet.client import MemoryTokenStore
 from ringlet.errors import (
     DocumentNotFound,

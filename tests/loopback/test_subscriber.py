@@ -22,7 +22,7 @@ from ringlet._api.wire import Request, Response
 from ringlet._archive.storage.settings import Setting
 from ringlet._net.addresses import Callbacks
 from ringlet._net.listen import bind
-from ringlet._oauth.flows import App
+from ringlet._oauth.grant import App
 from ringlet._receiver.receiver import Receiver
 from ringlet._receiver.server import serving
 from ringlet._sync.subscriber import SOON, Pair, Standing, Step, Subscriber, steps, wanted

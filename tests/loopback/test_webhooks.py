@@ -20,7 +20,7 @@ from ringlet import AsyncClient, Client
 from ringlet._api.catalog import TYPES
 from ringlet._net.addresses import Callbacks
 from ringlet._net.listen import bind
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet._receiver.inbox import Inbox
 from ringlet.archive import Archive
 from ringlet.cloud import Cloud

@@ -30,7 +30,8 @@ from ringlet._api.windows import FIRST_MS, LAST_MS, Span
 from ringlet._cloud.core.clock import Clock
 from ringlet._cloud.core.rate_limit import Limits
 from ringlet._cloud.oauth.grants import Grants
-from ringlet._oauth.flows import SCOPES, Tokens
+from ringlet._oauth.grant import Tokens
+from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.client import FileTokenStore
 from ringlet.webhooks import EVENT_TYPES

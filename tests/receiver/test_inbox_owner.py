@@ -16,7 +16,7 @@ from ringlet import webhooks as w
 from ringlet._api.wire import Request, Response
 from ringlet._archive.storage.locks import Lock
 from ringlet._archive.storage.settings import Setting
-from ringlet._oauth.flows import App
+from ringlet._oauth.grant import App
 from ringlet._receiver.handler_worker import LONGEST
 from ringlet._receiver.inbox import Inbox
 from ringlet._receiver.inbox_owner import AGAIN, FRESH, Who, hold, holding, let_go

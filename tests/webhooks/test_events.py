@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet._oauth.flows import App
+from ringlet._oauth.grant import App
 from ringlet._webhooks import events as w
 from ringlet.errors import EventRejected, UsageError
 

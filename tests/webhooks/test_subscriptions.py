@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ringlet._api.wire import Response
-from ringlet._oauth.flows import App
+from ringlet._oauth.grant import App
 from ringlet._webhooks import subscriptions as w
 from ringlet.errors import BadRequest, DocumentNotFound, RingletError, ServerError, UsageError
 

@@ -19,7 +19,8 @@ from .._api.catalog import Catalog
 from .._api.faces import AsyncRunner, Runner
 from .._api.kinds import ROOT, SANDBOX
 from .._api.wire import WAITED, Flow, R, Request, RetryPolicy, patient
-from .._oauth.flows import App, Tokens, TokenStore, hosts_at, signed
+from .._oauth.grant import App, Tokens, hosts_at
+from .._oauth.renewal import TokenStore, with_token
 from .._webhooks.subscriptions import AsyncWebhooks, Webhooks
 from ..errors import ConnectionFailed, UsageError
 from .sign_ins import DEFAULT, SignIn
@@ -102,7 +103,9 @@ class _Config(ABC, Generic[T]):
     def _default_transport(self) -> T: ...
 
     def _dress(self, flow: Flow[R]) -> Flow[R]:
-        return patient(signed(flow, self.token_store, self.app, self.hosts, clock=time.time), self.patience)
+        return patient(
+            with_token(flow, self.token_store, self.app, self.hosts, clock=time.time), self.patience
+        )
 
     def _address(self, request: Request) -> Request:
         if self.sandbox and request.path.startswith(ROOT):

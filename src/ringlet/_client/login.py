@@ -23,7 +23,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from .._api.wire import Flow
-from .._oauth.flows import SCOPES, App, Hosts, Pkce, Tokens, authorize_url, exchange, renew
+from .._oauth.flows import exchange
+from .._oauth.grant import App, Hosts, Pkce, Tokens, authorize_url
+from .._oauth.renewal import renew
+from .._oauth.scopes import SCOPES
 from ..errors import OAuthError, ServerError, UsageError
 from .token_stores import MemoryTokenStore
 

@@ -25,7 +25,8 @@ import msgspec
 import platformdirs
 
 from .._api.wire import MALFORMED
-from .._oauth.flows import POLL, App, Tokens
+from .._oauth.grant import App, Tokens
+from .._oauth.renewal import CLAIM_POLL_S
 from ..errors import RingletError
 from . import private_files as disk
 from .keyring_store import Vault
@@ -166,7 +167,7 @@ class SignIn:
 def _claimed(token_store: FileTokenStore | KeyringWallet) -> Generator[None]:
     """Nobody else renews meanwhile: their tokens would be written over what is done here."""
     while not token_store.claim():
-        time.sleep(POLL)
+        time.sleep(CLAIM_POLL_S)
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from .._api.wire import MALFORMED
-from .._oauth.flows import Tokens
+from .._oauth.grant import Tokens
 from ..errors import RingletError
 from . import private_files as disk
 from .keyring_store import Vault

@@ -32,7 +32,7 @@ from typing import NoReturn, Protocol
 from .._api.windows import to_ms
 from .._archive.archive import Archive
 from .._client.client import AsyncClient
-from .._oauth.flows import App
+from .._oauth.grant import App
 from .._receiver.inbox import Inbox
 from .._receiver.inbox_owner import AGAIN, hold, holding
 from .._receiver.receiver import Receiver

@@ -25,7 +25,7 @@ from .._api.wire import Flow
 from .._archive.archive import Archive
 from .._archive.storage.settings import Setting
 from .._client.client import AsyncClient
-from .._oauth.flows import App
+from .._oauth.grant import App
 from .._webhooks.events import EVENT_TYPES, EventType
 from .._webhooks.subscriptions import Subscription, renew, subscribe, subscriptions, unsubscribe, update
 from ..errors import BadRequest, DocumentNotFound, InvalidToken, ServerError, UsageError

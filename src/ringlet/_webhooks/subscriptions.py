@@ -17,7 +17,7 @@ import msgspec
 from .._api.faces import AsyncRunner, Runner
 from .._api.kinds import decode
 from .._api.wire import Flow, Request, Response, refusal
-from .._oauth.flows import App
+from .._oauth.grant import App
 from ..errors import BadRequest, DocumentNotFound, ServerError, UsageError
 from .events import EventType
 

@@ -15,7 +15,7 @@ from ringlet._cli.demo.headless_sign_in import sign_in
 KEEP = """
 import json, sys
 from ringlet.client import SignIn
-from ringlet._oauth.flows import App, Tokens
+from ringlet._oauth.grant import App, Tokens
 import msgspec
 app, tokens = json.loads(sys.stdin.read())
 SignIn().keep(App(**app), msgspec.convert(tokens, Tokens), "file")

@@ -78,7 +78,7 @@ def test_a_wrong_token(ringlet, ready):
 def test_no_token(ringlet):
     done = ringlet("sync")
     assert done.returncode == 4
-    assert "error: there is no access token\n" in done.stderr
+    assert "error: no access token was found\n" in done.stderr
     assert "next: ringlet login" in done.stderr
 
 
@@ -89,7 +89,7 @@ def test_who_cannot_ask_leaves_nothing_behind(ringlet, tmp_path, args, code):
     archive = tmp_path / "new" / "a.db"
     done = ringlet("sync", "--db", archive, *args)
     assert done.returncode == code
-    assert "error: there is no access token\n" in done.stderr
+    assert "error: no access token was found\n" in done.stderr
     assert not archive.parent.exists()
     assert not list(ringlet.home.rglob("*.db"))
 

@@ -20,7 +20,7 @@ from referencing.jsonschema import DRAFT202012
 from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import ROOT, SANDBOX, Documents, Inventory, LiveSamples, Samples, Single
 from ringlet._cloud.data.openapi import document
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.webhooks import SUBSCRIPTION
 

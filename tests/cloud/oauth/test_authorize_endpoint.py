@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from ringlet._cloud.core.throttle import FREE
-from ringlet._oauth.flows import SCOPES, scope_set
+from ringlet._oauth.scopes import SCOPES, scope_set
 from ringlet.cloud import Rules
 
 from ...paths import SAMPLES

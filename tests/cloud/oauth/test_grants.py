@@ -13,7 +13,8 @@ from ringlet._cloud.core.rate_limit import Limits
 from ringlet._cloud.oauth.codes import CODE_LIFE
 from ringlet._cloud.oauth.grants import Grants, Rules
 from ringlet._cloud.oauth.tokens import REFRESH_LIFE
-from ringlet._oauth.flows import SCOPES, Pkce, s256, scope_set
+from ringlet._oauth.grant import Pkce, s256
+from ringlet._oauth.scopes import SCOPES, scope_set
 from ringlet.archive import Archive
 from ringlet.cloud import Clock
 from ringlet.errors import OAuthError

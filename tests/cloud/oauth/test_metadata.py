@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringlet._oauth.flows import scope_set
+from ringlet._oauth.scopes import scope_set
 from ringlet.cloud import Rules
 
 from ..scripted_browser import URI, Browser, back, fragment

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet.errors import UsageError
 
 

@@ -7,7 +7,8 @@ from contextlib import closing
 import pytest
 
 from ringlet._cloud.browser.pages import MAX_BODY
-from ringlet._oauth.flows import SCOPES, Pkce, scope_set
+from ringlet._oauth.grant import Pkce
+from ringlet._oauth.scopes import SCOPES, scope_set
 
 from ...paths import SAMPLES
 from ..scripted_browser import AUTHORIZE, FAMILIES, REVOKE, TOKEN, URI, Browser, back, refused

@@ -20,7 +20,7 @@ from ringlet._cloud.portal.webhooks import PAGE, SHOWN
 from ringlet._cloud.webhooks.attempts import Attempt
 from ringlet._cloud.webhooks.deliveries import Claimed, Outcome
 from ringlet._net.addresses import Callbacks
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 from ringlet.webhooks import LIFE

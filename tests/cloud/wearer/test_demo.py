@@ -12,7 +12,7 @@ from ringlet._api.kinds import Documents, Inventory, Samples, Single
 from ringlet._api.windows import Span, from_ms, parse_instant
 from ringlet._cloud.wearer.demo import REDIRECT_URIS, USER, credentials, settle_in
 from ringlet._cloud.wearer.life import BLOCK
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet._person.person import Person
 from ringlet._webhooks.events import LONG
 from ringlet.archive import Archive

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ringlet._cloud.core.clock import Clock
 from ringlet._cloud.webhooks.deliveries import JITTER, KEPT, LONGEST_RETRY_AFTER, RETRIES, Claimed
 from ringlet._cloud.webhooks.sender import Policy
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.webhooks import LIFE
 

@@ -19,7 +19,7 @@ from ringlet._cloud.core.clock import Clock
 from ringlet._cloud.webhooks.deliveries import Outcome
 from ringlet._cloud.webhooks.sender import Policy
 from ringlet._net.addresses import Callbacks
-from ringlet._oauth.flows import SCOPES
+from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.errors import ArchiveError, EventRejected
 from ringlet.webhooks import DATA_TYPES, LIFE, verify

@@ -24,7 +24,7 @@ from .whoami import Someone, application_cure, is_over, once, whose
 
 if TYPE_CHECKING:
     from ..._client.sign_ins import SignIn
-    from ..._oauth.flows import Tokens
+    from ..._oauth.grant import Tokens
 
 
 @click.group()
@@ -90,10 +90,10 @@ def refresh(profile: str, base_url: str | None, as_json: bool) -> None:
 @options.as_json
 def token(profile: str, base_url: str | None, as_json: bool) -> None:
     """Print the access token, alone; renewed first if it has expired."""
-    from ..._oauth.flows import MARGIN
+    from ..._oauth.renewal import RENEWAL_MARGIN_S
 
     kept, tokens = _kept(profile)
-    if tokens.expires_at is not None and tokens.expires_at - time.time() < MARGIN:
+    if tokens.expires_at is not None and tokens.expires_at - time.time() < RENEWAL_MARGIN_S:
         tokens = _renewed(kept, tokens, base_url)
     one = {"v": 1, "access_token": tokens.access_token, "expires_at": _iso(tokens.expires_at)}
     click.echo(json.dumps(one) if as_json else tokens.access_token)
@@ -132,7 +132,7 @@ def logout(profile: str, base_url: str | None, purge: bool, as_json: bool) -> No
 def _renewed(kept: SignIn, tokens: Tokens, base_url: str | None) -> Tokens:
     """Those after these. Raises NotSignedIn, OAuthError, ServerError, ConnectionFailed."""
     from ..._client.client import Client
-    from ..._oauth.flows import renew
+    from ..._oauth.renewal import renew
 
     with Client(base_url=base_url, profile=kept.name) as client:
         if client.app is None:
@@ -159,7 +159,7 @@ def _kept(profile: str) -> tuple[SignIn, Tokens]:
 
 
 def _rows(kept: SignIn, tokens: Tokens, someone: Someone) -> list[tuple[str, str]]:
-    from ..._oauth.flows import scope_text
+    from ..._oauth.scopes import scope_text
 
     missing = scope_text(_missing(tokens))
     rows = [
@@ -176,7 +176,7 @@ def _rows(kept: SignIn, tokens: Tokens, someone: Someone) -> list[tuple[str, str
 
 
 def _missing(tokens: Tokens) -> set[str]:
-    from ..._oauth.flows import SCOPES
+    from ..._oauth.scopes import SCOPES
 
     return set(SCOPES) - tokens.scopes if tokens.scopes else set()
 

@@ -27,7 +27,7 @@ from .whoami import application_cure, portal
 if TYPE_CHECKING:
     from ..._client.login import LoginAttempt
     from ..._client.sign_ins import SignIn, Store
-    from ..._oauth.flows import App, Tokens
+    from ..._oauth.grant import App, Tokens
 
 REDIRECT_URI = "http://localhost:8766/callback"
 PATIENCE = 600.0
@@ -80,7 +80,7 @@ def login(
     from ..._client.login import LoginAttempt
     from ..._client.sign_ins import SignIn
     from ..._client.token_stores import MemoryTokenStore
-    from ..._oauth.flows import SCOPES, scope_set
+    from ..._oauth.scopes import SCOPES, scope_set
 
     kept = SignIn(profile)
     store = _store(kept, store)
@@ -154,7 +154,7 @@ def _application(
     asking: bool,
 ) -> App:
     """The application: as given, else as kept, else as typed. Raises UsageError where nobody can type."""
-    from ..._oauth.flows import App
+    from ..._oauth.grant import App
 
     known = kept.app
     if known and client_id in (None, known.client_id):
@@ -303,7 +303,7 @@ def _redirect_cure(redirect_uri: str, base_url: str) -> str:
 
 
 def _tell(kept: SignIn, tokens: Tokens, under_way: LoginAttempt, base_url: str | None) -> None:
-    from ..._oauth.flows import scope_text
+    from ..._oauth.scopes import scope_text
     from .whoami import whose
 
     someone = whose(kept, base_url)

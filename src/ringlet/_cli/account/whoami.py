@@ -15,7 +15,7 @@ from ...errors import InvalidToken, NotSignedIn, OAuthError, RingletError
 if TYPE_CHECKING:
     from ..._api.wire import RetryPolicy
     from ..._client.sign_ins import SignIn
-    from ..._oauth.flows import Tokens
+    from ..._oauth.grant import Tokens
 
 PORTAL = "https://developer.ouraring.com/applications"
 

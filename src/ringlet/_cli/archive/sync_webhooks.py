@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..._archive.archive import Archive
     from ..._client.client import AsyncClient
-    from ..._oauth.flows import App
+    from ..._oauth.grant import App
     from .sync_progress import Watcher
 
 PUBLIC = "--public-url https://YOUR.HOST/oura"

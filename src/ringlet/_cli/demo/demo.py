@@ -15,7 +15,7 @@ from ..shared import screen
 if TYPE_CHECKING:
     from ..._archive.archive import Archive
     from ..._client.client import AsyncClient
-    from ..._oauth.flows import Tokens
+    from ..._oauth.grant import Tokens
     from ..._sync.backfill import Report
     from ..._sync.follow import Followed
     from ..._webhooks.events import EventType

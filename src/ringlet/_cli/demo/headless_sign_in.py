@@ -13,7 +13,8 @@ from urllib.request import HTTPCookieProcessor, HTTPErrorProcessor, ProxyHandler
 
 from ..._client.client import Client
 from ..._client.token_stores import MemoryTokenStore
-from ..._oauth.flows import App, Pkce, Tokens, authorize_url, exchange, hosts_at
+from ..._oauth.flows import exchange
+from ..._oauth.grant import App, Pkce, Tokens, authorize_url, hosts_at
 from ...errors import OAuthError
 
 

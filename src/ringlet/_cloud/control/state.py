@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..._archive.archive import Archive
-from ..._oauth.flows import SCOPES
+from ..._oauth.scopes import SCOPES
 from ..._version import __version__
 from ..data.routes import Usercollection
 from ..oauth.grants import Grants

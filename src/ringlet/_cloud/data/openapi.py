@@ -13,7 +13,7 @@ import msgspec
 
 from ..._api.catalog import TYPES, AnyKind
 from ..._api.kinds import ROOT, SANDBOX
-from ..._oauth.flows import SCOPES
+from ..._oauth.scopes import SCOPES
 from ..._version import __version__
 from . import openapi_webhooks as subscriptions
 

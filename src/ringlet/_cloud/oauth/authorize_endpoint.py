@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..._archive.archive import Archive
-from ..._oauth.flows import SCOPES, scope_set, scope_text
+from ..._oauth.scopes import SCOPES, scope_set, scope_text
 from ...errors import ArchiveError, OAuthError
 from ..browser.pages import Refused, form_of, once
 from ..browser.sessions import Sessions

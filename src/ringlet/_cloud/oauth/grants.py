@@ -22,7 +22,8 @@ import msgspec
 from ..._api.windows import MILLISECOND, Dialect
 from ..._archive.archive import Archive
 from ..._archive.storage.locks import Lock
-from ..._oauth.flows import SCOPES, s256, scope_set, scope_text
+from ..._oauth.grant import s256
+from ..._oauth.scopes import SCOPES, scope_set, scope_text
 from ...errors import OAuthError
 from ..core.access import Access
 from ..core.clock import Clock

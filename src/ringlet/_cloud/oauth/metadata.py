@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..._oauth.flows import SCOPES, scope_text
+from ..._oauth.scopes import SCOPES, scope_text
 from .authorize_endpoint import PATHS as AUTHORIZE
 from .authorize_endpoint import issuer
 from .grants import Rules

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ..._oauth.flows import scope_set, scope_text
+from ..._oauth.scopes import scope_set, scope_text
 from ...errors import ArchiveError, OAuthError
 from ..browser.pages import Refused, form_of, is_foreign, single_values
 from ..core.throttle import Guesses

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from ..._oauth.flows import SCOPES
+from ..._oauth.scopes import SCOPES
 from ...errors import UsageError
 from ..browser.pages import Refused
 from ..browser.visitor import HOME, Visit, Visits, go

@@ -11,7 +11,7 @@ from ..._api.windows import Dialect
 from ..._archive.archive import Archive
 from ..._archive.storage.locks import Lock
 from ..._archive.storage.settings import Setting
-from ..._oauth.flows import SCOPES
+from ..._oauth.scopes import SCOPES
 from ..._person.person import Person
 from ..._webhooks.events import LONG
 from ..core.clock import Clock

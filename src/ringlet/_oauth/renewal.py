@@ -1,0 +1,206 @@
+"""Requests that carry the user's access token, and the renewal of that token. No I/O.
+
+Why a renewal is written down before it is asked for. A refresh token works once, and a server that sees it
+twice takes it for stolen and ends the grant (RFC 9700 section 4.14.2). Between sending it and storing its
+successor a process can be killed and an answer can be lost; whoever comes next must be able to tell. So the
+store learns first that the token goes out (`Tokens.unanswered`), and the successor, stored, wipes the note:
+
+* No note: the token was never sent. It may be.
+* A note: it was sent and no answer was stored. The server may have spent it or never have seen it, and nobody
+  can tell which. The access token is used for as long as it lives, since to ask again may end it; then the
+  refresh token is sent once more, because to keep it back would lose the grant for certain.
+* A note of two sendings: it is not sent again. Sign in.
+* Refused as `invalid_grant`: it is known to be spent, and forgotten.
+
+A token whose successor was stored stands nowhere any more, so it cannot be sent again. What certainly never
+left (`ConnectionFailed.sent` is false) or was answered by another refusal leaves no note: being offline, or
+Oura being down, uses nothing up. Where a gateway answers in the server's place (502, 504) the access token is
+used up first, as with a note, but the sending is not counted: an outage may be as long as it likes.
+
+Rules of this file:
+* Of all threads, tasks and processes that share a store, one renews and the others wait for it
+  (`TokenStore.claim`; waiting is data). A rotated token is stored before it is used.
+* No clock is read here: the time comes in as a parameter, in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+import msgspec
+
+from .._api.wire import Flow, R, Request, Response, pause, relay
+from ..errors import ConnectionFailed, NotSignedIn, OAuthError, ServerError
+from .flows import SIGN_IN_AGAIN, check_host, check_renewable, refresh
+from .grant import App, Hosts, Tokens
+
+
+class TokenStore(Protocol):
+    """Where a grant is stored, shared by threads and processes. All calls are short and local; none waits."""
+
+    def load(self) -> Tokens | None:
+        """The tokens as they are now, by whichever thread or process wrote them."""
+        ...
+
+    def save(self, tokens: Tokens) -> None:
+        """Store them durably; returns when they would survive a crash."""
+        ...
+
+    def claim(self) -> bool:
+        """Try to take the lock for renewing; False while another has it. It ends with its process."""
+        ...
+
+    def release(self) -> None:
+        """Give the lock back."""
+        ...
+
+
+CLAIM_POLL_S = 0.05
+"""Seconds between two attempts to take the lock while another renews."""
+
+
+def with_token(
+    flow: Flow[R], token_store: TokenStore, app: App | None, hosts: Hosts, *, clock: Callable[[], float]
+) -> Flow[R]:
+    """The same flow, with the user's access token in every request.
+
+    A token that is about to expire is renewed before it is sent; one that is refused is renewed once and the
+    request replayed. Raises NotSignedIn, OAuthError, ServerError.
+    """
+
+    def authorize(request: Request) -> Flow[Response]:
+        if request.bearer and request.path:
+            return (yield from _send_with_token(request, token_store, app, hosts, clock))
+        return (yield request)
+
+    return relay(flow, authorize)
+
+
+def _send_with_token(
+    request: Request, token_store: TokenStore, app: App | None, hosts: Hosts, clock: Callable[[], float]
+) -> Flow[Response]:
+    tokens = token_store.load()
+    if tokens is None:
+        raise NotSignedIn("no access token was found")
+    if app and _is_due(tokens, clock()):
+        tokens = yield from _renew_ahead(token_store, app, hosts, tokens, clock)
+    response = yield _authorize(request, tokens, hosts)
+    # "not authorized" means a valid token without the scope: a renewed one would be refused as well.
+    if response.status != 401 or b"not authorized" in response.body:
+        return response
+    if app is None or not tokens.refresh_token:
+        return response
+    fresh = yield from renew(token_store, app, hosts, stale=tokens, clock=clock)
+    return (yield _authorize(request, fresh, hosts))
+
+
+RENEWAL_MARGIN_S = 60.0
+RENEWAL_MARGIN_SHARE = 0.05
+"""A token is renewed when less of its lifetime is left than this many seconds, or than this share of it."""
+
+
+def _is_due(tokens: Tokens, now: float) -> bool:
+    """Whether to renew before sending: it expires soon, no renewal is unanswered, none failed just now."""
+    if not tokens.refresh_token or tokens.expires_in is None or tokens.expires_at is None:
+        return False
+    if tokens.unanswered or (tokens.tried_at is not None and 0 <= now - tokens.tried_at < RENEWAL_MARGIN_S):
+        return False
+    life = tokens.expires_in
+    return tokens.expires_at - now < min(max(RENEWAL_MARGIN_S, RENEWAL_MARGIN_SHARE * life), life / 2)
+
+
+def _renew_ahead(
+    token_store: TokenStore, app: App, hosts: Hosts, tokens: Tokens, clock: Callable[[], float]
+) -> Flow[Tokens]:
+    """Renewed tokens; where the renewal fails, the present ones for as long as they are valid."""
+    try:
+        return (yield from renew(token_store, app, hosts, stale=tokens, clock=clock))
+    except (ConnectionFailed, ServerError, OAuthError) as failed:
+        is_dead = isinstance(failed, OAuthError) and failed.error == "invalid_grant"
+        if is_dead or tokens.expires_at is None or clock() >= tokens.expires_at:
+            raise
+        return tokens
+
+
+def renew(
+    token_store: TokenStore, app: App, hosts: Hosts, *, stale: Tokens, clock: Callable[[], float]
+) -> Flow[Tokens]:
+    """The tokens after `stale`: those that another process already stored, or new ones, which are stored.
+
+    Raises NotSignedIn, OAuthError, ServerError, ConnectionFailed.
+    """
+    while not token_store.claim():
+        yield from pause(CLAIM_POLL_S)
+    try:
+        current = token_store.load()
+        if current is None:
+            raise NotSignedIn("the sign-in was removed meanwhile")
+        if current.access_token != stale.access_token:
+            return current
+        return (yield from _send_refresh_token(token_store, app, hosts, current, clock()))
+    finally:
+        token_store.release()
+
+
+def _send_refresh_token(
+    token_store: TokenStore, app: App, hosts: Hosts, current: Tokens, now: float
+) -> Flow[Tokens]:
+    """Send the refresh token; the store notes that it was sent until the answer is stored."""
+    check_renewable(current, app, hosts)
+    if current.unanswered >= MAX_UNANSWERED:
+        raise NotSignedIn("the refresh token was sent twice and no answer came back", cure=SIGN_IN_AGAIN)
+    not_sent = msgspec.structs.replace(current, tried_at=now)
+    token_store.save(msgspec.structs.replace(not_sent, unanswered=current.unanswered + 1))
+    try:
+        fresh = yield from refresh(app, hosts, current)
+    except ConnectionFailed as lost:
+        if not lost.sent:
+            token_store.save(not_sent)
+        elif current.expires_at is None or now < current.expires_at:
+            lost.cure = _USE_UP
+        raise
+    except ServerError as broken:
+        doubt = 1 if broken.status in _GATEWAY else 0
+        token_store.save(msgspec.structs.replace(not_sent, unanswered=max(current.unanswered, doubt)))
+        raise
+    except OAuthError as refused:
+        if refused.error != "invalid_grant":
+            token_store.save(not_sent)
+            raise
+        newer = token_store.load()
+        if newer and newer.access_token != current.access_token:
+            return newer
+        token_store.save(msgspec.structs.replace(current, refresh_token=None, unanswered=0))
+        why = _LOST if current.unanswered else _ELSEWHERE
+        raise OAuthError(
+            refused.error, f"{why} ({refused.description or 'no reason given'})", status=refused.status
+        ) from refused
+    fresh = msgspec.structs.replace(fresh, obtained_at=now)
+    token_store.save(fresh)
+    return fresh
+
+
+MAX_UNANSWERED = 2
+"""How often a refresh token is sent, at most, without an answer that was stored."""
+_GATEWAY = {502, 504}
+"""A proxy's statuses: the server behind it may have done its work (RFC 9110 sections 15.6.3 and 15.6.5)."""
+_USE_UP = (
+    "use the access token up before you renew again: the refresh token may be spent (ringlet auth status)"
+)
+_LOST = "the answer to an earlier renewal was lost, and a refresh token works once"
+_ELSEWHERE = "the stored sign-in was revoked or used elsewhere: a refresh token works once"
+
+
+def _authorize(request: Request, tokens: Tokens, hosts: Hosts) -> Request:
+    check_host(tokens, hosts)
+    token = tokens.access_token
+    # A line break read along with a token from a file is common, and HTTP libraries quote a header that they
+    # refuse: the token would stand in a traceback.
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise NotSignedIn(
+            "the access token holds a line break or other characters that no token has",
+            cure="pass the token alone, without quotes, spaces or line breaks",
+        )
+    return replace(request, headers={**request.headers, "authorization": f"Bearer {token}"})
