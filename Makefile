@@ -19,6 +19,9 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST  := $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 SOURCES := $(shell find src tests bench -name '*.py')
 
+# Where this is set, every process would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Two stages: what running needs, and what testing needs on top of it.
 RUNS  := $(VENV)/.runs
 TESTS := $(VENV)/.tests
