@@ -63,7 +63,7 @@ def serve_receiver(spec: dict[str, Any]) -> None:
         intake.MOST = 1
     listener = bind("127.0.0.1", 0)
     ready = {"port": listener.getsockname()[1], "pid": os.getpid(), "token": "none"}
-    run(hook, listener, lambda: print(json.dumps(ready), flush=True))  # type: ignore[arg-type]  # any ASGI app
+    run(hook, listener, lambda: print(json.dumps(ready), flush=True))
 
 
 def serve_raw(spec: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ def serve_raw(spec: dict[str, Any]) -> None:
 
     listener = bind("127.0.0.1", 0)
     ready = {"port": listener.getsockname()[1], "pid": os.getpid(), "token": "none"}
-    run(app, listener, lambda: print(json.dumps(ready), flush=True))  # type: ignore[arg-type]  # any ASGI app
+    run(app, listener, lambda: print(json.dumps(ready), flush=True))
 
 
 if __name__ == "__main__":

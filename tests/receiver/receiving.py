@@ -12,4 +12,4 @@ from ringlet.webhooks import receiver
 if __name__ == "__main__":
     spec = json.loads(sys.argv[1])
     hook = receiver(spec["secret"], "token", inbox=spec["inbox"])
-    run(hook, socket.socket(fileno=spec["fd"]), lambda: None)  # type: ignore[arg-type]  # any ASGI app will do
+    run(hook, socket.socket(fileno=spec["fd"]), lambda: None)

@@ -20,15 +20,11 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from .._net.loopback import FAMILIES
 from ..errors import RingletError
 
 REDIRECT_URIS = "http://localhost:8766/callback", "http://localhost:8080/callback"
 """What `login` listens at by default, and where else it may; a demo's application knows both."""
-LOOPBACK = {
-    "localhost": (socket.AF_INET, socket.AF_INET6),
-    "127.0.0.1": (socket.AF_INET,),
-    "::1": (socket.AF_INET6,),
-}
 ADDRESS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
 PAGE = """<!doctype html>
@@ -44,7 +40,7 @@ NOTHING = ("Nothing here", "This address waits for one answer of a sign-in.")
 def is_local(redirect_uri: str) -> bool:
     """Whether a listener on this machine can be what a redirect URI means."""
     target = urlsplit(redirect_uri)
-    return target.scheme == "http" and target.hostname in LOOPBACK
+    return target.scheme == "http" and target.hostname in FAMILIES
 
 
 class Listener:
@@ -64,7 +60,7 @@ class Listener:
     def __enter__(self) -> Self:
         target = urlsplit(self.redirect_uri)
         try:
-            for family in LOOPBACK[target.hostname or ""]:
+            for family in FAMILIES[target.hostname or ""]:
                 server = _bound(family, target.port or 80, self._handler())
                 if server:
                     self._servers.append(server)

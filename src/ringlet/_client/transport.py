@@ -21,7 +21,6 @@ import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, unquote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -29,6 +28,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore2
 
 from .._api.wire import Request, Response
+from .._net.loopback import is_loopback
 from .._version import __version__
 from ..errors import ConnectionFailed, UsageError
 
@@ -249,9 +249,8 @@ def _proxy(url: str) -> str | None:
 def _is_here(base_url: str) -> bool:
     """Whether a URL names this machine by a loopback address."""
     try:
-        host = urlsplit(base_url).hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # a name, or no URL at all
+        return is_loopback(urlsplit(base_url).hostname or "")
+    except ValueError:  # not a URL, e.g. `http://[::1`
         return False
 
 

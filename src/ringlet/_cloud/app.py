@@ -14,7 +14,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,10 +23,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from .._archive.archive import Archive
 from .._net.addresses import Callbacks
 from .._net.dial import Dialer
+from .._net.loopback import HOST_HEADERS
 from .._person.person import Person
 from ..errors import ArchiveError
 from .browser.pages import loaded
@@ -35,7 +37,7 @@ from .browser.sign_in import SignInPages
 from .browser.visitor import Visits
 from .control.admin import Admin
 from .control.clock import Timekeeper
-from .control.faults import Faults, Message, Send
+from .control.faults import Faults
 from .control.state import Control, Seen
 from .control.trigger import Hand
 from .control.triggers import Triggers
@@ -61,10 +63,6 @@ from .webhooks.routes import Subscribing
 from .webhooks.sender import Sender
 from .webhooks.subscriptions import Subscriptions
 
-Receive = Callable[[], Awaitable[Message]]
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
-
 AGAIN = 1.0
 """Seconds before a worker that failed is begun again."""
 
@@ -89,7 +87,7 @@ class Cloud:
         admin_token: str | None = None,
         secret: str | None = None,
         rules: Rules | None = None,
-        hosts: frozenset[str] | None = LOOPBACK,
+        hosts: frozenset[str] | None = HOST_HEADERS,
         callbacks: Callbacks | None = None,
     ) -> None:
         self.archive = archive
@@ -190,7 +188,7 @@ class Cloud:
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         if scope["type"] == "http":
@@ -212,7 +210,7 @@ class Cloud:
             else:
                 await self._rest(scope, receive, send)
 
-    async def _data(self, scope: Message, path: str, send: Send) -> None:
+    async def _data(self, scope: Scope, path: str, send: Send) -> None:
         query: bytes = scope["query_string"]
         method: str = scope["method"]
         if method == "GET":
@@ -241,7 +239,7 @@ class Cloud:
         )
         await send({"type": "http.response.body", "body": body})
 
-    def _noting(self, scope: Message, send: Send) -> Send:
+    def _noting(self, scope: Scope, send: Send) -> Send:
         """The same, and the request is in the journal; without its query, which means nothing here."""
 
         async def noted(message: Message) -> None:
@@ -280,7 +278,7 @@ async def _lasting(worker: Callable[[], Coroutine[Any, Any, None]]) -> None:
             await asyncio.sleep(AGAIN)
 
 
-def _host(scope: Message) -> str:
+def _host(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"host":
             host: str = value.decode("latin-1").lower()

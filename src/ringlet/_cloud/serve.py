@@ -17,21 +17,19 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator
 from email.utils import formatdate
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from .._net.http_server import BoundedConnection, BoundedServer, ConnectionLimits
-from .control.faults import Message, Send
 from .core.clock import Clock
 
 if TYPE_CHECKING:
     from types import FrameType
 
-App: TypeAlias = Callable[[Message, Callable[[], Awaitable[Message]], Send], Awaitable[None]]
-"""An ASGI application."""
+    from starlette.types import ASGIApp
 
 
 class _Server(BoundedServer):
@@ -83,7 +81,7 @@ class _Server(BoundedServer):
 
 
 def run(
-    app: App,
+    app: ASGIApp,
     listener: socket.socket,
     ready: Callable[[], None],
     *,

@@ -26,12 +26,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl
 
 from .._archive.archive import Archive
@@ -54,9 +54,8 @@ from .group_commit import Intake
 from .handler_worker import Handler, Handling
 from .inbox import Inbox
 
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +180,7 @@ class Receiver:
 
     # --- ASGI ---
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
@@ -192,7 +191,7 @@ class Receiver:
         else:
             await send({"type": "websocket.close"})
 
-    async def _answer(self, scope: Message, receive: Receive) -> Reply:
+    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         body = await _read(receive) if scope["method"] == "POST" else b""
         if isinstance(body, Reply):

@@ -6,7 +6,6 @@ SIGTERM ends it with 0, ^C with 130; either way nothing is lost.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
 import sys
 from collections.abc import Coroutine
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
+from ..._net.loopback import is_loopback
 from ...errors import RingletError, UsageError
 from ..shared import screen
 from .sync_progress import JsonLines
@@ -70,11 +70,7 @@ class Door:
     @property
     def is_local(self) -> bool:
         """Whether only this machine reaches it."""
-        host = urlsplit(self.url).hostname or ""
-        try:
-            return host == "localhost" or ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(urlsplit(self.url).hostname or "")
 
 
 def _split(url: str) -> SplitResult | None:

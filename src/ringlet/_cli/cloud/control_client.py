@@ -20,8 +20,8 @@ import msgspec
 from ..._api.wire import MALFORMED, Request, Response, refusal
 from ..._client.client import base_url_from
 from ..._client.transport import TIMEOUT, HttpcoreTransport
+from ..._net.loopback import is_loopback
 from ...errors import ApiError, ConnectionFailed, RouteNotFound, ServerError, UsageError
-from .serve import is_local
 
 CONTROL = "/_ringlet/"
 OURA = "ouraring.com"
@@ -131,7 +131,7 @@ def unreached(base_url: str | None) -> str:
     """What to do where nobody answers, as one types it; nothing, where that is not this machine."""
     url = urlsplit(base_url_from(base_url))
     host = url.hostname or ""
-    if url.scheme != "http" or not is_local(host):
+    if url.scheme != "http" or not is_loopback(host):
         return ""
     there = "" if host in ("localhost", "127.0.0.1") else f" --host {host}"
     return (

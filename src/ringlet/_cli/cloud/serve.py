@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from ..._net.loopback import HOST_HEADERS, is_loopback
 from ...errors import UsageError
 from ..shared import options, screen
 
@@ -86,7 +86,7 @@ def serve(
     business in your own archive.
     """
     from ..._cloud import serve as cloud_server
-    from ..._cloud.app import LOOPBACK, Cloud
+    from ..._cloud.app import Cloud
     from ..._cloud.core.clock import Clock
     from ..._cloud.data.routes import Settings
     from ..._cloud.oauth.grants import Rules
@@ -94,7 +94,7 @@ def serve(
     from ..._net.listen import base_url, bind
 
     check_host(host, admin_token, secret)
-    allowed = Callbacks.parse(callbacks or ("dev" if is_local(host) else "public"))
+    allowed = Callbacks.parse(callbacks or ("dev" if is_loopback(host) else "public"))
     clock = Clock.parse(clock_text)
     listener = bind(host, port)
     signal.signal(signal.SIGTERM, _leave)  # until the server takes over: the demo takes a while to settle in
@@ -109,7 +109,7 @@ def serve(
             admin_token=admin_token,
             secret=secret,
             rules=Rules(rotation=rotation, implicit=implicit),
-            hosts=LOOPBACK if is_local(host) else None,
+            hosts=HOST_HEADERS if is_loopback(host) else None,
             callbacks=allowed,
         )
         ready = _settled(cloud, base_url(listener), days, seed) if demo else _plain(cloud, base_url(listener))
@@ -126,7 +126,7 @@ def check_host(host: str, admin_token: str | None, secret: str | None) -> None:
     """Let the network in only on purpose. Raises UsageError."""
     chosen = {"RINGLET_SECRET": secret, "RINGLET_ADMIN_TOKEN": admin_token}
     missing = [name for name, value in chosen.items() if len(value or "") < LONG]
-    if not is_local(host) and missing:
+    if not is_loopback(host) and missing:
         raise UsageError(
             f"listening on {host} lets others reach health data",
             cure="leave --host out, or choose what people type to sign in (RINGLET_SECRET) and the token that"
@@ -137,14 +137,6 @@ def check_host(host: str, admin_token: str | None, secret: str | None) -> None:
 
 LONG = 16
 """Characters that cannot be guessed."""
-
-
-def is_local(host: str) -> bool:
-    """Whether only this machine can reach a host."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

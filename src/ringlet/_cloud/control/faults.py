@@ -16,13 +16,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-
-Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
+from starlette.types import Message, Send
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

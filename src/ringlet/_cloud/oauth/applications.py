@@ -8,7 +8,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import secrets
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 from ..._archive.storage.database import Row
 from ..._archive.storage.migrations import Migrations
+from ..._net.loopback import is_loopback
 from ...errors import OAuthError, UsageError
 from ..core.secret_hashes import digest, is_digest_of
 from ..core.tables import Tables
@@ -204,7 +204,7 @@ def check_redirect_uri(uri: str) -> None:
     if parts.scheme in ("http", "https"):
         if not _HOST.fullmatch(parts.netloc.removesuffix(f":{port}")):
             raise _unfit(uri, "names no host", "write it in full: https://app.example/callback")
-        if parts.scheme == "http" and not _is_loopback(host):
+        if parts.scheme == "http" and not is_loopback(host):
             raise _unfit(uri, "would carry codes in clear text", "use https, or http on localhost")
     elif "." not in parts.scheme or parts.netloc:
         # A private-use scheme is a domain name turned around (RFC 8252 section 7.1): never `javascript`.
@@ -215,10 +215,3 @@ def check_redirect_uri(uri: str) -> None:
 
 def _unfit(uri: str, why: str, cure: str) -> UsageError:
     return UsageError(f"{uri[:200]} {why}", cure=cure)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
