@@ -217,29 +217,43 @@ _NAMED = r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|EXISTS|ON)\s+{table}\b"
 
 
 @cache
-def _statements(module: Module) -> str:
-    """The string constants of a file that hold SQL; docstrings do not count."""
+def _statements(module: Module) -> tuple[str, ...]:
+    """The strings of a file, cut at `;` as SQL statements are; docstrings do not count."""
     tree = ast.parse(module.path.read_bytes())
-    prose = {
+    skipped = {
         id(node.value)
         for node in ast.walk(tree)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
-    texts = (
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
-    )
-    return "\n".join(texts)
+    texts: list[str] = []
+    for node in ast.walk(tree):  # breadth first: an f-string comes before its parts
+        if isinstance(node, ast.JoinedStr):
+            parts = [part for part in node.values if isinstance(part, ast.Constant)]
+            skipped |= {id(part) for part in parts}
+            texts.append("".join(str(part.value) for part in parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
+            texts.append(node.value)
+    return tuple(statement.strip() for text in texts for statement in text.split(";"))
 
 
 def owners() -> dict[str, set[str]]:
-    """The files whose SQL names each database table."""
-    tables = {table for module in modules() for table in _CREATED.findall(_statements(module))}
+    """The files whose SQL reads or writes each database table.
+
+    What creates a table, an index or a view does not count: the archive's own tables are created in one
+    place, its schema, and each is read and written by another file.
+    """
+    tables = {
+        table
+        for module in modules()
+        for statement in _statements(module)
+        for table in _CREATED.findall(statement)
+    }
+    used = {
+        module.name: "\n".join(one for one in _statements(module) if not one.startswith("CREATE "))
+        for module in modules()
+    }
     return {
-        table: {
-            module.name for module in modules() if re.search(_NAMED.format(table=table), _statements(module))
-        }
+        table: {name for name, text in used.items() if re.search(_NAMED.format(table=table), text)}
         for table in sorted(tables)
     }
 

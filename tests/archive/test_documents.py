@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ringlet._api.catalog import TYPES
 from ringlet._api.windows import DAY_MS, Dialect, Span, day_ms, parse_instant
-from ringlet._archive.documents import _statements
+from ringlet._archive.document_table import Column, window_statements
 from ringlet._archive.storage.opening import connect
 from ringlet.archive import Archive, Counts
 from ringlet.errors import ServerError, UsageError
@@ -214,9 +214,9 @@ def test_the_latest_document_has_the_newest_instant(archive: Archive, me: int) -
 
 
 @pytest.mark.parametrize("column", ["instant", "day"])
-def test_pages_are_read_off_an_index_in_order(column: str) -> None:
+def test_pages_are_read_off_an_index_in_order(column: Column) -> None:
     with closing(connect(":memory:", create=True, read_only=False, timeout=0)) as database:
-        for statement, values in zip(_statements(column), (4, 5, 7), strict=True):
+        for statement, values in zip(window_statements(column), (4, 5, 7), strict=True):
             plan = [row[3] for row in database.all(f"EXPLAIN QUERY PLAN {statement}", ["0"] * values)]
             assert len(plan) == 1, plan
             assert f"documents_by_{column}" in plan[0]

@@ -1,14 +1,12 @@
-"""The archive: one place with all that Oura answered, byte for byte, owned by the wearer.
+"""The archive: one place with all that Oura answered, byte for byte, owned by the user.
 
     with Archive.open("oura.db") as archive:
         me = archive.user("me")
         archive.put(me, TYPES["sleep"], b'[{"id": ...}, ...]')
-        rows, more = archive.page(me, TYPES["sleep"], span, "live")
+        rows, after = archive.page(me, TYPES["sleep"], Span(start, end))
 
-This face only sends each call to its room: `documents`, `chunks` (samples), `progress`, `overview`;
-`database` is the port they share, `opening` opens it on SQLite or PostgreSQL, `packing` packs samples.
-
-An Archive is one connection: use it from one thread at a time, and open another for another thread.
+This class only passes each call on: to `documents`, `chunks` (samples), `revisions`, `overview`, `users`,
+`coverage` and `settings`, which own the tables. `storage` opens the database and creates the tables.
 """
 
 from __future__ import annotations
@@ -23,37 +21,45 @@ from typing import Self, TypeAlias
 
 from .._api.catalog import AnyKind
 from .._api.windows import Dialect, Span
-from . import coverage as progress
-from . import documents
+from . import coverage, document_table, documents, revisions, users
 from . import overview as overviews
-from .coverage import User
-from .documents import Change, Counts, Tell
+from .document_keys import SINGLE_ID
+from .documents import Change, Notify
 from .overview import TypeOverview
 from .series import chunks
 from .series.runs import Run as Packed
 from .storage import settings
+from .storage.counts import Counts
 from .storage.database import Database
 from .storage.opening import connect, default_place
 from .storage.settings import Key, Setting
+from .users import User
 
 __all__ = ["Archive", "Change", "Counts", "Observer", "Packed", "TypeOverview", "User", "default_place"]
 
 Observer: TypeAlias = Callable[[int, AnyKind, Sequence[Change]], None]
-"""Who is told of a user's changed documents of a kind, in the transaction that changes them."""
+"""Called with a user, a kind and the changed documents, in the transaction that changes them."""
 
 
 def now_ms() -> int:
-    """The time by this machine's clock."""
+    """This machine's time, milliseconds UTC."""
     return time.time_ns() // 1_000_000
 
 
 class Archive:
-    """One open archive."""
+    """One open archive, which is one connection: use it from one thread at a time.
+
+    A `user` is a number (see `user`), a `kind` a value of `TYPES`; times are milliseconds UTC. Every method
+    raises ArchiveError where the database cannot do what was asked (it is locked by another program, full,
+    damaged, read-only, or the connection is lost), with what to do about it as its `cure`. What else a method
+    raises, it says.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.observer: Observer | None = None
-        """Hears of every document created, updated or deleted through this Archive; None: nobody does."""
+        """Called for every document created, updated or deleted through this object. An exception that it
+        raises undoes the change."""
 
     @classmethod
     def open(
@@ -65,13 +71,18 @@ class Archive:
         timeout: float = 5.0,
         durable: bool = True,
     ) -> Self:
-        """Open a file (a path, or `sqlite:///PATH`) or a database on a server (`postgresql://HOST/DATABASE`).
+        """Open an archive: a file (a path, or `sqlite:///PATH`) or a database (`postgresql://HOST/DATABASE`).
 
-        `:memory:` is an archive that forgets. One that is not there is made, if `create`.
+        `:memory:` is an archive that is gone when it is closed. One that an older ringlet wrote is upgraded,
+        unless `read_only`; of a file, a copy is left beside it (`oura.db.before-2`).
 
-        `timeout` is how many seconds to wait for another program that is writing. Every commit survives the
-        end of the program; unless `durable`, the last ones may go with the power, which is right for a writer
-        that can fetch them again. Raises ArchiveError.
+        `create`: whether to create an archive where there is none. `timeout`: seconds to wait for another
+        program that is writing. `durable`: whether every commit is flushed to the disk. Without, the last
+        commits may be lost with the power, though not with the process: right for a writer that can fetch
+        them again.
+
+        Raises ArchiveError where there is no archive and none is to be created, where the path names
+        something else, and where a newer ringlet wrote it.
         """
         return cls(connect(path, create=create, read_only=read_only, timeout=timeout, durable=durable))
 
@@ -82,12 +93,12 @@ class Archive:
 
     @property
     def size(self) -> int:
-        """Bytes it takes on the disk."""
+        """Bytes it takes on the disk, indexes included."""
         return self._database.size
 
     @property
     def database(self) -> Database:
-        """The port, for rooms that keep tables of their own beside the archive's."""
+        """The connection, for packages of ringlet that keep tables of their own beside the archive's."""
         return self._database
 
     @property
@@ -96,15 +107,18 @@ class Archive:
         return self._database.generation
 
     def wait_at_most(self, seconds: float) -> None:
-        """How long to wait from now on for another program that is writing."""
+        """Change the `timeout` that the archive was opened with."""
         self._database.wait_at_most(seconds)
 
     def transaction(self) -> AbstractContextManager[None]:
-        """All or nothing: `with archive.transaction(): put ...; finish ...`. May be nested."""
+        """`with archive.transaction():` commits everything in it, or nothing if it raises.
+
+        One inside another undoes only itself when it raises, and is committed with the outer one.
+        """
         return self._database.transaction()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection; a transaction that is open is undone."""
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -118,12 +132,14 @@ class Archive:
     # --- writing ---
 
     def put(self, user: int, kind: AnyKind, data: bytes, *, seen_at: int | None = None) -> Counts:
-        """Keep a document or an array of them: the JSON text of one, or of a page's `data`.
+        """Store a document or several: the JSON text of one, or of an array (a page's `data`).
 
-        `seen_at` is when the request was sent (milliseconds UTC; default now): what was asked for later wins.
+        `seen_at` is when the request was sent (default: now). The later request wins: a body that an older
+        one brought is left out. Raises ServerError if it is not JSON, or a document has neither id nor day;
+        nothing of it is stored then.
         """
         seen_at = now_ms() if seen_at is None else seen_at
-        return documents.put(self._database, user, kind, data, seen_at, self._tell(user, kind))
+        return documents.put(self._database, user, kind, data, seen_at, self._notify(user, kind))
 
     def put_samples(
         self,
@@ -133,28 +149,36 @@ class Archive:
         *,
         seen_at: int | None = None,
     ) -> Counts:
-        """Keep the rows of one answer: the JSON text of `data` of each of its pages, all in one call.
+        """Store the rows of one answer: the JSON array (`data`) of each of its pages, or what `pack` gave.
 
-        A page may come packed already (see `pack`).
+        Rows replace the stored rows of the same instants, unless those were brought by a request sent after
+        `seen_at` (default: now); all other rows stay. Raises ServerError if a page is not an array of rows
+        with timestamps; nothing of it is stored then.
         """
         seen_at = now_ms() if seen_at is None else seen_at
         return chunks.put(self._database, user, kind.name, pages, seen_at)
 
     @staticmethod
     def pack(kind: AnyKind, page: bytes) -> Packed | None:
-        """The JSON text of a page's `data`, packed: most of the work of `put_samples`, without a database."""
+        """A page for `put_samples`, with most of its work done and no database needed; None if it is empty.
+
+        Raises ServerError as `put_samples` does.
+        """
         return chunks.pack(kind.name, page)
 
     def delete(self, user: int, kind: AnyKind, id: str, at: int | None = None) -> bool:
-        """Mark a document as deleted at a time (milliseconds UTC; default now); whether there was one."""
+        """Mark a document as deleted at a time (default: now); whether there was one.
+
+        A body that was asked for after `at` stays, and one that comes later revives the document.
+        """
         at = now_ms() if at is None else at
-        return documents.delete(self._database, user, kind, id, at, self._tell(user, kind))
+        return documents.delete(self._database, user, kind, id, at, self._notify(user, kind))
 
     def lock_changes(self) -> None:
-        """Let nobody else change what is observed until this transaction ends; `put` and `delete` do so."""
+        """Let no other transaction change observed documents until this one ends; `put` does it itself."""
         documents.lock_changes(self._database)
 
-    def _tell(self, user: int, kind: AnyKind) -> Tell | None:
+    def _notify(self, user: int, kind: AnyKind) -> Notify | None:
         return None if self.observer is None else partial(self.observer, user, kind)
 
     # --- reading ---
@@ -169,7 +193,12 @@ class Archive:
         after: str | None = None,
         limit: int | None = None,
     ) -> tuple[bytes, str | None]:
-        """What a window holds, JSON texts joined by commas, and where to go on (`after`) if there is more."""
+        """What a window holds: JSON texts joined by commas, and `after` for the next page or None.
+
+        `live` compares a document's instant with the window, as Oura does; `docs` compares its day, as Oura's
+        documents say. Both bounds are included. `limit` is in documents or rows; None reads all. Raises
+        UsageError if `after` did not come with a page before.
+        """
         texts, more = self.texts(user, kind, span, dialect, after=after, limit=limit)
         return b",".join(texts), more
 
@@ -183,63 +212,70 @@ class Archive:
         after: str | None = None,
         limit: int | None = None,
     ) -> tuple[Sequence[bytes | bytearray], str | None]:
-        """The same before it is joined: documents one by one, samples in runs with their commas."""
+        """The same before it is joined: documents one by one, samples in runs that are joined already."""
         if kind.is_series:
             return chunks.page(self._database, user, kind.name, span, after, limit)
         return documents.page(self._database, user, kind, span, dialect, after, limit)
 
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
-        """One document by its id."""
-        return documents.document(self._database, user, kind, id)
+        """The JSON text of a document; None if it is not stored, or deleted."""
+        return document_table.body(self._database, user, kind.name, id)
 
     def ids(self, user: int, kind: AnyKind, start: int, end: int) -> set[str]:
-        """The ids of the documents whose instant lies in [start, end); all of an inventory, which has none.
+        """The ids of documents whose instant lies in [start, end); of an inventory, of all.
 
-        One that goes by its day, for want of an id, is not among them.
+        Those of documents that Oura gave no id are left out.
         """
         return documents.ids(self._database, user, kind, start, end)
 
     def single(self, user: int, kind: AnyKind) -> bytes | None:
-        """The one object of its kind."""
-        return documents.document(self._database, user, kind, documents.SINGLE)
+        """The JSON text of the one document of a kind like `personal_info`; None if it is not stored."""
+        return document_table.body(self._database, user, kind.name, SINGLE_ID)
 
     def latest(self, user: int, kind: AnyKind) -> bytes | None:
-        """The newest document or row; the last among equals."""
+        """The JSON text of the newest document or row, the last among equals; None if there is none."""
         if kind.is_series:
             return chunks.latest(self._database, user, kind.name)
-        return documents.latest(self._database, user, kind)
+        return document_table.latest(self._database, user, kind.name)
 
     def revisions(self, user: int, kind: AnyKind, id: str) -> list[tuple[int, bytes]]:
-        """The earlier bodies of a document, oldest first, each with when it was asked for."""
-        return documents.revisions(self._database, user, kind, id)
+        """A document's earlier bodies, oldest first, each after the time (`seen_at`) it was asked for."""
+        return revisions.of(self._database, user, kind.name, id)
 
     def overview(self, user: int) -> list[TypeOverview]:
-        """What is held, type by type."""
+        """What is stored, one entry for each data type that has something."""
         return overviews.overview(self._database, user)
 
-    # --- people and progress ---
+    # --- users, coverage, settings ---
 
     def user(self, name: str) -> int:
-        """The number of a user (Oura's id of a person, or a local name), given on first sight."""
-        return progress.user(self._database, name)
+        """The number of a user by name (Oura's id, or a local name), who is added if the name is new."""
+        return users.number(self._database, name)
+
+    def user_name(self, user: int) -> str | None:
+        """The name of a user by number; None if there is no such user."""
+        return users.name(self._database, user)
 
     def users(self) -> list[User]:
-        """Everybody, in order of arrival."""
-        return progress.users(self._database)
+        """All users, in the order in which they were added."""
+        return users.users(self._database)
 
     def done(self, user: int, type: str) -> list[tuple[int, int]]:
-        """The stretches [start, end) that a backfill has completed, milliseconds UTC; no two touch."""
-        return progress.done(self._database, user, type)
+        """The stretches [start, end) that a backfill has completed, in order; no two of them touch."""
+        return coverage.done(self._database, user, type)
 
     def finish(
         self, user: int, type: str, start: int, end: int, counts: Counts, pages: int, at: int | None = None
     ) -> None:
-        """Mark [start, end) as complete; call it in the transaction that brought the documents."""
-        progress.finish(self._database, user, type, start, end, counts, pages, now_ms() if at is None else at)
+        """Mark [start, end) as complete at a time (default: now), in the transaction that stores its rows.
+
+        `counts` and `pages` say what the requests brought.
+        """
+        coverage.finish(self._database, user, type, start, end, counts, pages, now_ms() if at is None else at)
 
     def reopen(self, user: int, since: int) -> None:
-        """Take back what was marked complete from `since` on, so that it is asked for again."""
-        progress.reopen(self._database, user, since)
+        """Unmark every type from `since` on: the next backfill asks for that time again."""
+        coverage.reopen(self._database, user, since)
 
     def setting(self, key: Setting | Key) -> str | None:
         """The text of a setting; None if it is not set."""

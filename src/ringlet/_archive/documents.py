@@ -1,80 +1,48 @@
-"""Documents: each as it came, byte for byte, with its earlier bodies and its end.
+"""Documents: what storing, deleting and reading one means. The statements stand in `document_table`.
 
 Rules of this file:
-* The body is never changed. The index columns beside it are read from it once, on the way in.
-* The same body again changes nothing. Another body moves the old one to `revisions`.
-* What was asked for later wins: an answer to an older request that arrives late is left out, as is a
-  deletion older than the body. A deletion is a tombstone; a newer body revives the document.
-* A document without an `id` (Oura's cardiovascular age had none in 2024) goes by its day, until it has one.
+* The same body again changes nothing. Another body moves the stored one to the revisions.
+* The later request wins: an answer to an older request that arrives late is left out, as is a deletion older
+  than the body. A deletion stays as a tombstone, which keeps older answers out; a newer body revives it.
+* A document without an `id` (Oura's cardiovascular age had none in 2024) is stored by its day until a body
+  with an id comes for that day.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import blake2b
-from typing import Protocol, TypeAlias, cast
+from typing import TypeAlias
 
 import msgspec
 
 from .._api.catalog import AnyKind
-from .._api.windows import Dialect, Span, parse_instant
+from .._api.windows import Dialect, Span
 from .._webhooks.events import EventType
 from ..errors import ServerError, UsageError
+from . import document_table as table
+from . import revisions
+from .document_keys import Key, key_of
+from .document_table import Bound, Column, Document
 from .series.layout import split
-from .series.zstd import compress, decompress
-from .storage.database import Database, Row
+from .storage.counts import Counts
+from .storage.database import Database
 from .storage.locks import Lock
-
-SINGLE = ""
-"""The key of the one document of a Single."""
 
 Change: TypeAlias = tuple[EventType, str]
 """What happened to a document, and its id."""
-Tell: TypeAlias = Callable[[Sequence[Change]], None]
-"""Who hears of changes in the transaction that makes them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What a write did, in documents or rows."""
-
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.added + other.added, self.changed + other.changed, self.unchanged + other.unchanged
-        )
-
-
-class _Index(Protocol):
-    id: str | None
-    day: str | None
-    instant: str | None
-
-
-@lru_cache(maxsize=64)
-def _index_decoder(day: str, instant: str) -> msgspec.json.Decoder[_Index]:
-    """Reads the index fields of a document and skips the rest."""
-    names = {"id": "id", "day": day, "instant": instant}
-    fields = [(name, str | None, None) for name in names if name != "instant" or instant != day]
-    index = msgspec.defstruct(
-        "Index", fields, rename=names, namespace={"instant": None} if instant == day else {}
-    )
-    return cast("msgspec.json.Decoder[_Index]", msgspec.json.Decoder(index))
+Notify: TypeAlias = Callable[[Sequence[Change]], None]
+"""Called with the changes, in the transaction that makes them."""
 
 
 def put(
-    database: Database, user: int, kind: AnyKind, data: bytes, seen_at: int, tell: Tell | None = None
+    database: Database, user: int, kind: AnyKind, data: bytes, seen_at: int, notify: Notify | None = None
 ) -> Counts:
-    """Keep a document (`{...}`) or an array of them (`[...]`), asked for at `seen_at`."""
+    """Store a document (`{...}`) or an array of them (`[...]`), requested at `seen_at`."""
     try:
         bodies = split(data) if data.lstrip()[:1] == b"[" else [data]
-        keyed = [(*_key(kind, body), body) for body in bodies]
+        keyed = [(key_of(kind, body), body) for body in bodies]
     except (msgspec.MsgspecError, ValueError) as error:
         raise ServerError(
             f"{kind.name}: this is not a document: {error}", status=502, cure="nothing of it was saved"
@@ -82,216 +50,107 @@ def put(
     unchanged = 0
     changes: list[Change] = []
     with database.transaction():
-        _hold(database, user, kind, tell)
+        _lock(database, user, kind, observed=notify is not None)
         known = _known(database, user, kind, keyed)
-        for key, day, instant, body in keyed:
-            if key in known or day in known:
-                happened = _put(database, user, kind, key, day, instant, body, seen_at)
-                if happened:
-                    changes.append((happened, key))
+        for key, body in keyed:
+            if key.id in known or key.day in known:
+                change = _put_known(database, user, kind, key, body, seen_at)
+                if change:
+                    changes.append((change, key.id))
                 else:
                     unchanged += 1
-        fresh = [
-            (user, kind.name, key, day, instant, 1, seen_at, _digest(body), body)
-            for key, day, instant, body in keyed
-            if key not in known and day not in known
+        new = [
+            Document(*key, 1, seen_at, _hash(body), body)
+            for key, body in keyed
+            if key.id not in known and key.day not in known
         ]
-        database.many(_INSERT, fresh)
-        changes.extend(("create", row[2]) for row in fresh)
-        if tell is not None and changes:
-            tell(changes)
-    added = sum(happened == "create" for happened, _ in changes)
+        table.insert(database, user, kind.name, new)
+        changes.extend(("create", document.id) for document in new)
+        if notify is not None and changes:
+            notify(changes)
+    added = sum(change == "create" for change, _ in changes)
     return Counts(added, len(changes) - added, unchanged)
 
 
 def lock_changes(database: Database) -> None:
-    """What is observed changes in one transaction at a time, from here to its end."""
+    """Let no other transaction change observed documents until this one ends."""
     database.lock(Lock.EVENTS)
 
 
-def _hold(database: Database, user: int, kind: AnyKind, tell: Tell | None) -> None:
-    # An observer holds what it writes. Held before any document, it is held in one order by all: else one who
-    # changes two kinds and one who changes the second of them would wait for each other.
-    if tell is not None:
+def _lock(database: Database, user: int, kind: AnyKind, *, observed: bool) -> None:
+    if observed:
         lock_changes(database)
     database.lock(Lock.DOCUMENTS, user, kind.name)
 
 
-_INSERT = (
-    "INSERT INTO documents (user_id, type, id, day, instant, version, seen_at, deleted_at, hash, body)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)"
-)
-_BATCH = 500
-
-
 def _known(
-    database: Database, user: int, kind: AnyKind, keyed: Sequence[tuple[str, str | None, int | None, bytes]]
+    database: Database, user: int, kind: AnyKind, keyed: Sequence[tuple[Key, bytes]]
 ) -> set[str | None]:
-    """Which documents cannot simply be added: those whose id or day names a stored one, or that come twice.
+    """The ids and days of what cannot simply be added: it is stored already, or comes twice.
 
-    A backfill brings hardly anything but new documents, and asking once for hundreds halves what it costs.
+    A backfill brings hardly anything but new documents: one statement for hundreds of ids, instead of one for
+    each, halves what it costs.
     """
     if not kind.has_days:
-        return {key for key, *_ in keyed}
-    times = Counter(key for key, *_ in keyed)
-    known: set[str | None] = {key for key, count in times.items() if count > 1}
-    names = [*times, *{day for _, day, *_ in keyed if day}]
-    for start in range(0, len(names), _BATCH):
-        some = names[start : start + _BATCH]
-        marks = ", ".join("?" * len(some))
-        found = database.all(
-            f"SELECT id FROM documents WHERE user_id = ? AND type = ? AND id IN ({marks})",
-            (user, kind.name, *some),
-        )
-        known.update(row[0] for row in found)
-    return known
+        return {key.id for key, _ in keyed}
+    times = Counter(key.id for key, _ in keyed)
+    known: set[str | None] = {id for id, count in times.items() if count > 1}
+    return known | table.stored_ids(
+        database, user, kind.name, [*times, *{key.day for key, _ in keyed if key.day}]
+    )
 
 
-def _digest(body: bytes) -> bytes:
+def _hash(body: bytes) -> bytes:
     return blake2b(body, digest_size=16).digest()
 
 
-def _key(kind: AnyKind, body: bytes) -> tuple[str, str | None, int | None]:
-    """What finds a document again: its key, its day, its instant."""
-    if not kind.has_days:
-        decoder = _index_decoder("day", "day")
-        return (SINGLE if kind.is_single else decoder.decode(body).id or _unnamed()), None, None
-    index = _index_decoder(kind.day, kind.instant).decode(body)
-    when = index.instant or index.day
-    return index.id or index.day or _unnamed(), index.day, parse_instant(when) if when else None
-
-
-def _unnamed() -> str:
-    raise ValueError("it has neither an id nor a day")
-
-
-def _put(
-    database: Database,
-    user: int,
-    kind: AnyKind,
-    key: str,
-    day: str | None,
-    instant: int | None,
-    body: bytes,
-    seen_at: int,
+def _put_known(
+    database: Database, user: int, kind: AnyKind, key: Key, body: bytes, seen_at: int
 ) -> EventType | None:
-    """What that did to the document; None where nothing."""
-    happened: EventType
-    digest = _digest(body)
-    row = _state(database, user, kind, key)
-    if row is None and day and _rename(database, user, kind, day, key):
-        row = _state(database, user, kind, key)
-    if row is None:
-        version, happened = 1, "create"
-    else:
-        version, stored_at, deleted_at, stored, place = row
-        if seen_at < max(stored_at, deleted_at or stored_at):
+    """Store a document that may be stored already; what happened to it, None if nothing did."""
+    id, day, instant = key
+    change: EventType = "create"
+    version, hash = 1, _hash(body)
+    stored = table.state(database, user, kind.name, id)
+    if stored is None and day and table.rename(database, user, kind.name, day, id):
+        # It was stored by its day, and has been given an id since.
+        revisions.rename(database, user, kind.name, day, id)
+        stored = table.state(database, user, kind.name, id)
+    if stored is not None:
+        if seen_at < max(stored.seen_at, stored.deleted_at or stored.seen_at):
             return None
-        if digest == stored and deleted_at is None:
-            # Confirmed: an answer to a request sent before this one is older news than what stands here.
-            if seen_at > stored_at:
-                database.execute(
-                    "UPDATE documents SET seen_at = ? WHERE user_id = ? AND type = ? AND id = ?",
-                    (seen_at, user, kind.name, key),
-                )
+        if hash == stored.hash and stored.deleted_at is None:
+            # From now on, an answer to a request sent before this one is older than what is stored.
+            if seen_at > stored.seen_at:
+                table.confirm(database, user, kind.name, id, seen_at)
             return None
-        happened = "update"
+        change, version = "update", stored.version
         if not kind.has_days:
-            instant = place
-        if digest != stored and stored:
-            _keep_revision(database, user, kind, key)
+            instant = stored.instant  # an inventory's item keeps its place
+        if hash != stored.hash and stored.hash:
+            old = table.stored_body(database, user, kind.name, id)
+            revisions.add(database, user, kind.name, id, stored.version, stored.seen_at, old)
             version += 1
     if instant is None and not kind.has_days:
-        instant = _next_place(database, user, kind)
-    database.execute(
-        f"{_INSERT} ON CONFLICT (user_id, type, id) DO UPDATE SET day = excluded.day,"
-        " instant = excluded.instant, version = excluded.version, seen_at = excluded.seen_at,"
-        " deleted_at = NULL, hash = excluded.hash, body = excluded.body",
-        (user, kind.name, key, day, instant, version, seen_at, digest, body),
-    )
-    return happened
+        instant = table.next_instant(database, user, kind.name)
+    table.replace(database, user, kind.name, Document(id, day, instant, version, seen_at, hash, body))
+    return change
 
 
-def _state(database: Database, user: int, kind: AnyKind, key: str) -> Row | None:
-    return database.one(
-        "SELECT version, seen_at, deleted_at, hash, instant FROM documents"
-        " WHERE user_id = ? AND type = ? AND id = ?",
-        (user, kind.name, key),
-    )
-
-
-def _rename(database: Database, user: int, kind: AnyKind, day: str, id: str) -> bool:
-    """Let a document that went by its day go by the id it has been given since."""
-    names = id, user, kind.name, day
-    renamed = database.execute("UPDATE documents SET id = ? WHERE user_id = ? AND type = ? AND id = ?", names)
-    if renamed:
-        database.execute("UPDATE revisions SET id = ? WHERE user_id = ? AND type = ? AND id = ?", names)
-    return bool(renamed)
-
-
-def _keep_revision(database: Database, user: int, kind: AnyKind, key: str) -> None:
-    for version, seen_at, body in database.all(
-        "SELECT version, seen_at, body FROM documents WHERE user_id = ? AND type = ? AND id = ?",
-        (user, kind.name, key),
-    ):
-        database.execute(
-            "INSERT INTO revisions (user_id, type, id, version, seen_at, body) VALUES (?, ?, ?, ?, ?, ?)",
-            (user, kind.name, key, version, seen_at, compress(body)),
-        )
-
-
-def _next_place(database: Database, user: int, kind: AnyKind) -> int:
-    """Inventories list in order of arrival: rings oldest first, as Oura lists them."""
-    row = database.one(
-        "SELECT coalesce(max(instant), -1) + 1 FROM documents WHERE user_id = ? AND type = ?",
-        (user, kind.name),
-    )
-    return row[0] if row else 0
-
-
-def delete(database: Database, user: int, kind: AnyKind, id: str, at: int, tell: Tell | None = None) -> bool:
-    """Mark a document as deleted at `at`; whether that took anything away. One never seen stays away, too."""
+def delete(
+    database: Database, user: int, kind: AnyKind, id: str, at: int, notify: Notify | None = None
+) -> bool:
+    """Delete a document as of `at`; whether there was one. One never seen leaves a tombstone as well."""
     with database.transaction():
-        _hold(database, user, kind, tell)
-        row = database.one(
-            "SELECT deleted_at FROM documents WHERE user_id = ? AND type = ? AND id = ?",
-            (user, kind.name, id),
-        )
-        if row is None:
-            database.execute(
-                "INSERT INTO documents (user_id, type, id, version, seen_at, deleted_at, hash, body)"
-                " VALUES (?, ?, ?, 0, ?, ?, ?, ?)",
-                (user, kind.name, id, at, at, b"", b""),
-            )
+        _lock(database, user, kind, observed=notify is not None)
+        stored = table.state(database, user, kind.name, id)
+        if stored is None:
+            table.insert_deleted(database, user, kind.name, id, at)
             return False
-        gone = row[0] is None and bool(
-            database.execute(
-                "UPDATE documents SET deleted_at = ?"
-                " WHERE user_id = ? AND type = ? AND id = ? AND seen_at <= ?",
-                (at, user, kind.name, id, at),
-            )
-        )
-        if gone and tell is not None:
-            tell([("delete", id)])
-        return gone
-
-
-_OF = "FROM documents WHERE user_id = ? AND type = ? AND deleted_at IS NULL "
-
-
-def _statements(column: str) -> tuple[str, str, str]:
-    """A whole window, its first page, and a later one. The column that orders the page also continues it."""
-    place = f"{_OF} AND {column} BETWEEN ? AND ?"
-    order = f"ORDER BY {column}, id"
-    return (
-        f"SELECT body {place} {order}",
-        f"SELECT body, {column}, id {place} {order} LIMIT ?",
-        f"SELECT body, {column}, id {place} AND ({column}, id) > (?, ?) {order} LIMIT ?",
-    )
-
-
-_PAGES = {column: _statements(column) for column in ("instant", "day")}
-_EVER = (-(2**63), 2**63 - 1)
+        deleted = stored.deleted_at is None and table.mark_deleted(database, user, kind.name, id, at)
+        if deleted and notify is not None:
+            notify([("delete", id)])
+        return deleted
 
 
 def page(
@@ -303,66 +162,39 @@ def page(
     after: str | None,
     limit: int | None,
 ) -> tuple[list[bytes], str | None]:
-    """The bodies in a window, and where to go on if there are more than `limit`."""
-    column = "instant"
-    bounds: tuple[int | str, int | str] = _EVER
+    """The bodies in a window, and the token of the next page if there are more than `limit`."""
+    column: Column = "instant"
+    bounds: tuple[Bound, Bound] = table.EVER  # an inventory has no window
     if kind.has_days:
         if dialect == "docs":
             column, bounds = "day", span.days()
         else:
             bounds = span.start, span.end
-    whole, first, later = _PAGES[column]
-    asked = (user, kind.name, *bounds)
     if limit is None and after is None:
-        return [row[0] for row in database.all(whole, asked)], None
-    most = _EVER[1] if limit is None else limit + 1
-    if after is None:
-        rows = database.all(first, (*asked, most))
-    else:
-        rows = database.all(later, (*asked, *_place(after, column), most))
+        return table.window(database, user, kind.name, column, bounds), None
+    place = None if after is None else _place(after, column)
+    wanted = table.EVER[1] if limit is None else limit + 1  # one more, to see whether there is a next page
+    rows = table.page(database, user, kind.name, column, bounds, place, wanted)
     token = None
     if limit is not None and len(rows) > limit:
         del rows[limit:]
-        token = f"{rows[-1][1]}:{rows[-1][2]}"
-    return [row[0] for row in rows], token
+        _, at, id = rows[-1]
+        token = f"{at}:{id}"
+    return [body for body, _, _ in rows], token
 
 
-def _place(after: str, column: str) -> tuple[int | str, str]:
-    place, _, id = after.partition(":")
+def _place(token: str, column: Column) -> tuple[Bound, str]:
+    """The place behind which a page begins, from its token."""
+    at, _, id = token.partition(":")
     try:
-        return (int(place) if column == "instant" else place), id
+        return (int(at) if column == "instant" else at), id
     except ValueError:
         raise UsageError(
-            f"{after!r} does not continue a page", cure="pass the token that came with the page before"
+            f"{token!r} does not continue a page", cure="pass the token that came with the page before"
         ) from None
-
-
-def document(database: Database, user: int, kind: AnyKind, id: str) -> bytes | None:
-    """One document by its id."""
-    row = database.one(f"SELECT body {_OF} AND id = ?", (user, kind.name, id))
-    return row[0] if row else None
 
 
 def ids(database: Database, user: int, kind: AnyKind, start: int, end: int) -> set[str]:
     """The ids of what a window holds; see `Archive.ids`."""
-    first, last = (start, end) if kind.has_days else _EVER
-    rows = database.all(
-        f"SELECT id {_OF} AND instant >= ? AND instant < ? AND id <> coalesce(day, '')",
-        (user, kind.name, first, last),
-    )
-    return {row[0] for row in rows}
-
-
-def latest(database: Database, user: int, kind: AnyKind) -> bytes | None:
-    """The document with the newest instant."""
-    row = database.one(f"SELECT body {_OF} ORDER BY instant DESC, id DESC LIMIT 1", (user, kind.name))
-    return row[0] if row else None
-
-
-def revisions(database: Database, user: int, kind: AnyKind, id: str) -> list[tuple[int, bytes]]:
-    """The earlier bodies of a document, oldest first, each with when it was asked for."""
-    rows = database.all(
-        "SELECT seen_at, body FROM revisions WHERE user_id = ? AND type = ? AND id = ? ORDER BY version",
-        (user, kind.name, id),
-    )
-    return [(seen_at, decompress(body)) for seen_at, body in rows]
+    first, last = (start, end) if kind.has_days else table.EVER
+    return table.ids_between(database, user, kind.name, first, last)

@@ -1,17 +1,16 @@
-"""Leases: who has claimed a row keeps it until an instant, in milliseconds, and then it is anybody's.
+"""Leases: a row that was claimed is nobody else's until an instant, its `leased_until`.
 
 Rules of this file:
-* A clock may be set back. A lease that ends further away than any lease does was given by another time: it
-  has ended.
+* A clock may be set back. A lease that ends later than any lease can was given before that: it has ended.
 """
 
 from __future__ import annotations
 
-LONGEST = 2 * 60_000
-"""Milliseconds that are given at most. More than a lease takes, so that a small correction of the clock ends
-none."""
+MAX_LEASE_MS = 2 * 60_000
+"""The longest lease that is given. It exceeds what a request takes, so that a small correction of the clock
+ends no lease that is in use."""
 
 
-def held(now: int) -> tuple[int, int]:
-    """When a lease ends that holds now: at the soonest, and at the latest."""
-    return now + 1, now + LONGEST
+def active(now: int) -> tuple[int, int]:
+    """The least and the greatest `leased_until` (epoch milliseconds) that mean: leased at `now`."""
+    return now + 1, now + MAX_LEASE_MS

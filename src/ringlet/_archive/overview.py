@@ -1,4 +1,4 @@
-"""What the archive holds of somebody, type by type, without opening a chunk."""
+"""What the archive holds of a user, type by type, without unpacking samples."""
 
 from __future__ import annotations
 
@@ -6,46 +6,51 @@ from typing import NamedTuple
 
 from .._api.catalog import TYPES
 from .._api.windows import from_ms
+from . import document_table, revisions
+from .series import chunks
 from .storage.database import Database
 
 
 class TypeOverview(NamedTuple):
-    """One data type of one user."""
+    """What is stored of one data type of one user."""
 
     name: str
     rows: int
+    """Documents that are not deleted, or rows of samples."""
     first_day: str | None
+    """As in `2026-01-01`: a document's own day, or the UTC day of a sample. None where there are no days."""
     last_day: str | None
     revisions: int
-    """Earlier bodies kept."""
+    """Earlier bodies of documents."""
     bytes: int
-    """What its bodies take in the file, without index and revisions."""
+    """Size of the stored bodies, without indexes and revisions."""
     last_seen_at: int
     """When the newest request that brought something was sent, milliseconds UTC."""
 
 
-_HELD = """
-SELECT type, count(*), min(day), max(day), NULL, NULL, sum(length(body)), max(seen_at) FROM documents
-WHERE user_id = ? AND deleted_at IS NULL GROUP BY type
-UNION ALL
-SELECT type, CAST(sum(n) AS BIGINT), NULL, NULL, min(t0), max(t1), sum(length(body)), max(seen_at) FROM chunks
-WHERE user_id = ? GROUP BY type
-"""
-
-
 def overview(database: Database, user: int) -> list[TypeOverview]:
-    """Every data type of which something is held, in the table's order."""
-    revised: dict[str, int] = dict(
-        database.all("SELECT type, count(*) FROM revisions WHERE user_id = ? GROUP BY type", (user,))
-    )
-    held = [
-        TypeOverview(name, rows, first or _day(t0), last or _day(t1), revised.get(name, 0), size, seen_at)
-        for name, rows, first, last, t0, t1, size, seen_at in database.all(_HELD, (user, user))
+    """Every data type of which something is stored, in the order of `TYPES`."""
+    revised = revisions.counts(database, user)
+    found = [
+        TypeOverview(
+            one.type,
+            one.rows,
+            one.first_day,
+            one.last_day,
+            revised.get(one.type, 0),
+            one.bytes,
+            one.last_seen_at,
+        )
+        for one in document_table.totals(database, user)
+    ]
+    found += [
+        TypeOverview(one.type, one.rows, _day(one.first), _day(one.last), 0, one.bytes, one.last_seen_at)
+        for one in chunks.totals(database, user)
     ]
     order = list(TYPES)
-    return sorted(held, key=lambda one: order.index(one.name) if one.name in TYPES else len(order))
+    return sorted(found, key=lambda one: order.index(one.name) if one.name in TYPES else len(order))
 
 
-def _day(instant: int | None) -> str | None:
+def _day(instant: int) -> str:
     """The UTC day of an instant."""
-    return None if instant is None else from_ms(instant).date().isoformat()
+    return from_ms(instant).date().isoformat()

@@ -177,10 +177,10 @@ class Inbox:
                 " RETURNING due_at, user_id, data_type, object_id, event_type, gen, fence, attempts, looks",
                 (
                     secrets.randbits(62),
-                    now + min(lease, leases.LONGEST),
+                    now + min(lease, leases.MAX_LEASE_MS),
                     *theirs,
                     now,
-                    *leases.held(now),
+                    *leases.active(now),
                     limit,
                 ),
             )
@@ -193,7 +193,7 @@ class Inbox:
             "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM webhook_inbox"
             " WHERE due_at IS NOT NULL UNION ALL SELECT min(due_at) FROM webhook_work"
             f" WHERE {whose}leased_until NOT BETWEEN ? AND ?) AS next",
-            (*theirs, *leases.held(now)),
+            (*theirs, *leases.active(now)),
         )
         return row[0] if row else None
 

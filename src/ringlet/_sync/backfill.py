@@ -28,7 +28,7 @@ from .._api.catalog import TYPES, AnyKind
 from .._api.kinds import decode
 from .._api.windows import from_ms, to_ms
 from .._archive.archive import Archive
-from .._archive.documents import Counts
+from .._archive.storage.counts import Counts
 from .._archive.storage.settings import Setting
 from .._client.client import AsyncClient
 from ..errors import (

@@ -22,7 +22,7 @@ from typing import Literal, NoReturn, TypeAlias
 from .._api.catalog import AnyKind
 from .._api.windows import to_ms
 from .._archive.archive import Archive
-from .._archive.documents import Counts
+from .._archive.storage.counts import Counts
 from .._client.client import AsyncClient
 from .._receiver.inbox import Inbox, Work
 from .._webhooks.events import KINDS

@@ -21,7 +21,7 @@ import msgspec
 
 from ..._api.windows import Span, parse_instant
 from ...errors import ServerError, UsageError
-from ..documents import Counts
+from ..storage.counts import Counts
 from ..storage.database import Database
 from ..storage.locks import Lock
 from .packing import Packed, unpack
@@ -270,3 +270,25 @@ def latest(database: Database, user: int, name: str) -> bytes | None:
         return None
     rows = Chunk(*row).unpack()
     return bytes(rows.text(rows.n - 1, rows.n))
+
+
+class Totals(NamedTuple):
+    """What is stored of one data type of a user."""
+
+    type: str
+    rows: int
+    first: int
+    last: int
+    """The instants of the first and the last row, milliseconds UTC."""
+    bytes: int
+    last_seen_at: int
+
+
+def totals(database: Database, user: int) -> list[Totals]:
+    """What is stored of each data type."""
+    rows = database.all(
+        "SELECT type, CAST(sum(n) AS BIGINT), min(t0), max(t1), sum(length(body)), max(seen_at) FROM chunks"
+        " WHERE user_id = ? GROUP BY type",
+        (user,),
+    )
+    return [Totals(*row) for row in rows]

@@ -12,7 +12,7 @@ from ..shared import options, screen
 
 if TYPE_CHECKING:
     from ..._archive.archive import Archive
-    from ..._archive.coverage import User
+    from ..._archive.users import User
 
 
 @click.command()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import JustifyMethod
 
     from ..._archive.archive import Archive
-    from ..._archive.coverage import User
     from ..._archive.overview import TypeOverview
+    from ..._archive.users import User
 
 STALE = 36 * 3600
 """Seconds without news after which a sync is suggested: a night and a forgotten morning."""

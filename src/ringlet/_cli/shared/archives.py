@@ -14,7 +14,7 @@ from ...errors import UsageError
 
 if TYPE_CHECKING:
     from ..._archive.archive import Archive
-    from ..._archive.coverage import User
+    from ..._archive.users import User
 
 
 def for_writing(db: str | None, *, durable: bool = True) -> Archive:

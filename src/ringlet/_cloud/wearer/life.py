@@ -28,7 +28,7 @@ import msgspec
 from ..._api.catalog import TYPES
 from ..._api.windows import from_ms, to_ms
 from ..._archive.archive import Archive
-from ..._archive.documents import Counts
+from ..._archive.storage.counts import Counts
 from ..._archive.storage.locks import Lock
 from ..._archive.storage.settings import Setting
 from ..._person.person import Person

@@ -117,7 +117,7 @@ class Deliveries(Replays, DeliveryLog):
             " WHERE s.ended_at IS NULL AND s.expires_at > ? AND (SELECT d.id FROM webhook_deliveries d"
             " WHERE d.subscription_id = s.id AND d.due_at <= ? AND d.leased_until NOT BETWEEN ? AND ?"
             " ORDER BY d.due_at, d.id LIMIT 1) IS NOT NULL",
-            (now, now, *leases.held(_real_ms())),
+            (now, now, *leases.active(_real_ms())),
         )
         return [Ready(*row) for row in rows]
 
@@ -132,8 +132,8 @@ class Deliveries(Replays, DeliveryLog):
                     f"{_CLAIM} RETURNING id, fence, attempts,"
                     f" (SELECT body FROM webhook_events WHERE seq = event_seq), ({_CONNECTED}) IS NOT NULL",
                     (
-                        now + min(lease // MILLISECOND, leases.LONGEST),
-                        *(ready.subscription_id, due, *leases.held(now), most),
+                        now + min(lease // MILLISECOND, leases.MAX_LEASE_MS),
+                        *(ready.subscription_id, due, *leases.active(now), most),
                         *(ready.subscription_id, ready.callback_url, due),
                         *(ready.client_id, due),
                     ),

@@ -241,9 +241,9 @@ class Outbox(Tables):
         self.db.execute(f"DELETE FROM webhook_deliveries WHERE {which}", (value,))
 
     def _name(self, user: int) -> str:
-        row = self.db.one("SELECT name FROM users WHERE id = ?", (user,))
-        assert row, "events are about users of the archive"
-        return str(row[0])
+        name = self.archive.user_name(user)
+        assert name, "events are about users of the archive"
+        return name
 
 
 def _logged(row: Row) -> Logged:

@@ -54,7 +54,7 @@ class Policy:
     pause: float = 0.2
     """Between two requests to such a receiver."""
     lease: timedelta = timedelta(seconds=60)
-    """How long a claim holds: longer than any request takes; no longer than `leases.LONGEST`."""
+    """How long a claim holds: longer than any request takes; no longer than `leases.MAX_LEASE_MS`."""
     look: float = 0.25
     """How often to look whether others have written, or the clock was moved."""
     backoff: float = 5.0

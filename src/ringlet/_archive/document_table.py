@@ -1,0 +1,227 @@
+"""The table `documents`: each document as it came, and beside it what finds it again.
+
+This file holds every statement about the table, and decides nothing: see `documents`.
+
+Rules of this file:
+* `body` is never changed. The other columns are read from it once, when it is stored.
+* A deleted document keeps its row, with `deleted_at`. One that was deleted before its first body came has
+  version 0, an empty body and an empty hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+from .storage.database import Database
+
+Bound: TypeAlias = int | str
+Column: TypeAlias = Literal["instant", "day"]
+"""What a window compares and a page is ordered by: `instant` in milliseconds UTC, or `day` as text."""
+EVER = (-(2**63), 2**63 - 1)
+"""A window of instants that holds everything."""
+IDS_A_STATEMENT = 500
+"""Of how many ids one statement asks whether they are stored."""
+
+
+class Document(NamedTuple):
+    """A row without its user and type; one that is not deleted."""
+
+    id: str
+    day: str | None
+    instant: int | None
+    version: int
+    seen_at: int
+    hash: bytes
+    body: bytes
+
+
+class State(NamedTuple):
+    """How a stored document stands, without its body."""
+
+    version: int
+    seen_at: int
+    deleted_at: int | None
+    hash: bytes
+    instant: int | None
+
+
+class Totals(NamedTuple):
+    """What is stored of one data type of a user, without deleted documents."""
+
+    type: str
+    rows: int
+    first_day: str | None
+    last_day: str | None
+    bytes: int
+    last_seen_at: int
+
+
+# --- writing ---
+
+_INSERT = (
+    "INSERT INTO documents (user_id, type, id, day, instant, version, seen_at, deleted_at, hash, body)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)"
+)
+_ONE = "user_id = ? AND type = ? AND id = ?"
+
+
+def insert(database: Database, user: int, type: str, documents: Iterable[Document]) -> None:
+    """Add documents whose ids are not stored yet."""
+    database.many(_INSERT, ((user, type, *document) for document in documents))
+
+
+def replace(database: Database, user: int, type: str, document: Document) -> None:
+    """Add a document, or put it in the place of the one with its id, deleted or not."""
+    database.execute(
+        f"{_INSERT} ON CONFLICT (user_id, type, id) DO UPDATE SET day = excluded.day,"
+        " instant = excluded.instant, version = excluded.version, seen_at = excluded.seen_at,"
+        " deleted_at = NULL, hash = excluded.hash, body = excluded.body",
+        (user, type, *document),
+    )
+
+
+def confirm(database: Database, user: int, type: str, id: str, seen_at: int) -> None:
+    """Note that a request sent at `seen_at` brought the body that is stored."""
+    database.execute(f"UPDATE documents SET seen_at = ? WHERE {_ONE}", (seen_at, user, type, id))
+
+
+def rename(database: Database, user: int, type: str, old: str, new: str) -> bool:
+    """Move a document to another id; whether there was one."""
+    return bool(database.execute(f"UPDATE documents SET id = ? WHERE {_ONE}", (new, user, type, old)))
+
+
+def insert_deleted(database: Database, user: int, type: str, id: str, at: int) -> None:
+    """Add a deleted document of which no body has come."""
+    database.execute(
+        "INSERT INTO documents (user_id, type, id, version, seen_at, deleted_at, hash, body)"
+        " VALUES (?, ?, ?, 0, ?, ?, ?, ?)",
+        (user, type, id, at, at, b"", b""),
+    )
+
+
+def mark_deleted(database: Database, user: int, type: str, id: str, at: int) -> bool:
+    """Delete a document unless its body was asked for after `at`; whether it was deleted."""
+    return bool(
+        database.execute(
+            f"UPDATE documents SET deleted_at = ? WHERE {_ONE} AND seen_at <= ?", (at, user, type, id, at)
+        )
+    )
+
+
+# --- looking up what is about to be written ---
+
+
+def stored_ids(database: Database, user: int, type: str, ids: Sequence[str]) -> set[str]:
+    """Those of some ids that are stored, deleted or not."""
+    found: set[str] = set()
+    for start in range(0, len(ids), IDS_A_STATEMENT):
+        some = ids[start : start + IDS_A_STATEMENT]
+        marks = ", ".join("?" * len(some))
+        found.update(
+            id
+            for (id,) in database.all(
+                f"SELECT id FROM documents WHERE user_id = ? AND type = ? AND id IN ({marks})",
+                (user, type, *some),
+            )
+        )
+    return found
+
+
+def state(database: Database, user: int, type: str, id: str) -> State | None:
+    """How a document stands, deleted or not; None if its id is not stored."""
+    row = database.one(
+        f"SELECT version, seen_at, deleted_at, hash, instant FROM documents WHERE {_ONE}", (user, type, id)
+    )
+    return State(*row) if row else None
+
+
+def stored_body(database: Database, user: int, type: str, id: str) -> bytes:
+    """The body of a document that is stored, deleted or not."""
+    row = database.one(f"SELECT body FROM documents WHERE {_ONE}", (user, type, id))
+    assert row is not None
+    return bytes(row[0])
+
+
+def next_instant(database: Database, user: int, type: str) -> int:
+    """One more than the highest instant. Inventories count with it in which order their items came."""
+    row = database.one(
+        "SELECT coalesce(max(instant), -1) + 1 FROM documents WHERE user_id = ? AND type = ?", (user, type)
+    )
+    return row[0] if row else 0
+
+
+# --- reading what is not deleted ---
+
+_LIVE = "FROM documents WHERE user_id = ? AND type = ? AND deleted_at IS NULL "
+
+
+def window_statements(column: Column) -> tuple[str, str, str]:
+    """A whole window, its first page, and a later one. The column that orders a page also continues it."""
+    where = f"{_LIVE} AND {column} BETWEEN ? AND ?"
+    order = f"ORDER BY {column}, id"
+    return (
+        f"SELECT body {where} {order}",
+        f"SELECT body, {column}, id {where} {order} LIMIT ?",
+        f"SELECT body, {column}, id {where} AND ({column}, id) > (?, ?) {order} LIMIT ?",
+    )
+
+
+_WINDOWS: dict[Column, tuple[str, str, str]] = {
+    "instant": window_statements("instant"),
+    "day": window_statements("day"),
+}
+
+
+def window(
+    database: Database, user: int, type: str, column: Column, bounds: tuple[Bound, Bound]
+) -> list[bytes]:
+    """The bodies of a window, both bounds included, in order."""
+    return [body for (body,) in database.all(_WINDOWS[column][0], (user, type, *bounds))]
+
+
+def page(
+    database: Database,
+    user: int,
+    type: str,
+    column: Column,
+    bounds: tuple[Bound, Bound],
+    after: tuple[Bound, str] | None,
+    limit: int,
+) -> list[tuple[bytes, Bound, str]]:
+    """At most `limit` bodies of a window, each with its place (column and id), behind the place `after`."""
+    _, first, later = _WINDOWS[column]
+    if after is None:
+        return database.all(first, (user, type, *bounds, limit))
+    return database.all(later, (user, type, *bounds, *after, limit))
+
+
+def body(database: Database, user: int, type: str, id: str) -> bytes | None:
+    """The body of a document; None if there is none, or it is deleted."""
+    row = database.one(f"SELECT body {_LIVE} AND id = ?", (user, type, id))
+    return row[0] if row else None
+
+
+def latest(database: Database, user: int, type: str) -> bytes | None:
+    """The body with the highest instant, and among those the highest id."""
+    row = database.one(f"SELECT body {_LIVE} ORDER BY instant DESC, id DESC LIMIT 1", (user, type))
+    return row[0] if row else None
+
+
+def ids_between(database: Database, user: int, type: str, start: int, end: int) -> set[str]:
+    """The ids whose instant lies in [start, end), without those of documents that are stored by their day."""
+    rows = database.all(
+        f"SELECT id {_LIVE} AND instant >= ? AND instant < ? AND id <> coalesce(day, '')",
+        (user, type, start, end),
+    )
+    return {id for (id,) in rows}
+
+
+def totals(database: Database, user: int) -> list[Totals]:
+    """What is stored of each data type."""
+    rows = database.all(
+        "SELECT type, count(*), min(day), max(day), sum(length(body)), max(seen_at) FROM documents"
+        " WHERE user_id = ? AND deleted_at IS NULL GROUP BY type",
+        (user,),
+    )
+    return [Totals(*row) for row in rows]
