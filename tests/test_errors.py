@@ -1,17 +1,22 @@
 """The error tree: what its drawing promises, what each error says, and what comes next."""
 
+import copy
 import inspect
+import pickle
 import re
+import traceback
 from datetime import UTC, datetime
 
 import pytest
 
 from ringlet import errors
 from ringlet.errors import (
+    Action,
     ApiError,
     ArchiveError,
     BadRequest,
     ConnectionFailed,
+    Cure,
     DocumentNotFound,
     InsufficientScope,
     InvalidToken,
@@ -27,7 +32,7 @@ from ringlet.errors import (
     WindowError,
 )
 
-CLASSES = {name: it for name, it in vars(errors).items() if inspect.isclass(it)}
+CLASSES = {name: it for name, it in vars(errors).items() if inspect.isclass(it) and issubclass(it, Exception)}
 
 
 def drawing() -> list[tuple[int, str, str]]:
@@ -86,6 +91,45 @@ def test_every_error_has_its_exit_code_a_message_and_a_cure(error: RingletError,
 def test_a_given_cure_stands_before_the_default() -> None:
     assert NotSignedIn("no token", cure="sign in again").cure == "sign in again"
     assert InvalidToken(cure="wait").cure == "wait"
+
+
+def test_a_cure_is_text_that_may_name_an_action() -> None:
+    error = NotSignedIn("signed out", cure=Cure("sign in again", Action.SIGN_IN, profile="mum"))
+    assert error.cure == "sign in again"
+    assert isinstance(error.cure, Cure)
+    assert (error.cure.action, error.cure.options) == (Action.SIGN_IN, {"profile": "mum"})
+    assert (Cure("wait").action, Cure("wait").options) == (None, {})
+
+
+@pytest.mark.parametrize("error", [NotSignedIn("no token"), InsufficientScope("spo2"), RingletError("odd")])
+def test_a_traceback_ends_with_the_cure(error: RingletError) -> None:
+    shown = "".join(traceback.format_exception_only(error))
+    note = f"What to do: {error.cure}\n" if error.cure else ""
+    assert shown == f"ringlet.errors.{type(error).__name__}: {error}\n{note}"
+
+
+def test_a_traceback_shows_the_cure_once_however_often_it_was_changed_and_raised() -> None:
+    error = OAuthError("invalid_client")
+    error.add_note("a note of somebody else's")
+    for cure in ("wait", "register the application"):
+        with pytest.raises(OAuthError) as caught:
+            raise error
+        caught.value.cure = cure
+    assert error.__notes__ == ["a note of somebody else's", "What to do: register the application"]
+    error.cure = ""
+    assert error.__notes__ == ["a note of somebody else's"]
+
+
+def test_a_copy_has_the_cure_of_its_original() -> None:
+    error = NotSignedIn("signed out", cure=Cure("sign in again", Action.SIGN_IN, profile="mum"))
+    for other in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert isinstance(other.cure, Cure)
+        assert (other.cure, other.cure.action, other.cure.options) == (
+            "sign in again",
+            Action.SIGN_IN,
+            {"profile": "mum"},
+        )
+        assert other.__notes__ == error.__notes__ == ["What to do: sign in again"]
 
 
 def test_a_usage_error_is_a_value_error() -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong, and whose turn it is to act.
+"""The errors that ringlet raises on purpose, and what to do about each.
 
     RingletError                     everything ringlet raises on purpose
      ├─ UsageError                   you asked for something that cannot be meant (also a ValueError)
@@ -20,31 +20,88 @@
          └─ ServerError          5xx  the server failed, or answered something that is not its own API
 
 Rules of this file:
-* Each error says what happened, and `cure` says what to do next: one sentence that works as it stands.
+* Each error says what happened, and `cure` says what to do next, in words for whoever calls the library.
+* A cure names no command of `ringlet`: a `Cure` names an action, and the command line shows its command.
+* A traceback ends with the cure (PEP 678), so that a program that catches nothing says what to do, too.
 * Each class knows its HTTP status, so a server can raise what a client will catch.
 * No message ever carries a token, a secret or a code.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
+class Action(Enum):
+    """What a cure asks for, where a program calls the library for it and a person types a command.
+
+    The values are its words; a `Cure` may say more.
+    """
+
+    SIGN_IN = "sign in again"
+    SHOW_SIGN_IN = "look at the stored sign-in"
+    SYNC = "sync into the archive"
+    SERVE = "run a cloud"
+    REPEAT = "do the same once more, with the options of the cure"
+
+
+class Cure(str):
+    """What to do next: text, which stands on its own, and the action that it asks for.
+
+    It is a `str`, so whoever only shows it need not know more. `options` are the values that the action
+    takes, under the names they have in the library: `Cure("sign in again", Action.SIGN_IN, profile="mum")`.
+    """
+
+    __slots__ = ("action", "options")
+
+    action: Action | None
+    options: dict[str, str]
+
+    def __new__(cls, text: str, action: Action | None = None, **options: str) -> Self:
+        self = super().__new__(cls, text)
+        self.action = action
+        self.options = options
+        return self
+
+
 class RingletError(Exception):
-    """Base of everything ringlet raises on purpose."""
+    """Base of everything ringlet raises on purpose.
+
+    `message` says what happened. `cure` says what to do next; it is empty where nothing helps, and a `Cure`
+    where an action does.
+    """
 
     exit_code: ClassVar[int] = 1
     """What the command line exits with."""
     default_cure: ClassVar[str] = ""
+    """The cure of an error that was raised without one."""
+    _cure = ""
 
     def __init__(self, message: str, *, cure: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.cure = cure or self.default_cure
-        """What to do next."""
+
+    @property
+    def cure(self) -> str:
+        """What to do next. Setting it changes the note under the traceback, too."""
+        return self._cure
+
+    @cure.setter
+    def cure(self, cure: str) -> None:
+        if self._cure:
+            self.__notes__.remove(_note(self._cure))
+        self._cure = cure
+        if cure:
+            self.add_note(_note(cure))
+
+
+def _note(cure: str) -> str:
+    return f"What to do: {cure}"
 
 
 class UsageError(RingletError, ValueError):
@@ -65,14 +122,14 @@ class NotSignedIn(RingletError):
     """There is no token to send."""
 
     exit_code = 4
-    default_cure = "set OURA_ACCESS_TOKEN, or pass token=..."
+    default_cure = Cure("set OURA_ACCESS_TOKEN, pass token=..., or sign in", Action.SIGN_IN)
 
 
 class OAuthError(RingletError):
     """The OAuth2 server refused. `error` is the RFC 6749 section 5.2 code, `status` the HTTP status."""
 
     exit_code = 4
-    default_cure = "sign in again"
+    default_cure = Cure("sign in again", Action.SIGN_IN)
 
     def __init__(self, error: str, description: str = "", *, status: int = 400, cure: str = "") -> None:
         super().__init__(f"{error}: {description}" if description else error, cure=cure)
@@ -141,7 +198,7 @@ class InvalidToken(ApiError):
 
     status = 401
     exit_code = 4
-    default_cure = "sign in again, or pass a fresh token"
+    default_cure = Cure("pass a fresh token, or sign in again", Action.SIGN_IN)
 
 
 class InsufficientScope(ApiError):
@@ -155,7 +212,7 @@ class InsufficientScope(ApiError):
         super().__init__(
             f"{named} ({detail})" if detail else named,
             status=status,
-            cure=f"sign in again and tick {scope!r} on the consent page",
+            cure=Cure(f"sign in again and tick {scope!r} on the consent page", Action.SIGN_IN),
         )
         self.scope = scope
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ringlet._client.keyring_store import Vault
-from ringlet.errors import RingletError
+from ringlet.errors import Action, Cure, RingletError
 
 
 def test_what_is_put_is_there_until_it_is_removed_even_twice(use_keyring):
@@ -29,7 +29,8 @@ def test_a_locked_keyring_is_given_up_with_a_way_out(use_keyring):
     use_keyring("keyrings.Locked")
     with pytest.raises(RingletError, match=r"did not answer in 0 seconds: it may be locked") as caught:
         Vault(patience=0.05).get("a name")
-    assert "--store file" in caught.value.cure
+    assert isinstance(caught.value.cure, Cure)
+    assert (caught.value.cure.action, caught.value.cure.options) == (Action.SIGN_IN, {"store": "file"})
 
 
 def test_a_keyring_that_refuses_is_an_error_without_its_words(use_keyring):

@@ -9,7 +9,7 @@ import pytest
 
 from ringlet._client import redirect_listener as listener
 from ringlet._client.redirect_listener import Listener, is_local
-from ringlet.errors import RingletError
+from ringlet.errors import Cure, RingletError
 
 ANSWER = "/callback?code=hush&state=s"
 
@@ -99,7 +99,8 @@ def test_a_port_in_use_is_an_error_that_names_another(port):
         Listener(f"http://localhost:{port}/callback", lambda _: None),
     ):
         pass
-    assert "--redirect-uri http://localhost:8766/callback" in caught.value.cure
+    assert isinstance(caught.value.cure, Cure)
+    assert caught.value.cure.options == {"redirect_uri": "http://localhost:8766/callback"}
 
 
 def test_the_port_in_use_is_not_the_one_it_names(port, monkeypatch):
@@ -111,7 +112,8 @@ def test_the_port_in_use_is_not_the_one_it_names(port, monkeypatch):
         Listener(uri, lambda _: None),
     ):
         pass
-    assert caught.value.cure.endswith(f"--redirect-uri {other}")
+    assert isinstance(caught.value.cure, Cure)
+    assert caught.value.cure.options == {"redirect_uri": other}
 
 
 @pytest.mark.parametrize(

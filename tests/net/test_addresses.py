@@ -239,9 +239,9 @@ def test_a_refusal_says_which_profile_would_allow_it() -> None:
             PUBLIC.check_address(address)
         return refused.value.cure
 
-    assert "--callbacks dev" in cure("127.0.0.1")
-    assert "--callbacks lan:192.168.1.5" in cure("::ffff:192.168.1.5")
-    assert "--callbacks" not in cure("169.254.169.254")
+    assert "callbacks dev" in cure("127.0.0.1")
+    assert "callbacks lan:192.168.1.5" in cure("::ffff:192.168.1.5")
+    assert "callbacks" not in cure("169.254.169.254")
 
 
 @pytest.mark.parametrize("address", [one for one in (*PRIVATE, *CARRYING) if resolved(one) == one])

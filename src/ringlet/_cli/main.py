@@ -22,17 +22,15 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
 
 import click
 
 from .._version import __version__
 from ..errors import ConnectionFailed, InvalidToken, NotSignedIn, OAuthError, RingletError
-from .shared import next_steps as again
 from .shared import options
 from .shared.commands import COMMANDS
+from .shared.next_steps import command, program, remembered, render
 
 
 class Commands(click.Group):
@@ -76,76 +74,82 @@ def main() -> None:
 
 def run() -> int:
     """Carry the command line out; the exit code."""
-    about: dict[str, Any] = {}
     try:
         # Not `ringlet.main`: that would answer a closed pipe with exit code 1.
         with ringlet.make_context("ringlet", sys.argv[1:]) as context:
-            about = context.meta
-            code = ringlet.invoke(context)
+            try:
+                code = ringlet.invoke(context)
+            except RingletError as known:  # within the context, which knows the options that were typed
+                return _fail(known.message, cure_for(known), known.exit_code)
         sys.stdout.flush()
     except BrokenPipeError:
-        return _seen_enough()
+        return _reader_has_gone()
     except BaseExceptionGroup as several:
         # Tasks that ran at once end together: what one of them met is what there is to say.
         if several.subgroup(BrokenPipeError):
-            return _seen_enough()
+            return _reader_has_gone()
         raise
     except click.exceptions.Exit as left:
         return left.exit_code
     except click.exceptions.NoArgsIsHelpError as bare:
-        following = _help_for(bare) if bare.ctx.parent else "ringlet demo"
-        click.echo(f"{bare.format_message()}\n\nnext: {again.as_started(following)}", err=True)
+        following = _help_for(bare) if bare.ctx.parent else command("demo")
+        click.echo(f"{bare.format_message()}\n\nnext: {following}", err=True)
         return bare.exit_code
     except click.ClickException as wrong:
-        return _said(wrong.format_message(), _help_for(wrong), wrong.exit_code)
+        return _fail(wrong.format_message(), _help_for(wrong), wrong.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        return _said("interrupted", "run it again", 130)
-    except RingletError as known:
-        return _said(known.message, cure_for(known, about), known.exit_code)
+        return _fail("interrupted", "run it again", 130)
     except Exception as unknown:
         if os.environ.get("RINGLET_DEBUG"):
             raise
         what = f"{type(unknown).__name__}: {unknown}"
-        return _said(what, "run again with RINGLET_DEBUG=1 for the traceback", 1)
+        return _fail(what, "run again with RINGLET_DEBUG=1 for the traceback", 1)
     return code if isinstance(code, int) else 0
 
 
-def _seen_enough() -> int:
-    """The reader of a pipe has gone. Python flushes stdout once more on its way out: let that go nowhere."""
+def _reader_has_gone() -> int:
+    """End in silence where the reader of a pipe has: it has seen enough."""
+    # Python flushes stdout once more on its way out: let that go nowhere.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
-CURES: dict[type[RingletError], str] = {
-    NotSignedIn: "ringlet login, or try it without an account: ringlet demo",
-    InvalidToken: "ringlet login, or export a fresh OURA_ACCESS_TOKEN",
-    OAuthError: "ringlet login",
-}
-"""Default cures that read differently at a prompt than in a program."""
+def cure_for(error: RingletError) -> str:
+    """What to do about an error, for the user at a prompt."""
+    if error.cure == type(error).default_cure:
+        return _default_cure(error) or render(error.cure) or _help()
+    return render(error.cure)
 
 
-def cure_for(error: RingletError, about: Mapping[str, Any]) -> str:
-    """What to do next, as one would type it, `about` what was typed (click's `meta`).
+def _default_cure(error: RingletError) -> str:
+    """What to type, where the default cure is for programs: it would have them pass `token=...`."""
+    match error:
+        case NotSignedIn():
+            return f"{command('login')}, or try it without an account: {command('demo')}"
+        case InvalidToken():
+            # A profile comes before OURA_ACCESS_TOKEN, so another token would not be looked at.
+            profile = click.get_current_context().meta.get(options.PROFILE)
+            return command("login") + ("" if profile else ", or export a fresh OURA_ACCESS_TOKEN")
+        case OAuthError():
+            return command("login")
+        case ConnectionFailed(sent=False):
+            from .cloud.control_client import unreached
 
-    To sign in without a name that was given would put one person's sign-in in another's place.
-    """
-    by_default = error.cure == type(error).default_cure
-    cure = (CURES.get(type(error)) if by_default else None) or error.cure or "ringlet --help"
-    if by_default and isinstance(error, InvalidToken) and about.get(options.WHOSE):
-        cure = "ringlet login"  # a variable would come after the profile
-    if by_default and isinstance(error, ConnectionFailed) and not error.sent:
-        from .cloud.control_client import unreached
-
-        cure = unreached(again.remembered(about, "--base-url")) or cure
-    return again.same(cure, about)
+            return unreached(remembered("--base-url"))
+        case _:
+            return ""
 
 
 def _help_for(wrong: click.ClickException) -> str:
     context = getattr(wrong, "ctx", None)
-    return f"{context.command_path if context else 'ringlet'} --help"
+    return _help(context.command_path.removeprefix("ringlet") if context else "")
 
 
-def _said(what: str, next_step: str, code: int) -> int:
+def _help(path: str = "") -> str:
+    return f"{program()}{path} --help"
+
+
+def _fail(what: str, next_step: str, code: int) -> int:
     with contextlib.suppress(BrokenPipeError):
-        click.echo(f"error: {what}\nnext: {again.as_started(next_step)}", err=True)
+        click.echo(f"error: {what}\nnext: {next_step}", err=True)
     return code

@@ -16,9 +16,10 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import TypeVar
 
-from ..errors import RingletError
+from ..errors import Action, Cure, RingletError
 
 SERVICE = "ringlet"
+_IN_A_FILE = "or sign in once more with the tokens in a file"
 PATIENCE = 60.0
 """Seconds to unlock a keyring in."""
 
@@ -89,11 +90,15 @@ class Vault:
         if failures:
             raise RingletError(
                 f"the keyring refused: {type(failures[0]).__name__}",
-                cure="unlock it, install the extra 'ringlet[keyring]', or ringlet login --store file",
+                cure=Cure(
+                    f"unlock it, install the extra 'ringlet[keyring]', {_IN_A_FILE}",
+                    Action.SIGN_IN,
+                    store="file",
+                ),
             ) from failures[0]
         raise RingletError(
             f"the keyring did not answer in {self.patience:.0f} seconds: it may be locked",
-            cure="unlock it and run this again, or ringlet login --store file",
+            cure=Cure(f"unlock it and run this again, {_IN_A_FILE}", Action.SIGN_IN, store="file"),
         )
 
 

@@ -21,7 +21,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from .._net.loopback import FAMILIES
-from ..errors import RingletError
+from ..errors import Action, Cure, RingletError
 
 REDIRECT_URIS = "http://localhost:8766/callback", "http://localhost:8080/callback"
 """What `login` listens at by default, and where else it may; a demo's application knows both."""
@@ -73,8 +73,11 @@ class Listener:
             other = next(uri for uri in REDIRECT_URIS if urlsplit(uri).port != target.port)
             raise RingletError(
                 f"port {target.port or 80}, where the answer is to arrive, {words}",
-                cure=f"end what uses it (another login?), or register {other} as well, and name it:"
-                f" ringlet login --redirect-uri {other}",
+                cure=Cure(
+                    f"end what uses it (another login?), or register {other} as well and sign in with that",
+                    Action.SIGN_IN,
+                    redirect_uri=other,
+                ),
             ) from broken
         return self
 

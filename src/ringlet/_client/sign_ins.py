@@ -27,7 +27,7 @@ import platformdirs
 from .._api.wire import MALFORMED
 from .._oauth.grant import App, Tokens
 from .._oauth.renewal import CLAIM_POLL_S
-from ..errors import RingletError
+from ..errors import Action, Cure, RingletError
 from . import private_files as disk
 from .keyring_store import Vault
 from .token_stores import FileTokenStore, KeyringWallet
@@ -77,9 +77,10 @@ class SignIn:
         return self.name == (os.environ.get("RINGLET_PROFILE") or DEFAULT)
 
     @property
-    def login(self) -> str:
-        """What one types to sign in to it."""
-        return "ringlet login" if self.is_meant_without_a_name else f"ringlet login --profile {self.name}"
+    def cure(self) -> Cure:
+        """What to do where it is signed out. Its name is left out where it is the one meant without."""
+        named = {} if self.is_meant_without_a_name else {"profile": self.name}
+        return Cure("sign in again", Action.SIGN_IN, **named)
 
     @property
     def app(self) -> App | None:

@@ -26,6 +26,8 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 Profile: TypeAlias = Literal["dev", "lan", "public"]
 
+ALLOW: Final = "start the cloud with callbacks"
+"""How each cure begins that would allow an address: `callbacks` is what the cloud takes a profile as."""
 LONGEST: Final = 2048
 """Characters of a callback URL."""
 
@@ -179,7 +181,7 @@ def _special(address: Address) -> str:
 
 def _cure(what: str, network: str) -> str:
     if what == "a loopback address":
-        return "run the cloud with --callbacks dev, or use a public address"
+        return f"{ALLOW} dev, or use a public address"
     if what in _OPENED_BY_NAME:
-        return f"run the cloud with --callbacks lan:{network}, or use a public address"
+        return f"{ALLOW} lan:{network}, or use a public address"
     return "use a public address"

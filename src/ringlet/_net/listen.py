@@ -6,7 +6,7 @@ import errno
 import socket
 import sys
 
-from ..errors import RingletError
+from ..errors import Action, Cure, RingletError
 
 BACKLOG = 2048
 """Connections that the system completes before they are accepted."""
@@ -31,11 +31,11 @@ def bind(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise RingletError(
                 f"port {port} on {host} is taken",
-                cure="the same again with --port 0, for any that is free",
+                cure=Cure("ask for port 0, which is any free port", Action.REPEAT, port="0"),
             ) from None
         raise RingletError(
             f"cannot listen on {host}:{port}: {error.strerror or error}",
-            cure="ringlet serve --host 127.0.0.1 --port 0",
+            cure=Cure("listen on an address of this machine", Action.SERVE, host="127.0.0.1", port="0"),
         ) from None
     return listener
 

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from .._api.wire import MALFORMED, Flow, Request, Response
-from ..errors import NotSignedIn, OAuthError, ServerError
+from ..errors import Action, Cure, NotSignedIn, OAuthError, ServerError
 from .grant import OURA_HOSTS, App, Hosts, Pkce, Tokens
 
 
@@ -122,7 +122,7 @@ def _refused(response: Response) -> OAuthError | ServerError:
     return OAuthError(problem.error or "invalid_request", words, status=response.status)
 
 
-SIGN_IN_AGAIN = "sign in again: ringlet login"
+SIGN_IN_AGAIN = Cure("sign in again", Action.SIGN_IN)
 
 
 def check_renewable(tokens: Tokens, app: App, hosts: Hosts) -> None:
@@ -145,5 +145,5 @@ def check_host(tokens: Tokens, hosts: Hosts) -> None:
             theirs = f"export OURA_API_BASE_URL={tokens.token_url.removesuffix('/oauth/token')}"
         raise NotSignedIn(
             "these tokens belong to another cloud",
-            cure=f"go back to theirs: {theirs}; or sign in to this one: ringlet login",
+            cure=Cure(f"go back to theirs: {theirs}; or sign in to this one", Action.SIGN_IN),
         )

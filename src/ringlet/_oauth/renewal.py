@@ -32,7 +32,7 @@ from typing import Protocol
 import msgspec
 
 from .._api.wire import Flow, R, Request, Response, pause, relay
-from ..errors import ConnectionFailed, NotSignedIn, OAuthError, ServerError
+from ..errors import Action, ConnectionFailed, Cure, NotSignedIn, OAuthError, ServerError
 from .flows import SIGN_IN_AGAIN, check_host, check_renewable, refresh
 from .grant import App, Hosts, Tokens
 
@@ -186,8 +186,9 @@ MAX_UNANSWERED = 2
 """How often a refresh token is sent, at most, without an answer that was stored."""
 _GATEWAY = {502, 504}
 """A proxy's statuses: the server behind it may have done its work (RFC 9110 sections 15.6.3 and 15.6.5)."""
-_USE_UP = (
-    "use the access token up before you renew again: the refresh token may be spent (ringlet auth status)"
+_USE_UP = Cure(
+    "use the access token up before you renew again, for the refresh token may be spent; see when it expires",
+    Action.SHOW_SIGN_IN,
 )
 _LOST = "the answer to an earlier renewal was lost, and a refresh token works once"
 _ELSEWHERE = "the stored sign-in was revoked or used elsewhere: a refresh token works once"

@@ -8,11 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+import click
 import pytest
 
 from ringlet._cli.cloud.control_client import Tiller, unreached
-from ringlet._cli.main import cure_for
-from ringlet._cli.shared import next_steps as again
+from ringlet._cli.main import cure_for, ringlet
+from ringlet._cli.shared.next_steps import remember
 from ringlet.errors import ApiError, ConnectionFailed, RingletError, ServerError, UsageError
 
 
@@ -155,13 +156,13 @@ def test_who_steers_is_told_so(args: tuple[str, ...], ringlet: Any, refused: Any
 
 def test_who_asks_is_told_so_of_the_cloud_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OURA_API_BASE_URL", "http://127.0.0.1:8001")
-    typed: dict[str, Any] = {}
     away, cut = ConnectionFailed("no answer", sent=False), ConnectionFailed("no answer", sent=True)
-    assert "ringlet serve --demo --port 8001   (" in cure_for(away, typed)
-    assert cure_for(cut, typed) == ConnectionFailed.default_cure
-    again.remember(typed, "--db", "mine.db")
-    again.remember(typed, "--base-url", "http://127.0.0.1:8002")
-    assert "ringlet serve --demo --port 8002   (" in cure_for(away, typed), "and not over my own archive"
+    with click.Context(ringlet) as context:
+        assert "ringlet serve --demo --port 8001   (" in cure_for(away)
+        assert cure_for(cut) == ConnectionFailed.default_cure
+        remember(context.meta, "--db", "mine.db")
+        remember(context.meta, "--base-url", "http://127.0.0.1:8002")
+        assert "ringlet serve --demo --port 8002   (" in cure_for(away), "and not over my own archive"
 
 
 def test_a_route_that_is_not_there_is_another_version(tiller: Tiller) -> None:

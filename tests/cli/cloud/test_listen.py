@@ -482,7 +482,7 @@ def test_whoever_refuses_one_event_is_told_the_line_that_leaves_it_out_and_no_se
     url = f"127.0.0.1:{there.server_port}/hook?key=hidden"
     forwarding = start("listen", "--forward-to", url, "--from-start", "--events", "sleep.*")
     trigger(tiller, "sleep.update")
-    line = forwarding.until("next: ").partition("without all that waits for it: ")[2]
+    line = forwarding.until("next: ").partition("leave out all events that wait for it: ")[2]
     assert line == "ringlet listen --forward-to ... --events 'sleep.*' --from-now"
     forwarding.end()
     there.status, there.got = 200, Queue()

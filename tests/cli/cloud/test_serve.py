@@ -175,7 +175,10 @@ def test_a_taken_port_is_the_first_thing_said_and_how_to_take_another(ringlet, r
         port = taken.getsockname()[1]
         typed = ("serve", "--demo", "--port", str(port), "--admin-token", "mine", "--db", tmp_path / "a b.db")
         done = ringlet(*typed)
-    line = f"next: ringlet serve --demo --admin-token ... --db '{tmp_path}/a b.db' --port 0"
+    line = (
+        "next: ask for port 0, which is any free port:"
+        f" ringlet serve --demo --admin-token ... --db '{tmp_path}/a b.db' --port 0"
+    )
     refused(done, 1, f"port {port} on 127.0.0.1 is taken", line)
 
 

@@ -75,7 +75,9 @@ def test_who_stops_the_cloud_ends_it_between_two_and_is_told_how_many_there_were
     assert 0 < count < 10_000
     assert count == happened(tmp_path / "cloud.db")
     assert trigger.returncode == 1
-    assert told.endswith(f"next: when it answers again, the same with --count {10_000 - count}\n")
+    assert told.endswith(
+        f"next: when it answers again: ringlet trigger meal.create --json --count {10_000 - count}\n"
+    )
 
 
 def test_who_hangs_up_wants_no_more_of_it(cloud, connection):

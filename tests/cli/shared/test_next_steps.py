@@ -1,10 +1,11 @@
-"""What is typed next is about the same archive, cloud and person as what was typed."""
+"""A suggested command is complete: it is about the archive, cloud and sign-in that the user typed."""
 
 from __future__ import annotations
 
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +13,94 @@ import click
 import pytest
 
 from ringlet._cli.main import ringlet
-from ringlet._cli.shared import next_steps as again
+from ringlet._cli.shared.next_steps import (
+    CARRIED_OPTIONS,
+    COMMANDS_OF_ACTIONS,
+    command,
+    hide,
+    program,
+    remember,
+    render,
+    repeat,
+)
+from ringlet.errors import Action, Cure
 
 DB, URL, WHO = ("--db", "my/a b.db"), ("--base-url", "http://host"), ("--profile", "mum")
 
 
-def same(text: str, *typed: tuple[str, str]) -> str:
-    meta: dict[str, Any] = {}
-    for option, value in typed:
-        again.remember(meta, option, value)
-    return again.same(text, meta)
+def suggested(say: Callable[[], str], *typed: tuple[str, str], secrets: tuple[str, ...] = ()) -> str:
+    """What is said in a command for which these options were typed."""
+    with click.Context(ringlet) as context:
+        for option, value in typed:
+            remember(context.meta, option, value)
+        for secret in secrets:
+            hide(context.meta, secret)
+        return say()
 
 
-@pytest.mark.parametrize("name", again.TAKES)
-def test_each_command_takes_what_it_is_given(name: str) -> None:
+@pytest.mark.parametrize("name", {*CARRIED_OPTIONS, *COMMANDS_OF_ACTIONS.values()})
+def test_each_command_exists_and_takes_the_options_it_carries(name: str) -> None:
     command: click.Command | None = ringlet
     for word in name.split():
         assert isinstance(command, click.Group)
         command = command.get_command(click.Context(command), word)
     assert command
-    assert set(again.TAKES[name]) <= {option for one in command.params for option in one.opts}
+    options = {option for one in command.params for option in one.opts}
+    if isinstance(command, click.Group):  # `clock`, which is short for `clock show`
+        show = command.get_command(click.Context(command), "show")
+        assert show
+        options = {option for one in show.params for option in one.opts}
+    assert set(CARRIED_OPTIONS.get(name, ())) <= options
+
+
+def test_each_action_has_its_command() -> None:
+    assert set(COMMANDS_OF_ACTIONS) | {Action.REPEAT} == set(Action)
 
 
 @pytest.mark.parametrize(
-    ("text", "typed", "said"),
+    ("say", "typed", "said"),
     [
-        ("ringlet sync", [DB], "ringlet sync --db 'my/a b.db'"),
-        ("fill it: ringlet sync", [WHO, DB], "fill it: ringlet sync --db 'my/a b.db' --profile mum"),
-        ("ringlet show night --date x", [DB, WHO], "ringlet show night --db 'my/a b.db' --date x"),
-        ("ringlet login, or ringlet demo", [URL], "ringlet login --base-url http://host, or ringlet demo"),
-        ("ringlet login --profile dad; ringlet sync", [WHO],
-         "ringlet login --profile dad; ringlet sync --profile mum"),
-        ("ringlet sync", [], "ringlet sync"),
-        ("see that the server runs", [DB], "see that the server runs"),
+        (lambda: command("sync"), [DB], "ringlet sync --db 'my/a b.db'"),
+        (lambda: command("sync"), [WHO, DB], "ringlet sync --db 'my/a b.db' --profile mum"),
+        (lambda: command("show night", "--date", "x"), [DB, WHO],
+         "ringlet show night --db 'my/a b.db' --date x"),
+        (lambda: command("login"), [URL], "ringlet login --base-url http://host"),
+        (lambda: command("login", profile="dad"), [WHO], "ringlet login --profile dad"),
+        (lambda: command("login", redirect_uri="http://a/b c"), [],
+         "ringlet login --redirect-uri 'http://a/b c'"),
+        (lambda: command("sync"), [], "ringlet sync"),
+        (lambda: command("demo"), [DB, URL, WHO], "ringlet demo"),
+        (lambda: command("serve", "--demo"), [DB], "ringlet serve --demo"),
     ],
 )  # fmt: skip
-def test_a_command_carries_what_was_typed_and_it_takes(
-    text: str, typed: list[tuple[str, str]], said: str
+def test_a_command_carries_the_options_that_were_typed_and_that_it_takes(
+    say: Callable[[], str], typed: list[tuple[str, str]], said: str
 ) -> None:
-    assert same(text, *typed) == said
+    assert suggested(say, *typed) == said
+
+
+@pytest.mark.parametrize(
+    ("cure", "typed", "said"),
+    [
+        (Cure("sign in again", Action.SIGN_IN), [URL, DB],
+         "ringlet login --base-url http://host"),
+        (Cure("sign in again and tick it", Action.SIGN_IN, profile="dad"), [WHO],
+         "sign in again and tick it: ringlet login --profile dad"),
+        (Cure("fill it", Action.SYNC), [DB], "fill it: ringlet sync --db 'my/a b.db'"),
+        (Cure("name another file"), [DB], "name another file"),
+        ("see that ringlet login and ringlet sync work", [DB],
+         "see that ringlet login and ringlet sync work"),
+        ("", [DB], ""),
+    ],
+)  # fmt: skip
+def test_a_cure_is_shown_with_the_command_of_its_action(
+    cure: str, typed: list[tuple[str, str]], said: str
+) -> None:
+    assert suggested(lambda: render(cure), *typed) == said
+
+
+def test_without_a_command_that_runs_there_is_nothing_to_carry() -> None:
+    assert render(Cure("sign in again", Action.SIGN_IN)) == "ringlet login"
 
 
 @pytest.mark.parametrize(
@@ -66,14 +116,14 @@ def test_a_command_carries_what_was_typed_and_it_takes(
     ],
 )
 def test_a_password_is_not_repeated(place: str) -> None:
-    assert same("ringlet sync", ("--db", place)) == "ringlet sync --db ..."
+    assert suggested(lambda: command("sync"), ("--db", place)) == "ringlet sync --db ..."
 
 
 @pytest.mark.parametrize(
     "place", ["postgresql://me@host:5432/oura", "postgresql://host/oura", "a.db", "sqlite:///a.db"]
 )
 def test_a_place_without_a_password_is(place: str) -> None:
-    assert same("ringlet sync", ("--db", place)) == f"ringlet sync --db {place}"
+    assert suggested(lambda: command("sync"), ("--db", place)) == f"ringlet sync --db {place}"
 
 
 @pytest.mark.parametrize(
@@ -88,27 +138,20 @@ def test_a_place_without_a_password_is(place: str) -> None:
         ("serve --db=postgresql://me:other@host/oura", "ringlet serve --db=... --port 0"),
     ],
 )
-def test_the_same_again_is_the_line_that_was_typed(
+def test_a_repeated_command_is_the_one_that_was_typed_but_for_one_option(
     typed: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", ["ringlet", *shlex.split(typed)])
-    meta: dict[str, Any] = {}
-    again.conceal(meta, "hush")
-    again.remember(meta, "--db", "a b.db")
-    assert again.same("the same again with --port 0, for any", meta) == f"{said}   (for any)"
+    cure = Cure("ask for any port", Action.REPEAT, port="0")
+    shown = suggested(lambda: render(cure), ("--db", "a b.db"), secrets=("hush",))
+    assert shown == f"ask for any port: {said}"
 
 
 def test_a_flag_that_would_contradict_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     typed = ["listen", "--from-start", "--events", "sleep.*,tag.*", *URL]
     monkeypatch.setattr("sys.argv", ["ringlet", *typed])
     line = "ringlet listen --events 'sleep.*,tag.*' --base-url http://host --from-now"
-    assert same("or so: the same again with --from-now", URL) == f"or so: {line}"
-
-
-def test_a_demo_is_not_served_over_the_archive_that_was_typed() -> None:
-    assert same("ringlet serve --demo, or ringlet serve", DB) == (
-        "ringlet serve --demo, or ringlet serve --db 'my/a b.db'"
-    )
+    assert suggested(lambda: repeat("--from-now"), URL) == line
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="finds programs by their extension")
@@ -120,21 +163,21 @@ def test_a_program_that_is_not_on_path_is_named_by_its_path(
         one.parent.mkdir()
         one.write_text("#!/bin/sh\n")
         one.chmod(0o700)
-    named = f"'{here}' login, or as `'{here}' serve` printed it; '{here}' --version; a newer ringlet has it"
-    plain = named.replace(f"'{here}'", "ringlet")
 
-    def said(path: Path, started: object = here) -> str:
+    def named(path: Path, started: object = here) -> str:
         monkeypatch.setenv("PATH", str(path))
-        monkeypatch.setattr("sys.argv", [str(started)])
-        return again.as_started(plain)
+        monkeypatch.setattr("sys.argv", [str(started), "serve"])
+        name = program()
+        assert command("login") == f"{name} login"
+        assert repeat("--port", "0") == f"{name} serve --port 0"
+        return name
 
-    assert said(tmp_path) == named, "PATH leads to none"
-    assert said(there.parent) == named, "PATH leads to another"
-    assert again.as_started(named) == named, "once is enough"
-    assert said(here.parent) == plain
+    assert named(tmp_path) == f"'{here}'", "PATH leads to none"
+    assert named(there.parent) == f"'{here}'", "PATH leads to another"
+    assert named(here.parent) == "ringlet"
     (tmp_path / "ringlet").symlink_to(here)
-    assert said(tmp_path) == plain, "a link leads to it, too"
-    assert said(there.parent, "ringlet/cli/__main__.py") == plain, "no path that could be typed"
+    assert named(tmp_path) == "ringlet", "a link leads to it, too"
+    assert named(there.parent, "ringlet/cli/__main__.py") == "ringlet", "no path that could be typed"
 
 
 SCRIPT = Path(sys.executable).with_name("ringlet")

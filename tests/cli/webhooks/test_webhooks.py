@@ -156,7 +156,7 @@ def test_an_address_that_the_cloud_guards_says_how_it_is_opened(
     hooks: Callable[..., Any], refused: Any
 ) -> None:
     done = hooks("create", "--callback", "http://10.0.0.1/", "--verification-token", TOKEN, "--type", "sleep")
-    refused(done, 2, "--callbacks lan:10.0.0.1", "start the cloud with the --callbacks that it names")
+    refused(done, 2, "callbacks lan:10.0.0.1", "start the cloud with the --callbacks that it names")
 
 
 @pytest.mark.parametrize(

@@ -348,9 +348,9 @@ def test_a_callback_that_does_not_answer_in_time_is_refused(town: Town) -> None:
 @pytest.mark.parametrize(
     ("url", "word"),
     [
-        ("http://127.0.0.1:1/", "--callbacks dev"),
-        ("http://[::1]:1/", "--callbacks dev"),
-        ("http://10.1.2.3/", "--callbacks lan:"),
+        ("http://127.0.0.1:1/", "callbacks dev"),
+        ("http://[::1]:1/", "callbacks dev"),
+        ("http://10.1.2.3/", "callbacks lan:"),
         ("http://169.254.169.254/latest/meta-data", "metadata"),
         ("ftp://example.com/", "https://"),
         ("https://me:secret@example.com/", "no user and password"),

@@ -248,7 +248,7 @@ def test_a_private_callback_is_a_failed_attempt_that_says_what_would_allow_it(he
             await until(lambda: here.deliveries.list()[0].attempts == 1)
         [attempt] = here.deliveries.attempts(here.deliveries.list()[0].id)
         assert attempt.status is None
-        assert "--callbacks lan:" in attempt.reason
+        assert "callbacks lan:" in attempt.reason
 
     among_strangers(work)
 

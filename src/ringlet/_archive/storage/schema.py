@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ..._api.catalog import TYPES
-from ...errors import ArchiveError
+from ...errors import Action, ArchiveError, Cure
 from .database import Database
 from .locks import Lock
 
@@ -91,7 +91,7 @@ def settle(database: Database, *, create: bool) -> None:
     if _stands(database):
         return
     if not create:
-        raise ArchiveError(f"{database.path} is empty", cure="fill it first: ringlet sync")
+        raise ArchiveError(f"{database.path} is empty", cure=Cure("fill it with a sync first", Action.SYNC))
     with database.transaction():
         database.lock(Lock.SCHEMA)
         if not _stands(database):  # another process may have been quicker

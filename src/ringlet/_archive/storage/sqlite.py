@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
-from ...errors import ArchiveError
+from ...errors import Action, ArchiveError, Cure
 from .database import Database, Row
 from .locks import Lock
 from .schema import settle, views
@@ -185,7 +185,9 @@ def _prepare(path: Path, *, create: bool) -> None:
         if path.exists():
             return
         if not create:
-            raise ArchiveError(f"there is no archive at {path}", cure="fill one first: ringlet sync")
+            raise ArchiveError(
+                f"there is no archive at {path}", cure=Cure("fill one with a sync first", Action.SYNC)
+            )
         for parent in reversed([one for one in path.parents if not one.exists()]):
             parent.mkdir(mode=0o700, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

@@ -20,6 +20,7 @@ import click
 
 from ...errors import NotSignedIn, OAuthError, RingletError
 from ..shared import options, screen
+from ..shared.next_steps import command
 from .whoami import Someone, application_cure, is_over, once, whose
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def list_(as_json: bool) -> None:
     for kept, tokens in known:
         click.echo(f"{kept.name:<20} {kept.store:<8} {'signed in' if tokens else 'signed out'}")
     if not known:
-        screen.next_step("ringlet login")
+        screen.next_step(command("login"))
 
 
 @auth.command()
@@ -136,7 +137,7 @@ def _renewed(kept: SignIn, tokens: Tokens, base_url: str | None) -> Tokens:
 
     with Client(base_url=base_url, profile=kept.name) as client:
         if client.app is None:
-            raise NotSignedIn("the application of this sign-in is not known", cure=kept.login)
+            raise NotSignedIn("the application of this sign-in is not known", cure=kept.cure)
         try:
             return client.run(
                 renew(kept.token_store, client.app, client.hosts, stale=tokens, clock=time.time)
@@ -154,7 +155,7 @@ def _kept(profile: str) -> tuple[SignIn, Tokens]:
     kept = SignIn(profile)
     tokens = kept.token_store.load()
     if tokens is None:
-        raise NotSignedIn(f"nobody is signed in as {kept.name}", cure=kept.login)
+        raise NotSignedIn(f"nobody is signed in as {kept.name}", cure=kept.cure)
     return kept, tokens
 
 

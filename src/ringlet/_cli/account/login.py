@@ -22,6 +22,7 @@ import click
 
 from ...errors import NotSignedIn, OAuthError, RingletError, UsageError
 from ..shared import options, screen
+from ..shared.next_steps import command
 from .whoami import application_cure, portal
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def _store(kept: SignIn, wanted: Store | None) -> Store:
     if not why_not:
         return "keyring"
     if wanted:
-        raise RingletError(why_not, cure="pip install 'ringlet[keyring]', or ringlet login --store file")
+        in_a_file = command("login", store="file")
+        raise RingletError(why_not, cure=f"pip install 'ringlet[keyring]', or {in_a_file}")
     screen.remark(f"{why_not}: the sign-in is kept in a file that only you can read")
     return "file"
 
@@ -295,7 +297,7 @@ def _redirect_cure(redirect_uri: str, base_url: str) -> str:
     """What most often is wrong when nothing comes back: the browser then shows a page of Oura's."""
     return (
         f"if the browser showed an error, register exactly {redirect_uri} at {portal(base_url)},"
-        " or name the one you registered: ringlet login --redirect-uri URI"
+        f" or name the one you registered: {command('login', redirect_uri='URI')}"
     )
 
 
@@ -321,6 +323,6 @@ def _tell(kept: SignIn, tokens: Tokens, under_way: LoginAttempt, base_url: str |
     for label, text in rows:
         if text:
             screen.remark(f"  {label:<12} {text}")
-    named = "" if kept.is_meant_without_a_name else f" --profile {kept.name}"
+    named = {} if kept.is_meant_without_a_name else {"profile": kept.name}
     first = "unset OURA_ACCESS_TOKEN; " if "OURA_ACCESS_TOKEN" in os.environ and not named else ""
-    screen.next_step(f"{first}ringlet sync{named}")
+    screen.next_step(f"{first}{command('sync', **named)}")

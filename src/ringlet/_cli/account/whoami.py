@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import InvalidToken, NotSignedIn, OAuthError, RingletError
+from ..shared.next_steps import command
 
 if TYPE_CHECKING:
     from ..._api.wire import RetryPolicy
@@ -67,11 +68,12 @@ def once() -> RetryPolicy:
 
 def application_cure(kept: SignIn, base_url: str) -> str:
     """How another id and secret get in, in place of the ones that were refused."""
-    again = f"{kept.login}, with the client ID and secret that {portal(base_url)} shows"
+    named = kept.cure.options
+    again = f"{command('login', **named)}, with the client ID and secret that {portal(base_url)} shows"
     if {"OURA_CLIENT_ID", "OURA_CLIENT_SECRET"} & os.environ.keys():
         return f"unset OURA_CLIENT_ID OURA_CLIENT_SECRET; {again}"
     # What is kept is not asked for again, so it must go first.
-    return f"{kept.login.replace('login', 'auth logout --purge', 1)}; {again}" if kept.is_kept else again
+    return f"{command('auth logout', '--purge', **named)}; {again}" if kept.is_kept else again
 
 
 def portal(base_url: str) -> str:

@@ -9,6 +9,7 @@ import click
 
 from ...errors import ServerError, UsageError
 from ..shared import options, screen
+from ..shared.next_steps import command
 
 if TYPE_CHECKING:
     from ..._api.wire import Flow, Request, Response
@@ -69,7 +70,7 @@ def request(path: str, fields: tuple[str, ...]) -> Request:
     bare, _, query = path.partition("?")
     bare = bare.strip("/").removeprefix("usercollection/")
     if not bare:
-        raise UsageError("the path is empty", cure="e.g. ringlet api personal_info")
+        raise UsageError("the path is empty", cure=f"e.g. {command('api', 'personal_info')}")
     params = dict(parse_qsl(query, keep_blank_values=True))
     for field in fields:
         name, equals, value = field.partition("=")

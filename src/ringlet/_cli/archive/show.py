@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..shared import options, screen
+from ..shared.next_steps import command
 
 if TYPE_CHECKING:
     from datetime import date
@@ -53,7 +54,7 @@ def night(when: str | None, db: str | None, user: str | None, as_json: bool) -> 
 def nothing_at_all() -> None:
     """The archive has no night."""
     screen.remark("there is no night in the archive yet")
-    screen.next_step("ringlet sync")
+    screen.next_step(command("sync"))
 
 
 def no_night(archive: Archive, user: int, day: date) -> None:
@@ -65,4 +66,4 @@ def no_night(archive: Archive, user: int, day: date) -> None:
         nothing_at_all()
         return
     screen.remark(f"there is no night of {day:%a} {day}; the nearest: {' and '.join(map(str, near))}")
-    screen.next_step(f"ringlet show night --date {near[-1]}")
+    screen.next_step(command("show night", "--date", str(near[-1])))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..shared import options, screen
+from ..shared.next_steps import command
 
 if TYPE_CHECKING:
     from ..._archive.archive import Archive
@@ -37,7 +38,7 @@ def status(db: str | None, user: str | None, as_json: bool) -> None:
             screen.results().print(holdings.table(archive, one, time.time(), screen.results().width))
         screen.results().print(holdings.footer(archive, users), soft_wrap=True)
         if not users or holdings.stale(archive, users, time.time()):
-            screen.next_step("ringlet sync")
+            screen.next_step(command("sync"))
 
 
 def _document(archive: Archive, users: list[User]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..shared import screen
+from ..shared.next_steps import command
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -66,7 +67,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         """The run was ended by ^C; what it saved is whole."""
         self.stop()
         screen.remark(f"Stopped. Saved {self.saved()}.")
-        screen.next_step("ringlet sync")
+        screen.next_step(command("sync"))
 
     def saved(self) -> str:
         """What an interrupted run leaves in the archive, in a few words."""
@@ -108,13 +109,13 @@ class Watcher(AbstractContextManager["Watcher"]):
             for reason in [one.skipped] if one.skipped else one.failures[:3]:
                 screen.remark(f"! {one.kind.name}: {reason}")
         if any(one.failures for one in types):
-            screen.next_step("ringlet sync   (fetches only what is missing)")
+            screen.next_step(f"{command('sync')}   (fetches only what is missing)")
         elif any(one.skipped for one in types):
             readable = ",".join(one.kind.name for one in types if one.complete)
-            without = f", or leave it out: ringlet sync --types {readable}" if readable else ""
+            without = f", or leave it out: {command('sync', '--types', readable)}" if readable else ""
             screen.next_step(f"sign in with what is missing{without}")
         else:
-            screen.next_step("ringlet show night")
+            screen.next_step(command("show night"))
 
     def stop(self) -> None:
         """Let the screen go."""

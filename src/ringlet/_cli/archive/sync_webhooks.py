@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from ..._net.loopback import is_loopback
 from ...errors import RingletError, UsageError
 from ..shared import screen
+from ..shared.next_steps import command
 from .sync_progress import JsonLines
 from .sync_webhooks_output import JsonTelling, Telling
 
@@ -48,7 +49,7 @@ class Door:
         """From the options. Raises UsageError."""
         if not public_url:
             raise UsageError(
-                "Oura must be told where to send events", cure=f"ringlet sync --webhooks {PUBLIC}"
+                "Oura must be told where to send events", cure=command("sync", "--webhooks", PUBLIC)
             )
         parts = _split(public_url)
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
@@ -145,7 +146,8 @@ def application(client: AsyncClient) -> App:
     if client.app is None or not client.app.client_secret:
         raise UsageError(
             "webhooks belong to an application, and its id and secret are not known",
-            cure="export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=..., or sign in with them: ringlet login",
+            cure="export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=..., or sign in with them:"
+            f" {command('login')}",
         )
     return client.app
 

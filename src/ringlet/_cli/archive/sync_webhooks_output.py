@@ -16,6 +16,7 @@ import click
 import msgspec
 
 from ..shared import screen
+from ..shared.next_steps import command
 from .sync_progress import note, tell
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 DONE: Mapping[Verb, str] = {"make": "made", "move": "moved here", "renew": "renewed", "end": "ended"}
 """What was done about subscriptions, for people."""
-
-AGAIN = "ringlet sync --webhooks --public-url"
 
 
 class _Glance(msgspec.Struct):
@@ -84,11 +83,13 @@ class Telling:
             screen.remark(f"events come in at {self.door}")
         if held := {data_type for data_type, _ in standing.pairs("leave")}:
             self._once(", ".join(sorted(held)), "subscribed for another address, and polled here instead")
-            self._next(f"{AGAIN} URL --take-over   (their events come here, and nowhere else)")
+            take_over = command("sync", "--webhooks", "--public-url", "URL", "--take-over")
+            self._next(f"{take_over}   (their events come here, and nowhere else)")
         for reason, times in Counter(standing.refused.values()).items():
             self._once(f"{times} subscriptions could not be made", reason)
         if standing.refused:
-            self._next(f"{AGAIN} URL, with one that leads here: {self.door}")
+            sync = command("sync", "--webhooks", "--public-url", "URL")
+            self._next(f"{sync}, with one that leads here: {self.door}")
 
     def progress(self, one: Progress) -> None:
         """A window has ended; only the first round is watched window by window."""

@@ -25,6 +25,7 @@ import platformdirs
 from ..._api.wire import MALFORMED
 from ..._client import private_files as disk
 from ...errors import RingletError
+from ..shared.next_steps import command
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -72,7 +73,7 @@ class Bookmark:
         except MALFORMED:
             raise RingletError(
                 f"{self._path} is not a place in a log any more",
-                cure=f"rm {self._path}, and ringlet listen --from-start",
+                cure=f"rm {self._path}; {command('listen', '--from-start')}",
             ) from None
 
 

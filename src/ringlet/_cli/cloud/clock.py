@@ -10,6 +10,7 @@ import click
 
 from ...errors import UsageError
 from ..shared import options, screen
+from ..shared.next_steps import command
 
 PATIENCE = 600.0
 """Seconds to wait for a cloud that lives on: years take a while."""
@@ -75,7 +76,7 @@ def advance(duration: str, settle: float, base_url: str | None, as_json: bool) -
             done = tiller.post("clock", {"advance": by, "settle": settle})
         except KeyboardInterrupt:
             # What was asked for goes on there; to ask again would let as much time pass once more.
-            screen.remark("\nerror: interrupted, but the clock has moved\nnext: ringlet clock")
+            screen.remark(f"\nerror: interrupted, but the clock has moved\nnext: {command('clock')}")
             return 130
     if as_json:
         click.echo(json.dumps({"v": 1, **done}))
@@ -90,11 +91,13 @@ def seconds(text: str) -> float:
 
     by = duration(text)
     if by < timedelta(0):
-        raise UsageError(f"{text} leads back, and a clock only goes forward", cure="ringlet clock advance 1d")
+        raise UsageError(
+            f"{text} leads back, and a clock only goes forward", cure=command("clock advance", "1d")
+        )
     if by > LONGEST:
         raise UsageError(
             f"{text} is too much at once: {LONGEST.days}d is the most",
-            cure=f"ringlet clock advance {LONGEST.days}d, or less",
+            cure=f"{command('clock advance', f'{LONGEST.days}d')}, or less",
         )
     return by.total_seconds()
 

@@ -22,12 +22,10 @@ from ..._client.client import base_url_from
 from ..._client.transport import TIMEOUT, HttpcoreTransport
 from ..._net.loopback import is_loopback
 from ...errors import ApiError, ConnectionFailed, RouteNotFound, ServerError, UsageError
+from ..shared.next_steps import command
 
 CONTROL = "/_ringlet/"
 OURA = "ouraring.com"
-START = (
-    "start one: ringlet serve --demo, and export OURA_API_BASE_URL and RINGLET_ADMIN_TOKEN as it prints them"
-)
 
 
 class Tiller:
@@ -38,7 +36,7 @@ class Tiller:
     ) -> None:
         self.base_url = base_url_from(base_url)
         if _is_ouras(self.base_url):
-            raise UsageError("this needs a cloud of your own, and none is named", cure=START)
+            raise UsageError("this needs a cloud of your own, and none is named", cure=_start_one())
         token = admin_token or os.environ.get("RINGLET_ADMIN_TOKEN")
         if not token:
             raise UsageError(
@@ -109,7 +107,12 @@ class Tiller:
         # A wearer or a delivery that is not there is told in the cloud's words; a route is not.
         if response.status == 404 and said.detail not in ("", "Not Found", f"no route {request.path}"):
             kind = request.path.removeprefix(CONTROL).partition("/")[0]
-            return RouteNotFound(said.detail, cure=LISTS.get(kind, "see what there is, and name one of them"))
+            known = (
+                f"{command('webhooks deliveries')} lists them"
+                if kind == "deliveries"
+                else "see what there is"
+            )
+            return RouteNotFound(said.detail, cure=f"{known}; name one of those")
         return type(said)(said.detail, status=response.status, cure=cure)
 
 
@@ -123,8 +126,12 @@ CURES = {
 }
 """What to do about refusals that say more of the connection than of the request."""
 
-LISTS = {"deliveries": "ringlet webhooks deliveries, and name one of them"}
-"""What shows all there is of a kind."""
+
+def _start_one() -> str:
+    return (
+        f"start one: {command('serve', '--demo')}, and export OURA_API_BASE_URL and RINGLET_ADMIN_TOKEN"
+        " as it prints them"
+    )
 
 
 def unreached(base_url: str | None) -> str:
@@ -133,11 +140,9 @@ def unreached(base_url: str | None) -> str:
     host = url.hostname or ""
     if url.scheme != "http" or not is_loopback(host):
         return ""
-    there = "" if host in ("localhost", "127.0.0.1") else f" --host {host}"
-    return (
-        f"start it: ringlet serve --demo{there} --port {url.port or 80}"
-        "   (or name the one that runs with --base-url)"
-    )
+    there = [] if host in ("localhost", "127.0.0.1") else ["--host", host]
+    start = command("serve", "--demo", *there, "--port", str(url.port or 80))
+    return f"start it: {start}   (or name the one that runs with --base-url)"
 
 
 class _Refusal(msgspec.Struct):

@@ -19,6 +19,7 @@ import msgspec
 from ..._api.wire import MALFORMED, RetryPolicy
 from ..._webhooks.events import Event
 from ...errors import ConnectionFailed, RateLimited, ServerError
+from ..shared.next_steps import command
 from .bookmark import Bookmark, Place
 from .control_client import Tiller
 
@@ -126,7 +127,7 @@ class EventLog:
             raise ServerError(
                 f"the log of {self.tiller.base_url} cannot be read",
                 status=502,
-                cure="see that cloud and program are of one version: ringlet --version",
+                cure=f"see that cloud and program are of one version: {command('--version')}",
             ) from None
 
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import UsageError
-from ..shared import next_steps as again
-from ..shared import options, screen
+from ..shared import next_steps, options, screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from .bookmark import Bookmark
     from .event_log import EventLog, Start
     from .forwarding import Forwarder
-
-GO_ON = "mend the receiver; or, without all that waits for it: the same again with --from-now"
 
 
 @click.command()
@@ -93,7 +90,7 @@ def listen(
         if forward_to:
             tell = screen.remark if as_json else click.echo
             if "?" in forward_to:
-                again.conceal(click.get_current_context().meta, forward_to)
+                next_steps.hide(click.get_current_context().meta, forward_to)
             forwarder = until_the_end.enter_context(_forwarder(forward_to, lambda text: tell(f"  {text}")))
             if verification_token:
                 forwarder.prove(verification_token)
@@ -114,7 +111,11 @@ def _forwarder(url: str, say: Callable[[str], None]) -> Forwarder:
     from .bookmark import signing_secret
     from .forwarding import Forwarder, receiver_url
 
-    return Forwarder(receiver_url(url), signing_secret(), say, on_stuck=lambda: screen.next_step(GO_ON))
+    def suggest_leaving_out() -> None:
+        skip = next_steps.repeat("--from-now")
+        screen.next_step(f"repair the receiver; or leave out all events that wait for it: {skip}")
+
+    return Forwarder(receiver_url(url), signing_secret(), say, on_stuck=suggest_leaving_out)
 
 
 def json_line(event: Event) -> str:

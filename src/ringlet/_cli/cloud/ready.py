@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..shared import next_steps as again
 from ..shared import screen
+from ..shared.next_steps import command
 
 if TYPE_CHECKING:
     from ..._cloud.wearer.demo import Credentials
@@ -84,7 +84,7 @@ class Ready:
             (
                 "wearers",
                 ", ".join(map(ascii, self.users)).replace("'", "")
-                or again.same("none yet: ringlet sync fills the archive"),
+                or f"none yet; {command('sync')} fills the archive",
             ),
             ("token", f'curl -X POST -H "Authorization: Bearer {self.admin_token}" \\'),
             ("", f"     -d {shlex.quote(json.dumps({'user': who}))} {self.api}/_ringlet/tokens"),

@@ -16,6 +16,7 @@ import click
 
 from ...errors import RingletError, UsageError
 from ..shared import options, screen
+from ..shared.next_steps import command
 
 if TYPE_CHECKING:
     from ..._webhooks.events import Event
@@ -64,9 +65,9 @@ def scenario(file: Path, base_url: str | None, as_json: bool) -> None:
             else:
                 click.echo(f"{'FAILED' if missed else 'ok':<7}{number:>3}. {_line(step)}")
             if missed:
+                show = f"{command('webhooks deliveries')}, and {command('listen', '--from-start')}"
                 raise RingletError(
-                    f"{file}: step {number}: {'; '.join(missed)}",
-                    cure="ringlet webhooks deliveries, and ringlet listen --from-start, show what there is",
+                    f"{file}: step {number}: {'; '.join(missed)}", cure=f"{show}, show what there is"
                 )
 
 

@@ -9,6 +9,7 @@ import click
 
 from ...errors import UsageError
 from ..shared import options, screen
+from ..shared.next_steps import command, repeat
 
 PATIENCE = 600.0
 """Seconds to wait for a cloud that makes thousands happen."""
@@ -46,7 +47,9 @@ def trigger(
         click.echo(json.dumps({"v": 1, "events": names()}) if as_json else "\n".join(names()))
         return 0
     if event is None:
-        raise UsageError("which event?", cure="name one, as in sleep.update; ringlet trigger --list has all")
+        raise UsageError(
+            "which event?", cure=f"name one, as in sleep.update; {command('trigger', '--list')} shows all"
+        )
     wish: dict[str, Any] = {"event": event, "override": overridden(overrides), "count": count}
     with Tiller(base_url, timeout=PATIENCE) as tiller:
         done = tiller.post("trigger", wish | ({"user": user} if user else {}))
@@ -58,14 +61,14 @@ def trigger(
         return 0
     happened, left = screen.count(done["count"]), count - done["count"]
     screen.remark(f"error: {happened} of {screen.count(count)} have happened: the cloud stops, or is busy")
-    screen.next_step(f"when it answers again, the same with --count {left}")
+    screen.next_step(f"when it answers again: {repeat('--count', str(left))}")
     return 1
 
 
 def told(done: dict[str, Any]) -> str:
     """What happened, the last of it, in a line."""
     event = done["event"]
-    hears = {0: "no subscription wants it (ringlet listen shows it)", 1: "1 subscription"}.get(
+    hears = {0: f"no subscription wants it ({command('listen')} shows it)", 1: "1 subscription"}.get(
         done["subscriptions"], f"{done['subscriptions']} subscriptions"
     )
     alone = "" if done["changed"] else "; no document changed"

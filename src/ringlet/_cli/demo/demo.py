@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..shared import screen
+from ..shared.next_steps import command
 
 if TYPE_CHECKING:
     from ..._archive.archive import Archive
@@ -68,7 +69,8 @@ def demo(days: int, seed: int, db: str | None, keep: bool, open_browser: bool) -
         if keep or open_browser:
             _keep(child, archive, open_browser)
         else:
-            screen.next_step("ringlet demo --keep   (leaves the cloud running, and says how to reach it)")
+            keep_it = command("demo", "--keep")
+            screen.next_step(f"{keep_it}   (leaves the cloud running, and says how to reach it)")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import RingletError
+from ..shared.next_steps import command
 
 LOCAL = "127.0.0.1,localhost"
 
@@ -51,7 +52,7 @@ def _ready(process: subprocess.Popen[bytes], complaints: Any) -> dict[str, Any]:
         said = complaints.read().decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
         raise RingletError(
             f"the cloud did not start: {said[0].removeprefix('error: ')}",
-            cure="ringlet serve --demo --port 0",
+            cure=f"see what it says: {command('serve', '--demo', '--port', '0')}",
         )
     ready: dict[str, Any] = json.loads(line)
     return ready

@@ -1,140 +1,161 @@
-"""What is typed next is about the same: a command that is suggested carries the options that were typed.
+"""Commands to type next, as they stand in `next:` lines: complete, and about what this command was about.
 
-"the same again with --port 0, for a reason" at the end of a suggestion stands for the line that was typed,
-but for that option.
+    command("sync")         ringlet sync --db mine.db --profile mum   with the options that the user typed
+    repeat("--port", "0")   ringlet serve --demo --port 0             what was typed, but for one option
+    render(error.cure)      fill it first: ringlet sync               a `Cure` and the command of its action
 
 Rules of this file:
-* What came from the environment is still there the next time, and is not repeated.
-* A secret, or a place that may hold a password, is not repeated either; its option then stands with `...`.
-* Who started the program by its path is told that path where `ringlet` alone would not be this program.
+* An option from the environment is not repeated: the variable is still set for the next command.
+* A secret is never repeated, nor a database URL that may hold a password: `...` stands in its place.
+* Where `ringlet` on PATH is not the program that runs, its path is shown instead.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import sys
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import click
 
-TAKES: Mapping[str, tuple[str, ...]] = {
+from ...errors import Action, Cure
+
+CARRIED_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "sync": ("--db", "--base-url", "--profile"),
     "status": ("--db", "--user"),
     "show night": ("--db", "--user"),
     "login": ("--base-url", "--profile"),
+    "auth status": ("--base-url", "--profile"),
     "auth logout": ("--base-url", "--profile"),
     "webhooks list": ("--base-url", "--profile"),
     "webhooks create": ("--base-url", "--profile"),
     "webhooks update": ("--base-url", "--profile"),
     "webhooks deliveries": ("--base-url",),
     "listen": ("--base-url",),
+    "trigger": ("--base-url",),
+    "clock": ("--base-url",),
     "clock advance": ("--base-url",),
-    "serve": ("--db",),
 }
-"""The commands that are suggested, each with what has to be the same the next time."""
+"""The options that say which archive, cloud or sign-in is meant, for each command that is suggested.
 
-_COMMAND = re.compile(rf"\bringlet ({'|'.join(TAKES)})\b(?! --demo)")
-"""One of them; not `serve --demo`, whose made-up wearer has no business in the archive that was typed."""
-_AGAIN = re.compile(r"\bthe same again with (--[a-z-]+)(?: (\w+))?(?:, (.+))?$")
+A command that is not listed carries none. `serve --demo` must not: its simulated wearer does not belong into
+the archive that the user typed.
+"""
+
+COMMANDS_OF_ACTIONS: Mapping[Action, str] = {
+    Action.SIGN_IN: "login",
+    Action.SHOW_SIGN_IN: "auth status",
+    Action.SYNC: "sync",
+    Action.SERVE: "serve",
+}
+"""`REPEAT` has no command of its own: it is the one that the user typed."""
+
 _OPPOSITES = {"--from-now": "--from-start"}
-"""Flags that cannot be meant together: the one takes the place of the other."""
-_END = re.compile(r"[;,()]|\bringlet ")
-"""Where one suggestion ends and other words, or another suggestion, begin."""
+"""Flags that exclude each other: suggesting the first drops the second."""
+
 _TYPED = "ringlet.typed"
-"""Under which name options are remembered, in the `meta` of click's context."""
 _SECRETS = "ringlet.secrets"
-"""The same for what was typed and is not to be repeated."""
+"""Keys of click's `meta`, which a command shares with its group: options as typed, and secret values."""
 
 
 def remember(meta: MutableMapping[str, Any], option: str, value: str) -> None:
-    """An option was typed."""
+    """Note that the user typed an option, for the commands that are suggested."""
     meta.setdefault(_TYPED, {})[option] = value
 
 
-def remembered(meta: Mapping[str, Any], option: str) -> str | None:
-    """What was typed as this option."""
-    typed: Mapping[str, str] = meta.get(_TYPED, {})
+def remembered(option: str) -> str | None:
+    """What the user typed as an option that was noted with `remember`."""
+    typed: Mapping[str, str] = _meta().get(_TYPED, {})
     return typed.get(option)
 
 
-def conceal(meta: MutableMapping[str, Any], value: str) -> None:
-    """A secret was typed."""
+def hide(meta: MutableMapping[str, Any], value: str) -> None:
+    """Note that the user typed a secret, which is not to be shown."""
     meta.setdefault(_SECRETS, set()).add(value)
 
 
-def _line(typed: Sequence[str], option: str, value: str, secrets: Collection[str]) -> str:
-    """What was typed, with an option instead of what it said of that."""
+def command(name: str, *words: str, **options: str) -> str:
+    """A command to type: its name and words as given, its options as given or as the user typed them.
+
+    `command("webhooks update", "ID", "--callback", "URL")`; options are named as in the library, so
+    `redirect_uri=uri` becomes `--redirect-uri URI`.
+    """
+    given = {f"--{option.replace('_', '-')}": value for option, value in options.items()}
+    typed: Mapping[str, str] = _meta().get(_TYPED, {})
+    for option in CARRIED_OPTIONS.get(name, ()):
+        if option in typed and option not in words:
+            given.setdefault(option, typed[option])
+    shown = [f"{option} {shown_value(value)}" for option, value in given.items()]
+    return " ".join([program(), name, *shown, *words])
+
+
+def repeat(option: str, value: str = "") -> str:
+    """The command that the user typed, with this option in place of what it said of it."""
+    secrets = _meta().get(_SECRETS, ())
 
     def repeated(word: str) -> str:
         name, equals, given = word.partition("=")
         if equals and name.startswith("--"):
             return f"{name}={repeated(given)}"
-        return "..." if word in secrets else shown(word)
+        return "..." if word in secrets else shown_value(word)
 
-    kept = ["ringlet"]
-    words = iter(typed)
-    for word in words:
+    words = [program()]
+    typed = iter(sys.argv[1:])
+    for word in typed:
         name, equals, _ = word.partition("=")
-        if name != option:
-            kept += [repeated(word)] if word != _OPPOSITES.get(option) else []
-        elif value and not equals:
-            next(words, "")
-    return " ".join(filter(None, [*kept, option, value]))
+        if name == option:
+            if value and not equals:
+                next(typed, "")  # the value that stood there
+        elif word != _OPPOSITES.get(option):
+            words.append(repeated(word))
+    return " ".join(filter(None, [*words, option, value]))
 
 
-def same(text: str, meta: Mapping[str, Any] | None = None) -> str:
-    """`text`, its commands about what was typed: by default in the command that runs."""
-    if meta is None:
-        context = click.get_current_context(silent=True)
-        meta = context.meta if context else {}
-    secrets: Collection[str] = meta.get(_SECRETS, ())
-    typed: Mapping[str, str] = meta.get(_TYPED, {})
+def render(cure: str) -> str:
+    """A cure for the command line: its text and, after a colon, the command for its action.
 
-    def carrying(found: re.Match[str]) -> str:
-        said = _END.split(text[found.end() :], maxsplit=1)[0]
-        more = [
-            f" {option} {shown(typed[option])}"
-            for option in TAKES[found[1]]
-            if option in typed and option not in said
-        ]
-        return "".join([found[0], *more])
-
-    def retyped(found: re.Match[str]) -> str:
-        why = f"   ({found[3]})" if found[3] else ""
-        return _line(sys.argv[1:], found[1], found[2] or "", secrets) + why
-
-    return _AGAIN.sub(retyped, _COMMAND.sub(carrying, text) if typed else text)
+    Where the text says the action and no more, the command alone.
+    """
+    if not isinstance(cure, Cure) or cure.action is None:
+        return cure
+    if cure.action is Action.REPEAT:
+        ((option, value),) = cure.options.items()
+        line = repeat(f"--{option}", value)
+    else:
+        line = command(COMMANDS_OF_ACTIONS[cure.action], **cure.options)
+    return line if cure == cure.action.value else f"{cure}: {line}"
 
 
-def as_started(text: str) -> str:
-    """`text`, its commands by the path that this program was started by, where PATH does not lead to it."""
+def program() -> str:
+    """How this program is called: `ringlet`, or the path it was started by where PATH leads elsewhere."""
     started = Path(sys.argv[0])
-    if started.stem != "ringlet" or _is_same(started, shutil.which("ringlet")):
-        return text
-    from .commands import COMMANDS
-
-    path = shlex.quote(sys.argv[0])
-    return re.sub(rf"(?<![\w/.-])ringlet (?=(?:--|{'|'.join(COMMANDS)})\b)", lambda _: f"{path} ", text)
+    if started.stem != "ringlet" or _is_same_file(started, shutil.which("ringlet")):
+        return "ringlet"
+    return shlex.quote(sys.argv[0])
 
 
-def _is_same(started: Path, found: str | None) -> bool:
-    # On Windows the one is named without its .exe.
+def _is_same_file(started: Path, found: str | None) -> bool:
+    # Windows leaves .exe out of the name that a program was started by.
     real = (os.path.realpath(Path(one).with_suffix("")) for one in (started, found or os.devnull))
     return len(set(real)) == 1
 
 
-def shown(value: str) -> str:
-    """A value as one types it; `...` where it may hold a password."""
-    return "..." if holds_password(value) else shlex.quote(value)
+def shown_value(value: str) -> str:
+    """A value as a shell reads it; `...` where it may hold a password."""
+    return "..." if may_hold_password(value) else shlex.quote(value)
 
 
-def holds_password(place: str) -> bool:
-    """Whether a password may stand in a place: before the host, or as a parameter (libpq knows several)."""
-    plain = unquote(place)
+def may_hold_password(url: str) -> bool:
+    """Whether a password may stand in a database URL: before the host, or in one of libpq's parameters."""
+    plain = unquote(url)
     return ":" in plain.partition("://")[2].rpartition("@")[0] or "password" in plain.lower()
+
+
+def _meta() -> Mapping[str, Any]:
+    context = click.get_current_context(silent=True)
+    return context.meta if context else {}

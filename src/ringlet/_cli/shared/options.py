@@ -14,11 +14,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from . import next_steps as again
-from . import screen
+from . import next_steps, screen
 
-WHOSE = "ringlet.profile"
-"""Under which name is remembered whose sign-in it is about, in the `meta` of click's context."""
+PROFILE = "ringlet.profile"
+"""Key of click's `meta` under which the name of the sign-in stands, typed or from the environment."""
 
 
 def _typed(context: click.Context, option: click.Parameter) -> bool:
@@ -27,18 +26,18 @@ def _typed(context: click.Context, option: click.Parameter) -> bool:
 
 def _remembered(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     if value is not None and _typed(context, option):
-        again.remember(context.meta, option.opts[0], value)
+        next_steps.remember(context.meta, option.opts[0], value)
     return value
 
 
 def _place(context: click.Context, option: click.Parameter, db: str | None) -> str | None:
-    if db and again.holds_password(db) and _typed(context, option):
+    if db and next_steps.may_hold_password(db) and _typed(context, option):
         _remark("a password in --db", "RINGLET_DB")
     return _remembered(context, option, db)
 
 
 def _whose(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
-    context.meta[WHOSE] = name
+    context.meta[PROFILE] = name
     return _remembered(context, option, name)
 
 
@@ -56,7 +55,7 @@ def secret(
 
     def taken(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
         if value and _typed(context, option):
-            again.conceal(context.meta, value)
+            next_steps.hide(context.meta, value)
             _remark(name, variable)
         return os.environ.get(variable, "") if on_demand and value == "" else value
 

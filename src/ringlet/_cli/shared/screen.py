@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import next_steps as again
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -65,8 +63,8 @@ def remark(text: str) -> None:
 
 
 def next_step(text: str) -> None:
-    """What to do next, about what was typed."""
-    remark(f"next: {again.as_started(again.same(text))}")
+    """What to do next, in one line on stderr. Commands in it come from `next_steps.command`."""
+    remark(f"next: {text}")
 
 
 def raw(body: bytes) -> None:

@@ -15,13 +15,13 @@ from datetime import timedelta
 from ..._api.faces import Runner
 from ..._api.wire import Flow, R
 from ..._client.client import Client
-from ..._net.addresses import Callbacks
+from ..._net.addresses import ALLOW, Callbacks
 from ..._sync.server_time import ServerTime
 from ..._webhooks.subscriptions import CALLBACK, Subscription, Webhooks
 from ...errors import BadRequest, DocumentNotFound, InvalidToken, UsageError
+from ..shared.next_steps import command
 
 WHO = "export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=..., of the application that subscribes"
-LIST = "ringlet webhooks list, and name one of those"
 CONFLICT = 409
 """There is a subscription for that pair already, which says nothing against the next."""
 DAY = timedelta(days=1)
@@ -66,7 +66,8 @@ def application(base_url: str | None, profile: str | None) -> Generator[Applicat
         except InvalidToken as refused:
             raise InvalidToken(refused.detail, cure=WHO) from refused
         except DocumentNotFound as refused:
-            raise DocumentNotFound(refused.detail, status=refused.status, cure=LIST) from refused
+            listed = f"{command('webhooks list')} lists them; name one of those"
+            raise DocumentNotFound(refused.detail, status=refused.status, cure=listed) from refused
         except BadRequest as refused:
             refused.cure = cure(refused)
             raise
@@ -83,7 +84,8 @@ def check_callback(url: str) -> None:
 def cure(refused: BadRequest) -> str:
     """What to do about a refusal, at a prompt."""
     if refused.status == CONFLICT:
-        return "ringlet webhooks list, then: ringlet webhooks update ID --callback URL"
-    if refused.field == CALLBACK and "--callbacks" in refused.detail:  # a cloud of one's own guards addresses
+        update = command("webhooks update", "ID", "--callback", "URL")
+        return f"{command('webhooks list')}, then: {update}"
+    if refused.field == CALLBACK and ALLOW in refused.detail:  # a cloud of one's own guards addresses
         return "start the cloud with the --callbacks that it names, or name another --callback"
     return refused.cure

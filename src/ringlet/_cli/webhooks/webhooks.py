@@ -16,6 +16,7 @@ import click
 
 from ...errors import RingletError, UsageError
 from ..shared import options, screen
+from ..shared.next_steps import command
 from .deliveries import deliveries, resend
 
 if TYPE_CHECKING:
@@ -57,9 +58,8 @@ def list_(base_url: str | None, profile: str | None, as_json: bool) -> None:
         show(asked, found, as_json)
     if not found and not as_json:
         screen.remark("no subscriptions")
-        screen.next_step(
-            "export RINGLET_VERIFICATION_TOKEN=...; ringlet webhooks create --callback URL --all"
-        )
+        create = command("webhooks create", "--callback", "URL", "--all")
+        screen.next_step(f"export RINGLET_VERIFICATION_TOKEN=...; {create}")
 
 
 @webhooks.command()
@@ -225,7 +225,9 @@ def delete(
 
 def _check_named(ids: tuple[str, ...], everything: bool) -> None:
     if everything == bool(ids):
-        raise UsageError("say which subscriptions", cure="name their ids (ringlet webhooks list), or --all")
+        raise UsageError(
+            "say which subscriptions", cure=f"name their ids ({command('webhooks list')}), or --all"
+        )
 
 
 def _meant(asked: Application, ids: tuple[str, ...]) -> Sequence[str]:
