@@ -6,6 +6,8 @@ import subprocess
 import sys
 from contextlib import ExitStack
 
+import pytest
+
 from ringlet._api.catalog import Catalog
 from ringlet._api.windows import Span
 from ringlet.archive import Archive
@@ -46,6 +48,7 @@ with Archive.open(place, timeout=60) as archive:
 ROUNDS = 40
 
 
+@pytest.mark.slow
 def test_two_programs_at_once_lose_nothing_and_double_nothing(place: str) -> None:
     with ExitStack() as stack:
         archive = stack.enter_context(Archive.open(place))

@@ -98,6 +98,7 @@ def test_saving_leaves_nothing_beside_the_file(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 @posix_only
 def test_a_process_killed_between_writing_and_renaming_leaves_the_old_tokens_whole(path: Path) -> None:
     FileTokenStore(path).save(OLD)

@@ -22,7 +22,7 @@ from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Rules
 from ringlet.webhooks import SUBSCRIPTION
 
-from .conftest import NOW, Asked
+from .conftest import NOW, Answer, Asked
 
 OPERATIONS = sorted(
     (path, method)
@@ -38,7 +38,10 @@ SUBSCRIBING = sorted(
     for method in operations
 )
 WIDE = {"start_date": "2026-01-01", "end_date": "2026-03-02"}
+NARROW = {"start_date": "2026-02-27", "end_date": "2026-03-02"}
+"""For the sandbox, which makes each document at the request."""
 ROW = re.compile(rb"\{[^{}]*\}")
+QUOTED = re.compile(rb'"[^"\\]*"')
 INSTANTS = {"start_datetime": "2026-01-20T00:00:00Z", "end_datetime": "2026-03-02T00:00:00Z"}
 
 
@@ -92,6 +95,11 @@ class Town:
 def town(runner: asyncio.Runner) -> Iterator[Town]:
     with Archive.open(":memory:") as archive:
         yield Town(archive, runner)
+
+
+def shown(marks: set[bytes], answer: Answer) -> set[bytes]:
+    """Which of the marks an answer contains: each is a whole row or a whole quoted word."""
+    return marks & {*ROW.findall(answer.body), *QUOTED.findall(answer.body)}
 
 
 def granted(town: Town) -> str:
@@ -185,9 +193,9 @@ def test_row_19_no_operation_gives_anyone_what_is_anothers(
             {"headers": {"authorization": f"Bearer {token}", "x-user-id": str(town.other)}},
         ):
             answer = town.ask(target, query, method=method.upper(), **sent)
-            assert not [mark for mark in secrets if mark in answer.body], (target, query)
+            assert not shown(secrets, answer), (target, query)
         answer = town.ask(target, query | {"access_token": token}, method=method.upper())
-        assert not [mark for mark in secrets if mark in answer.body], (target, query)
+        assert not shown(secrets, answer), (target, query)
 
 
 def asked(town: Town, name: str, path: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -198,6 +206,8 @@ def asked(town: Town, name: str, path: str) -> Iterator[tuple[str, dict[str, str
             yield re.sub(r"\{\w+\}", id, path), {"user_id": str(town.other)}
         return
     window = town.window(name)
+    if path.startswith(SANDBOX) and window == WIDE:
+        window = NARROW
     yield path, {}
     yield path, window
     me = json.loads(town.archive.single(town.other, TYPES["personal_info"]) or b"{}")["id"]

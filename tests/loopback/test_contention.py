@@ -125,6 +125,7 @@ def tap(ready: dict[str, Any]) -> Iterator[Tap]:
     loop.close()
 
 
+@pytest.mark.slow
 def test_no_spent_token_is_sent_again_and_a_grant_dies_only_of_a_lost_answer(
     ready: dict[str, Any], tap: Tap, tmp_path: Path
 ) -> None:

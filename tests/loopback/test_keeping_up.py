@@ -73,6 +73,7 @@ def night(id: str) -> bytes:
     return json.dumps({"id": id, "day": str(NOW.date()), "score": 80}).encode()
 
 
+@pytest.mark.slow
 def test_what_was_changed_and_what_was_deleted_without_an_event_is_found_at_night(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

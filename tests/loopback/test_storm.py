@@ -89,6 +89,7 @@ def write(office: Office) -> set[tuple[str, str]]:
     return committed
 
 
+@pytest.mark.slow
 def test_nothing_that_was_committed_is_lost_whoever_is_killed(
     place: str, callbacks: tuple[int, Path]
 ) -> None:

@@ -188,6 +188,7 @@ def killed_in_the_middle(victim: Side, after: float, act: Callable[[], Any]) -> 
     timer.join()
 
 
+@pytest.mark.slow
 def test_what_lives_in_the_cloud_lives_in_the_archive_whoever_dies_meanwhile(
     world: World, record_property: Callable[[str, object], None]
 ) -> None:

@@ -77,6 +77,7 @@ class Load:
         line.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["sqlite", "postgres"])
 def test_nothing_acknowledged_is_lost_by_kill_9(
     place: str,

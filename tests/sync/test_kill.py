@@ -64,6 +64,7 @@ def windows(asked: list[Asked]) -> Counter[tuple[str, str, str]]:
     return Counter(one.window for one in asked if one.opens and one.type != "personal_info")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("connections", "latency"), [(1, 0.02), (8, 0.1)])
 def test_killed_twenty_times_a_backfill_still_brings_everything_once(
     serve: Callable[..., Running],

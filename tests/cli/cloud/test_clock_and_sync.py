@@ -32,6 +32,7 @@ def left(line):
     return days
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_years_to_live_through_are_said_and_a_stop_ends_them(serve, number):
     first = serve("2026-03-01T12:00:00Z")

@@ -198,6 +198,7 @@ def test_it_is_the_same_with_a_database_on_a_server(
         assert again.events(2) == made
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_misses_nothing(tiller: Tiller, start: Start) -> None:
     """What a kill interrupts is told again, in order; at most one event, which was told and not yet noted."""
     chance = random.Random(7)

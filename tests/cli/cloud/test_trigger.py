@@ -48,6 +48,7 @@ def happened(path):
     return count
 
 
+@pytest.mark.slow
 def test_others_are_answered_while_thousands_happen(cloud, connection):
     """Between any two events, not after some hundreds."""
     trigger = cloud[1].start("trigger", "meal.create", "--count", "2000", "--json")

@@ -112,6 +112,7 @@ settle_in(Archive.open(sys.argv[1]), Clock.parse(sys.argv[3]), days=100, seed=7,
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pieces", [1, 3, 4])
 def test_a_settling_that_was_killed_goes_on_at_its_instant_and_keeps_nothing_that_is_gone(
     request, tmp_path, database, pieces

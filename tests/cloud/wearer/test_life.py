@@ -196,6 +196,7 @@ def test_it_waits_for_others_who_write(place):
     assert asyncio.run(run()) > 5
 
 
+@pytest.mark.slow
 def test_a_year_lets_others_have_their_turn():
     async def run():
         with Archive.open(":memory:") as archive:
@@ -214,6 +215,7 @@ def test_a_year_lets_others_have_their_turn():
     assert longest < 1
 
 
+@pytest.mark.slow
 def test_when_the_cloud_leaves_the_rest_is_lived_at_the_next_start(place):
     async def run(cloud, life):
         cloud.clock.advance(60 * DAY)
@@ -251,6 +253,7 @@ print("done", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_neither_doubles_nor_loses(place):
     with Archive.open(place) as archive:
         start(archive)

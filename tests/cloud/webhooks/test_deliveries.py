@@ -328,6 +328,7 @@ def test_whatever_happens_to_senders_every_event_comes_to_an_end(
         assert len(deliveries.list(limit=1000)) == len(office.outbox.log(0, 1000))
 
 
+@pytest.mark.slow
 def test_a_turn_takes_no_longer_when_a_hundred_thousand_wait(office: Office) -> None:
     office.subscribe("https://one.example/")
     office.happen(100)
