@@ -30,7 +30,7 @@ from ringlet._cloud.webhooks.deliveries import Deliveries
 from ringlet._cloud.webhooks.event_log import Outbox
 from ringlet._cloud.webhooks.sender import Policy, Sender
 from ringlet._cloud.webhooks.subscriptions import Subscriptions
-from ringlet._net.addresses import Callbacks
+from ringlet._net.addresses import AddressPolicy
 from ringlet._net.dial import Dialer
 from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
@@ -60,7 +60,7 @@ class Bench:
         self.outbox = Outbox(archive, clock)
         self.grants = Grants(archive, clock, Limits())
         self.deliveries = Deliveries(archive, clock, self.subscriptions)
-        self.dialer = Dialer(Callbacks("dev"))
+        self.dialer = Dialer(AddressPolicy("dev"))
         self.sender = Sender(self.deliveries, self.outbox, self.grants.apps, self.dialer, Policy(grace=0))
         self.outbox.wake = self.sender.wake
         self.user = archive.user("wearer")

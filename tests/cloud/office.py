@@ -17,7 +17,7 @@ from ringlet._cloud.webhooks.deliveries import RETRIES, Claimed, Deliveries, Out
 from ringlet._cloud.webhooks.event_log import Outbox
 from ringlet._cloud.webhooks.sender import Policy, Sender
 from ringlet._cloud.webhooks.subscriptions import Subscribed, Subscriptions
-from ringlet._net.addresses import Callbacks
+from ringlet._net.addresses import AddressPolicy
 from ringlet._net.dial import Dialer
 from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
@@ -66,7 +66,7 @@ class Office:
         return self.deliveries.claim([(one, most) for one in self.deliveries.ready()], lease)
 
     def sender(self, policy: Policy | None = None, *, deadline: float = 1.0) -> Sender:
-        dialer = Dialer(Callbacks("dev"), deadline=deadline)
+        dialer = Dialer(AddressPolicy("dev"), deadline=deadline)
         sender = Sender(self.deliveries, self.outbox, self.apps, dialer, policy)
         self.outbox.wake = sender.wake
         return sender

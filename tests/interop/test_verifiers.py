@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from ringlet import webhooks as w
-from ringlet._net.addresses import Callbacks
+from ringlet._net.addresses import AddressPolicy
 from ringlet.archive import Archive
 from ringlet.cloud import Cloud
 
@@ -203,7 +203,7 @@ def test_it_believes_every_delivery_of_the_cloud(run: Callable[..., Verifier], c
     """All data types and operations; wearers and documents whose names are hard to write in one way."""
 
     async def story(archive: Archive) -> tuple[int, Verifier]:
-        cloud = Cloud(archive, callbacks=Callbacks("dev"))
+        cloud = Cloud(archive, callbacks=AddressPolicy("dev"))
         app = cloud.grants.apps.register("Tests", ["https://tests.example/callback"])
         verifier = run(command, app[1])
         wearers = [archive.user(name) for name in ODD if name]

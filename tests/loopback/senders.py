@@ -26,7 +26,7 @@ from ringlet._cloud.webhooks.deliveries import Deliveries
 from ringlet._cloud.webhooks.event_log import Outbox
 from ringlet._cloud.webhooks.sender import Policy, Sender
 from ringlet._cloud.webhooks.subscriptions import Subscriptions
-from ringlet._net.addresses import Callbacks
+from ringlet._net.addresses import AddressPolicy
 from ringlet._net.dial import Dialer
 from ringlet.archive import Archive
 
@@ -45,7 +45,7 @@ async def send(place: str) -> None:
         deliveries = Deliveries(archive, clock, Subscriptions(archive, clock), RETRIES)
         outbox, apps = Outbox(archive, clock), Applications(archive, clock)
         archive.wait_at_most(0.25)  # as a cloud does, once its rooms are there
-        dialer = Dialer(Callbacks("dev"), deadline=DEADLINE)
+        dialer = Dialer(AddressPolicy("dev"), deadline=DEADLINE)
         try:
             await Sender(deliveries, outbox, apps, dialer, POLICY).run()
         finally:

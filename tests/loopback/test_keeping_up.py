@@ -14,7 +14,7 @@ import pytest
 
 from ringlet import AsyncClient
 from ringlet._api.catalog import TYPES
-from ringlet._net.addresses import Callbacks
+from ringlet._net.addresses import AddressPolicy
 from ringlet._net.listen import bind
 from ringlet._oauth.grant import App
 from ringlet._oauth.scopes import SCOPES
@@ -120,6 +120,6 @@ def test_what_was_changed_and_what_was_deleted_without_an_event_is_found_at_nigh
             await cloud.dialer.close()
 
     with Archive.open(":memory:") as theirs, Archive.open(tmp_path / "mine.db") as mine:
-        asyncio.run(run(Cloud(theirs, clock=Clock(NOW), callbacks=Callbacks.parse("dev")), mine))
+        asyncio.run(run(Cloud(theirs, clock=Clock(NOW), callbacks=AddressPolicy.parse("dev")), mine))
     assert told.nights > 1
     assert not told.events

@@ -20,7 +20,7 @@ from ringlet import AsyncClient
 from ringlet._api.catalog import TYPES
 from ringlet._api.wire import Request, Response
 from ringlet._archive.storage.settings import Setting
-from ringlet._net.addresses import Callbacks
+from ringlet._net.addresses import AddressPolicy
 from ringlet._net.listen import bind
 from ringlet._oauth.grant import App
 from ringlet._receiver.receiver import Receiver
@@ -174,7 +174,7 @@ class World:
 def world(tmp_path: Path) -> Iterator[World]:
     with Archive.open(":memory:") as archive, Archive.open(tmp_path / "mine.db") as mine:
         clock = Clock(NOW)
-        cloud = Cloud(archive, clock=clock, callbacks=Callbacks.parse("dev"))
+        cloud = Cloud(archive, clock=clock, callbacks=AddressPolicy.parse("dev"))
         client_id, secret = cloud.grants.apps.register("Subscriber", [])
         app = App(client_id=client_id, client_secret=secret)
         yield World(cloud, clock, app, mine, tmp_path)

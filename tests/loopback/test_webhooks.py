@@ -18,7 +18,7 @@ import uvicorn
 
 from ringlet import AsyncClient, Client
 from ringlet._api.catalog import TYPES
-from ringlet._net.addresses import Callbacks
+from ringlet._net.addresses import AddressPolicy
 from ringlet._net.listen import bind
 from ringlet._oauth.scopes import SCOPES
 from ringlet._receiver.inbox import Inbox
@@ -72,7 +72,7 @@ class Ends:
 @pytest.fixture
 def ends(tmp_path: Path) -> Iterator[Ends]:
     with Archive.open(":memory:") as archive:
-        cloud = Cloud(archive, callbacks=Callbacks.parse("dev"))
+        cloud = Cloud(archive, callbacks=AddressPolicy.parse("dev"))
         client_id, client_secret = cloud.grants.apps.register(
             "Loopback", ["https://loopback.example/callback"]
         )

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet._net.addresses import LONGEST, Callbacks
+from ringlet._net.addresses import MAX_URL_LENGTH, AddressPolicy
 from ringlet.errors import UsageError
 
-PUBLIC, DEV = Callbacks("public"), Callbacks("dev")
-LAN = Callbacks.parse("lan:192.168.0.0/16,10.1.2.0/24,fd12:3456::/32")
+PUBLIC, DEV = AddressPolicy("public"), AddressPolicy("dev")
+LAN = AddressPolicy.parse("lan:192.168.0.0/16,10.1.2.0/24,fd12:3456::/32")
 
 
 def words(text: str) -> list[str]:
@@ -73,9 +73,9 @@ def resolved(spelling: str) -> str:
     return str(socket.getaddrinfo(spelling, 80, type=socket.SOCK_STREAM)[0][4][0])
 
 
-def allows(callbacks: Callbacks, address: str) -> bool:
+def allows(policy: AddressPolicy, address: str) -> bool:
     try:
-        callbacks.check_address(address)
+        policy.check_address(address)
     except UsageError:
         return False
     return True
@@ -92,7 +92,7 @@ def test_no_spelling_of_what_is_not_public_passes_the_public_profile(spelling: s
 
 @pytest.mark.parametrize("spelling", GOOD)
 def test_public_addresses_pass_every_profile(spelling: str) -> None:
-    assert all(allows(callbacks, resolved(spelling)) for callbacks in (PUBLIC, DEV, LAN))
+    assert all(allows(policy, resolved(spelling)) for policy in (PUBLIC, DEV, LAN))
 
 
 @pytest.mark.parametrize("spelling", LOOPBACK)
@@ -125,7 +125,7 @@ def test_lan_opens_the_networks_it_names(address: str, allowed: bool) -> None:
 
 @pytest.mark.parametrize("address", METADATA)
 def test_no_network_that_is_named_opens_a_metadata_service(address: str) -> None:
-    everything = Callbacks.parse("lan:0.0.0.0/0,::/0")
+    everything = AddressPolicy.parse("lan:0.0.0.0/0,::/0")
     assert not allows(everything, resolved(address))
 
 
@@ -138,8 +138,8 @@ def test_what_is_no_plain_address_is_refused(address: str) -> None:
 
 @given(st.ip_addresses(v=4))
 def test_an_address_is_judged_alike_however_it_is_written_as_ipv6(address: IPv4Address) -> None:
-    for callbacks in (PUBLIC, DEV, LAN):
-        assert allows(callbacks, str(address)) == allows(callbacks, f"::ffff:{address}")
+    for policy in (PUBLIC, DEV, LAN):
+        assert allows(policy, str(address)) == allows(policy, f"::ffff:{address}")
 
 
 @given(st.ip_addresses(v=4))
@@ -162,11 +162,11 @@ def test_what_the_public_profile_allows_the_standard_library_calls_global(
 
 
 @pytest.mark.parametrize(
-    ("text", "profile"),
+    ("text", "name"),
     [("dev", "dev"), ("public", "public"), ("lan:10.0.0.0/8", "lan"), ("lan:::1/128", "lan")],
 )
-def test_profiles_are_read(text: str, profile: str) -> None:
-    assert Callbacks.parse(text).profile == profile
+def test_profiles_are_read(text: str, name: str) -> None:
+    assert AddressPolicy.parse(text).name == name
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_profiles_are_read(text: str, profile: str) -> None:
 )
 def test_what_is_no_profile_is_refused_with_a_cure(text: str) -> None:
     with pytest.raises(UsageError) as refused:
-        Callbacks.parse(text)
+        AddressPolicy.parse(text)
     assert "lan:" in refused.value.cure
 
 
@@ -223,7 +223,7 @@ def test_a_callback_url_is_any_http_url(url: str) -> None:
         "https://[fe80::1%25eth0]/",
         "https://[::1",
         "https://[zz]/",
-        "https://example.com/" + "a" * LONGEST,
+        "https://example.com/" + "a" * MAX_URL_LENGTH,
     ],
 )
 def test_anything_else_is_refused_with_a_cure_and_without_its_query(url: str) -> None:

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet._net.addresses import Callbacks
-from ringlet._net.dial import KEPT, Dialer, Exchange
+from ringlet._net.addresses import AddressPolicy
+from ringlet._net.dial import MAX_BODY_BYTES, Dialer, Exchange
 
 from ..cloud.office import until
 from ..cloud.strangers import Strangers, strangers
 from .test_addresses import CARRYING, LOOPBACK, METADATA, PRIVATE, SPECIAL
 
-DEV = Callbacks("dev")
+DEV = AddressPolicy("dev")
 DEADLINE = 1.0
 SECRET = "canary-5f2e"
 
@@ -47,7 +47,7 @@ def test_the_status_counts_whatever_comes_after_it(target: str) -> None:
         exchange = await dialer.send("POST", there.url(target), {"x-one": "1"}, b"{}")
         assert exchange.status == {"500": 500, "410": 410, "redirect": 302}.get(target, 200)
         assert exchange.reason == ""
-        assert len(exchange.body) <= KEPT
+        assert len(exchange.body) <= MAX_BODY_BYTES
         assert [(seen.method, seen.body, seen.headers["x-one"]) for seen in there.seen] == [
             ("POST", b"{}", "1")
         ]
@@ -145,7 +145,7 @@ def host_of(spelling: str) -> str:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_the_public_profile_reaches_no_private_address_however_it_is_written(host: str) -> None:
     async def work(_: Dialer, there: Strangers) -> None:
-        dialer = Dialer(Callbacks("public"), deadline=5)
+        dialer = Dialer(AddressPolicy("public"), deadline=5)
         for spelling in [*LOOPBACK, *PRIVATE, *METADATA, *SPECIAL, *CARRYING]:
             exchange = await dialer.send("GET", there.url("ok", host_of(spelling)), {})
             assert exchange.status is None
@@ -199,7 +199,7 @@ def test_a_name_that_turns_to_this_machine_is_refused_when_it_does() -> None:
     names = Answers(["192.0.1.1"], ["127.0.0.1"])
 
     async def work(_: Dialer, there: Strangers) -> None:
-        dialer = Dialer(Callbacks("public"), deadline=0.2, resolve=names)
+        dialer = Dialer(AddressPolicy("public"), deadline=0.2, resolve=names)
         url = there.url("ok", "rebinding.example")
         assert (await dialer.send("GET", url, {})).status is None
         assert "loopback" in (await dialer.send("GET", url, {})).reason
@@ -211,7 +211,7 @@ def test_a_name_that_turns_to_this_machine_is_refused_when_it_does() -> None:
 def test_the_public_profile_does_not_tell_what_a_name_of_the_network_inside_resolves_to() -> None:
     async def work(_: Dialer, there: Strangers) -> None:
         for address, kind in (("10.9.8.7", "a private address"), ("2002:a09:807::", "a private address")):
-            dialer = Dialer(Callbacks("public"), resolve=Answers([address]))
+            dialer = Dialer(AddressPolicy("public"), resolve=Answers([address]))
             reason = (await dialer.send("GET", there.url("ok", "intranet.example"), {})).reason
             assert kind in reason
             assert "intranet.example" in reason
@@ -288,7 +288,7 @@ def test_a_request_is_sent_again_once_and_only_over_a_connection_that_was_kept()
 
 
 def test_connections_that_nobody_uses_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ringlet._net.dial.IDLE", 0.05)
+    monkeypatch.setattr("ringlet._net.dial.IDLE_TIMEOUT_S", 0.05)
 
     async def work(dialer: Dialer, there: Strangers) -> None:
         await asyncio.gather(*(dialer.send("GET", there.url("ok"), {}) for _ in range(9)))
@@ -411,8 +411,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("host", "trusted", "words"),
     [
         ("tls.example", True, ""),
-        ("other.example", True, "certificate is not good"),
-        ("tls.example", False, "certificate is not good"),
+        ("other.example", True, "certificate is not valid"),
+        ("tls.example", False, "certificate is not valid"),
     ],
 )
 def test_certificates_are_verified_for_the_name_that_was_asked_for(

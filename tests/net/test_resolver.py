@@ -1,4 +1,4 @@
-"""Names that are slow to resolve keep few others waiting, and those not for long."""
+"""Resolver that are slow to resolve keep few others waiting, and those not for long."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ringlet._net import resolver as names
-from ringlet._net.resolver import Names
+from ringlet._net import resolver
+from ringlet._net.resolver import Resolver
 
 
 class NameServer:
@@ -43,7 +43,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
     one.go.set()
 
 
-async def give_up(ask: Names, host: str) -> None:
+async def give_up(ask: Resolver, host: str) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await ask(host)
@@ -53,7 +53,7 @@ def test_a_name_is_looked_up_however_many_others_hang(server: NameServer) -> Non
     """More of them than one sender can have under way, and all of them given up already."""
 
     async def main() -> None:
-        ask = Names()
+        ask = Resolver()
         await asyncio.gather(*(give_up(ask, f"slow{number}.example") for number in range(700)))
         for number in range(10):
             assert await ask(f"quick{number}.example") == ["192.0.1.1"]
@@ -65,10 +65,10 @@ def test_a_name_is_looked_up_however_many_others_hang(server: NameServer) -> Non
 
 
 def test_there_is_an_end_to_how_many_may_hang(server: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names, "MOST", 4)
+    monkeypatch.setattr(resolver, "MAX_LOOKUPS", 4)
 
     async def main() -> None:
-        ask = Names()
+        ask = Resolver()
         await asyncio.gather(*(give_up(ask, f"slow{number}.example") for number in range(4)))
         with pytest.raises(socket.gaierror, match="too many"):
             await ask("quick.example")
@@ -82,7 +82,7 @@ def test_there_is_an_end_to_how_many_may_hang(server: NameServer, monkeypatch: p
 
 def test_who_gives_up_does_not_take_a_name_from_others_who_wait_for_it(server: NameServer) -> None:
     async def main() -> None:
-        ask = Names()
+        ask = Resolver()
         patient = asyncio.create_task(ask("slow.example"))
         await give_up(ask, "slow.example")
         server.go.set()
@@ -99,7 +99,7 @@ def test_where_there_is_no_thread_left_it_is_said_and_forgotten(
         raise RuntimeError("can't start new thread")
 
     async def main() -> None:
-        ask = Names()
+        ask = Resolver()
         with monkeypatch.context() as none_left:
             none_left.setattr(Thread, "start", full)
             with pytest.raises(OSError, match="new thread"):
@@ -112,7 +112,7 @@ def test_where_there_is_no_thread_left_it_is_said_and_forgotten(
 
 def test_a_slow_name_holds_one_thread_however_many_ask_for_it(server: NameServer) -> None:
     async def main() -> None:
-        ask = Names()
+        ask = Resolver()
         for _ in range(5):
             await give_up(ask, "slow.example")
         assert server.asked == {"slow.example": 1}
@@ -127,11 +127,11 @@ def test_a_slow_name_holds_one_thread_however_many_ask_for_it(server: NameServer
 HANGING = """
 import asyncio, socket, time
 socket.getaddrinfo = lambda *_, **__: time.sleep(600)
-from ringlet._net.resolver import Names
+from ringlet._net.resolver import Resolver
 
 async def main():
     async with asyncio.timeout(0.1):
-        await Names()("slow.example")
+        await Resolver()("slow.example")
 
 asyncio.run(main())
 """

@@ -26,7 +26,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from .._archive.archive import Archive
-from .._net.addresses import Callbacks
+from .._net.addresses import AddressPolicy
 from .._net.dial import Dialer
 from .._net.loopback import HOST_HEADERS
 from .._person.person import Person
@@ -88,7 +88,7 @@ class Cloud:
         secret: str | None = None,
         rules: Rules | None = None,
         hosts: frozenset[str] | None = HOST_HEADERS,
-        callbacks: Callbacks | None = None,
+        callbacks: AddressPolicy | None = None,
     ) -> None:
         self.archive = archive
         self.hosts = hosts

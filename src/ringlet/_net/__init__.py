@@ -1,1 +1,1 @@
-"""Sockets: connecting to an address that was checked first, and serving HTTP with bounded time and memory."""
+"""Sockets: requests to untrusted servers, and serving untrusted clients, in bounded time and memory."""

@@ -1,14 +1,19 @@
-"""Which addresses a callback may have: a cloud that dials what it is told could be sent into its own network.
+"""Which addresses a cloud may send webhooks to.
 
-    dev      public addresses, and this machine: for a cloud that only this machine reaches
-    lan:...  the same, and the networks that are named
+Applications choose their callback URLs. A cloud that connected to any of them could be made to send requests
+into its own network (server-side request forgery).
+
+    dev      public addresses and loopback: for a cloud that only this machine reaches
+    lan:...  the same, and the networks that are listed
     public   public addresses only
 
 Rules of this file:
-* What is judged are addresses, at the moment they are dialled: a name proves nothing, and may point elsewhere
-  by then. `dial` asks for every connection.
-* An address that carries another one in it is judged by that one as well (RFC 4291, 3056, 6052, 5214).
-* What is not known to be public is refused. The table follows the IANA special-purpose address registries.
+* Addresses are checked, never names, and each time a connection is made (`dial`): a name may resolve to
+  another address by then (DNS rebinding).
+* An IPv6 address that embeds an IPv4 address is allowed only if both are: routers and translators send what
+  is addressed to it on to the IPv4 address (IPv4-mapped RFC 4291, 6to4 RFC 3056, NAT64 RFC 6052, ISATAP RFC
+  5214).
+* An address that is not known to be public is refused. The table follows the IANA special-purpose registries.
 """
 
 from __future__ import annotations
@@ -24,16 +29,16 @@ from ..errors import UsageError
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
-Profile: TypeAlias = Literal["dev", "lan", "public"]
+PolicyName: TypeAlias = Literal["dev", "lan", "public"]
 
 ALLOW: Final = "start the cloud with callbacks"
-"""How each cure begins that would allow an address: `callbacks` is what the cloud takes a profile as."""
-LONGEST: Final = 2048
+"""How each cure begins that would allow an address; a cloud takes its policy as `callbacks`."""
+MAX_URL_LENGTH: Final = 2048
 """Characters of a callback URL."""
 
 _SPECIAL: tuple[tuple[Network, str], ...] = tuple(
-    (ip_network(network), what)
-    for what, networks in {
+    (ip_network(network), kind)
+    for kind, networks in {
         "a metadata service": (
             "169.254.169.254/32 169.254.170.2/32 169.254.170.23/32 100.100.100.200/32 168.63.129.16/32"
             " 192.0.0.192/32 fd00:ec2::/32 fd20:ce::254/128"
@@ -51,91 +56,95 @@ _SPECIAL: tuple[tuple[Network, str], ...] = tuple(
     }.items()
     for network in networks.split()
 )
-"""The first that holds an address says what it is. Teredo (2001::/32) is among those for protocols, and so is
-64:ff9b:1::/48, where each network decides for itself at which bits an IPv4 address stands (RFC 8215)."""
+"""Networks that are not public, with the words for their addresses. The first that contains one counts.
+
+Teredo (2001::/32) is among the addresses for protocols, and so is 64:ff9b:1::/48: there each network decides
+for itself which bits are the IPv4 address (RFC 8215), so that it cannot be checked."""
 
 _METADATA = _SPECIAL[0][1]
-"""What hands the keys of a machine to whoever asks: not even a network that is named opens it."""
+"""Cloud providers serve a machine's credentials there, without a password: never allowed, by no policy."""
 _UNICAST: Final = IPv6Network("2000::/3")
-"""All public addresses of IPv6, but for the NAT64 prefix."""
+"""All public IPv6 addresses except those with the NAT64 prefix (RFC 4291 section 2.4)."""
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
-_OPENED_BY_NAME = frozenset({"a private address", "a carrier's shared address", "a link-local address"})
+"""Bits 64 to 95 of an address whose last 32 bits are an IPv4 address (RFC 5214 section 6.1)."""
+_ALLOWED_BY_LAN = frozenset({"a private address", "a carrier's shared address", "a link-local address"})
 
 
 @dataclass(frozen=True)
-class Callbacks:
-    """What may be dialled."""
+class AddressPolicy:
+    """Which addresses a callback may have."""
 
-    profile: Profile = "public"
+    name: PolicyName = "public"
     networks: tuple[Network, ...] = ()
-    """The networks that `lan` opens beside the public addresses and this machine."""
+    """The networks that `lan` allows in addition to public addresses and loopback."""
 
     @classmethod
-    def parse(cls, text: str) -> Callbacks:
+    def parse(cls, text: str) -> AddressPolicy:
         """`dev`, `public`, or `lan:192.168.0.0/16,10.0.0.0/8`. Raises UsageError."""
-        profile, _, networks = text.partition(":")
+        name, _, networks = text.partition(":")
         try:
             if text == "dev":
                 return cls("dev")
             if text == "public":
                 return cls("public")
-            if profile != "lan":
+            if name != "lan":
                 raise ValueError(text)
-            return cls("lan", tuple(ip_network(one.strip()) for one in networks.split(",")))
+            return cls("lan", tuple(ip_network(network.strip()) for network in networks.split(",")))
         except ValueError:
             raise UsageError(
-                f"{text[:80]!r} does not say which callbacks are allowed",
+                f"{text[:80]!r} does not name a policy for callback addresses",
                 cure="pass dev, public, or lan: with networks, as in lan:192.168.0.0/16,10.1.2.0/24",
             ) from None
 
     def check_url(self, url: str) -> None:
-        """See that a URL can be a callback. Raises UsageError; its query is never quoted.
+        """Check the form of a callback URL. Raises UsageError, which never quotes the query.
 
-        Where its host points to is judged when it is dialled.
+        The addresses of its host are checked when a connection is made.
         """
         for wrong, what, cure in _faults(url):
             if wrong:
                 raise UsageError(f"a callback URL {what}", cure=cure)
 
     def check_address(self, address: str, name: str = "") -> None:
-        """See that an address may be dialled. Raises UsageError, which says what would allow it.
+        """Check that an address may be connected to. Raises UsageError, which says what would allow it.
 
-        `name` is the host that was asked for. To a public cloud strangers name hosts, and what a name of the
-        network inside resolves to is not for them: they are told its kind only.
+        `name` is the host of the URL. In a public cloud untrusted users choose it, and must not learn from
+        the message which address an internal name resolves to: they see only what kind of address it is.
         """
-        hidden = self.profile == "public" and name not in ("", address)
+        hidden = self.name == "public" and name not in ("", address)
         has = f"{name[:80]} has" if hidden else f"{address} is"
         try:
-            if "%" in address:  # an interface of this machine: link-local, whatever the rest says
+            if "%" in address:  # a zone (RFC 4007 section 11): link-local, whatever the rest is
                 raise ValueError(address)
             outer = ip_address(address)
         except ValueError:
-            raise UsageError(f"{address[:80]!r} is no address to dial", cure="use a public address") from None
-        one = _plain(outer)
-        what = _special(one)
-        named = any(one.version == network.version and one in network for network in self.networks)
-        if what and not self._allows(what, named=named):
-            cure = _cure(what, "its network" if hidden else str(one))
-            raise UsageError(f"{has} {what}, which callbacks may not have here", cure=cure)
-        for inner in _carried(one):
-            if carried := _special(inner):
-                wraps = carried if hidden else f"{inner}, {carried}"
+            raise UsageError(f"{address[:80]!r} is not an IP address", cure="use a public address") from None
+        ip = _plain(outer)
+        kind = _special_kind(ip)
+        listed = any(ip.version == network.version and ip in network for network in self.networks)
+        if kind and not self._allows(kind, listed=listed):
+            cure = _cure(kind, "its network" if hidden else str(ip))
+            raise UsageError(f"{has} {kind}, which callbacks may not have here", cure=cure)
+        for embedded in _embedded(ip):
+            if kind := _special_kind(embedded):
+                shown = kind if hidden else f"{embedded}, {kind}"
                 raise UsageError(
-                    f"{has} an address that carries {wraps}, which callbacks may not have here",
-                    cure="use the address itself, not one that wraps it",
+                    f"{has} an address that embeds {shown}, which callbacks may not have here",
+                    cure="use the IPv4 address itself, if this cloud allows it",
                 )
 
-    def _allows(self, what: str, *, named: bool) -> bool:
-        if what == "a loopback address":
-            return named or self.profile in ("dev", "lan")
-        return named and what != _METADATA
+    def _allows(self, kind: str, *, listed: bool) -> bool:
+        if kind == "a loopback address":
+            return listed or self.name in ("dev", "lan")
+        return listed and kind != _METADATA
 
 
 def _faults(url: str) -> Iterator[tuple[bool, str, str]]:
-    """What a callback URL may not be: whether this one is, in words, and what to do about it."""
-    yield len(url) > LONGEST, f"has at most {LONGEST} characters", "use a shorter one"
-    # Whoever reads `\`, spaces or other scripts differently than we do would send us elsewhere.
+    """Every check of a callback URL: whether it fails, what a callback URL must be, and what to do."""
+    yield len(url) > MAX_URL_LENGTH, f"has at most {MAX_URL_LENGTH} characters", "use a shorter one"
+    # Parsers disagree about backslashes, spaces and other scripts: what we check might not be what is
+    # connected to.
     yield (
         re.search(r"[^!-~]|[\\]", url) is not None,
         "is written in plain ASCII, without spaces and backslashes",
@@ -149,19 +158,19 @@ def _faults(url: str) -> Iterator[tuple[bool, str, str]]:
         return
     yield parts.scheme not in ("http", "https"), "begins with https:// or http://", "use one of these"
     yield not host, "names a host", "write it like https://example.com/oura"
-    yield "@" in parts.netloc, "holds no user and password", "put what proves it into its path or query"
-    yield "%" in host, "names no interface of this machine", "leave out the % and what follows it"
+    yield "@" in parts.netloc, "holds no user and password", "put a secret into its path or query"
+    yield "%" in host, "has a host without a network interface", "leave out the % and what follows it"
     yield port == 0 or parts.netloc.endswith(":"), "has a port from 1 to 65535", "leave the port out"
     yield "#" in url, "has no fragment, which is never sent", "leave out the # and what follows it"
 
 
 def _plain(address: Address) -> Address:
-    """The address that is dialled: IPv4, where it is only written as IPv6."""
+    """The IPv4 address where an IPv6 address maps it (::ffff:192.0.2.1): the system connects to that."""
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
-def _carried(address: Address) -> Iterator[IPv4Address]:
-    """The IPv4 addresses that routers and translators would read out of it."""
+def _embedded(address: Address) -> Iterator[IPv4Address]:
+    """The IPv4 addresses to which routers and translators would forward."""
     if isinstance(address, IPv6Address):
         if address.sixtofour:
             yield address.sixtofour
@@ -169,19 +178,19 @@ def _carried(address: Address) -> Iterator[IPv4Address]:
             yield IPv4Address(int(address) & 0xFFFFFFFF)
 
 
-def _special(address: Address) -> str:
-    """What an address is, unless it is public."""
-    for network, what in _SPECIAL:
+def _special_kind(address: Address) -> str:
+    """What kind of address it is, with its article; empty for a public address."""
+    for network, kind in _SPECIAL:
         if address.version == network.version and address in network:
-            return what
+            return kind
     if isinstance(address, IPv6Address) and address not in _UNICAST and address not in _NAT64:
         return "a reserved address"
     return ""
 
 
-def _cure(what: str, network: str) -> str:
-    if what == "a loopback address":
+def _cure(kind: str, network: str) -> str:
+    if kind == "a loopback address":
         return f"{ALLOW} dev, or use a public address"
-    if what in _OPENED_BY_NAME:
+    if kind in _ALLOWED_BY_LAN:
         return f"{ALLOW} lan:{network}, or use a public address"
     return "use a public address"

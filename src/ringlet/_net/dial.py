@@ -1,15 +1,18 @@
-"""One HTTP exchange with a stranger: a callback that somebody named, and that may do anything.
+"""Sends HTTP requests to untrusted servers: callback URLs that applications chose, and that may do anything.
 
 Rules of this file:
-* A name is resolved once, when a connection is made; all its addresses are judged (`guard`), and one of the
-  judged is dialled. Asking twice would let a name server answer twice (DNS rebinding).
-* Nothing leads elsewhere: no redirect is followed, no proxy of the environment is asked.
-* One deadline holds for names, connection, answer and body together; little of what comes is read and less
-  is kept, and nothing is unpacked. What is read counts with all that frames it: interim answers (RFC 9110
-  section 15.2) and chunks have no end of their own. It is read in pieces, so that others get their turn.
-* Whatever a stranger does is an Exchange, in words that quote nothing of the URL but its host.
-* A connection that is kept was judged when it was made. One that turns out to be closed before anything of an
-  answer came is made anew, once: servers close idle connections whenever they like (RFC 9112 section 9.5).
+* A name is resolved once for each connection. All its addresses are checked (`addresses`), and one of those
+  is connected to. Resolving again would give the name server a second answer (DNS rebinding).
+* Redirects are not followed, and proxies of the environment are not used: both lead to unchecked addresses.
+* One deadline covers look-up, connection, response and body. Little of a response is read, less is stored,
+  and nothing is decompressed.
+* Every byte read counts, framing included: interim responses (RFC 9110 section 15.2), chunk extensions and
+  chunks of one byte could go on without end. It is read in small pieces, so that other tasks get their turn.
+* Whatever the server does results in an Exchange. Its reason quotes nothing of the URL but the host, because
+  the path or query may be a secret.
+* A reused connection was checked when it was made. If it turns out to be closed before any byte of a
+  response, the request is sent once more on a new one: servers close idle connections at any time (RFC 9112
+  section 9.5).
 """
 
 from __future__ import annotations
@@ -28,32 +31,32 @@ from urllib.parse import urlsplit
 import httpcore2
 
 from ..errors import UsageError
-from .addresses import Callbacks
-from .resolver import Names, Resolve
+from .addresses import AddressPolicy
+from .resolver import Resolve, Resolver
 
-READ: Final = 64 * 1024
-"""Bytes of an answer that are read; what says more is hung up on, and its status counts if it came."""
-PIECE: Final = 1024
-"""Bytes that are read, and then worked through, before others get their turn."""
-LEAST: Final = 64
-"""Bytes that whatever is read counts for, however short it is: it costs work, too."""
-KEPT: Final = 20_000
-"""Bytes of a body that are kept."""
-IDLE: Final = 15.0
-"""Seconds that an unused connection is kept."""
-CONNECT: Final = 4.0
-"""Seconds for one of several addresses to take the connection."""
+MAX_RESPONSE_BYTES: Final = 64 * 1024
+"""Read of a response, framing included. Then the connection is closed; the status counts if it came."""
+READ_SIZE: Final = 1024
+"""Bytes that are read and parsed before other tasks get their turn."""
+MIN_READ_COST: Final = 64
+"""Bytes that each read counts for at least: a read of one byte costs work, too."""
+MAX_BODY_BYTES: Final = 20_000
+"""Stored of a body, from its beginning."""
+IDLE_TIMEOUT_S: Final = 15.0
+"""Seconds after which an unused connection is closed."""
+CONNECT_TIMEOUT_S: Final = 4.0
+"""Seconds to connect to one address of a host; then the next is tried."""
 USER_AGENT: Final = "ringlet-webhooks"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """What came of a request. `status` is None where no whole answer came, and `reason` says why."""
+    """The result of a request: a `status`, or the `reason` why no complete head of a response arrived."""
 
     status: int | None = None
     reason: str = ""
     body: bytes = b""
-    """Its beginning, as it came."""
+    """The first `MAX_BODY_BYTES` of the body, as they came."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """Names in lower case."""
     took: float = 0.0
@@ -61,23 +64,24 @@ class Exchange:
 
 
 class Dialer:
-    """Sends requests to strangers; keeps connections to those that answer. For one event loop."""
+    """Sends requests to untrusted servers, and reuses their connections. For one event loop."""
 
     def __init__(
         self,
-        callbacks: Callbacks | None = None,
+        policy: AddressPolicy | None = None,
         *,
         deadline: float = 10.0,
         resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`deadline` is for a whole exchange, in seconds; `tls` is whom to trust (default: as the system)."""
-        self.callbacks = callbacks or Callbacks()
+        """`deadline` covers a whole exchange, in seconds; `tls` says which certificates to trust (default:
+        the system's)."""
+        self.policy = policy or AddressPolicy()
         self.deadline = deadline
-        self._network = _Network(self.callbacks, resolve or Names())
+        self._network = _CheckedNetwork(self.policy, resolve or Resolver())
         self._given_tls = tls
         self._idle: dict[str, list[httpcore2.AsyncHTTPConnection]] = {}
-        """By origin; the one used last is used next."""
+        """By origin. The latest used is reused first, so that the others can expire."""
         self._swept = time.monotonic()
 
     @cached_property
@@ -85,22 +89,22 @@ class Dialer:
         return self._given_tls or httpcore2.default_ssl_context()
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Exchange:
-        """One request. Never raises for what a stranger does, nor for a URL that may not be dialled."""
+        """Send one request. Never raises, whatever the server does and whatever the URL is."""
         began = time.monotonic()
         try:
-            self.callbacks.check_url(url)
+            self.policy.check_url(url)
             async with asyncio.timeout(self.deadline):
                 await self._sweep()
                 sent = {"host": urlsplit(url).netloc, "user-agent": USER_AGENT, "accept": "*/*", **headers}
                 status, named, said = await self._exchange(method, _parsed(url), [*sent.items()], body)
         except UsageError as refused:
             return Exchange(reason=f"{refused.message}: {refused.cure}", took=time.monotonic() - began)
-        except Exception as broken:  # libraries let more through than they say
-            return Exchange(reason=_words(broken, self.deadline), took=time.monotonic() - began)
+        except Exception as error:  # httpcore raises more kinds than it documents
+            return Exchange(reason=_describe(error, self.deadline), took=time.monotonic() - began)
         return Exchange(status=status, headers=named, body=said, took=time.monotonic() - began)
 
     async def close(self) -> None:
-        """Hang up on everybody."""
+        """Close all connections."""
         for connections in self._idle.values():
             for connection in connections:
                 await connection.aclose()
@@ -111,7 +115,7 @@ class Dialer:
     ) -> tuple[int, dict[str, str], bytes]:
         origin = str(url.origin)
         for fresh in (False, True):
-            connection = self._new(url.origin) if fresh else await self._kept(origin)
+            connection = self._new(url.origin) if fresh else await self._reusable(origin)
             if connection is None:
                 continue
             answered = False
@@ -120,7 +124,7 @@ class Dialer:
                     answered = True
                     named = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in answer.headers}
                     return answer.status, named, await _beginning(answer)
-            except _HUNG_UP:
+            except _CLOSED:
                 if answered or fresh:
                     raise
             finally:
@@ -130,8 +134,8 @@ class Dialer:
                     await connection.aclose()
         raise AssertionError("a new connection answers or fails")
 
-    async def _kept(self, origin: str) -> httpcore2.AsyncHTTPConnection | None:
-        """One that was used before and that the other end has not closed, as far as one can see; or none."""
+    async def _reusable(self, origin: str) -> httpcore2.AsyncHTTPConnection | None:
+        """An idle connection that the server has not closed, as far as can be seen."""
         idle = self._idle.get(origin, [])
         while idle:
             connection = idle.pop()
@@ -144,13 +148,13 @@ class Dialer:
         return httpcore2.AsyncHTTPConnection(
             origin=origin,
             ssl_context=self._tls if origin.scheme == b"https" else None,
-            keepalive_expiry=IDLE,
+            keepalive_expiry=IDLE_TIMEOUT_S,
             network_backend=self._network,
         )
 
     async def _sweep(self) -> None:
-        """Close what nobody has used for a while."""
-        if time.monotonic() - self._swept < IDLE:
+        """Close connections that have been idle for too long."""
+        if time.monotonic() - self._swept < IDLE_TIMEOUT_S:
             return
         self._swept = time.monotonic()
         expired: list[httpcore2.AsyncHTTPConnection] = []
@@ -164,7 +168,7 @@ class Dialer:
 
 
 def _parsed(url: str) -> httpcore2.URL:
-    # By hand: given a text, the library drops what stands behind a `;` in the path.
+    # Not httpcore2.URL(url): it drops what follows a `;` in the path.
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return httpcore2.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target=target)
@@ -172,38 +176,38 @@ def _parsed(url: str) -> httpcore2.URL:
 
 async def _beginning(answer: httpcore2.Response) -> bytes:
     said = bytearray()
-    left = READ
-    with suppress(_TooMuch):
+    left = MAX_RESPONSE_BYTES
+    with suppress(_ResponseTooLarge):
         async with aclosing(answer.aiter_stream()) as parts:
             async for part in parts:
-                said += part[: KEPT - len(said)]
-                left -= max(len(part), LEAST)
+                said += part[: MAX_BODY_BYTES - len(said)]
+                left -= max(len(part), MIN_READ_COST)
                 if left <= 0:
                     break
     return bytes(said)
 
 
-class _TooMuch(Exception):
-    """A stranger says more than is read."""
+class _ResponseTooLarge(Exception):
+    """The server sent more than `MAX_RESPONSE_BYTES`."""
 
 
-class _Metered(httpcore2.AsyncNetworkStream):
-    """A stream of which little is read, piece by piece. What is written to it begins an exchange."""
+class _BoundedStream(httpcore2.AsyncNetworkStream):
+    """A stream that reads at most `MAX_RESPONSE_BYTES` after each write: a write begins an exchange."""
 
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
         self._stream = stream
-        self._left = READ
+        self._left = MAX_RESPONSE_BYTES
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         if self._left <= 0:
-            raise _TooMuch
+            raise _ResponseTooLarge
         await asyncio.sleep(0)
-        piece = await self._stream.read(min(max_bytes, PIECE), timeout)
-        self._left -= max(len(piece), LEAST)
+        piece = await self._stream.read(min(max_bytes, READ_SIZE), timeout)
+        self._left -= max(len(piece), MIN_READ_COST)
         return piece
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        self._left = READ
+        self._left = MAX_RESPONSE_BYTES
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:
@@ -215,19 +219,19 @@ class _Metered(httpcore2.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore2.AsyncNetworkStream:
-        return _Metered(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        return _BoundedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
-class _Network(httpcore2.AsyncNetworkBackend):
-    """Connections to judged addresses."""
+class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
+    """Connects to addresses that the policy allows."""
 
-    def __init__(self, callbacks: Callbacks, resolve: Resolve) -> None:
-        self._callbacks = callbacks
+    def __init__(self, policy: AddressPolicy, resolve: Resolve) -> None:
+        self._policy = policy
         self._resolve = resolve
-        # Where anyio is missing, the library has a class by this name that only says so.
+        # The cast: without anyio, httpcore2 has a class by this name that only raises.
         self._sockets = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
 
     async def connect_tcp(
@@ -240,36 +244,38 @@ class _Network(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         addresses = await self._resolve(host)
         for address in addresses:
-            self._callbacks.check_address(address, host)
-        lost: Exception = OSError("it has no address")
+            self._policy.check_address(address, host)
+        failure: Exception = OSError("the host has no address")
         for address in addresses:
             try:
-                return _Metered(await self._sockets.connect_tcp(address, port, timeout=CONNECT))
+                return _BoundedStream(
+                    await self._sockets.connect_tcp(address, port, timeout=CONNECT_TIMEOUT_S)
+                )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as failed:
-                lost = failed
-        raise lost
+                failure = failed
+        raise failure
 
 
-_HUNG_UP = (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError)
-"""What may be no more than an idle connection that was closed."""
+_CLOSED = (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError)
+"""May mean only that the server closed an idle connection."""
 
 
-def _words(broken: Exception, deadline: float) -> str:
-    """What broke, without what a stranger chose to write: it is shown to people."""
-    causes: list[BaseException] = [broken]
+def _describe(error: Exception, deadline: float) -> str:
+    """What went wrong, for people: not in words of the server, nor of a library, which may quote the URL."""
+    causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__) is not None:
         causes.append(cause)
     for kinds, words in _REASONS:
-        for one in causes:
-            if isinstance(one, kinds):
-                return words.format(deadline=deadline, said=getattr(one, "verify_message", ""))
-    return f"the connection broke ({type(broken).__name__})"
+        for cause in causes:
+            if isinstance(cause, kinds):
+                return words.format(deadline=deadline, why=getattr(cause, "verify_message", ""))
+    return f"the connection broke ({type(error).__name__})"
 
 
 _REASONS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
-    ((_TooMuch,), f"it said more than {READ // 1024} KB, and no answer was among it"),
-    ((ssl.SSLCertVerificationError,), "its certificate is not good: {said}"),
-    ((ssl.SSLError,), "it does not speak TLS as we do"),
+    ((_ResponseTooLarge,), f"it sent more than {MAX_RESPONSE_BYTES // 1024} KB without a complete response"),
+    ((ssl.SSLCertVerificationError,), "its certificate is not valid: {why}"),
+    ((ssl.SSLError,), "the TLS handshake failed"),
     ((socket.gaierror, UnicodeError), "its name cannot be resolved"),
     ((ConnectionRefusedError,), "the connection was refused"),
     ((ConnectionResetError, BrokenPipeError), "the connection was reset"),
@@ -277,6 +283,6 @@ _REASONS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((TimeoutError, httpcore2.TimeoutException), "no complete answer within {deadline:g} s"),
     ((httpcore2.ReadError, httpcore2.WriteError), "the connection was reset"),
     ((httpcore2.LocalProtocolError,), "the request cannot be written as HTTP"),
-    ((httpcore2.RemoteProtocolError,), "the connection was closed, or what came is not HTTP"),
+    ((httpcore2.RemoteProtocolError,), "the connection was closed, or the response is not HTTP"),
 )
-"""The first that fits what broke, or what broke it."""
+"""The first entry that fits the error, or an error that caused it."""

@@ -1,13 +1,11 @@
-"""Looking up host names, without waiting for those that are slow.
+"""Looks up host names so that one whose name server does not answer delays no other.
 
 Rules of this file:
-* The system's resolver is asked, in a thread for each look-up: nothing tells it to stop waiting for a name
-  server. They are daemons, or the end of the process would wait for it, too.
-* Nobody stands in line: names that hang keep nobody waiting. There is an end to how many there may be, far
-  above what those who ask here have under way, even if each of their look-ups hangs three times as long as
-  they wait for it (the system gives up after half a minute).
-* A name that is being looked up is not looked up a second time meanwhile.
-* Nothing is remembered: each connection asks anew.
+* Each look-up has a thread of its own, because the system's resolver cannot be told to stop. A pool of
+  threads would be occupied by a few names that hang. The threads are daemons: the end of the process does
+  not wait.
+* A name that is being looked up is not looked up a second time; those who ask share the answer.
+* There is no cache: each connection looks its name up again.
 """
 
 from __future__ import annotations
@@ -23,56 +21,57 @@ from typing import Final, TypeAlias
 Resolve: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
 """All addresses of a host, in the order in which to try them. Raises OSError."""
 
-MOST: Final = 2048
-"""Look-ups at a time. A sender has 256 requests under way; a thread that waits takes some 20 KB."""
+MAX_LOOKUPS: Final = 768
+"""Threads at a time, of about 20 KB each. A sender has at most 256 requests under way; each gives up after
+10 s and the system's resolver after 30 s, so up to three look-ups may hang for each of them."""
 
 
-class Names:
-    """The system's resolver. For one event loop."""
+class Resolver:
+    """The system's resolver, without waiting in line. For one event loop."""
 
     def __init__(self) -> None:
-        self._under_way: dict[str, asyncio.Future[list[str]]] = {}
+        self._running: dict[str, asyncio.Future[list[str]]] = {}
 
     async def __call__(self, host: str) -> Sequence[str]:
-        """The addresses of a host. Raises OSError, or a ValueError for what is no name at all."""
+        """The addresses of a host. Raises OSError, or ValueError for text that is not a host name."""
         try:
             return [str(ip_address(host))]
         except ValueError:
-            pass  # a name, or an address in one of the older spellings, which the system reads
-        found = self._under_way.get(host)
+            pass  # a name, or an address in an older spelling such as 0x7f.1, which the system understands
+        found = self._running.get(host)
         if found is None:
-            if len(self._under_way) >= MOST:
+            if len(self._running) >= MAX_LOOKUPS:
                 raise socket.gaierror(socket.EAI_AGAIN, "too many names are being looked up")
-            found = self._under_way[host] = asyncio.get_running_loop().create_future()
-            found.add_done_callback(lambda _: self._under_way.pop(host))
-            _begin(host, found)
+            found = self._running[host] = asyncio.get_running_loop().create_future()
+            found.add_done_callback(lambda _: self._running.pop(host))
+            _start(host, found)
         return await asyncio.shield(found)
 
 
-def _begin(host: str, found: asyncio.Future[list[str]]) -> None:
-    """Look a name up in a thread."""
+def _start(host: str, found: asyncio.Future[list[str]]) -> None:
+    """Look a name up in a thread, and give `found` its addresses."""
     loop = asyncio.get_running_loop()
 
-    def ended(addresses: list[str], broken: Exception | None) -> None:
-        if broken:
-            found.set_exception(broken)
-            found.exception()  # whoever asked may have gone
+    def finish(addresses: list[str], error: Exception | None) -> None:
+        if error:
+            found.set_exception(error)
+            found.exception()  # mark as retrieved: the request that asked may be over
         else:
             found.set_result(addresses)
 
     def run() -> None:
-        addresses, broken = list[str](), None
+        addresses, error = list[str](), None
         try:
             addresses = _look_up(host)
-        except Exception as failed:
-            broken = failed
-        with suppress(RuntimeError):  # the loop has been closed meanwhile
-            loop.call_soon_threadsafe(ended, addresses, broken)
+        except Exception as raised:
+            error = raised
+        with suppress(RuntimeError):  # the loop has been closed in the meantime
+            loop.call_soon_threadsafe(finish, addresses, error)
 
     try:
-        Thread(target=run, name="names", daemon=True).start()
+        Thread(target=run, name="ringlet resolver", daemon=True).start()
     except RuntimeError as full:  # the system has no more threads
-        ended([], OSError(str(full)))
+        finish([], OSError(str(full)))
 
 
 def _look_up(host: str) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from ringlet._archive.storage.settings import Setting
 from ringlet._cloud.wearer.demo import wearer
-from ringlet._net.addresses import Callbacks
+from ringlet._net.addresses import AddressPolicy
 from ringlet._person.person import Person
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
@@ -122,7 +122,7 @@ def advanced(status, *steps):
 
     async def run():
         with Archive.open(":memory:") as archive:
-            cloud = Cloud(archive, clock=Clock(NOW), callbacks=Callbacks.parse("dev"))
+            cloud = Cloud(archive, clock=Clock(NOW), callbacks=AddressPolicy.parse("dev"))
             life = wearer(archive, cloud.clock, cloud.outbox, seed=7)
             life.settle_in(3)
             cloud.adopt(life)

@@ -19,7 +19,7 @@ from ringlet._cloud.browser.sessions import form_token
 from ringlet._cloud.portal.webhooks import PAGE, SHOWN
 from ringlet._cloud.webhooks.attempts import Attempt
 from ringlet._cloud.webhooks.deliveries import Claimed, Outcome
-from ringlet._net.addresses import Callbacks
+from ringlet._net.addresses import AddressPolicy
 from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
@@ -89,7 +89,7 @@ class Desk:
 def desk(runner: Any) -> Iterator[Desk]:
     with Archive.open(":memory:") as archive:
         user = archive.user("wearer")
-        cloud = Cloud(archive, clock=Clock(NOW), callbacks=Callbacks.parse("dev"))
+        cloud = Cloud(archive, clock=Clock(NOW), callbacks=AddressPolicy.parse("dev"))
         asked = Asked(cloud, runner, user)
         client_id, secret = cloud.grants.apps.register("Sleep Lab", ["https://lab.example/cb"], owner=user)
         cloud.grants.issue(client_id, user, SCOPES)

@@ -20,7 +20,7 @@ from ringlet._cloud.core.secret_hashes import digest
 from ringlet._cloud.core.throttle import FREE
 from ringlet._cloud.webhooks.routes import CHALLENGES
 from ringlet._cloud.webhooks.subscriptions import Subscriptions
-from ringlet._net.addresses import Callbacks
+from ringlet._net.addresses import AddressPolicy
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Settings
 from ringlet.errors import BadRequest
@@ -87,7 +87,9 @@ def wish(url: str, data_type: str = "sleep", event_type: str = "update", **more:
 
 
 def town_in(archive: Archive, runner: asyncio.Runner, callbacks: str = "dev", **more: Any) -> Town:
-    cloud = Cloud(archive, clock=Clock(NOW), callbacks=Callbacks.parse(callbacks), settings=Settings(**more))
+    cloud = Cloud(
+        archive, clock=Clock(NOW), callbacks=AddressPolicy.parse(callbacks), settings=Settings(**more)
+    )
     app = cloud.grants.apps.register("Sleep Lab", ["https://lab.example/callback"])
     return Town(Asked(cloud, runner, archive.user("wearer")), *app)
 

@@ -18,7 +18,7 @@ from ringlet._cloud.app import Cloud
 from ringlet._cloud.core.clock import Clock
 from ringlet._cloud.webhooks.deliveries import Outcome
 from ringlet._cloud.webhooks.sender import Policy
-from ringlet._net.addresses import Callbacks
+from ringlet._net.addresses import AddressPolicy
 from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.errors import ArchiveError, EventRejected
@@ -91,7 +91,7 @@ def test_two_senders_on_one_archive_deliver_everything_once_between_them(office:
 def test_a_document_that_is_saved_is_told_of_at_once(tmp_path: Path) -> None:
     async def work(there: Strangers) -> None:
         with Archive.open(tmp_path / "cloud.db") as archive:
-            cloud = Cloud(archive, callbacks=Callbacks("dev"))
+            cloud = Cloud(archive, callbacks=AddressPolicy("dev"))
             user = archive.user("wearer")
             client_id, _ = cloud.grants.apps.register("Told", [])
             cloud.grants.issue(client_id, user, SCOPES)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urljoin, urlsplit
 
 from ..._api.wire import RetryPolicy
-from ..._net.addresses import Callbacks
+from ..._net.addresses import AddressPolicy
 from ..._net.dial import Dialer
 from ..._webhooks.events import Event, challenge_url, headers, is_proof
 from ...errors import RingletError, UsageError
@@ -32,7 +32,7 @@ from ..shared import screen
 if TYPE_CHECKING:
     from ..._net.dial import Exchange
 
-ANYWHERE = Callbacks(profile="lan", networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
+ANYWHERE = AddressPolicy(name="lan", networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
 BACK_OFF = RetryPolicy(first=1.0, longest=60.0)
 GONE = 410
 STUCK = 5

@@ -90,11 +90,11 @@ def serve(
     from ..._cloud.core.clock import Clock
     from ..._cloud.data.routes import Settings
     from ..._cloud.oauth.grants import Rules
-    from ..._net.addresses import Callbacks
+    from ..._net.addresses import AddressPolicy
     from ..._net.listen import base_url, bind
 
     check_host(host, admin_token, secret)
-    allowed = Callbacks.parse(callbacks or ("dev" if is_loopback(host) else "public"))
+    allowed = AddressPolicy.parse(callbacks or ("dev" if is_loopback(host) else "public"))
     clock = Clock.parse(clock_text)
     listener = bind(host, port)
     signal.signal(signal.SIGTERM, _leave)  # until the server takes over: the demo takes a while to settle in

@@ -15,7 +15,7 @@ from datetime import timedelta
 from ..._api.faces import Runner
 from ..._api.wire import Flow, R
 from ..._client.client import Client
-from ..._net.addresses import ALLOW, Callbacks
+from ..._net.addresses import ALLOW, AddressPolicy
 from ..._sync.server_time import ServerTime
 from ..._webhooks.subscriptions import CALLBACK, Subscription, Webhooks
 from ...errors import BadRequest, DocumentNotFound, InvalidToken, UsageError
@@ -76,7 +76,7 @@ def application(base_url: str | None, profile: str | None) -> Generator[Applicat
 def check_callback(url: str) -> None:
     """See that a callback's URL can be one, before anybody is asked. Raises UsageError."""
     try:
-        Callbacks().check_url(url)
+        AddressPolicy().check_url(url)
     except UsageError as wrong:
         raise UsageError(wrong.message, cure="e.g. --callback https://example.com/oura/") from None
 
