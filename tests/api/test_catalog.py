@@ -15,7 +15,7 @@ from ringlet._api.kinds import Documents, Inventory, LiveSamples, Samples, Singl
 from ringlet._oauth.scopes import SCOPES, scope_name
 from ringlet._person.person import DOCUMENTS, SERIES
 
-from ..paths import REFERENCE
+from ..paths import REFERENCE, SOURCE
 
 SPECS = {
     path.stem.removeprefix("openapi-"): json.loads(path.read_bytes())
@@ -38,7 +38,7 @@ def parameters(operation: dict[str, Any]) -> set[str]:
     return {it["name"] for it in operation.get("parameters", []) if it["in"] == "query"}
 
 
-def test_the_twenty_data_types() -> None:
+def test_the_data_types() -> None:
     assert set(TYPES) == {
         "sleep",
         "daily_sleep",
@@ -72,6 +72,10 @@ def test_a_row_knows_its_name_and_its_route() -> None:
         assert getattr(Catalog, name) is kind
         assert kind.name == name
         assert kind.route == ROOT + name
+
+
+def test_the_readme_counts_the_data_types() -> None:
+    assert f"fetched {len(TYPES)} data types" in (SOURCE.parents[1] / "README.md").read_text("utf-8")
 
 
 def test_a_data_type_is_found_by_any_spelling_of_its_name() -> None:

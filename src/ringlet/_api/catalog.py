@@ -1,9 +1,9 @@
 """THE TABLE. The API, one line per data type.
 
 Client methods, cloud routes, scopes, archive views, sync windows, command-line arguments and the cloud's
-OpenAPI document all read it: to them a new data type is one model in `models` and one line here. The simulated
-person has a table of its own (`person.documents`), because how a document is made up is not the API's
-business; a test holds the two together.
+OpenAPI document all read it: a new data type is one model in `models` and one line here
+(`tests/test_new_data_type.py`). The simulated wearer has a table of its own, because how a document is made up is
+not the API's business; a type that is not in it has no documents there.
 
     scope     what opens it; the portal's eleven names (`oauth.SCOPES`)
     instant   which field the live service compares with a window (see `windows`)

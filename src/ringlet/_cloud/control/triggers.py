@@ -28,7 +28,7 @@ import msgspec
 from ..._api.catalog import AnyKind
 from ..._api.windows import Dialect
 from ..._archive.archive import Archive
-from ..._person.person import Person
+from ..._person.person import DOCUMENTS, Person
 from ..._webhooks.events import DATA_TYPES, EVENT_TYPES, KINDS, Event, EventType
 from ...errors import BadRequest, UsageError
 from ..core.clock import Clock
@@ -113,7 +113,15 @@ class Triggers:
         return id, changed
 
     def _made_up(self, kind: AnyKind) -> bytes:
-        """A document to copy, where the wearer has none: the newest of some simulated person."""
+        """A document to copy, where the wearer has none: the newest of some simulated person.
+
+        Raises UsageError for a data type that the simulated wearer does not write.
+        """
+        if kind.name not in DOCUMENTS:
+            raise UsageError(
+                f"the simulated wearer does not write {kind.name}, so there is no document to copy",
+                cure=f"trigger {kind.webhook}.update, which sends the event without a document",
+            )
         person, day = Person(user="trigger", dialect=self.dialect), self.clock.now().date()
         while True:
             for item in person.documents(kind.name, day, day):
@@ -122,7 +130,7 @@ class Triggers:
 
     def _days_since(self, document: Document, kind: AnyKind) -> timedelta:
         today = self.clock.now().date()
-        day: str = document.get(getattr(kind, "day", "set_up_at")) or today.isoformat()
+        day: str = document.get(kind.day or "set_up_at") or today.isoformat()
         return max(today - date.fromisoformat(day[:10]), timedelta(0))
 
 
