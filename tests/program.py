@@ -12,8 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import forked
+
 OURS = ("OURA_", "RINGLET_", "XDG_")
 UNWANTED = ("CI", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+AT_THE_START = ("PYTHON", "LC_", "LANG")
+"""What an interpreter reads when it starts, and a fork does not."""
+TIMEOUT_S = 120
 
 
 @dataclass
@@ -34,13 +39,15 @@ class Program:
         return [sys.executable, "-m", "ringlet", *map(str, args)]
 
     def __call__(self, *args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+        if forked.AVAILABLE and not any(name.startswith(AT_THE_START) for name in {*self.variables, *env}):
+            return forked.run([*map(str, args)], self.env(**env), TIMEOUT_S)
         return subprocess.run(
             self.command(*args),
             check=False,
             env=self.env(**env),
             capture_output=True,
             encoding="utf-8",
-            timeout=120,
+            timeout=TIMEOUT_S,
         )
 
     def start(self, *args: str | Path, **env: str) -> subprocess.Popen[str]:

