@@ -75,6 +75,7 @@ def _fork_for_each(control: socket.socket) -> None:
     while True:
         _, descriptors, _, _ = socket.recv_fds(control, 1, 3)
         if not descriptors:
+            control.close()
             sys.exit(0)
         if os.fork() == 0:
             control.close()

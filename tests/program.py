@@ -39,7 +39,8 @@ class Program:
         return [sys.executable, "-m", "ringlet", *map(str, args)]
 
     def __call__(self, *args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-        if forked.AVAILABLE and not any(name.startswith(AT_THE_START) for name in {*self.variables, *env}):
+        given = {*self.variables, *env} - {"PYTHON_KEYRING_BACKEND"}  # the one that another library reads
+        if forked.AVAILABLE and not any(name.startswith(AT_THE_START) for name in given):
             return forked.run([*map(str, args)], self.env(**env), TIMEOUT_S)
         return subprocess.run(
             self.command(*args),

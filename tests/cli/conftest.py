@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,10 +14,24 @@ import pytest
 
 from ..program import Program
 
+try:
+    import fcntl
+except ImportError:  # Windows, where these tests do not run in parallel
+    fcntl = None  # type: ignore[assignment]
+
 
 @pytest.fixture
 def ringlet(tmp_path: Path) -> Program:
     return Program(tmp_path)
+
+
+@pytest.fixture
+def redirect_port() -> Iterator[None]:
+    """The demo's application has one redirect URI with a port: one test at a time listens there."""
+    with (Path(tempfile.gettempdir()) / "ringlet-tests-redirect-port.lock").open("w") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

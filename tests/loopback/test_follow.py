@@ -26,6 +26,7 @@ from ringlet.cloud import Clock, Cloud
 from ringlet.errors import ConnectionFailed, InvalidToken, RingletError, ServerError
 from ringlet.webhooks import Event
 
+from ..timed import below
 from .conftest import NOW, AsgiTransport
 
 SLEEP = TYPES["daily_sleep"]
@@ -177,7 +178,9 @@ def test_a_document_is_fetched_when_its_burst_is_over_and_not_at_the_next_look(e
             await task
         return took
 
-    assert PAUSE / 1000 <= asyncio.run(run()) < 1.6 * PAUSE / 1000
+    took = asyncio.run(run())
+    assert took >= PAUSE / 1000
+    assert below(took, 1.6 * PAUSE / 1000)
     assert ends.held("m") is not None
 
 
@@ -378,4 +381,4 @@ def test_a_stopped_run_gives_back_what_it_had_in_hand(ends: Ends) -> None:
     ends.transport = kept
     began = time.monotonic()
     assert ends.follow() == ["added"]
-    assert time.monotonic() - began < 1
+    assert below(time.monotonic() - began, 1)

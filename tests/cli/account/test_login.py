@@ -13,7 +13,7 @@ BROWSER = f"{sys.executable} {Path(__file__).with_name('browser.py')} %s"
 
 
 @pytest.fixture
-def signing_in(ringlet, ready):
+def signing_in(ringlet, ready, redirect_port):
     """The program at a cloud, with a browser in front of which somebody sits."""
     return type(ringlet)(
         ringlet.home,

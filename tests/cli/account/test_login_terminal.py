@@ -66,7 +66,7 @@ class Terminal:
 
 
 @pytest.fixture
-def login(ringlet, ready, tmp_path):
+def login(ringlet, ready, tmp_path, redirect_port):
     """Starts `ringlet login` on a terminal."""
     terminals = []
 

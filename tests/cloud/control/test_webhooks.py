@@ -10,6 +10,7 @@ import pytest
 
 from ringlet._api.windows import from_ms
 
+from ...timed import below
 from ..office import outcome
 
 
@@ -96,7 +97,7 @@ def test_whoever_comes_with_another_logs_number_is_told_at_once(live):
         page = live.admin("events", query=query).json
         assert page["events"] == []
         assert page["newest"] > 0
-    assert time.monotonic() - begun < 5
+    assert below(time.monotonic() - begun, 5)
 
 
 def test_whoever_waits_hears_of_the_next_event_when_it_happens(live):
@@ -108,7 +109,7 @@ def test_whoever_waits_hears_of_the_next_event_when_it_happens(live):
         live.cloud.outbox.record(live.user, "create", "meal", "a")
         begun = time.monotonic()
         page = json.loads((await waiting).body)
-        assert time.monotonic() - begun < 2
+        assert below(time.monotonic() - begun, 2)
         return [one["event"]["object_id"] for one in page["events"]]
 
     assert live.runner.run(run()) == ["a"]
@@ -117,7 +118,9 @@ def test_whoever_waits_hears_of_the_next_event_when_it_happens(live):
 def test_nobody_waits_longer_than_they_asked_for_or_beyond_the_end_of_the_server(live):
     begun = time.monotonic()
     assert live.admin("events", query="wait=0.3").json["events"] == []
-    assert 0.3 <= time.monotonic() - begun < 2
+    took = time.monotonic() - begun
+    assert took >= 0.3
+    assert below(took, 2)
 
     async def run():
         asked = live.send("/_ringlet/events", "wait=50", token=live.cloud.admin_token)
@@ -127,7 +130,7 @@ def test_nobody_waits_longer_than_they_asked_for_or_beyond_the_end_of_the_server
         return (await waiting).status
 
     assert live.runner.run(run()) == 200
-    assert time.monotonic() - begun < 10
+    assert below(time.monotonic() - begun, 10)
 
 
 @pytest.mark.parametrize("query", ["after=x", "after=-1", "limit=-3", "wait=soon", "after=1e999"])
