@@ -69,10 +69,13 @@ test-slow: $(TESTS)
 	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
 
 # The parts whose every branch is worth a test: the language, the client, the archive.
-COVERED := errors.py,models.py,_api/*,_oauth/*,_webhooks/*,_client/*,_archive/*
+COVERED := errors.py models.py _api/* _oauth/* _webhooks/* _client/* _archive/*
+empty   :=
+comma   := ,
+INCLUDE := $(subst $(empty) $(empty),$(comma),$(addprefix */ringlet/,$(COVERED)))
 coverage: $(TESTS)
 	$(PYTEST) -m "not slow" --cov --cov-report= $(ARGS)
-	$(BIN)/coverage report --skip-covered --fail-under 95 --include "src/ringlet/{$(COVERED)}"
+	$(BIN)/coverage report --skip-covered --fail-under 95 --include "$(INCLUDE)"
 
 matrix:
 	@.ci/matrix

@@ -11,18 +11,18 @@ import pytest
 
 from ringlet._api.catalog import TYPES, Catalog
 from ringlet._api.faces import (
-    AsyncDocumentsFace,
-    AsyncInventoryFace,
-    AsyncLiveSamplesFace,
+    AsyncCard,
+    AsyncCollection,
+    AsyncLiveSeries,
     AsyncRunner,
-    AsyncSamplesFace,
-    AsyncSingleFace,
-    DocumentsFace,
-    InventoryFace,
-    LiveSamplesFace,
+    AsyncSeries,
+    AsyncShelf,
+    Card,
+    Collection,
+    LiveSeries,
     Runner,
-    SamplesFace,
-    SingleFace,
+    Series,
+    Shelf,
 )
 from ringlet._api.wire import Flow, R, Request, Response
 from ringlet.errors import WindowError
@@ -31,11 +31,11 @@ DAY = date(2026, 1, 10)
 NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
 EMPTY = Response(200, b'{"data":[]}')
 PAIRS: list[tuple[type, type]] = [
-    (DocumentsFace, AsyncDocumentsFace),
-    (InventoryFace, AsyncInventoryFace),
-    (SamplesFace, AsyncSamplesFace),
-    (LiveSamplesFace, AsyncLiveSamplesFace),
-    (SingleFace, AsyncSingleFace),
+    (Collection, AsyncCollection),
+    (Shelf, AsyncShelf),
+    (Series, AsyncSeries),
+    (LiveSeries, AsyncLiveSeries),
+    (Card, AsyncCard),
 ]
 
 

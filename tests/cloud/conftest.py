@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Rules, Settings
 
+from .. import populated
 from .office import Office
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -180,23 +182,23 @@ def docs(make: Make) -> Asked:
     return make("docs")
 
 
-def _demo(dialect: Dialect, runner: asyncio.Runner) -> Iterator[Asked]:
-    with Archive.open(":memory:") as archive:
+def _demo(dialect: Dialect, runner: asyncio.Runner, place: Path) -> Iterator[Asked]:
+    with Archive.open(populated.copy_to(place, now=NOW, days=DEMO_DAYS, dialect=dialect)) as archive:
         clock = Clock(NOW)
         user = settle_in(archive, clock, days=DEMO_DAYS, seed=7, dialect=dialect)
         yield Asked(Cloud(archive, settings=Settings(dialect=dialect), clock=clock), runner, user)
 
 
 @pytest.fixture(scope="session")
-def demo(runner: asyncio.Runner) -> Iterator[Asked]:
+def demo(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     """Sixty days of the simulated person; read only."""
-    yield from _demo("live", runner)
+    yield from _demo("live", runner, tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(scope="session")
-def demo_docs(runner: asyncio.Runner) -> Iterator[Asked]:
+def demo_docs(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     """The same under the `docs` dialect; read only."""
-    yield from _demo("docs", runner)
+    yield from _demo("docs", runner, tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ class ServedCloud:
         return one
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cloud() -> Iterator[ServedCloud]:
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", CLOUD],

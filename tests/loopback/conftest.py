@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -20,6 +21,8 @@ from ringlet._oauth.scopes import SCOPES
 from ringlet._person.person import Person
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Settings
+
+from .. import populated
 
 NOW = datetime(2026, 1, 20, 12, tzinfo=UTC)
 DAYS = 60
@@ -93,8 +96,8 @@ class Loop:
         return self.cloud.grants.issue(client_id, self.user, scopes or SCOPES)
 
 
-def _build(dialect: Dialect) -> Iterator[Loop]:
-    with Archive.open(":memory:") as archive:
+def _build(dialect: Dialect, place: Path) -> Iterator[Loop]:
+    with Archive.open(populated.copy_to(place, now=NOW, days=DAYS, dialect=dialect)) as archive:
         clock = Clock(NOW)
         user = settle_in(archive, clock, days=DAYS, seed=7, dialect=dialect)
         cloud = Cloud(archive, settings=Settings(dialect=dialect), clock=clock)
@@ -106,13 +109,13 @@ def _build(dialect: Dialect) -> Iterator[Loop]:
 
 
 @pytest.fixture(scope="session")
-def _live() -> Iterator[Loop]:
-    yield from _build("live")
+def _live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    yield from _build("live", tmp_path_factory.mktemp("loop"))
 
 
 @pytest.fixture(scope="session")
-def _docs() -> Iterator[Loop]:
-    yield from _build("docs")
+def _docs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    yield from _build("docs", tmp_path_factory.mktemp("loop"))
 
 
 @pytest.fixture(params=["live", "docs"])

@@ -19,14 +19,14 @@ import pytest
 
 from ringlet._api.catalog import TYPES
 from ringlet._api.windows import FIRST_MS, LAST_MS, Span
-from ringlet._cloud.wearer import demo
 from ringlet.archive import Archive
-from ringlet.cloud import Clock
+
+from .. import populated
+from ..populated import SEED as SEED
 
 PROCESSES = Path(__file__).with_name("processes.py")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAYS = 60
-SEED = 7
 FIRST = NOW.date() - timedelta(days=DAYS - 1)
 EVER = Span(FIRST_MS, LAST_MS)
 PATIENT = 60
@@ -125,10 +125,7 @@ def cloud_at(path: Path, **spec: Any) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive with the demo wearer's sixty days in it."""
-    path = tmp_path_factory.mktemp("oura") / "cloud.db"
-    with Archive.open(path) as archive:
-        demo.settle_in(archive, Clock(NOW), days=DAYS, seed=SEED)
-    return path
+    return populated.copy_to(tmp_path_factory.mktemp("oura"), now=NOW, days=DAYS)
 
 
 @pytest.fixture(scope="session")

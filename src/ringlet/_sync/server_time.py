@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from .._api.wire import Flow, R, Request, Response, map_requests
+from .._api.wire import Flow, R, Request, Response, relay
 
 SECOND = timedelta(seconds=1)
 FARTHEST = timedelta(days=36_525)
@@ -35,7 +35,7 @@ class ServerTime:
             self._hear(response)
             return response
 
-        return map_requests(flow, listen)
+        return relay(flow, listen)
 
     def _hear(self, response: Response) -> None:
         try:

@@ -14,13 +14,16 @@ from ringlet.cloud import Clock, Cloud
 from ringlet.errors import ApiError, UsageError
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES, KINDS
 
+from ... import populated
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def demo():
+def demo(tmp_path_factory):
     """A wearer with sixty days, most of whose data types hold something."""
-    with Archive.open(":memory:") as archive:
+    place = populated.copy_to(tmp_path_factory.mktemp("demo"), now=NOW, days=60)
+    with Archive.open(place) as archive:
         clock = Clock(NOW)
         user = settle_in(archive, clock, days=60, seed=7)
         yield Cloud(archive, clock=clock), user

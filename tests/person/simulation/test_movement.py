@@ -91,8 +91,8 @@ def test_a_day_without_the_ring_is_all_non_wear() -> None:
     """And nothing else is known of it: no sleep, no stress, no score."""
     empty = [
         (person, item.day)
-        for person in (Person(1), Person(2), Person(3))
-        for item in person.documents("daily_activity", date(2024, 1, 1), date(2025, 12, 31))
+        for person in (Person(1), Person(2))
+        for item in person.documents("daily_activity", date(2024, 1, 1), date(2024, 6, 30))
         if json.decode(item.body)["non_wear_time"] == 86_400
     ]
     assert empty
