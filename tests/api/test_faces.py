@@ -11,18 +11,18 @@ import pytest
 
 from ringlet._api.catalog import TYPES, Catalog
 from ringlet._api.faces import (
-    AsyncCard,
-    AsyncCollection,
-    AsyncLiveSeries,
+    AsyncDocumentsFace,
+    AsyncInventoryFace,
+    AsyncLiveSamplesFace,
     AsyncRunner,
-    AsyncSeries,
-    AsyncShelf,
-    Card,
-    Collection,
-    LiveSeries,
+    AsyncSamplesFace,
+    AsyncSingleFace,
+    DocumentsFace,
+    InventoryFace,
+    LiveSamplesFace,
     Runner,
-    Series,
-    Shelf,
+    SamplesFace,
+    SingleFace,
 )
 from ringlet._api.wire import Flow, R, Request, Response
 from ringlet.errors import WindowError
@@ -31,11 +31,11 @@ DAY = date(2026, 1, 10)
 NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
 EMPTY = Response(200, b'{"data":[]}')
 PAIRS: list[tuple[type, type]] = [
-    (Collection, AsyncCollection),
-    (Shelf, AsyncShelf),
-    (Series, AsyncSeries),
-    (LiveSeries, AsyncLiveSeries),
-    (Card, AsyncCard),
+    (DocumentsFace, AsyncDocumentsFace),
+    (InventoryFace, AsyncInventoryFace),
+    (SamplesFace, AsyncSamplesFace),
+    (LiveSamplesFace, AsyncLiveSamplesFace),
+    (SingleFace, AsyncSingleFace),
 ]
 
 

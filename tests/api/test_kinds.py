@@ -62,13 +62,13 @@ def test_every_kind_of_document_is_trimmed_by_the_day_of_the_wearer(name: str) -
     asked, found = drive(kind.list(A, B), [page(*rows)])
     assert (asked[0].path, asked[0].params) == (f"/v2/usercollection/{name}", WIDE)
     assert [getattr(one, kind.day) for one in found] == [A, B]
-    _, sparse = drive(kind.some(A, B, ["id"]), [page(*rows)])
+    _, sparse = drive(kind.list_fields(A, B, ["id"]), [page(*rows)])
     assert [one[kind.day] for one in sparse] == [str(A), str(B)]
 
 
 def test_a_sparse_document_whose_day_is_null_or_missing_is_kept() -> None:
     rows: list[dict[str, Any]] = [{"id": "null", "day": None}, {"id": "missing"}]
-    _, found = drive(Catalog.daily_sleep.some(A, B, ["id"]), [page(*rows)])
+    _, found = drive(Catalog.daily_sleep.list_fields(A, B, ["id"]), [page(*rows)])
     assert found == rows
 
 
@@ -91,7 +91,7 @@ def test_exact_sends_the_bounds_as_they_are_and_returns_what_came() -> None:
     asked, found = drive(Catalog.daily_sleep.list(B, A, exact=True), [page(*days(date(2020, 1, 1)))])
     assert asked[0].params == {"start_date": "2026-01-11", "end_date": "2026-01-10"}
     assert [one.day for one in found] == [date(2020, 1, 1)]
-    asked, found = drive(Catalog.sleep.some(START, END, ["anything"], exact=True), [page({"id": "x"})])
+    asked, found = drive(Catalog.sleep.list_fields(START, END, ["anything"], exact=True), [page({"id": "x"})])
     assert asked[0].params == {
         "start_date": "2026-01-10T12:00:00+00:00",
         "end_date": "2026-01-10T13:00:00+00:00",
@@ -103,7 +103,7 @@ def test_exact_sends_the_bounds_as_they_are_and_returns_what_came() -> None:
 def test_a_window_that_cannot_be_meant_is_refused_before_anything_is_sent() -> None:
     for flow in (
         Catalog.daily_sleep.list(B, A),
-        Catalog.daily_sleep.some(B, A, ["score"]),
+        Catalog.daily_sleep.list_fields(B, A, ["score"]),
         Catalog.daily_sleep.list(START, END),
         Catalog.heartrate.list(END, START),
         Catalog.heartrate.list(A, B),  # type: ignore[arg-type]  # as an untyped caller would
@@ -179,7 +179,7 @@ def test_fields_that_are_not_known_yet_do_not_disturb() -> None:
 def test_raw_pages_are_the_bytes_that_came() -> None:
     one = b'[ {"id":"x","day":"2026-01-10","score":70.50, "new":1e2} ]'
     asked, pages = drive(
-        Catalog.daily_sleep.raw(bytes, start_date="2026-01-10", end_date="2026-01-11"),
+        Catalog.daily_sleep.raw_pages(bytes, start_date="2026-01-10", end_date="2026-01-11"),
         [Response(200, b'{"data": %s , "next_token":"t"}' % one), Response(200, b'{"data":[]}')],
     )
     assert pages == [one, b"[]"]
@@ -191,7 +191,7 @@ def test_raw_pages_are_the_bytes_that_came() -> None:
 
 def test_the_raw_page_of_a_single_is_the_object() -> None:
     body = b'{ "id" : "me" }'
-    assert drive(Catalog.personal_info.raw(bytes), [Response(200, body)])[1] == [body]
+    assert drive(Catalog.personal_info.raw_pages(bytes), [Response(200, body)])[1] == [body]
 
 
 # --- One by its id ---
@@ -231,7 +231,7 @@ def test_what_would_change_the_route_is_no_id(id: str) -> None:
 
 def test_fields_are_sent_with_the_day_that_files_them() -> None:
     asked, found = drive(
-        Catalog.daily_sleep.some(A, B, ["score", "id"]),
+        Catalog.daily_sleep.list_fields(A, B, ["score", "id"]),
         [page(*days(date(2026, 1, 9), A, date(2026, 1, 12), score=7))],
     )
     assert asked[0].params == WIDE | {"fields": "score,id,day"}
@@ -239,14 +239,14 @@ def test_fields_are_sent_with_the_day_that_files_them() -> None:
 
 
 def test_a_single_field_may_be_named_by_itself_and_an_anchor_is_not_named_twice() -> None:
-    assert next(Catalog.daily_sleep.some(A, B, "day")).params["fields"] == "day"
-    assert next(Catalog.heartrate.some(START, END, "bpm")).params["fields"] == "bpm,timestamp"
-    assert next(Catalog.ring_configuration.some(["size"])).params == {"fields": "size"}
-    assert next(Catalog.enhanced_tag.some(A, B, ["comment"])).params["fields"] == "comment,start_day"
+    assert next(Catalog.daily_sleep.list_fields(A, B, "day")).params["fields"] == "day"
+    assert next(Catalog.heartrate.list_fields(START, END, "bpm")).params["fields"] == "bpm,timestamp"
+    assert next(Catalog.ring_configuration.list_fields(["size"])).params == {"fields": "size"}
+    assert next(Catalog.enhanced_tag.list_fields(A, B, ["comment"])).params["fields"] == "comment,start_day"
 
 
 def test_documents_that_come_without_their_day_are_kept() -> None:
-    _, found = drive(Catalog.daily_resilience.some(A, B, ["level"]), [page({"level": "solid"})])
+    _, found = drive(Catalog.daily_resilience.list_fields(A, B, ["level"]), [page({"level": "solid"})])
     assert found == [{"level": "solid"}]
 
 
@@ -254,12 +254,15 @@ def test_documents_that_come_without_their_day_are_kept() -> None:
     ("asking", "said"),
     [
         (
-            lambda: Catalog.daily_sleep.some(A, B, ["scor"]),
+            lambda: Catalog.daily_sleep.list_fields(A, B, ["scor"]),
             "daily_sleep has no field 'scor'; did you mean 'score'?",
         ),
-        (lambda: Catalog.heartrate.some(START, END, ["bmp"]), "did you mean 'bpm'?"),
-        (lambda: Catalog.ring_configuration.some(["colour"]), "did you mean 'color'?"),
-        (lambda: Catalog.daily_sleep.some(A, B, ["score", "xyzzy"]), "daily_sleep has no field 'xyzzy'"),
+        (lambda: Catalog.heartrate.list_fields(START, END, ["bmp"]), "did you mean 'bpm'?"),
+        (lambda: Catalog.ring_configuration.list_fields(["colour"]), "did you mean 'color'?"),
+        (
+            lambda: Catalog.daily_sleep.list_fields(A, B, ["score", "xyzzy"]),
+            "daily_sleep has no field 'xyzzy'",
+        ),
     ],
     ids=["document", "sample", "inventory", "nothing close"],
 )
@@ -274,7 +277,7 @@ def test_a_field_that_oura_would_drop_silently_is_refused_with_the_nearest_name(
 
 
 def test_exact_sends_field_names_as_they_are() -> None:
-    params = next(Catalog.heartrate.some(START, END, ["invented_later"], exact=True)).params
+    params = next(Catalog.heartrate.list_fields(START, END, ["invented_later"], exact=True)).params
     assert params["fields"] == "invented_later"
 
 
@@ -290,7 +293,7 @@ def test_samples_are_half_open_so_that_windows_add_up() -> None:
         "end_datetime": "2026-01-10T13:00:00+00:00",
     }
     assert [one.timestamp for one in found] == [START, END - moment]
-    _, sparse = drive(Catalog.heartrate.some(START, END, ["bpm"]), [page(*rows)])
+    _, sparse = drive(Catalog.heartrate.list_fields(START, END, ["bpm"]), [page(*rows)])
     assert sparse == rows[1:3]
     _, everything = drive(Catalog.heartrate.list(START, END, exact=True), [page(*rows)])
     assert len(everything) == 4
@@ -345,12 +348,12 @@ def test_what_each_kind_can_be_asked() -> None:
     ]
 
 
-VERBS = ("list", "some", "get", "raw")
+VERBS = ("list", "list_fields", "get", "raw_pages")
 VERBS_OF: dict[type, tuple[str, ...]] = {
-    Documents: ("list", "some", "get", "raw"),
-    Inventory: ("list", "some", "get", "raw"),
-    Samples: ("list", "some", "raw"),
-    Single: ("get", "raw"),
+    Documents: ("list", "list_fields", "get", "raw_pages"),
+    Inventory: ("list", "list_fields", "get", "raw_pages"),
+    Samples: ("list", "list_fields", "raw_pages"),
+    Single: ("get", "raw_pages"),
 }
 
 

@@ -189,10 +189,10 @@ def test_a_window_in_order_passes_and_so_does_a_single_day_or_instant() -> None:
     ("start", "end", "said", "cure"),
     [
         (DAY, date(2026, 1, 1), "start 2026-01-02 is after end 2026-01-01", "swap"),
-        (DAY, NOW, "2026-01-02T08:00:00+00:00 is an instant", "pass dates"),
-        (NOW, DAY, "2026-01-02T08:00:00+00:00 is an instant", "pass dates"),
-        ("2026-01-02", DAY, "'2026-01-02' is not one", "date(2026, 1, 1)"),
-        (DAY, None, "None is not one", "date(2026, 1, 1)"),
+        (DAY, NOW, "2026-01-02T08:00:00+00:00 is a datetime", "pass dates"),
+        (NOW, DAY, "2026-01-02T08:00:00+00:00 is a datetime", "pass dates"),
+        ("2026-01-02", DAY, "'2026-01-02' is a str", "date(2026, 1, 1)"),
+        (DAY, None, "None is a NoneType", "date(2026, 1, 1)"),
     ],
 )
 def test_a_window_of_days_that_cannot_be_meant_is_refused(start: Any, end: Any, said: str, cure: str) -> None:
@@ -206,9 +206,9 @@ def test_a_window_of_days_that_cannot_be_meant_is_refused(start: Any, end: Any, 
     ("start", "end", "said", "cure"),
     [
         (NOW, NOW - timedelta(seconds=1), "start 2026-01-02T08:00:00+00:00 is after end", "swap"),
-        (DAY, NOW, "is not one", "pass datetimes with a zone"),
-        (NOW, "2026-01-02", "'2026-01-02' is not one", "pass datetimes with a zone"),
-        (NOW.replace(tzinfo=None), NOW, "2026-01-02T08:00:00 has no zone", "astimezone"),
+        (DAY, NOW, "is a date", "pass datetimes with a zone"),
+        (NOW, "2026-01-02", "'2026-01-02' is a str", "pass datetimes with a zone"),
+        (NOW.replace(tzinfo=None), NOW, "2026-01-02T08:00:00 is ambiguous without a zone", "astimezone"),
     ],
 )
 def test_a_window_of_instants_that_cannot_be_meant_is_refused(
@@ -259,5 +259,5 @@ def test_an_empty_window_has_no_pieces_and_the_end_of_time_ends() -> None:
 
 @pytest.mark.parametrize("stride", [timedelta(0), timedelta(days=-1)])
 def test_a_stride_that_does_not_advance_is_refused(stride: timedelta) -> None:
-    with pytest.raises(WindowError, match="never arrives"):
+    with pytest.raises(WindowError, match="longer than zero"):
         list(pieces(NOW, NOW + timedelta(days=1), stride))

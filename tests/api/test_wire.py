@@ -18,10 +18,10 @@ from ringlet._api.wire import (
     Response,
     RetryPolicy,
     ask,
-    patient,
+    map_requests,
     pause,
     refusal,
-    relay,
+    with_retries,
 )
 from ringlet._oauth.grant import App, Hosts, Tokens
 from ringlet._oauth.renewal import with_token
@@ -72,7 +72,7 @@ def test_a_whole_story_of_pages_rate_limit_and_rotation_by_hand() -> None:
     """The flow is a value: each `send` below is an answer of Oura's, each result what is asked next."""
     token_store = MemoryTokenStore(Tokens(access_token="old", refresh_token="once"))
     nights = Catalog.sleep.list(date(2026, 1, 10), date(2026, 1, 11))
-    flow = patient(with_token(nights, token_store, APP, HOSTS, clock=lambda: 0.0), STEADY)
+    flow = with_retries(with_token(nights, token_store, APP, HOSTS, clock=lambda: 0.0), STEADY)
 
     first = next(flow)
     assert (first.method, first.path, first.scope) == ("GET", "/v2/usercollection/sleep", "daily")
@@ -146,9 +146,9 @@ def test_a_relayed_flow_that_only_asks_is_the_flow_itself() -> None:
     def step(request: Request) -> Flow[Response]:
         return (yield request)
 
-    assert drive(relay(ask(HERE), step), [OK]) == drive(ask(HERE), [OK])
+    assert drive(map_requests(ask(HERE), step), [OK]) == drive(ask(HERE), [OK])
     with pytest.raises(ConnectionFailed):
-        drive(relay(ask(HERE), step), [LOST])
+        drive(map_requests(ask(HERE), step), [LOST])
 
 
 def test_a_lost_connection_is_thrown_into_the_inner_flow_which_may_ask_again() -> None:
@@ -159,7 +159,7 @@ def test_a_lost_connection_is_thrown_into_the_inner_flow_which_may_ask_again() -
             response = yield Request(path="/elsewhere")
         return response.body
 
-    asked, body = drive(patient(stubborn(), RetryPolicy(tries=1)), [LOST, OK])
+    asked, body = drive(with_retries(stubborn(), RetryPolicy(max_tries=1)), [LOST, OK])
     assert [request.path for request in asked] == ["/here", "/elsewhere"]
     assert body == b"fine"
 
@@ -174,7 +174,7 @@ def test_closing_a_wrapped_flow_closes_the_inner_one() -> None:
             ended.append("inner")
 
     held = inner()  # so that it is not merely collected
-    flow = patient(held, STEADY)
+    flow = with_retries(held, STEADY)
     next(flow)
     flow.close()
     assert ended == ["inner"]
@@ -192,7 +192,7 @@ def waits(flow: Flow[Any], answers: Iterable[Response | Exception]) -> list[floa
 def test_a_broken_server_or_connection_is_asked_again_with_doubling_waits(
     failure: Response | Exception,
 ) -> None:
-    assert waits(patient(ask(HERE), STEADY), [failure] * 5 + [OK]) == [0, 1, 2, 4, 8, 16]
+    assert waits(with_retries(ask(HERE), STEADY), [failure] * 5 + [OK]) == [0, 1, 2, 4, 8, 16]
 
 
 @given(st.integers(1, 2000), st.floats(0, 1), st.floats(0.01, 10), st.floats(10, 100))
@@ -200,7 +200,9 @@ def test_a_wait_doubles_up_to_the_longest_and_jitter_takes_at_most_half(
     failures: int, jitter: float, first: float, longest: float
 ) -> None:
     full = longest if failures > 20 else min(longest, first * 2 ** (failures - 1))
-    wait = RetryPolicy(first=first, longest=longest, jitter=lambda: jitter).wait(min(failures, 1000))
+    wait = RetryPolicy(first_wait_s=first, max_wait_s=longest, jitter=lambda: jitter).wait_s(
+        min(failures, 1000)
+    )
     assert full / 2 <= wait <= full or wait == pytest.approx(full)
 
 
@@ -209,7 +211,7 @@ def test_patience_ends_after_its_tries_and_the_last_failure_is_the_caller_s(
     failures: list[int | None], tries: int
 ) -> None:
     answers = [LOST if status is None else Response(status) for status in failures]
-    flow = patient(ask(HERE), RetryPolicy(tries=tries, jitter=lambda: 0))
+    flow = with_retries(ask(HERE), RetryPolicy(max_tries=tries, jitter=lambda: 0))
     if len(answers) < tries:
         asked, body = drive(flow, [*answers, OK])
         assert (len(asked), body) == (len(answers) + 1, b"fine")
@@ -225,7 +227,7 @@ def test_patience_ends_after_its_tries_and_the_last_failure_is_the_caller_s(
 
 
 def test_retry_after_in_seconds_is_waited_out() -> None:
-    assert waits(patient(ask(HERE), STEADY), [Response(429, headers={"retry-after": " 300 "}), OK]) == [
+    assert waits(with_retries(ask(HERE), STEADY), [Response(429, headers={"retry-after": " 300 "}), OK]) == [
         0,
         300.0,
     ]
@@ -233,12 +235,12 @@ def test_retry_after_in_seconds_is_waited_out() -> None:
 
 def test_retry_after_as_a_date_is_read_on_the_server_s_clock() -> None:
     headers = {"date": "Thu, 01 Jan 2009 00:00:00 GMT", "retry-after": "Thu, 01 Jan 2009 00:00:42 GMT"}
-    assert waits(patient(ask(HERE), STEADY), [Response(429, headers=headers), OK]) == [0, 42.0]
+    assert waits(with_retries(ask(HERE), STEADY), [Response(429, headers=headers), OK]) == [0, 42.0]
 
 
 def test_retry_after_without_a_server_clock_is_read_on_ours_and_the_past_means_now() -> None:
     headers = {"retry-after": "Thu, 01 Jan 2009 00:00:42 GMT"}
-    assert waits(patient(ask(HERE), STEADY), [Response(429, headers=headers), OK]) == [0, 0]
+    assert waits(with_retries(ask(HERE), STEADY), [Response(429, headers=headers), OK]) == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -256,20 +258,23 @@ def test_retry_after_without_a_server_clock_is_read_on_ours_and_the_past_means_n
 )
 def test_an_unreadable_retry_after_means_the_usual_back_off(text: str) -> None:
     refused = Response(429, headers={"retry-after": text})
-    assert waits(patient(ask(HERE), STEADY), [refused, refused, OK]) == [0, 1, 2]
+    assert waits(with_retries(ask(HERE), STEADY), [refused, refused, OK]) == [0, 1, 2]
     assert isinstance(refusal(HERE, refused), RateLimited)
 
 
 def test_a_retry_after_beyond_patience_is_raised_with_the_time_to_come_back() -> None:
     before = datetime.now(UTC)
     with pytest.raises(RateLimited) as caught:
-        drive(patient(ask(HERE), STEADY), [Response(429, headers={"retry-after": "3600"})])
+        drive(with_retries(ask(HERE), STEADY), [Response(429, headers={"retry-after": "3600"})])
     assert caught.value.until
     assert before <= caught.value.until - timedelta(hours=1) <= datetime.now(UTC)
 
 
 def test_the_longest_retry_after_is_still_waited_for() -> None:
-    assert waits(patient(ask(HERE), STEADY), [Response(429, headers={"retry-after": "330"}), OK]) == [0, 330]
+    assert waits(with_retries(ask(HERE), STEADY), [Response(429, headers={"retry-after": "330"}), OK]) == [
+        0,
+        330,
+    ]
 
 
 POST = Request(path="/token", method="POST", body=b"refresh_token=once")
@@ -277,13 +282,13 @@ POST = Request(path="/token", method="POST", body=b"refresh_token=once")
 
 def test_a_post_is_not_repeated_when_it_may_have_been_carried_out() -> None:
     with pytest.raises(ServerError):
-        drive(patient(ask(POST), STEADY), [Response(503)])
+        drive(with_retries(ask(POST), STEADY), [Response(503)])
     with pytest.raises(ConnectionFailed):
-        drive(patient(ask(POST), STEADY), [LOST])
+        drive(with_retries(ask(POST), STEADY), [LOST])
 
 
 def test_a_post_that_was_turned_away_at_the_door_waits_and_is_repeated() -> None:
-    asked, body = drive(patient(ask(POST), STEADY), [Response(429, headers={"retry-after": "2"}), OK])
+    asked, body = drive(with_retries(ask(POST), STEADY), [Response(429, headers={"retry-after": "2"}), OK])
     assert [(request.body, request.after) for request in asked] == [(POST.body, 0), (POST.body, 2.0)]
     assert body == b"fine"
 
@@ -293,7 +298,7 @@ def test_an_answer_that_asking_again_would_not_change_is_not_asked_for_again(sta
     def once() -> Flow[int]:
         return (yield HERE).status
 
-    assert drive(patient(once(), STEADY), [Response(status)]) == ([HERE], status)
+    assert drive(with_retries(once(), STEADY), [Response(status)]) == ([HERE], status)
 
 
 # --- Refusals ---

@@ -29,8 +29,8 @@ from ringlet.models import HeartRate
 
 DAY = date(2026, 1, 10)
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
-ONCE = RetryPolicy(tries=1)
-SWIFT = RetryPolicy(first=0.001, jitter=lambda: 0)
+ONCE = RetryPolicy(max_tries=1)
+SWIFT = RetryPolicy(first_wait_s=0.001, jitter=lambda: 0)
 
 
 @dataclass
@@ -219,7 +219,7 @@ def test_the_sandbox_has_its_own_routes_and_needs_no_account(server: Server) -> 
 def test_a_connection_refused_says_where_but_not_what() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}"
-    client = Client("hush", base_url=url, patience=ONCE)
+    client = Client("hush", base_url=url, retry_policy=ONCE)
     with client, pytest.raises(ConnectionFailed) as caught:
         client.daily_sleep.list(DAY, DAY)
     said = str(caught.value) + caught.value.cure
@@ -250,12 +250,12 @@ def test_both_clients_and_any_transport_carry_a_flow_out_alike(server: Server) -
     end = DAY + timedelta(days=2)
 
     def blocking() -> Any:
-        with Client("a-token", base_url=server.url, patience=SWIFT) as client:
+        with Client("a-token", base_url=server.url, retry_policy=SWIFT) as client:
             return client.daily_sleep.list(DAY, end)
 
     def awaited(**more: Any) -> Any:
         async def run() -> Any:
-            async with AsyncClient("a-token", base_url=server.url, patience=SWIFT, **more) as client:
+            async with AsyncClient("a-token", base_url=server.url, retry_policy=SWIFT, **more) as client:
                 return await client.daily_sleep.list(DAY, end)
 
         return asyncio.run(run())

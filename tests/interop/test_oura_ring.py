@@ -94,12 +94,12 @@ def test_each_of_its_calls_returns_what_our_clients_return(
 
     async def awaited() -> tuple[list[bytes], Any]:
         async with AsyncClient(oura.access_token, base_url=oura.api) as client:
-            return await client.run(kind.raw(bytes, **params)), await typed(client, name, asked)
+            return await client.run(kind.raw_pages(bytes, **params)), await typed(client, name, asked)
 
     assert seen or name == "rest_mode_period"
     raw, models = asyncio.run(awaited())
     assert documents(raw) == seen
-    assert documents(ours.run(kind.raw(bytes, **params))) == seen
+    assert documents(ours.run(kind.raw_pages(bytes, **params))) == seen
     expected = msgspec.convert(seen, list[kind.model])
     assert typed(ours, name, asked) == models == (expected if asked or len(expected) != 1 else expected[0])
 
@@ -144,7 +144,7 @@ def test_it_turns_the_pages_of_heart_rate_to_the_end(theirs: oura_ring.OuraClien
     """More than a thousand rows, in order, each once, whether it names a zone or not."""
     rows = theirs.get_heart_rate(BEGIN.isoformat(), END.isoformat())
     kind = TYPES["heartrate"]
-    pages = ours.run(kind.raw(bytes, start_datetime=BEGIN.isoformat(), end_datetime=END.isoformat()))
+    pages = ours.run(kind.raw_pages(bytes, start_datetime=BEGIN.isoformat(), end_datetime=END.isoformat()))
     assert len(pages) > 3
     assert len(rows) > 3000
     stamps = [(row["timestamp"], row["source"]) for row in rows]

@@ -24,7 +24,7 @@ from ringlet.client import Client, FileTokenStore
 from ringlet.errors import ConnectionFailed, NotSignedIn, OAuthError, ServerError
 
 PROCESSES = 16
-ONCE = RetryPolicy(tries=1)
+ONCE = RetryPolicy(max_tries=1)
 
 
 class NotingWallet(FileTokenStore):
@@ -44,7 +44,7 @@ def is_dead(tokens: Tokens | None) -> bool:
 
 def renew_without_end(api: str, path: Path, app: App) -> None:
     token_store = NotingWallet(path)
-    with Client(base_url=api, token_store=token_store, patience=ONCE) as client:
+    with Client(base_url=api, token_store=token_store, retry_policy=ONCE) as client:
         while True:
             tokens = token_store.load()
             if tokens is None or is_dead(tokens):

@@ -95,7 +95,9 @@ class Ends:
         return [one.result for one in self.followed]
 
     async def _follow(self, until: Callable[[], bool], token: str = "", **more: Any) -> None:
-        client = AsyncClient(token or self.token, transport=self.transport, patience=RetryPolicy(tries=1))
+        client = AsyncClient(
+            token or self.token, transport=self.transport, retry_policy=RetryPolicy(max_tries=1)
+        )
         follow = Follow(
             client,
             self.mine,
@@ -159,7 +161,7 @@ def test_one_fetch_brings_a_document_byte_for_byte_however_often_it_was_told_of(
 def test_a_document_is_fetched_when_its_burst_is_over_and_not_at_the_next_look(ends: Ends) -> None:
     """A look at something else, just before, does not put it off."""
     ends.change("m", 61)
-    client = AsyncClient(ends.token, transport=ends.transport, patience=RetryPolicy(tries=1))
+    client = AsyncClient(ends.token, transport=ends.transport, retry_policy=RetryPolicy(max_tries=1))
 
     async def run() -> float:
         done = asyncio.Event()

@@ -34,7 +34,7 @@ from ..examples import few
 DOCUMENTS = [name for name, kind in TYPES.items() if isinstance(kind, Documents)]
 SERIES = [name for name, kind in TYPES.items() if isinstance(kind, Samples)]
 LIVE_SERIES = [name for name, kind in TYPES.items() if isinstance(kind, LiveSamples)]
-ONCE = RetryPolicy(tries=1)
+ONCE = RetryPolicy(max_tries=1)
 
 # The days for which the archive is complete: on the first, what began the evening before may be missing.
 SPANS = st.tuples(st.integers(0, 60), st.integers(0, 60))
@@ -120,7 +120,7 @@ def test_fields_cut_documents_down_and_nothing_else(loop, name):
     assert [one["id"] for one in cut] == [one.id for one in whole]
     for one in cut:
         assert kind.day in one
-        assert one.keys() <= {"id", "day", "timestamp", kind.day, kind.instant} or not kind.sparse
+        assert one.keys() <= {"id", "day", "timestamp", kind.day, kind.instant} or not kind.supports_fields
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -254,7 +254,7 @@ def test_the_sandbox_answers_the_same_questions(loop):
 
 def test_a_scope_that_was_not_granted_is_named(loop):
     granted = [scope for scope in SCOPES if scope != "stress"]
-    with loop.client(loop.grant(*granted).access_token, patience=ONCE) as client:
+    with loop.client(loop.grant(*granted).access_token, retry_policy=ONCE) as client:
         assert client.daily_sleep.list(loop.first, loop.last)
         with pytest.raises(InsufficientScope) as refused:
             client.daily_resilience.list(loop.first, loop.last)
@@ -264,13 +264,13 @@ def test_a_scope_that_was_not_granted_is_named(loop):
 def test_a_revoked_token_is_dead(loop):
     issued = loop.grant()
     loop.cloud.grants.revoke(issued.refresh_token)
-    with loop.client(issued.access_token, patience=ONCE) as client, pytest.raises(InvalidToken):
+    with loop.client(issued.access_token, retry_policy=ONCE) as client, pytest.raises(InvalidToken):
         client.personal_info.get()
 
 
 def test_too_many_requests_say_until_when(loop, monkeypatch):
     monkeypatch.setattr(loop.cloud.limits, "limit", 2)
-    with loop.client(loop.grant().access_token, patience=ONCE) as client:
+    with loop.client(loop.grant().access_token, retry_policy=ONCE) as client:
         client.ring_configuration.list()
         client.ring_configuration.list()
         with pytest.raises(RateLimited) as refused:
@@ -287,7 +287,7 @@ def test_a_dead_token_is_renewed_on_the_way_and_a_replayed_refresh_token_ends_th
     issued = loop.cloud.grants.issue(client_id, loop.user, SCOPES)
     before = Tokens(access_token="dead", refresh_token=issued.refresh_token)
     first, replay = MemoryTokenStore(before), MemoryTokenStore(before)
-    app = {"client_id": client_id, "client_secret": secret, "patience": ONCE}
+    app = {"client_id": client_id, "client_secret": secret, "retry_policy": ONCE}
 
     with loop.client(token_store=first, **app) as client:
         assert client.personal_info.get().id

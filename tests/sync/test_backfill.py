@@ -26,7 +26,7 @@ from ringlet.errors import ArchiveError, ConnectionFailed, InvalidToken
 
 from .conftest import DAYS, EVER, FIRST, NOW, SEED, Running, holdings
 
-SWIFT = RetryPolicy(tries=2, first=0.01)
+SWIFT = RetryPolicy(max_tries=2, first_wait_s=0.01)
 EVE = FIRST - timedelta(days=1)
 """The wearer's first night began on the day before the first."""
 RECENT = date(2026, 2, 1)
@@ -41,11 +41,11 @@ def sync(
     now: datetime = NOW,
     types: Iterable[str] = TYPES,
     connections: int = 8,
-    patience: RetryPolicy = SWIFT,
+    retry_policy: RetryPolicy = SWIFT,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Report:
     async def run() -> Report:
-        async with AsyncClient(token or cloud.token, base_url=cloud.api, patience=patience) as client:
+        async with AsyncClient(token or cloud.token, base_url=cloud.api, retry_policy=retry_policy) as client:
             return await Backfill(
                 client,
                 archive,
@@ -311,7 +311,7 @@ def test_a_server_that_dies_in_the_middle_ends_the_run_and_the_next_run_complete
 
 def test_a_rate_limit_is_waited_for(serve: Callable[..., Running], mine: Archive) -> None:
     cloud = serve(limit=20, window=1)
-    report = sync(cloud, mine, patience=RetryPolicy(tries=50))
+    report = sync(cloud, mine, retry_policy=RetryPolicy(max_tries=50))
     assert report.exit_code == 0, report
     assert holdings(mine) == holdings_at(cloud.path)
     assert Counter(one.status for one in cloud.asked())[429] > 0
@@ -321,14 +321,16 @@ def test_a_rate_limit_beyond_patience_ends_the_run_and_the_next_goes_on(
     serve: Callable[..., Running], mine: Archive
 ) -> None:
     cloud = serve(limit=20, window=300)
-    report = sync(cloud, mine, patience=RetryPolicy(longest_retry_after=5))
+    report = sync(cloud, mine, retry_policy=RetryPolicy(max_retry_after_s=5))
     assert report.exit_code == 5
     assert report.stopped_by is not None
     assert report.stopped_by.cure.startswith("run it again after ")
     done = total(report, "done")
     assert 0 < done < 20
     # Another token has a limit of its own.
-    report = sync(cloud, mine, token=cloud.token_for(*scopes()), patience=RetryPolicy(longest_retry_after=5))
+    report = sync(
+        cloud, mine, token=cloud.token_for(*scopes()), retry_policy=RetryPolicy(max_retry_after_s=5)
+    )
     assert report.exit_code == 5
     assert report.resumed
     assert total(report, "added") > 0

@@ -29,7 +29,9 @@ NAMES = ("sleep", "daily_sleep", "workout", "ring_configuration")
 
 def sync(cloud: Running, archive: Archive, *, types: tuple[str, ...] = NAMES) -> Report:
     async def run() -> Report:
-        async with AsyncClient(cloud.token, base_url=cloud.api, patience=RetryPolicy(tries=1)) as client:
+        async with AsyncClient(
+            cloud.token, base_url=cloud.api, retry_policy=RetryPolicy(max_tries=1)
+        ) as client:
             return await Backfill(client, archive, types=types, since=RECENT, now=NOW).run()
 
     return asyncio.run(run())

@@ -6,16 +6,16 @@ from typing import Any, assert_type
 from ringlet import AsyncClient, Catalog, Client, webhooks
 from ringlet import models as m
 from ringlet._api.faces import (
-    AsyncCard,
-    AsyncCollection,
-    AsyncLiveSeries,
-    AsyncSeries,
-    AsyncShelf,
-    Card,
-    Collection,
-    LiveSeries,
-    Series,
-    Shelf,
+    AsyncDocumentsFace,
+    AsyncInventoryFace,
+    AsyncLiveSamplesFace,
+    AsyncSamplesFace,
+    AsyncSingleFace,
+    DocumentsFace,
+    InventoryFace,
+    LiveSamplesFace,
+    SamplesFace,
+    SingleFace,
 )
 from ringlet._api.kinds import Documents, Inventory, LiveSamples, Samples, Single
 
@@ -30,37 +30,37 @@ def rows() -> None:
 
 
 def blocking(client: Client, day: date, now: datetime) -> None:
-    assert_type(client.daily_sleep, Collection[m.DailySleep])
+    assert_type(client.daily_sleep, DocumentsFace[m.DailySleep])
     assert_type(client.daily_sleep.list(day, day), list[m.DailySleep])
     assert_type(client.daily_sleep.list(day, day, exact=True), list[m.DailySleep])
     assert_type(client.daily_sleep.list(day, day, fields=["score"]), list[dict[str, Any]])
     assert_type(client.daily_sleep.get("id").score, int | None)
     assert_type(client.vO2_max.get("id"), m.VO2Max)
-    assert_type(client.ring_configuration, Shelf[m.RingConfiguration])
+    assert_type(client.ring_configuration, InventoryFace[m.RingConfiguration])
     assert_type(client.ring_configuration.list(), list[m.RingConfiguration])
-    assert_type(client.heartrate, LiveSeries[m.HeartRate])
+    assert_type(client.heartrate, LiveSamplesFace[m.HeartRate])
     assert_type(client.heartrate.list(now, now), list[m.HeartRate])
     assert_type(client.heartrate.latest(), m.HeartRate | None)
     for piece in client.heartrate.windows(now, now):
         assert_type(piece, list[m.HeartRate])
-    assert_type(client.interbeat_interval, Series[m.InterbeatInterval])
-    assert_type(client.personal_info, Card[m.PersonalInfo])
+    assert_type(client.interbeat_interval, SamplesFace[m.InterbeatInterval])
+    assert_type(client.personal_info, SingleFace[m.PersonalInfo])
     assert_type(client.personal_info.get().age, int | None)
     assert_type(client.run(Catalog.daily_sleep.list(day, day)), list[m.DailySleep])
 
 
 async def awaited(client: AsyncClient, day: date, now: datetime) -> None:
-    assert_type(client.daily_sleep, AsyncCollection[m.DailySleep])
+    assert_type(client.daily_sleep, AsyncDocumentsFace[m.DailySleep])
     assert_type(await client.daily_sleep.list(day, day), list[m.DailySleep])
     assert_type(await client.daily_sleep.list(day, day, fields=["score"]), list[dict[str, Any]])
     assert_type(await client.daily_sleep.get("id"), m.DailySleep)
-    assert_type(client.ring_configuration, AsyncShelf[m.RingConfiguration])
-    assert_type(client.heartrate, AsyncLiveSeries[m.HeartRate])
+    assert_type(client.ring_configuration, AsyncInventoryFace[m.RingConfiguration])
+    assert_type(client.heartrate, AsyncLiveSamplesFace[m.HeartRate])
     assert_type(await client.heartrate.latest(), m.HeartRate | None)
     async for piece in client.heartrate.windows(now, now):
         assert_type(piece, list[m.HeartRate])
-    assert_type(client.interbeat_interval, AsyncSeries[m.InterbeatInterval])
-    assert_type(client.personal_info, AsyncCard[m.PersonalInfo])
+    assert_type(client.interbeat_interval, AsyncSamplesFace[m.InterbeatInterval])
+    assert_type(client.personal_info, AsyncSingleFace[m.PersonalInfo])
     assert_type(await client.personal_info.get(), m.PersonalInfo)
     assert_type(await client.run(Catalog.daily_sleep.list(day, day)), list[m.DailySleep])
 

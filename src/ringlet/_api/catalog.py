@@ -21,16 +21,16 @@ from typing import Any, TypeAlias, cast
 
 from .. import models as m
 from .faces import (
-    AsyncCard,
-    AsyncCollection,
-    AsyncLiveSeries,
-    AsyncSeries,
-    AsyncShelf,
-    Card,
-    Collection,
-    LiveSeries,
-    Series,
-    Shelf,
+    AsyncDocumentsFace,
+    AsyncInventoryFace,
+    AsyncLiveSamplesFace,
+    AsyncSamplesFace,
+    AsyncSingleFace,
+    DocumentsFace,
+    InventoryFace,
+    LiveSamplesFace,
+    SamplesFace,
+    SingleFace,
     Slot,
 )
 from .kinds import D, Documents, Inventory, Kind, LiveSamples, Samples, Single
@@ -44,38 +44,48 @@ def documents(
     days: int,
     *,
     day: str = "day",
-    sparse: bool = True,
-) -> Slot[Documents[D], Collection[D], AsyncCollection[D]]:
+    supports_fields: bool = True,
+) -> Slot[Documents[D], DocumentsFace[D], AsyncDocumentsFace[D]]:
     """A row of documents filed under days."""
     stride = timedelta(days=days)
     row = Documents(
-        model=model, scope=scope, instant=instant, webhook=webhook, stride=stride, day=day, sparse=sparse
+        model=model,
+        scope=scope,
+        instant=instant,
+        webhook=webhook,
+        stride=stride,
+        day=day,
+        supports_fields=supports_fields,
     )
-    return Slot(row, Collection, AsyncCollection)
+    return Slot(row, DocumentsFace, AsyncDocumentsFace)
 
 
-def inventory(model: type[D], scope: str, webhook: str) -> Slot[Inventory[D], Shelf[D], AsyncShelf[D]]:
+def inventory(
+    model: type[D], scope: str, webhook: str
+) -> Slot[Inventory[D], InventoryFace[D], AsyncInventoryFace[D]]:
     """A row of documents without a window."""
-    return Slot(Inventory(model=model, scope=scope, webhook=webhook), Shelf, AsyncShelf)
+    return Slot(Inventory(model=model, scope=scope, webhook=webhook), InventoryFace, AsyncInventoryFace)
 
 
-def samples(model: type[D], scope: str, days: int) -> Slot[Samples[D], Series[D], AsyncSeries[D]]:
+def samples(model: type[D], scope: str, days: int) -> Slot[Samples[D], SamplesFace[D], AsyncSamplesFace[D]]:
     """A row of points in time."""
-    return Slot(Samples(model=model, scope=scope, stride=timedelta(days=days)), Series, AsyncSeries)
+    return Slot(Samples(model=model, scope=scope, stride=timedelta(days=days)), SamplesFace, AsyncSamplesFace)
 
 
 def live_samples(
     model: type[D], scope: str, days: int
-) -> Slot[LiveSamples[D], LiveSeries[D], AsyncLiveSeries[D]]:
+) -> Slot[LiveSamples[D], LiveSamplesFace[D], AsyncLiveSamplesFace[D]]:
     """A row of points in time whose newest can be asked for."""
     return Slot(
-        LiveSamples(model=model, scope=scope, stride=timedelta(days=days)), LiveSeries, AsyncLiveSeries
+        LiveSamples(model=model, scope=scope, stride=timedelta(days=days)),
+        LiveSamplesFace,
+        AsyncLiveSamplesFace,
     )
 
 
-def single(model: type[D], scope: str) -> Slot[Single[D], Card[D], AsyncCard[D]]:
+def single(model: type[D], scope: str) -> Slot[Single[D], SingleFace[D], AsyncSingleFace[D]]:
     """A row of one object."""
-    return Slot(Single(model=model, scope=scope), Card, AsyncCard)
+    return Slot(Single(model=model, scope=scope), SingleFace, AsyncSingleFace)
 
 
 # fmt: off
@@ -89,15 +99,15 @@ class Catalog:
     daily_readiness          = documents(m.DailyReadiness,          "daily",              "day",            "daily_readiness",           180)
     daily_activity           = documents(m.DailyActivity,           "daily",              "timestamp",      "daily_activity",             60)
     daily_stress             = documents(m.DailyStress,             "daily",              "day",            "daily_stress",              180)
-    daily_resilience         = documents(m.DailyResilience,         "stress",             "day",            "daily_resilience",          180, sparse=False)
+    daily_resilience         = documents(m.DailyResilience,         "stress",             "day",            "daily_resilience",          180, supports_fields=False)
     daily_spo2               = documents(m.DailySpO2,               "spo2",               "day",            "daily_spo2",                180)
     daily_cardiovascular_age = documents(m.DailyCardiovascularAge,  "heart_health",       "day",            "daily_cardiovascular_age",  180)
     vO2_max                  = documents(m.VO2Max,                  "heart_health",       "day",            "vo2_max",                   180)
     sleep_time               = documents(m.SleepTime,               "daily",              "day",            "sleep_time",                180)
     workout                  = documents(m.Workout,                 "workout",            "start_datetime", "workout",                   180)
     session                  = documents(m.Session,                 "session",            "start_datetime", "session",                    60)
-    enhanced_tag             = documents(m.EnhancedTag,             "tag",                "start_time",     "enhanced_tag",              180, day="start_day", sparse=False)
-    tag                      = documents(m.Tag,                     "tag",                "timestamp",      "tag",                       180, sparse=False)
+    enhanced_tag             = documents(m.EnhancedTag,             "tag",                "start_time",     "enhanced_tag",              180, day="start_day", supports_fields=False)
+    tag                      = documents(m.Tag,                     "tag",                "timestamp",      "tag",                       180, supports_fields=False)
     rest_mode_period         = documents(m.RestModePeriod,          "daily",              "start_time",     "rest_mode_period",          180, day="start_day")
     ring_configuration       = inventory(m.RingConfiguration,       "ring_configuration",                   "ring_configuration")
     heartrate                = live_samples(m.HeartRate,            "heartrate",                                                          30)

@@ -1,11 +1,18 @@
-"""How a row of the table looks on a client that blocks, and on one that awaits.
+"""Faces: the methods of a row on a client that blocks, and on one that awaits.
 
-`Catalog.sleep` is the row itself; `client.sleep` is a Collection that blocks; `async_client.sleep` is an
-AsyncCollection that awaits. The name is written once, in the table. Each method is one line: the flow of the
-row, carried out by the runner.
+`Catalog.sleep` is the row itself, `client.sleep` its DocumentsFace, `async_client.sleep` its
+AsyncDocumentsFace. Each shape of data has a pair of faces:
+
+    row            client                 methods
+    Documents      DocumentsFace          list(start, end), get(id)
+    Inventory      InventoryFace          list(), get(id)
+    Samples        SamplesFace            list(start, end), windows(start, end)
+    LiveSamples    LiveSamplesFace        ... and latest()
+    Single         SingleFace             get()
 
 Rules of this file:
-* No logic: what to ask and what it means stands in `kinds`.
+* No logic. A method runs a flow of the row; what to ask and what an answer means stands in `kinds`.
+* The blocking face documents arguments and errors; the awaited one refers to it.
 * `list` stands last in its class, because it hides the builtin from there on.
 """
 
@@ -17,7 +24,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar, overload
 
-from .kinds import D, Documents, Inventory, Kind, LiveSamples, Samples, Single, Sparse
+from .kinds import D, Documents, Inventory, Kind, LiveSamples, PartialDocument, Samples, Single
 from .windows import check_instants, pieces
 from .wire import Flow, R
 
@@ -25,59 +32,95 @@ K = TypeVar("K", bound=Kind[Any])
 S = TypeVar("S")
 A = TypeVar("A")
 
-PIECE = timedelta(days=7)
-"""How much of a series `windows` holds at a time: some 10,000 heart-rate rows."""
+DEFAULT_STRIDE = timedelta(days=7)
+"""How much of a series `windows` holds in memory at a time: some 10,000 heart-rate rows."""
 
 
 class Runner(ABC):
-    """Something that carries out flows and blocks."""
+    """Something that runs flows and blocks: a `Client`."""
 
     @abstractmethod
     def run(self, flow: Flow[R]) -> R:
-        """Carry a flow out and return its value."""
+        """Send the requests of a flow and return its value."""
 
 
 class AsyncRunner(ABC):
-    """Something that carries out flows and awaits."""
+    """Something that runs flows and awaits: an `AsyncClient`."""
 
     @abstractmethod
     async def run(self, flow: Flow[R]) -> R:
-        """Carry a flow out and return its value."""
+        """Send the requests of a flow and return its value."""
 
 
 @dataclass(frozen=True)
-class Collection(Generic[D]):
-    """Documents filed under days. See `kinds.Documents`."""
+class DocumentsFace(Generic[D]):
+    """Documents filed under days, e.g. `client.sleep`."""
 
     kind: Documents[D]
     runner: Runner
 
     def get(self, id: str) -> D:
-        """One document by its id. Raises DocumentNotFound."""
+        """One document by its id.
+
+        Args:
+            id: the `id` of a document, as a list or a webhook event names it.
+
+        Raises:
+            UsageError: this text cannot be an id; nothing was sent.
+            DocumentNotFound: there is no document with this id, or not any more.
+            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
+            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            RateLimited: too many requests, for longer than the retry policy waits.
+            ServerError, ConnectionFailed: no usable answer came, after all retries.
+        """
         return self.runner.run(self.kind.get(id))
 
     @overload
     def list(self, start: date, end: date, *, fields: None = None, exact: bool = False) -> list[D]: ...
     @overload
-    def list(self, start: date, end: date, *, fields: Sequence[str], exact: bool = False) -> list[Sparse]: ...
+    def list(
+        self, start: date, end: date, *, fields: Sequence[str], exact: bool = False
+    ) -> list[PartialDocument]: ...
     def list(
         self, start: date, end: date, *, fields: Sequence[str] | None = None, exact: bool = False
-    ) -> list[D] | list[Sparse]:
-        """The documents of days `start`..`end`, both included, in the wearer's time; oldest first."""
+    ) -> list[D] | list[PartialDocument]:
+        """The documents of the days `start` to `end`, both included, oldest first.
+
+        Args:
+            start: the first day, in the wearer's own time.
+            end: the last day, included.
+            fields: names of model fields. Given, each document is a dict with these fields and the day it is
+                filed under, as plain JSON values; one that Oura left out is missing from the dict.
+            exact: send the bounds and `fields` as they are, and return what comes. Oura then reads a bound as
+                00:00 UTC and compares it with an instant of the document, so the last day may be missing.
+
+        Returns:
+            A list of models (see `ringlet.models` for fields and units), or of dicts where `fields` is given.
+
+        Raises:
+            WindowError: `start` is after `end`, or a bound is not a date; nothing was sent.
+            UnknownField: `fields` names what the model does not have; nothing was sent.
+            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
+            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            RateLimited: too many requests, for longer than the retry policy waits.
+            ServerError, ConnectionFailed: no usable answer came, after all retries.
+        """
         if fields is None:
             return self.runner.run(self.kind.list(start, end, exact=exact))
-        return self.runner.run(self.kind.some(start, end, fields, exact=exact))
+        return self.runner.run(self.kind.list_fields(start, end, fields, exact=exact))
 
 
 @dataclass(frozen=True)
-class AsyncCollection(Generic[D]):
-    """Documents filed under days, awaited. See `kinds.Documents`."""
+class AsyncDocumentsFace(Generic[D]):
+    """Documents filed under days, awaited, e.g. `async_client.sleep`."""
 
     kind: Documents[D]
     runner: AsyncRunner
 
     async def get(self, id: str) -> D:
-        """One document by its id. Raises DocumentNotFound."""
+        """One document by its id. Arguments and errors: see `DocumentsFace.get`."""
         return await self.runner.run(self.kind.get(id))
 
     @overload
@@ -85,69 +128,112 @@ class AsyncCollection(Generic[D]):
     @overload
     async def list(
         self, start: date, end: date, *, fields: Sequence[str], exact: bool = False
-    ) -> list[Sparse]: ...
+    ) -> list[PartialDocument]: ...
     async def list(
         self, start: date, end: date, *, fields: Sequence[str] | None = None, exact: bool = False
-    ) -> list[D] | list[Sparse]:
-        """The documents of days `start`..`end`, both included, in the wearer's time; oldest first."""
+    ) -> list[D] | list[PartialDocument]:
+        """The documents of the days `start` to `end`. Arguments and errors: see `DocumentsFace.list`."""
         if fields is None:
             return await self.runner.run(self.kind.list(start, end, exact=exact))
-        return await self.runner.run(self.kind.some(start, end, fields, exact=exact))
+        return await self.runner.run(self.kind.list_fields(start, end, fields, exact=exact))
 
 
 @dataclass(frozen=True)
-class Shelf(Generic[D]):
-    """Documents without a window. See `kinds.Inventory`."""
+class InventoryFace(Generic[D]):
+    """Documents that are listed without a window: `client.ring_configuration`."""
 
     kind: Inventory[D]
     runner: Runner
 
     def get(self, id: str) -> D:
-        """One document by its id. Raises DocumentNotFound."""
+        """One document by its id.
+
+        Args:
+            id: the `id` of a document, as a list or a webhook event names it.
+
+        Raises:
+            UsageError: this text cannot be an id; nothing was sent.
+            DocumentNotFound: there is no document with this id, or not any more.
+            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
+            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            RateLimited: too many requests, for longer than the retry policy waits.
+            ServerError, ConnectionFailed: no usable answer came, after all retries.
+        """
         return self.runner.run(self.kind.get(id))
 
     @overload
     def list(self, *, fields: None = None) -> list[D]: ...
     @overload
-    def list(self, *, fields: Sequence[str]) -> list[Sparse]: ...
-    def list(self, *, fields: Sequence[str] | None = None) -> list[D] | list[Sparse]:
-        """All of them, oldest first."""
+    def list(self, *, fields: Sequence[str]) -> list[PartialDocument]: ...
+    def list(self, *, fields: Sequence[str] | None = None) -> list[D] | list[PartialDocument]:
+        """All documents, oldest first.
+
+        Args:
+            fields: names of model fields. Given, each document is a dict with these fields, as plain
+                JSON values.
+
+        Returns:
+            A list of models (see `ringlet.models` for fields and units), or of dicts where `fields` is given.
+
+        Raises:
+            UnknownField: `fields` names what the model does not have; nothing was sent.
+            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
+            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            RateLimited: too many requests, for longer than the retry policy waits.
+            ServerError, ConnectionFailed: no usable answer came, after all retries.
+        """
         if fields is None:
             return self.runner.run(self.kind.list())
-        return self.runner.run(self.kind.some(fields))
+        return self.runner.run(self.kind.list_fields(fields))
 
 
 @dataclass(frozen=True)
-class AsyncShelf(Generic[D]):
-    """Documents without a window, awaited. See `kinds.Inventory`."""
+class AsyncInventoryFace(Generic[D]):
+    """Documents that are listed without a window, awaited."""
 
     kind: Inventory[D]
     runner: AsyncRunner
 
     async def get(self, id: str) -> D:
-        """One document by its id. Raises DocumentNotFound."""
+        """One document by its id. Arguments and errors: see `InventoryFace.get`."""
         return await self.runner.run(self.kind.get(id))
 
     @overload
     async def list(self, *, fields: None = None) -> list[D]: ...
     @overload
-    async def list(self, *, fields: Sequence[str]) -> list[Sparse]: ...
-    async def list(self, *, fields: Sequence[str] | None = None) -> list[D] | list[Sparse]:
-        """All of them, oldest first."""
+    async def list(self, *, fields: Sequence[str]) -> list[PartialDocument]: ...
+    async def list(self, *, fields: Sequence[str] | None = None) -> list[D] | list[PartialDocument]:
+        """All documents, oldest first. Arguments and errors: see `InventoryFace.list`."""
         if fields is None:
             return await self.runner.run(self.kind.list())
-        return await self.runner.run(self.kind.some(fields))
+        return await self.runner.run(self.kind.list_fields(fields))
 
 
 @dataclass(frozen=True)
-class Series(Generic[D]):
-    """Points in time. See `kinds.Samples`."""
+class SamplesFace(Generic[D]):
+    """Points in time, e.g. `client.interbeat_interval`."""
 
     kind: Samples[D]
     runner: Runner
 
-    def windows(self, start: datetime, end: datetime, *, stride: timedelta = PIECE) -> Iterator[list[D]]:
-        """The samples of `start`..`end` piece by piece, so that years never sit in memory at once."""
+    def windows(
+        self, start: datetime, end: datetime, *, stride: timedelta = DEFAULT_STRIDE
+    ) -> Iterator[list[D]]:
+        """The samples with start <= timestamp < end, one list per `stride`, oldest first.
+
+        For ranges too long to hold in memory: one list is fetched at a time, when the loop asks for it.
+
+        Args:
+            start: the first instant; a datetime with a zone.
+            end: the instant to stop before; a datetime with a zone.
+            stride: how much time one list holds; longer than zero.
+
+        Raises:
+            WindowError: `start` is after `end`, a bound has no zone, or `stride` is not longer than zero.
+            Each step raises what `list` raises.
+        """
         check_instants(start, end)
         for first, last in pieces(start, end, stride):
             yield self.list(first, last)
@@ -159,38 +245,66 @@ class Series(Generic[D]):
     @overload
     def list(
         self, start: datetime, end: datetime, *, fields: Sequence[str], exact: bool = False
-    ) -> list[Sparse]: ...
+    ) -> list[PartialDocument]: ...
     def list(
         self, start: datetime, end: datetime, *, fields: Sequence[str] | None = None, exact: bool = False
-    ) -> list[D] | list[Sparse]:
-        """The samples with start <= timestamp < end, oldest first."""
+    ) -> list[D] | list[PartialDocument]:
+        """The samples with start <= timestamp < end, oldest first.
+
+        Args:
+            start: the first instant; a datetime with a zone.
+            end: the instant to stop before; a datetime with a zone.
+            fields: names of model fields. Given, each sample is a dict with these fields and `timestamp`, as
+                plain JSON values.
+            exact: send the bounds and `fields` as they are, and return what comes. Oura includes both bounds.
+
+        Returns:
+            A list of models (see `ringlet.models` for fields and units), or of dicts where `fields` is given.
+
+        Raises:
+            WindowError: `start` is after `end`, or a bound is not a datetime with a zone; nothing was sent.
+            UnknownField: `fields` names what the model does not have; nothing was sent.
+            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
+            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            RateLimited: too many requests, for longer than the retry policy waits.
+            ServerError, ConnectionFailed: no usable answer came, after all retries.
+        """
         if fields is None:
             return self.runner.run(self.kind.list(start, end, exact=exact))
-        return self.runner.run(self.kind.some(start, end, fields, exact=exact))
+        return self.runner.run(self.kind.list_fields(start, end, fields, exact=exact))
 
 
 @dataclass(frozen=True)
-class LiveSeries(Series[D]):
-    """Points in time whose newest can be asked for. See `kinds.LiveSamples`."""
+class LiveSamplesFace(SamplesFace[D]):
+    """Points in time whose newest can be asked for, e.g. `client.heartrate`."""
 
     kind: LiveSamples[D]
 
     def latest(self) -> D | None:
-        """The newest sample, whenever it was; None before the first."""
+        """The newest sample, however old it is; None where there is none yet.
+
+        Raises:
+            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
+            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            RateLimited: too many requests, for longer than the retry policy waits.
+            ServerError, ConnectionFailed: no usable answer came, after all retries.
+        """
         return self.runner.run(self.kind.latest())
 
 
 @dataclass(frozen=True)
-class AsyncSeries(Generic[D]):
-    """Points in time, awaited. See `kinds.Samples`."""
+class AsyncSamplesFace(Generic[D]):
+    """Points in time, awaited, e.g. `async_client.interbeat_interval`."""
 
     kind: Samples[D]
     runner: AsyncRunner
 
     async def windows(
-        self, start: datetime, end: datetime, *, stride: timedelta = PIECE
+        self, start: datetime, end: datetime, *, stride: timedelta = DEFAULT_STRIDE
     ) -> AsyncIterator[list[D]]:
-        """The samples of `start`..`end` piece by piece, so that years never sit in memory at once."""
+        """The samples, one list per `stride`. Arguments and errors: see `SamplesFace.windows`."""
         check_instants(start, end)
         for first, last in pieces(start, end, stride):
             yield await self.list(first, last)
@@ -202,53 +316,65 @@ class AsyncSeries(Generic[D]):
     @overload
     async def list(
         self, start: datetime, end: datetime, *, fields: Sequence[str], exact: bool = False
-    ) -> list[Sparse]: ...
+    ) -> list[PartialDocument]: ...
     async def list(
         self, start: datetime, end: datetime, *, fields: Sequence[str] | None = None, exact: bool = False
-    ) -> list[D] | list[Sparse]:
-        """The samples with start <= timestamp < end, oldest first."""
+    ) -> list[D] | list[PartialDocument]:
+        """The samples with start <= timestamp < end. Arguments and errors: see `SamplesFace.list`."""
         if fields is None:
             return await self.runner.run(self.kind.list(start, end, exact=exact))
-        return await self.runner.run(self.kind.some(start, end, fields, exact=exact))
+        return await self.runner.run(self.kind.list_fields(start, end, fields, exact=exact))
 
 
 @dataclass(frozen=True)
-class AsyncLiveSeries(AsyncSeries[D]):
-    """Points in time whose newest can be asked for, awaited. See `kinds.LiveSamples`."""
+class AsyncLiveSamplesFace(AsyncSamplesFace[D]):
+    """Points in time whose newest can be asked for, awaited, e.g. `async_client.heartrate`."""
 
     kind: LiveSamples[D]
 
     async def latest(self) -> D | None:
-        """The newest sample, whenever it was; None before the first."""
+        """The newest sample; None where there is none yet. Errors: see `LiveSamplesFace.latest`."""
         return await self.runner.run(self.kind.latest())
 
 
 @dataclass(frozen=True)
-class Card(Generic[D]):
-    """One object. See `kinds.Single`."""
+class SingleFace(Generic[D]):
+    """One object of the account: `client.personal_info`."""
 
     kind: Single[D]
     runner: Runner
 
     def get(self) -> D:
-        """The object."""
+        """The object; fields that no granted scope opens are None.
+
+        Raises:
+            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
+            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            RateLimited: too many requests, for longer than the retry policy waits.
+            ServerError, ConnectionFailed: no usable answer came, after all retries.
+        """
         return self.runner.run(self.kind.get())
 
 
 @dataclass(frozen=True)
-class AsyncCard(Generic[D]):
-    """One object, awaited. See `kinds.Single`."""
+class AsyncSingleFace(Generic[D]):
+    """One object of the account, awaited."""
 
     kind: Single[D]
     runner: AsyncRunner
 
     async def get(self) -> D:
-        """The object."""
+        """The object. Errors: see `SingleFace.get`."""
         return await self.runner.run(self.kind.get())
 
 
 class Slot(Generic[K, S, A]):
-    """A row in a class body: itself on the class, `S` on a client that blocks, `A` on one that awaits."""
+    """The descriptor of a row: the row on the class, its face on a client.
+
+    `S` is its face on a client that blocks, `A` on one that awaits. So the name of a data type is written
+    once, in the table, and type checkers know all three.
+    """
 
     def __init__(
         self, kind: K, blocking: Callable[[K, Runner], S], awaited: Callable[[K, AsyncRunner], A]

@@ -1,4 +1,4 @@
-"""What a data type can be, and how to ask for it: rows of the table and their flows. No I/O.
+"""Kinds: the five shapes a data type can have, as rows of the table with the flows that fetch them. No I/O.
 
     Documents    filed under a day, each with an id             list(days), get(id)     sleep, workout, ...
     Inventory    each with an id, no window                     list(), get(id)         ring_configuration
@@ -7,8 +7,8 @@
     Single       one object                                     get()                   personal_info
 
 Rules of this file:
-* A row is a frozen value; what it does not know (where to send, who asks) is not its business.
-* By default a window means what a person means by it: days `start` to `end` inclusive in the wearer's time,
+* A row is a frozen value. It does not know where a request is sent or with which token.
+* By default a window means what people mean by it: days `start` to `end` inclusive in the wearer's time,
   instants `start` up to but not including `end`, whatever the endpoint does with its bounds. `exact=True`
   sends the bounds as given and returns what came.
 * Pages are followed to the end; a token that comes twice is an error, not an endless loop.
@@ -27,13 +27,13 @@ import msgspec
 
 from ..errors import ServerError, UnknownField, UsageError
 from .windows import check_days, check_instants, to_ms, widen
-from .wire import MALFORMED, Flow, Request, ask
+from .wire import DECODE_ERRORS, Flow, Request, ask
 
 D = TypeVar("D", bound=msgspec.Struct)
 T = TypeVar("T")
 
-Sparse: TypeAlias = dict[str, Any]
-"""A document cut down by `fields`: what was asked for, and the anchors that Oura always returns."""
+PartialDocument: TypeAlias = dict[str, Any]
+"""A document cut down by `fields`: the fields that were asked for, and those that Oura always returns."""
 
 ROOT = "/v2/usercollection"
 SANDBOX = "/v2/sandbox/usercollection"
@@ -91,7 +91,7 @@ class Kind(Generic[D]):
     """Its `data_type` in webhooks; empty where Oura sends none."""
     stride: timedelta = timedelta(days=180)
     """How far one request of a backfill stretches: about one megabyte of answer at most."""
-    sparse: bool = True
+    supports_fields: bool = True
     """Whether the server honours `fields`."""
     day: str = ""
     """The field that files a document under a day of the wearer; empty where there is none."""
@@ -109,10 +109,10 @@ class Kind(Generic[D]):
         """A request for its route."""
         return Request(path=self.route, params=params, scope=self.scope)
 
-    def raw(self, take: Callable[[bytes], T], **params: str) -> Flow[list[T]]:
-        """The `data` array of every page of a window sent as given, in Oura's own bytes.
+    def raw_pages(self, take: Callable[[bytes], T], **params: str) -> Flow[list[T]]:
+        """`take` applied to the `data` array of every page, in Oura's own bytes, as each page comes.
 
-        `take` is given each as it comes, and what it makes of them is returned.
+        `params` are sent as they are.
         """
         return self._turn(RawPage, lambda page: take(bytes(page.data)), params)
 
@@ -126,7 +126,7 @@ class Kind(Generic[D]):
         return pages[0] if len(pages) == 1 else [one for page in pages for one in page]
 
     def _turn(self, page_of: type[P], take: Callable[[P], T], params: dict[str, str]) -> Flow[list[T]]:
-        """What `take` makes of every page; a token that comes twice would never end."""
+        """`take` applied to every page. A page token that comes twice would never end, so it is an error."""
         pages: list[T] = []
         seen: set[str] = set()
         while True:
@@ -141,7 +141,7 @@ class Kind(Generic[D]):
             params = {**params, "next_token": token}
 
     def _fields(self, fields: Sequence[str], exact: bool, *anchors: str) -> dict[str, str]:
-        """The `fields` parameter: names checked, because Oura drops unknown ones silently."""
+        """The `fields` parameter. Names are checked, because Oura ignores unknown ones silently."""
         names = [fields] if isinstance(fields, str) else list(fields)
         known = self.model.__struct_fields__
         for name in names:
@@ -167,19 +167,19 @@ class _WithIds(Kind[D]):
 
 @dataclass(frozen=True, kw_only=True)
 class Documents(_WithIds[D]):
-    """Filed under a day, each with an id."""
+    """Documents filed under a day, each with an id."""
 
     has_days: ClassVar[bool] = True
     has_window: ClassVar[bool] = True
     day: str = "day"
     instant: str = "day"
 
-    def some(
+    def list_fields(
         self, start: date, end: date, fields: Sequence[str], *, exact: bool = False
-    ) -> Flow[list[Sparse]]:
-        """The same, cut down to `fields` (and the anchors Oura always returns)."""
+    ) -> Flow[list[PartialDocument]]:
+        """The same, cut down to `fields` and the day."""
         params = self._window(start, end, exact) | self._fields(fields, exact, self.day)
-        documents = yield from self._pages(Sparse, params)
+        documents = yield from self._pages(PartialDocument, params)
         if exact:
             return documents
         first, last = start.isoformat(), end.isoformat()
@@ -201,11 +201,11 @@ class Documents(_WithIds[D]):
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory(_WithIds[D]):
-    """Each with an id; the list takes no window."""
+    """Documents with an id each; the list takes no window."""
 
-    def some(self, fields: Sequence[str], *, exact: bool = False) -> Flow[list[Sparse]]:
+    def list_fields(self, fields: Sequence[str], *, exact: bool = False) -> Flow[list[PartialDocument]]:
         """The same, cut down to `fields`."""
-        return self._pages(Sparse, self._fields(fields, exact))
+        return self._pages(PartialDocument, self._fields(fields, exact))
 
     def list(self) -> Flow[list[D]]:
         """All of them, oldest first."""
@@ -222,12 +222,12 @@ class Samples(Kind[D]):
     stride: timedelta = timedelta(days=30)
     instant: str = "timestamp"
 
-    def some(
+    def list_fields(
         self, start: datetime, end: datetime, fields: Sequence[str], *, exact: bool = False
-    ) -> Flow[list[Sparse]]:
-        """The same, cut down to `fields` (and `timestamp`)."""
+    ) -> Flow[list[PartialDocument]]:
+        """The same, cut down to `fields` and `timestamp`."""
         params = self._window(start, end, exact) | self._fields(fields, exact, self.instant)
-        rows = yield from self._pages(Sparse, params)
+        rows = yield from self._pages(PartialDocument, params)
         if exact:
             return rows
         return _between(rows, start, end, lambda row: datetime.fromisoformat(row[self.instant]))
@@ -263,7 +263,7 @@ class Single(Kind[D]):
 
     is_single: ClassVar[bool] = True
 
-    def raw(self, take: Callable[[bytes], T], **params: str) -> Flow[list[T]]:
+    def raw_pages(self, take: Callable[[bytes], T], **params: str) -> Flow[list[T]]:
         """The object in Oura's own bytes, as the only page."""
         return [take((yield from ask(self.request(**params))))]
 
@@ -273,7 +273,7 @@ class Single(Kind[D]):
 
 
 def _between(rows: list[T], start: datetime, end: datetime, when: Callable[[T], datetime]) -> list[T]:
-    """The rows with start <= instant < end of an answer in order: only its two ends need a look."""
+    """The rows with start <= instant < end. They come in order, so that only the two ends are looked at."""
     first, last = to_ms(start), to_ms(end)
     low, high = 0, len(rows)
     while low < high and to_ms(when(rows[low])) < first:
@@ -284,10 +284,10 @@ def _between(rows: list[T], start: datetime, end: datetime, when: Callable[[T], 
 
 
 def decode(body: bytes, shape: type[T]) -> T:
-    """JSON into a shape, or the error that says the server broke its own contract."""
+    """JSON decoded into a type. Raises ServerError where the server does not keep to its own contract."""
     try:
         return msgspec.json.decode(body, type=shape)
-    except MALFORMED as broken:
+    except DECODE_ERRORS as broken:
         raise ServerError(f"the answer is not what this route returns: {broken}", status=502) from broken
 
 

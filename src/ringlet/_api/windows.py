@@ -1,4 +1,4 @@
-"""Dates and instants: what a window holds, at both ends. No I/O; the clock is an argument.
+"""Dates and instants: what a window holds, on the client and in the cloud. The clock is an argument.
 
 The cloud has two readings of `start_date` and `end_date`:
 
@@ -9,8 +9,8 @@ The cloud has two readings of `start_date` and `end_date`:
   and `sleep` seem to lose their last day.
 * `docs`: what the documents say. A bound is a day and both days are included.
 
-A client that wants days as a person means them asks for more (`widen`) and keeps what it wanted (`day`
-between the two): two days each way, because the exclusive end and 14 hours of offset can add up.
+A client that wants the days that people mean asks for more (`widen`) and keeps the documents whose `day` lies
+between the two. Two days more on each side, because an excluded end and 14 hours of offset can add up.
 
 Instants are integers, milliseconds since 1970-01-01 UTC, so that SQLite and PostgreSQL compare them alike.
 """
@@ -26,12 +26,12 @@ from typing import Literal, TypeAlias
 from ..errors import WindowError
 
 Dialect: TypeAlias = Literal["live", "docs"]
-"""Which behaviour the cloud shows: what was observed, or what is documented."""
+"""How the cloud behaves: as the live service was observed to, or as Oura's documents say."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 DAY_MS = 86_400_000
-MARGIN = timedelta(days=2)
+WIDEN_BY = timedelta(days=2)
 
 
 def to_ms(instant: datetime) -> int:
@@ -39,6 +39,16 @@ def to_ms(instant: datetime) -> int:
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)
     return (instant - EPOCH) // MILLISECOND
+
+
+def seconds_to_ms(seconds: float) -> int:
+    """Milliseconds of seconds since the epoch, rounded down."""
+    return int(seconds * 1000)
+
+
+def now_ms() -> int:
+    """Now, by this machine's clock; everything else here is given the time."""
+    return to_ms(datetime.now(UTC))
 
 
 def from_ms(ms: int) -> datetime:
@@ -53,7 +63,7 @@ def day_ms(day: date) -> int:
 
 FIRST_MS = day_ms(date.min)
 LAST_MS = day_ms(date.max) + DAY_MS - 1
-"""The instants that a datetime can name."""
+"""The first and the last instant that a datetime can express."""
 
 
 def parse_instant(text: str) -> int:
@@ -64,7 +74,7 @@ def parse_instant(text: str) -> int:
 
 
 def parse_bound(text: str) -> int:
-    """A window bound as the real service reads it: ISO 8601, or a number of seconds since the epoch.
+    """A window bound as the live service reads it: ISO 8601, or a number of seconds since the epoch.
 
     `start_date=1` was answered with 200 and an empty list: the service's validator takes numbers as epoch
     seconds, and above 2e10 as milliseconds. Raises ValueError.
@@ -85,7 +95,7 @@ def parse_bound(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a request asked for: instants, both included."""
+    """The window of a request: two instants in epoch milliseconds, both included."""
 
     start: int
     end: int
@@ -108,7 +118,7 @@ def default_instants(now: datetime) -> Span:
 
 def widen(start: date, end: date) -> tuple[date, date]:
     """The days to ask for so that every document of `start`..`end` is among the answers."""
-    return _shift(start, -MARGIN), _shift(end, MARGIN)
+    return _shift(start, -WIDEN_BY), _shift(end, WIDEN_BY)
 
 
 def _shift(day: date, by: timedelta) -> date:
@@ -123,12 +133,12 @@ def check_days(start: date, end: date) -> None:
     for bound in (start, end):
         if not isinstance(bound, date):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             raise WindowError(
-                f"this window is made of days, but {bound!r} is not one",
+                f"this window takes dates, but {bound!r} is a {type(bound).__name__}",
                 cure="pass dates, e.g. date(2026, 1, 1)",
             )
         if isinstance(bound, datetime):
             raise WindowError(
-                f"this window is made of days, but {bound.isoformat()} is an instant",
+                f"this window takes dates, but {bound.isoformat()} is a datetime",
                 cure="pass dates, or exact=True to send the bounds as they are",
             )
     _in_order(start, end)
@@ -139,12 +149,12 @@ def check_instants(start: datetime, end: datetime) -> None:
     for bound in (start, end):
         if not isinstance(bound, datetime):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             raise WindowError(
-                f"this window is made of instants, but {bound!r} is not one",
+                f"this window takes datetimes, but {bound!r} is a {type(bound).__name__}",
                 cure="pass datetimes with a zone, e.g. datetime(2026, 1, 1, tzinfo=UTC)",
             )
         if bound.tzinfo is None:
             raise WindowError(
-                f"{bound.isoformat()} has no zone, so it names 26 different instants",
+                f"{bound.isoformat()} is ambiguous without a zone",
                 cure="give it one, e.g. bound.astimezone() for this machine's zone",
             )
     _in_order(start, end)
@@ -161,7 +171,9 @@ def pieces(start: datetime, end: datetime, stride: timedelta) -> Iterator[tuple[
     # Python adds to and compares the wall clock of a zone, which runs backwards once a year.
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     if stride <= timedelta(0):
-        raise WindowError(f"a stride of {stride} never arrives", cure="pass a positive stride")
+        raise WindowError(
+            f"a stride is longer than zero, this one is {stride}", cure="pass a positive timedelta"
+        )
     while start < end:
         stop = end if end - start <= stride else start + stride
         yield start, stop

@@ -1,16 +1,16 @@
-"""What crosses the border between the two ends: Request, Response, Flow. No I/O.
-
-The clock is read in two places, both about `Retry-After`: where it is a date and the answer carries no `Date`
-to compare it with, and in `refusal`, which says as an instant when to come back.
+"""Request, Response and Flow: what client and cloud exchange, retries, and what a refusal means. No I/O.
 
 A *flow* is a generator: it yields requests, is sent their responses, and returns a value. All that the client
-knows (pages, refresh, retry) is written once, as flows; `Client` and `AsyncClient` only carry them out.
+knows (pages, refresh, retry) is written once, as flows; `Client` and `AsyncClient` only run them.
+
+The clock is read in two places, both about `Retry-After`: where it is a date and the answer carries no `Date`
+to compare it with, and in `refusal`, which gives the instant to come back at.
 
 Rules of this file:
-* Waiting is data. `Request.after` is how many seconds to wait before sending; a request with no path is
-  only its wait (see `pause`). So there is one kind of step, and every flow can be driven by hand.
+* Waiting is data. `Request.after` is how many seconds to wait before sending; a request without a path only
+  waits (see `pause`). So there is one kind of step, and tests drive every flow by hand, without a clock.
 * A transport failure is *thrown into* the flow as `ConnectionFailed`; a flow may catch it and ask again.
-* A flow that wraps another (`patient`, `oauth.signed`) forwards what it does not understand.
+* A flow that wraps another (`with_retries`, `renewal.with_token`) forwards what it does not understand.
 """
 
 from __future__ import annotations
@@ -40,16 +40,17 @@ from ..errors import (
 
 R = TypeVar("R")
 
-MALFORMED: tuple[type[Exception], ...] = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+DECODE_ERRORS: tuple[type[Exception], ...] = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises at bytes that are not the JSON they should be, are not UTF-8, or nest without end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One HTTP request, or, without a path, one wait.
+    """One HTTP request or, without a path, one wait.
 
-    `path` is relative to the API's base URL, or absolute for the OAuth hosts. `scope` is what the row of the
-    table says the server will check, so that a refusal can name it. `bearer` says whether to sign it.
+    `path` is relative to the API's base URL, or absolute for the OAuth hosts. `after` is how many seconds to
+    wait before sending. `scope` is what the server will check, so that a refusal can name it. `bearer` says
+    whether the user's access token is sent along.
     """
 
     path: str = ""
@@ -74,7 +75,7 @@ class Response:
 Flow: TypeAlias = Generator[Request, Response, R]
 
 WAITED = Response(0)
-"""What a runner sends back for a request that was only a wait."""
+"""What a runner sends back for a request that only waited."""
 
 
 def pause(seconds: float) -> Flow[None]:
@@ -84,29 +85,35 @@ def pause(seconds: float) -> Flow[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How long to keep asking. The waits are seconds; `tries` counts the first attempt too."""
+    """How often a failed request is sent again, and how long to wait before: a back-off that doubles."""
 
-    tries: int = 6
-    first: float = 1.0
-    longest: float = 60.0
-    """The back-off doubles from `first` up to here."""
-    longest_retry_after: float = 330.0
-    """A longer `Retry-After` is raised as RateLimited; Oura's window is 300 s."""
+    max_tries: int = 6
+    """How often a request is sent in all, the first time included; 1 means no retries."""
+    first_wait_s: float = 1.0
+    """Seconds to wait after the first failure; doubled after each further one."""
+    max_wait_s: float = 60.0
+    """Seconds at which the back-off stops doubling."""
+    max_retry_after_s: float = 330.0
+    """The longest `Retry-After` in seconds that is waited for; a longer one is raised as RateLimited.
+
+    Oura's rate limit has windows of 300 s.
+    """
     jitter: Callable[[], float] = random.random
-    """A number in 0..1; it shortens a wait by up to half, so that many clients do not march in step."""
+    """Returns a number in 0..1 that shortens a wait by up to half, so that clients do not retry in step."""
 
-    def wait(self, failures: int) -> float:
-        full: float = min(self.longest, self.first * 2.0 ** (failures - 1))
+    def wait_s(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row."""
+        full: float = min(self.max_wait_s, self.first_wait_s * 2.0 ** (failures - 1))
         return full * (1 - 0.5 * self.jitter())
 
 
-def relay(flow: Flow[R], step: Callable[[Request], Flow[Response]]) -> Flow[R]:
-    """The same flow with each request carried out by `step`: how flows wrap flows."""
+def map_requests(flow: Flow[R], send: Callable[[Request], Flow[Response]]) -> Flow[R]:
+    """The same flow with each of its requests replaced by the flow `send(request)`: how flows wrap flows."""
     try:
         request = next(flow)
         while True:
             try:
-                response = yield from step(request)
+                response = yield from send(request)
             except ConnectionFailed as lost:
                 request = flow.throw(lost)
             else:
@@ -118,21 +125,21 @@ def relay(flow: Flow[R], step: Callable[[Request], Flow[Response]]) -> Flow[R]:
         flow.close()
 
 
-def patient(flow: Flow[R], patience: RetryPolicy) -> Flow[R]:
-    """The same flow, asking again when the server is busy or the connection breaks.
+def with_retries(flow: Flow[R], retry_policy: RetryPolicy) -> Flow[R]:
+    """The same flow, with requests sent again when the server is busy or the connection breaks.
 
-    429 waits for what `Retry-After` says. 5xx and broken connections back off, doubling, with jitter; only
-    requests that may be repeated (GET) are, because a refresh token is spent by sending it. When patience
-    ends the last response (or failure) goes to the flow, which knows best what to raise.
+    After 429 it waits as long as `Retry-After` says, else by the policy. After 5xx and broken connections it
+    repeats GET only, because a refresh token is spent by sending it. The last response or failure goes to
+    the flow, which raises what it means.
     """
 
-    def persist(request: Request) -> Flow[Response]:
-        for failures in range(1, patience.tries):
+    def send(request: Request) -> Flow[Response]:
+        for failures in range(1, retry_policy.max_tries):
             try:
                 response = yield request
-                wait = _wait_after(response, patience, failures)
+                wait = _wait_after(response, retry_policy, failures)
             except ConnectionFailed:
-                wait = patience.wait(failures)
+                wait = retry_policy.wait_s(failures)
                 if request.method != "GET":
                     raise
             else:
@@ -141,20 +148,20 @@ def patient(flow: Flow[R], patience: RetryPolicy) -> Flow[R]:
             request = replace(request, after=wait)
         return (yield request)
 
-    return relay(flow, persist)
+    return map_requests(flow, send)
 
 
-def _wait_after(response: Response, patience: RetryPolicy, failures: int) -> float | None:
-    """Seconds to wait before asking again; None when the response is the answer."""
+def _wait_after(response: Response, retry_policy: RetryPolicy, failures: int) -> float | None:
+    """Seconds to wait before the next try; None where the response is final."""
     if response.status == 429:
         wait = seconds_until_retry(response)
-        wait = patience.wait(failures) if wait is None else wait
-        return wait if wait <= patience.longest_retry_after else None
-    return patience.wait(failures) if response.status >= 500 else None
+        wait = retry_policy.wait_s(failures) if wait is None else wait
+        return wait if wait <= retry_policy.max_retry_after_s else None
+    return retry_policy.wait_s(failures) if response.status >= 500 else None
 
 
 def seconds_until_retry(response: Response) -> float | None:
-    """`Retry-After` as seconds; RFC 9110 10.2.3 allows a number or a date, and the date is the server's."""
+    """`Retry-After` in seconds. RFC 9110 section 10.2.3 allows a number or a date by the server's clock."""
     text = response.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(text):
         return float(text)
@@ -167,28 +174,28 @@ def seconds_until_retry(response: Response) -> float | None:
         return None
 
 
-_SECONDS = re.compile("[0-9]{1,9}")  # thirty years; a longer number is no waiting time and no date
+_SECONDS = re.compile("[0-9]{1,9}")  # up to thirty years; a longer number cannot be meant
 
 
 def ask(request: Request) -> Flow[bytes]:
-    """One request; the body of its answer. Raises ApiError, as its refusal means."""
+    """One request; the body of its answer. Raises the ApiError that a refusal means."""
     response = yield request
     if response.status < 400:
         return response.body
     raise refusal(request, response)
 
 
-class _Flaw(msgspec.Struct):
+class _ValidationError(msgspec.Struct):
     """One entry of a 422 body."""
 
     msg: str = ""
     loc: list[str | int] = []
 
 
-class _Problem(msgspec.Struct):
+class _ErrorBody(msgspec.Struct):
     """The union of the error bodies seen: `{"detail": ...}`, RFC 7807, RFC 6749."""
 
-    detail: str | list[_Flaw] | None = None
+    detail: str | list[_ValidationError] | None = None
     title: str | None = None
     error: str | None = None
     error_description: str | None = None
@@ -196,7 +203,7 @@ class _Problem(msgspec.Struct):
 
 def refusal(request: Request, response: Response) -> ApiError:
     """The error that a response of 400 or more means."""
-    detail, field_ = _words(response.body)
+    detail, field_ = _parse_error(response.body)
     status = response.status
     if status >= 500:
         return ServerError(detail or "the server failed", status=status)
@@ -204,7 +211,7 @@ def refusal(request: Request, response: Response) -> ApiError:
         wait = seconds_until_retry(response)
         until = None if wait is None else datetime.now(UTC) + timedelta(seconds=wait)
         return RateLimited(detail, until=until)
-    if status in (401, 403) and request.scope and _speaks_of_scope(detail):
+    if status in (401, 403) and request.scope and _is_about_scope(detail):
         return InsufficientScope(request.scope, detail, status=status)
     if status == 401:
         return InvalidToken(detail or "the access token is expired, malformed or revoked")
@@ -218,19 +225,19 @@ def refusal(request: Request, response: Response) -> ApiError:
     return BadRequest(detail or "the request was refused", field=field_, status=status)
 
 
-def _speaks_of_scope(detail: str) -> bool:
+def _is_about_scope(detail: str) -> bool:
     lowered = detail.lower()
     return "not authorized" in lowered or "scope" in lowered
 
 
-def _words(body: bytes) -> tuple[str, str]:
-    """What an error body says, and which parameter it points at. Bodies can be empty or not JSON at all."""
+def _parse_error(body: bytes) -> tuple[str, str]:
+    """The text of an error body, and the parameter it points at. Bodies may be empty or not JSON at all."""
     try:
-        problem = msgspec.json.decode(body, type=_Problem)
-    except MALFORMED:
+        problem = msgspec.json.decode(body, type=_ErrorBody)
+    except DECODE_ERRORS:
         return body[:200].decode("utf-8", "replace").strip(), ""
     if isinstance(problem.detail, list):
-        first = problem.detail[0] if problem.detail else _Flaw()
+        first = problem.detail[0] if problem.detail else _ValidationError()
         return first.msg, str(first.loc[-1]) if first.loc else ""
     words = problem.detail or problem.error_description or problem.error or problem.title
     return words or "", ""

@@ -11,7 +11,6 @@ This class only passes each call on: to `documents`, `chunks` (samples), `revisi
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -20,7 +19,7 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from .._api.catalog import AnyKind
-from .._api.windows import Dialect, Span
+from .._api.windows import Dialect, Span, now_ms
 from . import coverage, document_table, documents, revisions, users
 from . import overview as overviews
 from .document_keys import SINGLE_ID
@@ -39,11 +38,6 @@ __all__ = ["Archive", "Change", "Counts", "Observer", "Packed", "TypeOverview", 
 
 Observer: TypeAlias = Callable[[int, AnyKind, Sequence[Change]], None]
 """Called with a user, a kind and the changed documents, in the transaction that changes them."""
-
-
-def now_ms() -> int:
-    """This machine's time, milliseconds UTC."""
-    return time.time_ns() // 1_000_000
 
 
 class Archive:

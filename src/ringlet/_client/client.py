@@ -18,7 +18,7 @@ from typing import Generic, Self, TypeVar
 from .._api.catalog import Catalog
 from .._api.faces import AsyncRunner, Runner
 from .._api.kinds import ROOT, SANDBOX
-from .._api.wire import WAITED, Flow, R, Request, RetryPolicy, patient
+from .._api.wire import WAITED, Flow, R, Request, RetryPolicy, with_retries
 from .._oauth.grant import App, Tokens, hosts_at
 from .._oauth.renewal import TokenStore, with_token
 from .._webhooks.subscriptions import AsyncWebhooks, Webhooks
@@ -70,13 +70,13 @@ class _Config(ABC, Generic[T]):
         profile: str | None = None,
         client_id: str | None = None,
         client_secret: str | None = None,
-        patience: RetryPolicy | None = None,
+        retry_policy: RetryPolicy | None = None,
         transport: T | None = None,
     ) -> None:
         self.base_url = base_url_from(base_url)
         self.hosts = hosts_at(self.base_url)
         self.sandbox = sandbox
-        self.patience = patience or RetryPolicy()
+        self.retry_policy = retry_policy or RetryPolicy()
         self.app = app_from(client_id, client_secret)
         if not (token or token_store or profile):
             if sandbox:
@@ -103,8 +103,8 @@ class _Config(ABC, Generic[T]):
     def _default_transport(self) -> T: ...
 
     def _dress(self, flow: Flow[R]) -> Flow[R]:
-        return patient(
-            with_token(flow, self.token_store, self.app, self.hosts, clock=time.time), self.patience
+        return with_retries(
+            with_token(flow, self.token_store, self.app, self.hosts, clock=time.time), self.retry_policy
         )
 
     def _address(self, request: Request) -> Request:

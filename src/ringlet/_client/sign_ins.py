@@ -24,7 +24,7 @@ from typing import Literal
 import msgspec
 import platformdirs
 
-from .._api.wire import MALFORMED
+from .._api.wire import DECODE_ERRORS
 from .._oauth.grant import App, Tokens
 from .._oauth.renewal import CLAIM_POLL_S
 from ..errors import Action, Cure, RingletError
@@ -137,7 +137,7 @@ class SignIn:
         content = disk.read(self._card_path)
         try:
             return msgspec.json.decode(content, type=_Card) if content is not None else _Card()
-        except MALFORMED:
+        except DECODE_ERRORS:
             raise RingletError(
                 f"{self._card_path} is not a profile any more", cure="delete it and sign in again"
             ) from None

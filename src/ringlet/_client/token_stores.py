@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from .._api.wire import MALFORMED
+from .._api.wire import DECODE_ERRORS
 from .._oauth.grant import Tokens
 from ..errors import RingletError
 from . import private_files as disk
@@ -74,7 +74,7 @@ class _Kept(ABC):
     def _decoded(self, content: bytes | None) -> Tokens | None:
         try:
             return msgspec.json.decode(content, type=Tokens) if content is not None else None
-        except MALFORMED:
+        except DECODE_ERRORS:
             raise RingletError(
                 f"{self.path} is not a token file any more", cure="delete it and sign in again"
             ) from None

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from .._api.wire import MALFORMED, Flow, Request, Response
+from .._api.wire import DECODE_ERRORS, Flow, Request, Response
 from ..errors import Action, Cure, NotSignedIn, OAuthError, ServerError
 from .grant import OURA_HOSTS, App, Hosts, Pkce, Tokens
 
@@ -83,7 +83,7 @@ def _token(app: App, urls: tuple[str, ...], form: dict[str, str]) -> Flow[Tokens
         if response.status < 400:
             try:
                 tokens = msgspec.json.decode(response.body, type=Tokens)
-            except MALFORMED as broken:
+            except DECODE_ERRORS as broken:
                 raise ServerError("the token endpoint did not answer with tokens", status=502) from broken
             return msgspec.structs.replace(tokens, token_url=url, client_id=app.client_id)
         refusals.append(refused := _refused(response))
@@ -114,7 +114,7 @@ class _OAuthProblem(msgspec.Struct):
 def _refused(response: Response) -> OAuthError | ServerError:
     try:
         problem = msgspec.json.decode(response.body, type=_OAuthProblem)
-    except MALFORMED:
+    except DECODE_ERRORS:
         problem = _OAuthProblem()
     if response.status >= 500:
         return ServerError("the token endpoint failed", status=response.status)

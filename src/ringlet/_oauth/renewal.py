@@ -31,7 +31,7 @@ from typing import Protocol
 
 import msgspec
 
-from .._api.wire import Flow, R, Request, Response, pause, relay
+from .._api.wire import Flow, R, Request, Response, map_requests, pause
 from ..errors import Action, ConnectionFailed, Cure, NotSignedIn, OAuthError, ServerError
 from .flows import SIGN_IN_AGAIN, check_host, check_renewable, refresh
 from .grant import App, Hosts, Tokens
@@ -75,7 +75,7 @@ def with_token(
             return (yield from _send_with_token(request, token_store, app, hosts, clock))
         return (yield request)
 
-    return relay(flow, authorize)
+    return map_requests(flow, authorize)
 
 
 def _send_with_token(

@@ -25,6 +25,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, TypeAlias, TypeVar
 
+from .._api.windows import seconds_to_ms
 from .._archive.archive import Archive
 from .._webhooks.events import Event
 from .inbox import Inbox
@@ -121,7 +122,7 @@ class Intake:
         self._inbox = None
 
     def _keep(self, events: list[Event], inbox: Inbox) -> None:
-        inbox.accept(events, int(self.clock() * 1000), again=self.again)
+        inbox.accept(events, seconds_to_ms(self.clock()), again=self.again)
         try:
             self.kept()
         except Exception:  # which is not the events' fault: they are safe

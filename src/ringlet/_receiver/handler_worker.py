@@ -21,6 +21,7 @@ from threading import Event as Flag
 from threading import Lock, Thread
 from typing import TypeAlias
 
+from .._api.windows import seconds_to_ms
 from .._webhooks.events import Event
 from ..errors import RingletError, UsageError
 from .group_commit import Intake
@@ -103,7 +104,7 @@ class Handling:
     def _hand_out(self, runner: asyncio.Runner, end: Flag) -> int:
         """Hand over all that is due; how long to rest then, in milliseconds."""
         while not end.is_set():
-            now = int(self.clock() * 1000)
+            now = seconds_to_ms(self.clock())
             if told := self.intake.call(partial(_next, now)):
                 self._hand(told, runner)
             else:
@@ -124,7 +125,7 @@ class Handling:
         except (Exception, asyncio.CancelledError, SystemExit):  # none of it is this thread's
             log.exception("a handler failed at try %d; it is asked again", told.attempts)
             pause = min(FIRST * 2 ** min(told.attempts - 1, 20), LONGEST)
-            due = int(self.clock() * 1000) + pause
+            due = seconds_to_ms(self.clock()) + pause
             self.intake.call(lambda inbox: inbox.postpone(told, due))
         else:
             self.intake.call(lambda inbox: inbox.handled(told))

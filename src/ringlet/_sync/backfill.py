@@ -19,14 +19,14 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from time import perf_counter
 from typing import NamedTuple, cast
 
 from .._api.catalog import TYPES, AnyKind
 from .._api.kinds import decode
-from .._api.windows import from_ms, to_ms
+from .._api.windows import from_ms, now_ms
 from .._archive.archive import Archive
 from .._archive.storage.counts import Counts
 from .._archive.storage.settings import Setting
@@ -132,7 +132,7 @@ class Backfill:
     async def run(self) -> Report:
         """Fetch all that is missing. Raises what stops it before the first window."""
         began = perf_counter()
-        self._me = _now_ms(), await self.client.run(self.time.heard(ME.raw(bytes)))
+        self._me = now_ms(), await self.client.run(self.time.heard(ME.raw_pages(bytes)))
         self.now = self._given or self.time.now()
         connections = self.connections or (1 if perf_counter() - began < NEAR else AFAR)
         me = decode(self._me[1][0], PersonalInfo)
@@ -208,10 +208,10 @@ class Backfill:
         progress.oldest = min(window.start, progress.oldest or window.start)
 
     async def _fetch_samples(self, user: int, window: Window) -> _Fetched:
-        kind, asked_at = window.kind, _now_ms()
+        kind, asked_at = window.kind, now_ms()
         # Each page is packed while the others are on their way: packed all at the end, they would hold up
         # everybody else's next request.
-        rows = await self.client.run(kind.raw(partial(self.archive.pack, kind), **window.params))
+        rows = await self.client.run(kind.raw_pages(partial(self.archive.pack, kind), **window.params))
         with self.archive.transaction():
             counts = self.archive.put_samples(user, kind, rows, seen_at=asked_at)
             self._finish(user, window, counts, len(rows), asked_at)
@@ -220,8 +220,8 @@ class Backfill:
     async def _fetch_documents(self, user: int, window: Window) -> _Fetched:
         kind, asked_at, pages = window.kind, *self._me
         if kind is not ME:
-            asked_at, pages = _now_ms(), await self.client.run(kind.raw(bytes, **window.params))
-        looked_at, vanished = _now_ms(), dict[str, bytes | None]()
+            asked_at, pages = now_ms(), await self.client.run(kind.raw_pages(bytes, **window.params))
+        looked_at, vanished = now_ms(), dict[str, bytes | None]()
         if kind.has_ids:
             missed = left_out(self.archive, user, kind, window, pages)
             vanished = await look_up(self.client, kind, missed)
@@ -247,7 +247,3 @@ class _Fetched(NamedTuple):
     pages: int
     counts: Counts
     deleted: int = 0
-
-
-def _now_ms() -> int:
-    return to_ms(datetime.now(UTC))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn, TypeAlias
 
 from .._api.catalog import AnyKind
-from .._api.windows import to_ms
+from .._api.windows import seconds_to_ms, to_ms
 from .._archive.archive import Archive
 from .._archive.storage.counts import Counts
 from .._client.client import AsyncClient
@@ -173,7 +173,7 @@ class Follow:
         self.on_followed(Followed(work, result, note, body, time.perf_counter() - began))
 
     def _now(self) -> int:
-        return int(self.clock() * 1000)
+        return seconds_to_ms(self.clock())
 
     def _hold_back(self) -> None:
         """When one fails the others would, too: let some time pass, for all of them."""
@@ -181,7 +181,7 @@ class Follow:
         self._idle_until = self.clock() + back_off(self._troubles)
 
     def _later(self, work: Work, failed: RingletError) -> Result:
-        due = self._now() + int(back_off(work.attempts) * 1000)
+        due = self._now() + seconds_to_ms(back_off(work.attempts))
         if isinstance(failed, RateLimited) and failed.until:
             due = max(due, to_ms(failed.until))
         with suppress(ArchiveError):  # or its lease runs out

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from .._api.wire import Flow, R, Request, Response, relay
+from .._api.wire import Flow, R, Request, Response, map_requests
 
 SECOND = timedelta(seconds=1)
 FARTHEST = timedelta(days=36_525)
@@ -35,7 +35,7 @@ class ServerTime:
             self._hear(response)
             return response
 
-        return relay(flow, listen)
+        return map_requests(flow, listen)
 
     def _hear(self, response: Response) -> None:
         try:

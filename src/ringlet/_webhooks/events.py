@@ -31,7 +31,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from .._api.catalog import TYPES, AnyKind
-from .._api.wire import MALFORMED
+from .._api.wire import DECODE_ERRORS
 from ..errors import EventRejected, UsageError
 
 EventType: TypeAlias = Literal["create", "update", "delete"]
@@ -141,7 +141,7 @@ def is_proof(status: int, body: bytes, challenge: str) -> bool:
     """Whether a callback answered the challenge: 200 and `{"challenge": "..."}`."""
     try:
         said = msgspec.json.decode(body, type=_Challenge)
-    except MALFORMED:
+    except DECODE_ERRORS:
         return False
     return status == 200 and _same(said.challenge, challenge)
 
@@ -212,7 +212,7 @@ def verify(
         raise EventRejected("it was signed too long ago, or ahead of time", status=401)
     try:
         return msgspec.json.decode(body, type=Event)
-    except MALFORMED:
+    except DECODE_ERRORS:
         raise EventRejected("its body is no event", status=400) from None
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import Samples
-from ringlet._archive.storage.schema import VERSION
+from ringlet._archive.storage.schema import STEPS
 from ringlet.archive import Archive
 from ringlet.errors import ArchiveError
 
@@ -83,7 +83,7 @@ def test_an_archive_of_a_newer_ringlet_is_refused_with_the_way_out(tmp_path: Pat
     path = tmp_path / "oura.db"
     Archive.open(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
     connection.close()
     with pytest.raises(ArchiveError, match="newer ringlet") as caught:
         Archive.open(path)

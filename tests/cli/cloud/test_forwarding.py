@@ -30,7 +30,7 @@ def forwarding(said: list[str]) -> Iterator[Callable[[str], Forwarder]]:
     made: list[Forwarder] = []
 
     def to(url: str) -> Forwarder:
-        made.append(Forwarder(url, SECRET, said.append, RetryPolicy(first=0.001, longest=0.002)))
+        made.append(Forwarder(url, SECRET, said.append, RetryPolicy(first_wait_s=0.001, max_wait_s=0.002)))
         return made[-1].__enter__()
 
     yield to
@@ -117,7 +117,7 @@ def test_how_to_go_on_without_is_told_once_and_not_at_once(callback: Callback) -
         callback.url,
         SECRET,
         lambda text: None,
-        RetryPolicy(first=0.001, longest=0.002),
+        RetryPolicy(first_wait_s=0.001, max_wait_s=0.002),
         on_stuck=lambda: told.append(len(callback.got)),
     ) as forwarder:
         for refusals in STUCK - 1, STUCK + 3, STUCK:

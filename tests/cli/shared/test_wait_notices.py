@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from ringlet._api.wire import Flow, Request, Response, RetryPolicy, patient
+from ringlet._api.wire import Flow, Request, Response, RetryPolicy, with_retries
 from ringlet._cli.shared.wait_notices import Overheard, told
 from ringlet.errors import ConnectionFailed
 
@@ -21,7 +21,7 @@ def asking() -> Flow[Response]:
 
 def test_each_wait_is_told_with_its_reason_before_it_begins() -> None:
     heard: list[tuple[str, float]] = []
-    flow = told(patient(asking(), PATIENCE), lambda why, seconds: heard.append((why, seconds)))
+    flow = told(with_retries(asking(), PATIENCE), lambda why, seconds: heard.append((why, seconds)))
     assert next(flow).after == 0
     assert heard == []
     assert flow.send(BUSY).after == 42
@@ -34,7 +34,7 @@ def test_each_wait_is_told_with_its_reason_before_it_begins() -> None:
 
 
 def test_a_wait_that_is_too_long_is_not_told_because_nobody_waits() -> None:
-    flow = told(patient(asking(), PATIENCE), lambda why, seconds: pytest.fail(why))
+    flow = told(with_retries(asking(), PATIENCE), lambda why, seconds: pytest.fail(why))
     next(flow)
     with pytest.raises(StopIteration):
         flow.send(Response(429, headers={"retry-after": "1000"}))

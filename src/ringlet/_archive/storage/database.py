@@ -14,7 +14,7 @@ Rules of this file:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -80,14 +80,21 @@ class Database(ABC):
     def wait_at_most(self, seconds: float) -> None:
         """How long to wait from now on for others who write."""
 
-    @abstractmethod
-    def mark(self, version: int) -> None:
-        """Make this an archive of a schema version."""
-
     @property
     @abstractmethod
     def version(self) -> int | None:
-        """The schema version that stands here; None where there is nothing. Raises if others live here."""
+        """The schema version of the archive; None where there is nothing. Raises if it is no archive."""
+
+    @abstractmethod
+    def set_version(self, version: int) -> None:
+        """Make this an archive of a schema version. In a transaction."""
+
+    @abstractmethod
+    def prepare_upgrade(self, version: int) -> Callable[[], None]:
+        """In the transaction that upgrades to a version, before its first step: copy the archive if possible.
+
+        Call what is returned if the transaction was undone.
+        """
 
     @property
     @abstractmethod

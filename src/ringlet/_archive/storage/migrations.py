@@ -12,6 +12,8 @@ Rules of this file:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ...errors import ArchiveError
 from . import settings
 from .database import Database
@@ -39,10 +41,15 @@ def migrate(database: Database, migrations: Migrations) -> None:
     with database.transaction():
         database.lock(Lock.SCHEMA)
         applied = _applied(database, migrations)  # another process may have been quicker
-        for step in migrations.steps[applied:]:
-            for statement in step.split(";"):
-                database.execute(statement)
+        run_steps(database, migrations.steps[applied:])
         settings.put(database, migrations.setting, str(len(migrations.steps)))
+
+
+def run_steps(database: Database, steps: Iterable[str]) -> None:
+    """Run every statement of some steps."""
+    for step in steps:
+        for statement in step.split(";"):
+            database.execute(statement)
 
 
 def _applied(database: Database, migrations: Migrations) -> int:

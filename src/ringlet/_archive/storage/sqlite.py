@@ -1,23 +1,24 @@
 """An archive in a file of its own: SQLite, which comes with Python.
 
 Rules of this file:
-* A file is ours by its application id; any other is refused, untouched.
+* A file is an archive by its application id; the file of another program is refused, untouched.
 * The file holds health data: it is created with mode 0600, its directory with 0700.
-* One view per document type (`sleep`, `workout`, ...) shows the fields as columns, for people with another
-  SQLite program. Nothing of ringlet reads the views.
+* Before an older archive is upgraded, a copy of the file is made beside it: `oura.db.before-2`.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 from ...errors import Action, ArchiveError, Cure
+from . import views
 from .database import Database, Row
 from .locks import Lock
-from .schema import settle, views
+from .schema import prepare
 
 APPLICATION_ID = int.from_bytes(b"ring")
 MEMORY = ":memory:"
@@ -93,10 +94,6 @@ class SqliteDatabase(Database):
     def wait_at_most(self, seconds: float) -> None:
         self.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
-    def mark(self, version: int) -> None:
-        self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        self.execute(f"PRAGMA user_version = {version}")
-
     @property
     def version(self) -> int | None:
         if self._pragma("application_id") == APPLICATION_ID:
@@ -104,6 +101,22 @@ class SqliteDatabase(Database):
         if self._pragma("schema_version") or self._pragma("application_id"):
             raise ArchiveError(f"{self.path} is not a ringlet archive", cure="name another file")
         return None
+
+    def set_version(self, version: int) -> None:
+        self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        self.execute(f"PRAGMA user_version = {version}")
+
+    def prepare_upgrade(self, version: int) -> Callable[[], None]:
+        copy = None if self.path == MEMORY else _copy(Path(self.path), version)
+        views.drop(self)
+
+        def undo() -> None:
+            # The archive is as before: without this, a program that is started again and again would fill
+            # the disk with copies.
+            if copy is not None:
+                copy.unlink(missing_ok=True)
+
+        return undo
 
     @property
     def generation(self) -> int:
@@ -144,7 +157,7 @@ def connect(
     path = _path(place)
     create = create and not read_only
     if path != MEMORY:
-        _prepare(Path(path), create=create)
+        _prepare_file(Path(path), create=create)
     uri = path if path == MEMORY else f"{Path(path).absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
     try:
         connection = sqlite3.connect(
@@ -154,7 +167,7 @@ def connect(
         raise failure(error, path) from error
     database = SqliteDatabase(connection, path)
     try:
-        _settle(database, create=create, read_only=read_only)
+        _prepare_archive(database, create=create, read_only=read_only)
         if not durable:
             database.execute("PRAGMA synchronous = NORMAL")
             database.execute("PRAGMA wal_autocheckpoint = 8000")
@@ -177,7 +190,7 @@ def _path(place: str | Path) -> str:
     return str(Path(path).expanduser())
 
 
-def _prepare(path: Path, *, create: bool) -> None:
+def _prepare_file(path: Path, *, create: bool) -> None:
     """See that the file is there, readable by its owner alone if we make it."""
     try:
         if path.is_dir():
@@ -197,39 +210,47 @@ def _prepare(path: Path, *, create: bool) -> None:
         ) from error
 
 
-def _settle(database: SqliteDatabase, *, create: bool, read_only: bool) -> None:
+def _prepare_archive(database: SqliteDatabase, *, create: bool, read_only: bool) -> None:
     # SQLite's own page size and no mapped memory: 4 to 32 kB and mmap made no difference to a page of nights,
     # and larger pages take more room. The cache (16 MB) holds what a dashboard reads.
     database.execute("PRAGMA cache_size = -16384")
-    ours = (
-        database.version is not None
-    )  # looked at before anything is written: another's file stays untouched
-    if not read_only and (ours or create):
-        # Readers go on while a sync writes; FULL, because what is committed is told to others as safe.
+    # Looked at before anything is written: the file of another program stays untouched.
+    is_archive = database.version is not None
+    if not read_only and (is_archive or create):
+        # WAL: readers go on while a sync writes. FULL: what is committed is told to others as safe.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
-    settle(database, create=create)
+    prepare(database, create=create, read_only=read_only)
     if not read_only:
-        _refresh_views(database)
+        views.refresh(database)
 
 
-def _refresh_views(database: Database) -> None:
-    """Make the views what the table says; its fields grow from release to release."""
-    wanted = {name: _view(name, fields, order) for name, fields, order in views()}
-    found: dict[str, str] = dict(database.all("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
-    if all(found.get(name) == sql for name, sql in wanted.items()):
-        return
-    with database.transaction():
-        for name, sql in wanted.items():
-            database.execute(f'DROP VIEW IF EXISTS "{name}"')
-            database.execute(sql)
+def _copy(path: Path, version: int) -> Path:
+    """Copy the file of an archive that is about to be upgraded to a version; the path of the copy.
 
-
-def _view(name: str, fields: Iterable[str], order: str) -> str:
-    columns = "".join(
-        f""",\n  json_extract(CAST(body AS TEXT), '$."{field}"') AS "{field}\"""" for field in fields
-    )
-    return (
-        f'CREATE VIEW "{name}" AS SELECT user_id{columns}\nFROM documents'
-        f" WHERE type = '{name}' AND deleted_at IS NULL ORDER BY {order}"
-    )
+    A copy that is there already is never overwritten, and one that is not whole never has the name of one.
+    """
+    whole = path.with_name(f"{path.name}.before-{version}")
+    partial = path.with_name(f"{whole.name}.partial")
+    number = 1
+    while whole.exists():
+        number += 1
+        whole = path.with_name(f"{path.name}.before-{version}.{number}")
+    try:
+        partial.unlink(missing_ok=True)  # left by a process that was killed
+        os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        # Another connection reads what was last committed, while the one that upgrades keeps writers out.
+        source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        with closing(source), closing(sqlite3.connect(partial)) as target:
+            source.backup(target)
+        partial.rename(whole)
+    except (OSError, sqlite3.Error) as error:
+        with suppress(OSError):
+            partial.unlink()
+        if isinstance(error, sqlite3.Error):
+            raise failure(error, str(partial)) from error
+        raise ArchiveError(
+            f"{partial} cannot be written: {error.strerror}",
+            cure="make the directory writable: the archive is upgraded once a copy of it is made",
+        ) from error
+    return whole

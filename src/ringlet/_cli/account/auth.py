@@ -116,7 +116,7 @@ def logout(profile: str, base_url: str | None, purge: bool, as_json: bool) -> No
     tokens = kept.token_store.load()
     why_not = "" if tokens else "nobody was signed in"
     if tokens:
-        with Client(base_url=base_url, token_store=MemoryTokenStore(tokens), patience=once()) as client:
+        with Client(base_url=base_url, token_store=MemoryTokenStore(tokens), retry_policy=once()) as client:
             try:
                 client.run(sign_out(client.hosts, tokens))
             except RingletError as failed:

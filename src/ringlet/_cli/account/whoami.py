@@ -45,7 +45,7 @@ def whose(kept: SignIn, base_url: str | None) -> Someone:
     from ..._client.client import Client
 
     try:
-        with Client(base_url=base_url, profile=kept.name, patience=once()) as client:
+        with Client(base_url=base_url, profile=kept.name, retry_policy=once()) as client:
             info = client.personal_info.get()
     except RingletError as failed:
         return Someone(unknown=failed)
@@ -63,7 +63,7 @@ def once() -> RetryPolicy:
     """No waiting: somebody looks."""
     from ..._api.wire import RetryPolicy
 
-    return RetryPolicy(tries=1)
+    return RetryPolicy(max_tries=1)
 
 
 def application_cure(kept: SignIn, base_url: str) -> str:

@@ -41,15 +41,15 @@ def api(
     ringlet api daily_sleep -f start_date=2026-11-01 -f end_date=2026-11-19
     ringlet api /v2/usercollection/heartrate -f latest=true
     """
-    from ..._api.wire import RetryPolicy, patient
+    from ..._api.wire import RetryPolicy, with_retries
     from ..._client.client import Client
     from ..shared.wait_notices import told
 
     asked = request(path, fields)
     # RetryPolicy is out here, where its waits are told; within it, the client tries once.
-    with Client(base_url=base_url, profile=profile, patience=RetryPolicy(tries=1)) as client:
+    with Client(base_url=base_url, profile=profile, retry_policy=RetryPolicy(max_tries=1)) as client:
         while True:
-            response = client.run(told(patient(_send(asked), RetryPolicy()), _tell_wait))
+            response = client.run(told(with_retries(_send(asked), RetryPolicy()), _tell_wait))
             _print(response, include, paginate)
             if response.status >= 400:
                 raise _refused(asked, response)
@@ -121,11 +121,11 @@ def _following(asked: Request, response: Response) -> Request | None:
     import msgspec
 
     from ..._api.kinds import RawPage
-    from ..._api.wire import MALFORMED
+    from ..._api.wire import DECODE_ERRORS
 
     try:
         token = msgspec.json.decode(response.body, type=RawPage).next_token
-    except MALFORMED:
+    except DECODE_ERRORS:
         return None  # not a list
     if token and token == asked.params.get("next_token"):
         raise ServerError("the page token repeats", status=502)

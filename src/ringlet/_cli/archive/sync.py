@@ -74,7 +74,7 @@ def sync(
     client, overheard = _client(base_url, profile, connections, fast)
     # Before an archive is made: who cannot ask leaves nothing behind.
     if client.token_store.load() is None:
-        raise NotSignedIn("there is no access token")
+        raise NotSignedIn("no access token was found")
     if door:
         keeping.application(client)
     with places.for_sync(db) as archive, _watcher(archive.path, names, as_json) as watching:

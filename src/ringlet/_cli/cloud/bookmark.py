@@ -22,7 +22,7 @@ from typing import Self
 import msgspec
 import platformdirs
 
-from ..._api.wire import MALFORMED
+from ..._api.wire import DECODE_ERRORS
 from ..._client import private_files as disk
 from ...errors import RingletError
 from ..shared.next_steps import command
@@ -70,7 +70,7 @@ class Bookmark:
         content = disk.read(self._path)
         try:
             return msgspec.json.decode(content, type=Place) if content is not None else None
-        except MALFORMED:
+        except DECODE_ERRORS:
             raise RingletError(
                 f"{self._path} is not a place in a log any more",
                 cure=f"rm {self._path}; {command('listen', '--from-start')}",

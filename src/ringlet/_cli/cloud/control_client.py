@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ..._api.wire import MALFORMED, Request, Response, refusal
+from ..._api.wire import DECODE_ERRORS, Request, Response, refusal
 from ..._client.client import base_url_from
 from ..._client.transport import TIMEOUT, HttpcoreTransport
 from ..._net.loopback import is_loopback
@@ -91,7 +91,7 @@ class Tiller:
             return None
         try:
             return msgspec.json.decode(response.body)
-        except MALFORMED:
+        except DECODE_ERRORS:
             raise ServerError(
                 f"{self.base_url} answers, but not as a cloud of ringlet's does",
                 status=502,
@@ -153,7 +153,7 @@ def _cure(response: Response) -> str:
     """What a cloud says to do about a wish that makes no sense to it."""
     try:
         return msgspec.json.decode(response.body, type=_Refusal).cure
-    except MALFORMED:
+    except DECODE_ERRORS:
         return ""
 
 

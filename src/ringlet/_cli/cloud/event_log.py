@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from ..._api.wire import MALFORMED, RetryPolicy
+from ..._api.wire import DECODE_ERRORS, RetryPolicy
 from ..._webhooks.events import Event
 from ...errors import ConnectionFailed, RateLimited, ServerError
 from ..shared.next_steps import command
@@ -54,7 +54,7 @@ class EventLog:
         self.tiller = tiller
         self.bookmark = bookmark
         self.say = say
-        self._patience = RetryPolicy(first=0.25, longest=5.0)
+        self._retry_policy = RetryPolicy(first_wait_s=0.25, max_wait_s=5.0)
         self._place = Place("", 0)
 
     def open(self, start: Start = "kept") -> int:
@@ -95,7 +95,7 @@ class EventLog:
                 if not failures:
                     self.say(f"the cloud is away ({away.message}); asking again until it is back")
                 failures += 1
-                time.sleep(self._patience.wait(failures))
+                time.sleep(self._retry_policy.wait_s(failures))
                 wait = 0.0  # it may come back as another, which is to be noticed at once
                 continue
             if failures:
@@ -123,7 +123,7 @@ class EventLog:
         said = self.tiller.get("events", after=after, log=self._place.log or None, wait=wait, limit=limit)
         try:
             return msgspec.convert(said, _Page)
-        except MALFORMED:
+        except DECODE_ERRORS:
             raise ServerError(
                 f"the log of {self.tiller.base_url} cannot be read",
                 status=502,

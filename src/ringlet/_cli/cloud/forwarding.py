@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..._net.dial import Exchange
 
 ANYWHERE = AddressPolicy(name="lan", networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
-BACK_OFF = RetryPolicy(first=1.0, longest=60.0)
+BACK_OFF = RetryPolicy(first_wait_s=1.0, max_wait_s=60.0)
 GONE = 410
 STUCK = 5
 """Tries of one event after which somebody may want to go on without; they take ten seconds, or a minute."""
@@ -49,13 +49,13 @@ class Forwarder:
         url: str,
         secret: str,
         say: Callable[[str], None],
-        patience: RetryPolicy = BACK_OFF,
+        retry_policy: RetryPolicy = BACK_OFF,
         on_stuck: Callable[[], None] | None = None,
     ) -> None:
         self.url = url
         self.secret = secret
         self.say = say
-        self.patience = patience
+        self.retry_policy = retry_policy
         self._on_stuck = on_stuck
         self._dialer = Dialer(ANYWHERE)
         self._runner = asyncio.Runner()
@@ -106,7 +106,7 @@ class Forwarder:
                 return
             failures += 1
             outcome = _failure(self.url, seen)
-            wait = self.patience.wait(failures)
+            wait = self.retry_policy.wait_s(failures)
             if outcome != said or failures & (failures - 1) == 0:
                 self.say(f"→ {outcome}, try {failures}; again in {wait:.0f} s")
             said = outcome

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..._api.wire import Flow, R, Request, Response, relay, seconds_until_retry
+from ..._api.wire import Flow, R, Request, Response, map_requests, seconds_until_retry
 from ..._client.transport import AsyncTransport
 from ...errors import ConnectionFailed
 
@@ -44,7 +44,7 @@ class Overheard:
 
 
 def told(flow: Flow[R], tell: Tell) -> Flow[R]:
-    """The same flow; each wait before a request is told. To be put around `wire.patient`, which waits."""
+    """The same flow; each wait before a request is told. For use around `with_retries`, which waits."""
     why = ""
 
     def step(request: Request) -> Flow[Response]:
@@ -59,4 +59,4 @@ def told(flow: Flow[R], tell: Tell) -> Flow[R]:
         why = LIMIT if response.status == 429 else f"the server failed ({response.status})"
         return response
 
-    return relay(flow, step)
+    return map_requests(flow, step)

@@ -13,12 +13,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive
 
-from ..._api.wire import MALFORMED
+from ..._api.wire import DECODE_ERRORS
 from ..._archive.archive import Archive
 from ...errors import ArchiveError, RingletError
 from ..browser.pages import MAX_BODY
 
-WRONG: tuple[type[Exception], ...] = (*MALFORMED, RingletError, OverflowError)
+WRONG: tuple[type[Exception], ...] = (*DECODE_ERRORS, RingletError, OverflowError)
 """What a wish that cannot be carried out raises."""
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from ..._api.windows import seconds_to_ms
 from ...errors import UsageError
 
 
@@ -52,7 +53,7 @@ class Clock:
 
     def ms(self) -> int:
         """The same as epoch milliseconds, which is how tables hold it."""
-        return int(self.seconds() * 1000)
+        return seconds_to_ms(self.seconds())
 
     def advance(self, by: timedelta) -> datetime:
         """Move forward; never back, because what was promised to expire has expired. Raises UsageError."""

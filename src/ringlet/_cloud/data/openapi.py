@@ -84,7 +84,7 @@ def _list(kind: AnyKind, root: str) -> dict[str, Any]:
     model = _ref(kind)
     if kind.is_single:
         return _operation(kind, root, "One", model)
-    operation = _operation(kind, root, "List", _page(model, sparse=kind.sparse and root is ROOT))
+    operation = _operation(kind, root, "List", _page(model, sparse=kind.supports_fields and root is ROOT))
     parameters: dict[str, Any] = {}
     if kind.has_window:
         parameters |= dict.fromkeys(kind.bounds, _INSTANT if kind.is_series else _DATE)

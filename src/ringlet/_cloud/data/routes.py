@@ -246,7 +246,7 @@ class Usercollection:
             limit = self.settings.sample_page if kind.is_series else self.settings.document_page
             texts, after = source.texts(user, kind, span, self.settings.dialect, after=after, limit=limit)
             token = self._page_tokens.make(where, span, after) if after else None
-        if sparse and kind.sparse and params.get("fields"):
+        if sparse and kind.supports_fields and params.get("fields"):
             texts = to_fields(kind, texts, params["fields"])
         return _envelope(texts, token)
 

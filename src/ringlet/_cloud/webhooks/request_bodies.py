@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from ..._api.wire import MALFORMED
+from ..._api.wire import DECODE_ERRORS
 from ..._webhooks.events import DATA_TYPES, EVENT_TYPES, EventType
 from ..core.answers import Flaw
 
@@ -75,7 +75,7 @@ def _read(body: bytes, required: frozenset[str]) -> dict[str, Any]:
         raise Flawed(_flaw("missing", "Field required", None))
     try:
         sent = msgspec.json.decode(body)
-    except MALFORMED as wrong:
+    except DECODE_ERRORS as wrong:
         raise Flawed(_flaw("json_invalid", "JSON decode error", {}, error=str(wrong)[:200])) from None
     if not isinstance(sent, dict):
         words = "Input should be a valid dictionary or object to extract fields from"

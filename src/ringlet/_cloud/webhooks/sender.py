@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
 
+from ..._api.windows import seconds_to_ms
 from ..._api.wire import Response, seconds_until_retry
 from ..._net.dial import Dialer, Exchange
 from ..._webhooks import events
@@ -263,7 +264,7 @@ def _outcome(claimed: Claimed, signed: Mapping[str, str], began: float, exchange
         callback_url=claimed.to.callback_url,
         timestamp=signed.get("x-oura-timestamp", ""),
         signature=signed.get("x-oura-signature", ""),
-        began_at=int(began * 1000),
+        began_at=seconds_to_ms(began),
         took=round(exchange.took * 1000),
         status=exchange.status,
         reason=exchange.reason,
