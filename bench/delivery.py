@@ -27,7 +27,8 @@ from ringlet._cloud.core.clock import Clock
 from ringlet._cloud.core.rate_limit import Limits
 from ringlet._cloud.oauth.grants import Grants
 from ringlet._cloud.webhooks.deliveries import Deliveries
-from ringlet._cloud.webhooks.event_log import Outbox
+from ringlet._cloud.webhooks.event_log import EventLog
+from ringlet._cloud.webhooks.publisher import Publisher
 from ringlet._cloud.webhooks.sender import Policy, Sender
 from ringlet._cloud.webhooks.subscriptions import Subscriptions
 from ringlet._net.addresses import AddressPolicy
@@ -57,12 +58,11 @@ class Bench:
         clock = Clock()
         self.archive = archive
         self.subscriptions = Subscriptions(archive, clock)
-        self.outbox = Outbox(archive, clock)
         self.grants = Grants(archive, clock, Limits())
         self.deliveries = Deliveries(archive, clock, self.subscriptions)
+        self.publisher = Publisher(archive, clock, EventLog(archive, clock), self.deliveries)
         self.dialer = Dialer(AddressPolicy("dev"))
-        self.sender = Sender(self.deliveries, self.outbox, self.grants.apps, self.dialer, Policy(grace=0))
-        self.outbox.wake = self.sender.wake
+        self.sender = Sender(self.deliveries, self.publisher, self.grants.apps, self.dialer, Policy(grace=0))
         self.user = archive.user("wearer")
 
     def subscribe(self, url: str) -> None:
@@ -71,7 +71,7 @@ class Bench:
         self.subscriptions.create(client_id, url, "update", "sleep")
 
     def happen(self, name: str) -> None:
-        self.outbox.record(self.user, "update", "sleep", name)
+        self.publisher.publish(self.user, "update", "sleep", name)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

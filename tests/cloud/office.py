@@ -13,8 +13,12 @@ from ringlet._cloud.core.clock import Clock
 from ringlet._cloud.core.rate_limit import Limits
 from ringlet._cloud.oauth.grants import Grants
 from ringlet._cloud.webhooks.attempts import Attempt
-from ringlet._cloud.webhooks.deliveries import RETRIES, Claimed, Deliveries, Outcome
-from ringlet._cloud.webhooks.event_log import Outbox
+from ringlet._cloud.webhooks.deliveries import Deliveries
+from ringlet._cloud.webhooks.delivery_list import DeliveryList
+from ringlet._cloud.webhooks.delivery_records import Claimed, Outcome
+from ringlet._cloud.webhooks.event_log import EventLog
+from ringlet._cloud.webhooks.publisher import Publisher
+from ringlet._cloud.webhooks.retries import RETRIES
 from ringlet._cloud.webhooks.sender import Policy, Sender
 from ringlet._cloud.webhooks.subscriptions import Subscribed, Subscriptions
 from ringlet._net.addresses import AddressPolicy
@@ -37,8 +41,10 @@ class Office:
         self.grants = Grants(archive, self.clock, Limits(), "live")
         self.apps = self.grants.apps
         self.subscriptions = Subscriptions(archive, self.clock)
-        self.outbox = Outbox(archive, self.clock)
         self.deliveries = Deliveries(archive, self.clock, self.subscriptions, retries)
+        self.listed = DeliveryList(archive.database)
+        self.log = EventLog(archive, self.clock)
+        self.publisher = Publisher(archive, self.clock, self.log, self.deliveries)
         self.user = archive.user("wearer")
         self.numbers = count(1)
 
@@ -58,7 +64,7 @@ class Office:
         ids = [f"object-{next(self.numbers)}" for _ in range(events)]
         with self.archive.transaction():
             for id in ids:
-                self.outbox.record(self.user, "update", data_type, id, **when)
+                self.publisher.publish(self.user, "update", data_type, id, **when)
         return ids
 
     def claim(self, most: int = 100, lease: timedelta = LEASE) -> list[Claimed]:
@@ -67,9 +73,7 @@ class Office:
 
     def sender(self, policy: Policy | None = None, *, deadline: float = 1.0) -> Sender:
         dialer = Dialer(AddressPolicy("dev"), deadline=deadline)
-        sender = Sender(self.deliveries, self.outbox, self.apps, dialer, policy)
-        self.outbox.wake = sender.wake
-        return sender
+        return Sender(self.deliveries, self.publisher, self.apps, dialer, policy)
 
 
 def outcome(claimed: Claimed, status: int | None = 200, retry_after: float = 0.0) -> Outcome:

@@ -216,10 +216,10 @@ def test_it_believes_every_delivery_of_the_cloud(run: Callable[..., Verifier], c
                 assert await subscribe(cloud, app, wish | pair) == 201
             sent = 0
             for pair in pairs:
-                sent += cloud.outbox.record(wearers[0], object_id=ODD[0], **pair)
+                sent += cloud.publisher.publish(wearers[0], object_id=ODD[0], **pair).deliveries
             for wearer in wearers:
                 for id in ODD:
-                    sent += cloud.outbox.record(wearer, "update", "sleep", id)
+                    sent += cloud.publisher.publish(wearer, "update", "sleep", id).deliveries
             async with asyncio.timeout(PATIENT):
                 while cloud.deliveries.counts()["waiting"]:  # noqa: ASYNC110  # the sender tells nobody
                     await asyncio.sleep(0.02)

@@ -23,7 +23,8 @@ from pathlib import Path
 from ringlet._cloud.core.clock import Clock
 from ringlet._cloud.oauth.applications import Applications
 from ringlet._cloud.webhooks.deliveries import Deliveries
-from ringlet._cloud.webhooks.event_log import Outbox
+from ringlet._cloud.webhooks.event_log import EventLog
+from ringlet._cloud.webhooks.publisher import Publisher
 from ringlet._cloud.webhooks.sender import Policy, Sender
 from ringlet._cloud.webhooks.subscriptions import Subscriptions
 from ringlet._net.addresses import AddressPolicy
@@ -43,11 +44,12 @@ async def send(place: str) -> None:
     clock = Clock()
     with Archive.open(place) as archive:
         deliveries = Deliveries(archive, clock, Subscriptions(archive, clock), RETRIES)
-        outbox, apps = Outbox(archive, clock), Applications(archive, clock)
+        publisher = Publisher(archive, clock, EventLog(archive, clock), deliveries)
+        apps = Applications(archive, clock)
         archive.wait_at_most(0.25)  # as a cloud does, once its rooms are there
         dialer = Dialer(AddressPolicy("dev"), deadline=DEADLINE)
         try:
-            await Sender(deliveries, outbox, apps, dialer, POLICY).run()
+            await Sender(deliveries, publisher, apps, dialer, POLICY).run()
         finally:
             await dialer.close()
 

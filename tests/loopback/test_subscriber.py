@@ -251,7 +251,7 @@ def test_what_somebody_ends_meanwhile_is_made_at_the_next_check(world: World) ->
         one = world.subscriber(url)
         await one.check()
         victim, _ = random.Random(1).choice(sorted(world.listed().values()))
-        world.cloud.subscriptions.delete(world.app.client_id, victim)
+        world.cloud.deliveries.unsubscribe(world.app.client_id, victim)
         assert verbs(await one.check()) == {"keep": 5, "make": 1}
 
     world.run(act)

@@ -36,7 +36,7 @@ from .users import User
 
 __all__ = ["Archive", "Change", "Counts", "Observer", "Packed", "TypeOverview", "User", "default_place"]
 
-Observer: TypeAlias = Callable[[int, AnyKind, Sequence[Change]], None]
+Observer: TypeAlias = Callable[[int, AnyKind, Sequence[Change]], object]
 """Called with a user, a kind and the changed documents, in the transaction that changes them."""
 
 
@@ -125,15 +125,23 @@ class Archive:
 
     # --- writing ---
 
-    def put(self, user: int, kind: AnyKind, data: bytes, *, seen_at: int | None = None) -> Counts:
+    def put(
+        self,
+        user: int,
+        kind: AnyKind,
+        data: bytes,
+        *,
+        seen_at: int | None = None,
+        observer: Observer | None = None,
+    ) -> Counts:
         """Store a document or several: the JSON text of one, or of an array (a page's `data`).
 
         `seen_at` is when the request was sent (default: now). The later request wins: a body that an older
-        one brought is left out. Raises ServerError if it is not JSON, or a document has neither id nor day;
-        nothing of it is stored then.
+        one brought is left out. `observer` is notified of the changes instead of the archive's own. Raises
+        ServerError if it is not JSON, or a document has neither id nor day; nothing of it is stored then.
         """
         seen_at = now_ms() if seen_at is None else seen_at
-        return documents.put(self._database, user, kind, data, seen_at, self._notify(user, kind))
+        return documents.put(self._database, user, kind, data, seen_at, self._notify(user, kind, observer))
 
     def put_samples(
         self,
@@ -160,20 +168,24 @@ class Archive:
         """
         return chunks.pack(kind.name, page)
 
-    def delete(self, user: int, kind: AnyKind, id: str, at: int | None = None) -> bool:
+    def delete(
+        self, user: int, kind: AnyKind, id: str, at: int | None = None, *, observer: Observer | None = None
+    ) -> bool:
         """Mark a document as deleted at a time (default: now); whether there was one.
 
-        A body that was asked for after `at` stays, and one that comes later revives the document.
+        A body that was asked for after `at` stays, and one that comes later revives the document. `observer`
+        is notified of the change instead of the archive's own.
         """
         at = now_ms() if at is None else at
-        return documents.delete(self._database, user, kind, id, at, self._notify(user, kind))
+        return documents.delete(self._database, user, kind, id, at, self._notify(user, kind, observer))
 
     def lock_changes(self) -> None:
         """Let no other transaction change observed documents until this one ends; `put` does it itself."""
         documents.lock_changes(self._database)
 
-    def _notify(self, user: int, kind: AnyKind) -> Notify | None:
-        return None if self.observer is None else partial(self.observer, user, kind)
+    def _notify(self, user: int, kind: AnyKind, observer: Observer | None) -> Notify | None:
+        observer = observer or self.observer
+        return None if observer is None else partial(observer, user, kind)
 
     # --- reading ---
 

@@ -32,7 +32,7 @@ from .storage.locks import Lock
 
 Change: TypeAlias = tuple[EventType, str]
 """What happened to a document, and its id."""
-Notify: TypeAlias = Callable[[Sequence[Change]], None]
+Notify: TypeAlias = Callable[[Sequence[Change]], object]
 """Called with the changes, in the transaction that makes them."""
 
 

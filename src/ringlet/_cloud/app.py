@@ -58,7 +58,8 @@ from .portal.home import Portal
 from .portal.webhooks import WebhookPages
 from .wearer.life import Life
 from .webhooks.deliveries import Deliveries
-from .webhooks.event_log import Outbox
+from .webhooks.event_log import EventLog
+from .webhooks.publisher import Publisher
 from .webhooks.routes import Subscribing
 from .webhooks.sender import Sender
 from .webhooks.subscriptions import Subscriptions
@@ -99,14 +100,14 @@ class Cloud:
         self.guesses = Guesses()
         self.grants = Grants(archive, self.clock, self.limits, self.settings.dialect, rules)
         self.subscriptions = Subscriptions(archive, self.clock)
-        self.outbox = Outbox(archive, self.clock)
-        archive.observer = self.outbox.observe
+        self.deliveries = Deliveries(archive, self.clock, self.subscriptions)
+        self.events = EventLog(archive, self.clock)
+        self.publisher = Publisher(archive, self.clock, self.events, self.deliveries)
+        archive.observer = self.publisher.observe
         self.workers: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """What it does by itself while it runs; each goes on until it is cancelled."""
         self.dialer = Dialer(callbacks)
-        self.deliveries = Deliveries(archive, self.clock, self.subscriptions)
-        self.sender = Sender(self.deliveries, self.outbox, self.grants.apps, self.dialer)
-        self.outbox.wake = self.sender.wake
+        self.sender = Sender(self.deliveries, self.publisher, self.grants.apps, self.dialer)
         self.workers.append(self.sender.run)
         person = Person(seed, "sandbox", dialect=self.settings.dialect, ids="sandbox")
         sandbox = Sandbox(person, self.clock)
@@ -116,19 +117,17 @@ class Cloud:
         self.faults = Faults(seed)
         admin = Admin(self.admin_token)
         control = Control(admin, self.grants, archive, self.data, self.faults, self.journal)
-        self.time = Timekeeper(admin, archive, self.clock, self.outbox, self.deliveries)
+        self.time = Timekeeper(admin, archive, self.clock, self.deliveries)
         self.workers.append(self.time.run)
-        triggers = Triggers(archive, self.clock, self.outbox, self.settings.dialect)
+        triggers = Triggers(archive, self.clock, self.publisher, self.settings.dialect)
         self.hand = Hand(admin, archive, triggers)
-        self.happenings = Happenings(admin, self.outbox, self.deliveries)
+        self.happenings = Happenings(admin, self.events, self.deliveries)
         sessions = Sessions(archive, self.clock, secret)
         visits = Visits(archive, sessions, guarded=bool(secret))
-        webhook_pages = WebhookPages(
-            self.grants.apps, self.subscriptions, self.outbox, self.deliveries, visits
-        )
+        webhook_pages = WebhookPages(self.grants.apps, self.subscriptions, self.deliveries, visits)
         subscribing = Subscribing(
             self.grants.apps,
-            self.subscriptions,
+            self.deliveries,
             self.dialer,
             self.settings.dialect,
             self.guesses,
@@ -139,7 +138,7 @@ class Cloud:
                 *Authorization(archive, self.grants, sessions, visits, self.guesses).routes(),
                 *SignInPages(archive, sessions, visits, self.guesses, secret).routes(),
                 *Portal(self.grants, self.subscriptions, self.data, visits).routes(),
-                *Developer(self.grants, self.subscriptions, self.data, visits).routes(),
+                *Developer(self.grants, self.deliveries, self.data, visits).routes(),
                 *webhook_pages.routes(),
                 *loaded.routes(),
                 *Tokens(self.grants, self.data, self.guesses).routes(),

@@ -27,7 +27,10 @@ from ringlet._cli.cloud.control_client import Tiller
 from ringlet._cli.cloud.listen import json_line, line
 from ringlet._cli.shared.event_names import wanted_events
 from ringlet._cloud.core.clock import Clock
-from ringlet._cloud.webhooks.event_log import Outbox
+from ringlet._cloud.webhooks.deliveries import Deliveries
+from ringlet._cloud.webhooks.event_log import EventLog
+from ringlet._cloud.webhooks.publisher import Publisher
+from ringlet._cloud.webhooks.subscriptions import Subscriptions
 from ringlet.archive import Archive
 from ringlet.errors import UsageError
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES, Event, verify
@@ -307,7 +310,9 @@ def test_what_the_cloud_forgot_before_it_was_read_is_said(
     listening.end(signal.SIGINT)
     made = trigger(tiller, "workout.create", "tag.create", "tag.delete")
     with Archive.open(tmp_path / "cloud.db") as archive:
-        Outbox(archive, Clock(datetime(2026, 9, 1, tzinfo=UTC))).forget()  # all but the newest
+        clock = Clock(datetime(2026, 9, 1, tzinfo=UTC))
+        deliveries = Deliveries(archive, clock, Subscriptions(archive, clock))
+        Publisher(archive, clock, EventLog(archive, clock), deliveries).prune()  # all but the newest
     again = start("listen", "--json")
     again.until("2 events that came before are gone")
     assert again.events(1) == made[2:]

@@ -123,7 +123,7 @@ def advanced(status, *steps):
     async def run():
         with Archive.open(":memory:") as archive:
             cloud = Cloud(archive, clock=Clock(NOW), callbacks=AddressPolicy.parse("dev"))
-            life = wearer(archive, cloud.clock, cloud.outbox, seed=7)
+            life = wearer(archive, cloud.clock, cloud.publisher, seed=7)
             life.settle_in(3)
             cloud.adopt(life)
             app, _ = cloud.grants.apps.register("App", ["https://app.example/"])

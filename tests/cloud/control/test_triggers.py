@@ -38,35 +38,35 @@ def empty(request):
 
 
 def triggers(cloud):
-    return Triggers(cloud.archive, cloud.clock, cloud.outbox)
+    return Triggers(cloud.archive, cloud.clock, cloud.publisher)
 
 
 def check(cloud, user, data_type, operation):
     """Let it happen, and see that log and document say so."""
     kind = KINDS.get(data_type)
-    before = cloud.outbox.newest
+    before = cloud.events.newest
     newest = kind and cloud.archive.latest(user, kind)
     done = triggers(cloud).fire(user, f"{data_type}.{operation}")
-    assert (done.event.data_type, done.event.event_type) == (data_type, operation)
-    assert done.seq == cloud.outbox.newest == before + 1
-    assert cloud.outbox.log(before)[0].body == done.event.body
-    assert done.event.event_time.startswith("2026-03-01T12:00:00")
+    assert (done.published.event.data_type, done.published.event.event_type) == (data_type, operation)
+    assert done.published.seq == cloud.events.newest == before + 1
+    assert cloud.events.after(before)[0].body == done.published.event.body
+    assert done.published.event.event_time.startswith("2026-03-01T12:00:00")
     if kind is None:
         assert not done.changed
         return
-    held = cloud.archive.document(user, kind, done.event.object_id)
+    held = cloud.archive.document(user, kind, done.published.event.object_id)
     match operation:
         case "create":
             assert done.changed
             made = msgspec.json.decode(held, type=kind.model)
-            assert made.id == done.event.object_id
+            assert made.id == done.published.event.object_id
         case "update":
             assert held == newest
         case "delete":
             assert held is None
             assert done.changed == (newest is not None)
             if newest:
-                assert json.loads(newest)["id"] == done.event.object_id
+                assert json.loads(newest)["id"] == done.published.event.object_id
 
 
 @pytest.mark.parametrize("operation", EVENT_TYPES)
@@ -87,7 +87,7 @@ def test_an_override_is_a_new_version_and_nothing_else_of_the_document_changes(d
     before = json.loads(cloud.archive.latest(user, kind))
     wish = {"score": before["score"] - 1, "contributors.deep_sleep": 3}
     done = triggers(cloud).fire(user, "daily_sleep.update", wish)
-    after = json.loads(cloud.archive.document(user, kind, done.event.object_id))
+    after = json.loads(cloud.archive.document(user, kind, done.published.event.object_id))
     assert done.changed
     assert after == before | {
         "score": before["score"] - 1,
@@ -101,7 +101,7 @@ def test_an_override_is_a_new_version_and_nothing_else_of_the_document_changes(d
 def test_a_name_that_stands_in_one_place_needs_no_dots(demo):
     cloud, user = demo
     done = triggers(cloud).fire(user, "sleep.update", {"score": 61})
-    night = json.loads(cloud.archive.document(user, TYPES["sleep"], done.event.object_id))
+    night = json.loads(cloud.archive.document(user, TYPES["sleep"], done.published.event.object_id))
     assert night["readiness"]["score"] == 61
     with pytest.raises(UsageError, match="no field 'timestamp'"):  # of the heart rate, or of the HRV
         triggers(cloud).fire(user, "sleep.update", {"timestamp": "2026-03-01T00:00:00Z"})
@@ -112,10 +112,10 @@ def test_what_is_created_is_of_today_and_may_be_overridden(demo):
     for name in ("workout", "session", "sleep", "enhanced_tag"):
         kind = TYPES[name]
         done = triggers(cloud).fire(user, f"{name}.create")
-        made = json.loads(cloud.archive.document(user, kind, done.event.object_id))
+        made = json.loads(cloud.archive.document(user, kind, done.published.event.object_id))
         assert made[kind.day] == "2026-03-01", name
     done = triggers(cloud).fire(user, "workout.create", {"activity": "curling"})
-    made = json.loads(cloud.archive.document(user, TYPES["workout"], done.event.object_id))
+    made = json.loads(cloud.archive.document(user, TYPES["workout"], done.published.event.object_id))
     assert made["activity"] == "curling"
 
 
@@ -154,11 +154,11 @@ def test_days_and_instants_move_by_whole_days_and_other_text_stays():
 )
 def test_an_override_that_makes_no_sense_changes_nothing(demo, wish, says):
     cloud, user = demo
-    before = cloud.outbox.newest, cloud.archive.latest(user, TYPES["daily_sleep"])
+    before = cloud.events.newest, cloud.archive.latest(user, TYPES["daily_sleep"])
     with pytest.raises(UsageError, match=says) as refused:
         triggers(cloud).fire(user, "daily_sleep.update", wish)
     assert refused.value.cure
-    assert (cloud.outbox.newest, cloud.archive.latest(user, TYPES["daily_sleep"])) == before
+    assert (cloud.events.newest, cloud.archive.latest(user, TYPES["daily_sleep"])) == before
 
 
 @pytest.mark.parametrize("what", ["meal.update", "sleep.delete"])
@@ -171,7 +171,7 @@ def test_what_is_not_there_takes_no_override(empty):
     cloud, user = empty
     with pytest.raises(UsageError, match="there is no sleep to update"):
         triggers(cloud).fire(user, "sleep.update", {"type": "rest"})
-    assert cloud.outbox.newest == 0
+    assert cloud.events.newest == 0
 
 
 def test_a_document_from_the_clocks_future_is_not_overridden(empty):
@@ -211,6 +211,6 @@ def test_it_says_how_many_will_hear_of_it(empty):
     cloud.grants.issue(client_id, user, ["daily"])
     for name in ("sleep", "meal"):
         cloud.subscriptions.create(client_id, "https://app.example/hook", "create", name)
-    assert triggers(cloud).fire(user, "sleep.create").subscriptions == 1
-    assert triggers(cloud).fire(user, "meal.create").subscriptions == 1
-    assert triggers(cloud).fire(user, "sleep.update").subscriptions == 0
+    assert triggers(cloud).fire(user, "sleep.create").published.deliveries == 1
+    assert triggers(cloud).fire(user, "meal.create").published.deliveries == 1
+    assert triggers(cloud).fire(user, "sleep.update").published.deliveries == 0

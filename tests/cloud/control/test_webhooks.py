@@ -106,7 +106,7 @@ def test_whoever_waits_hears_of_the_next_event_when_it_happens(live):
         waiting = asyncio.create_task(asked)
         await asyncio.sleep(0.2)
         assert not waiting.done()
-        live.cloud.outbox.record(live.user, "create", "meal", "a")
+        live.cloud.publisher.publish(live.user, "create", "meal", "a")
         begun = time.monotonic()
         page = json.loads((await waiting).body)
         assert below(time.monotonic() - begun, 2)
@@ -184,7 +184,7 @@ def test_what_was_sent_is_sent_again_one_by_one_by_range_or_all_that_failed(live
     subscribed(live, ("meal", "create"))
     live.admin("trigger", method="POST", event="meal.create", count=3)
     at, woken = live.cloud.clock.ms(), []
-    live.cloud.outbox.wake = lambda: woken.append(True)
+    live.cloud.deliveries.wakeup.notify = lambda: woken.append(True)
     database = live.cloud.archive.database
     database.execute("UPDATE webhook_deliveries SET state = 'failed', due_at = NULL")
     first = live.admin("deliveries").json["deliveries"][0]["id"]

@@ -19,6 +19,7 @@ from ringlet._cloud.browser.sessions import form_token
 from ringlet._cloud.portal.webhooks import PAGE, SHOWN
 from ringlet._cloud.webhooks.attempts import Attempt
 from ringlet._cloud.webhooks.deliveries import Claimed, Outcome
+from ringlet._cloud.webhooks.delivery_list import DeliveryList
 from ringlet._net.addresses import AddressPolicy
 from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
@@ -47,6 +48,10 @@ class Desk:
         return self.asked.cloud
 
     @property
+    def listed(self) -> DeliveryList:
+        return DeliveryList(self.cloud.archive.database)
+
+    @property
     def log(self) -> str:
         return f"/oauth/applications/{self.client_id}/webhooks"
 
@@ -55,7 +60,7 @@ class Desk:
 
     def happen(self, times: int = 1) -> None:
         for number in range(times):
-            self.cloud.outbox.record(self.asked.user, "update", "sleep", f"object {number}")
+            self.cloud.publisher.publish(self.asked.user, "update", "sleep", f"object {number}")
 
     def tried(self, status: int | None = 200, response: bytes = b"so be it", **changes: Any) -> Claimed:
         """The first delivery that is ready has been tried."""
@@ -114,7 +119,7 @@ def test_the_way_there_leads_from_home_and_from_the_application(desk: Desk) -> N
 def test_subscriptions_are_shown_with_their_end_or_with_what_ended_them(desk: Desk) -> None:
     assert "It has subscribed to nothing." in desk.page().text
     desk.subscribe()
-    desk.cloud.subscriptions.delete(desk.client_id, desk.subscribe(data_type="tag"))
+    desk.cloud.deliveries.unsubscribe(desk.client_id, desk.subscribe(data_type="tag"))
     assert "until 30 May 2026" in desk.page().text
     assert "its application ended it, 1 March 2026" in desk.page().text
     desk.happen()
@@ -240,10 +245,10 @@ def test_one_is_sent_again(desk: Desk) -> None:
     desk.happen()
     desk.tried(200)
     woken: list[bool] = []
-    desk.cloud.outbox.wake = lambda: woken.append(True)
+    desk.cloud.deliveries.wakeup.notify = lambda: woken.append(True)  # type: ignore[method-assign]
     assert desk.person.send(f"{desk.log}/1", f"{desk.log}/1/resend").headers["location"] == f"{desk.log}/1"
     assert woken
-    delivery = desk.cloud.deliveries.get(1)
+    delivery = desk.listed.get(1)
     assert delivery
     assert (delivery.state, delivery.due_at, delivery.attempts) == ("waiting", desk.cloud.clock.ms(), 0)
 
@@ -252,7 +257,7 @@ def test_nothing_is_sent_again_when_its_subscription_has_ended(desk: Desk) -> No
     id = desk.subscribe()
     desk.happen()
     desk.tried(200)
-    desk.cloud.subscriptions.delete(desk.client_id, id)
+    desk.cloud.deliveries.unsubscribe(desk.client_id, id)
     answer = desk.person.send(f"{desk.log}/1", f"{desk.log}/1/resend")
     assert answer.status == 409
     assert "Its subscription has ended." in answer.text
@@ -262,7 +267,7 @@ def test_all_that_failed_is_sent_again_and_only_of_this_application(desk: Desk) 
     desk.subscribe()
     assert "Resend all failed" not in desk.page().text
     desk.happen(3)
-    apps, deliveries = desk.cloud.grants.apps, desk.cloud.deliveries
+    apps = desk.cloud.grants.apps
     other, _ = apps.register("Other", ["https://other.example/cb"], owner=desk.asked.user)
     desk.cloud.grants.issue(other, desk.asked.user, SCOPES)
     desk.cloud.subscriptions.create(other, URL, "update", "sleep")
@@ -272,9 +277,9 @@ def test_all_that_failed_is_sent_again_and_only_of_this_application(desk: Desk) 
             "UPDATE webhook_deliveries SET state = 'failed', due_at = NULL WHERE event_seq <> 2"
         )
     assert desk.person.send(desk.log, f"{desk.log}/resend").status == 303
-    states = [one.state for one in deliveries.list(desk.client_id)]
+    states = [one.state for one in desk.listed.page(desk.client_id)]
     assert states == ["waiting"] * 4
-    assert [one.state for one in deliveries.list(other)] == ["failed"]
+    assert [one.state for one in desk.listed.page(other)] == ["failed"]
 
 
 def test_what_is_resent_arrives(desk: Desk) -> None:
@@ -315,13 +320,13 @@ def test_nobody_else_sees_or_resends_anything_of_it(desk: Desk) -> None:
         assert answer.status == 404, path
         assert "secret answer" not in answer.text
         assert "canary" not in answer.text
-    before = desk.cloud.deliveries.get(1)
+    before = desk.listed.get(1)
     for path in (f"{desk.log}/resend", f"{desk.log}/1/resend", f"{elsewhere}/1/resend"):
         assert (
             other(path, method="POST", form={"token": form_token(other.jar["ringlet_session"], path)}).status
             == 404
         ), path
-    assert desk.cloud.deliveries.get(1) == before
+    assert desk.listed.get(1) == before
     assert other("/webhooks").text.count("Sleep Lab") == 0
     assert Person(desk.asked)(f"{desk.log}/1").headers["location"].startswith("/sign-in")
 
@@ -342,7 +347,7 @@ def test_an_application_that_is_deleted_takes_its_deliveries_along(desk: Desk) -
     desk.tried(500)
     at = f"/oauth/applications/{desk.client_id}/delete"
     assert desk.person.send(at, at).status == 303
-    assert desk.cloud.deliveries.list() == []
+    assert desk.listed.page() == []
     assert desk.cloud.deliveries.ready() == []
-    assert desk.cloud.deliveries.attempts(1) == []
+    assert desk.listed.attempts(1) == []
     assert desk.cloud.subscriptions.of(desk.client_id, ended=True) == []

@@ -15,7 +15,7 @@ from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import Single
 from ringlet._api.windows import Span, parse_instant
 from ringlet._cloud.wearer.demo import settle_in, wearer
-from ringlet._cloud.webhooks.event_log import LATENCY
+from ringlet._cloud.webhooks.publisher import SYNC_LATENCY
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Settings
 from ringlet.webhooks import KINDS
@@ -33,7 +33,7 @@ def place(request, tmp_path):
 def start(archive, at=BEGIN, days=6, dialect="live"):
     """A demo cloud, settled in."""
     cloud = Cloud(archive, clock=Clock(at), settings=Settings(dialect=dialect))
-    life = wearer(archive, cloud.clock, cloud.outbox, seed=7, dialect=dialect)
+    life = wearer(archive, cloud.clock, cloud.publisher, seed=7, dialect=dialect)
     life.settle_in(days)
     return cloud, life
 
@@ -66,7 +66,7 @@ def test_whoever_lives_on_holds_what_whoever_comes_later_finds(place, dialect):
 def test_everything_that_happens_is_told_once_at_its_time_and_due_30_seconds_later(place):
     with Archive.open(place) as archive:
         cloud, life = start(archive)
-        assert cloud.outbox.newest == 0, "nobody is told of what was there from the beginning"
+        assert cloud.events.newest == 0, "nobody is told of what was there from the beginning"
         client_id, _ = cloud.grants.apps.register("App", ["https://app.example/"])
         cloud.grants.issue(client_id, life.user, ["daily"])
         for name in KINDS:
@@ -74,7 +74,7 @@ def test_everything_that_happens_is_told_once_at_its_time_and_due_30_seconds_lat
                 cloud.subscriptions.create(client_id, "https://app.example/hook", event_type, name)
         cloud.clock.advance(15 * DAY)
         lived = life.catch_up()
-        log = cloud.outbox.log(0, 10_000)
+        log = cloud.events.after(0, 10_000)
         told = Counter(one.event_type for one in log)
         assert lived.events == len(log)
         assert (lived.created, lived.updated, lived.deleted) == (
@@ -85,7 +85,7 @@ def test_everything_that_happens_is_told_once_at_its_time_and_due_30_seconds_lat
         assert min(told.values()) > 0
         assert [one.at for one in log] == sorted(one.at for one in log)
         due = dict(archive.database.all("SELECT event_seq, due_at FROM webhook_deliveries"))
-        assert due == {one.seq: one.at + LATENCY // timedelta(milliseconds=1) for one in log}
+        assert due == {one.seq: one.at + SYNC_LATENCY // timedelta(milliseconds=1) for one in log}
         for one in log:
             event = json.loads(one.body)
             assert datetime.fromisoformat(event["event_time"]).timestamp() * 1000 == one.at
@@ -98,7 +98,7 @@ def test_some_sleep_comes_late_and_some_is_worked_out_again(place):
         cloud, life = start(archive)
         cloud.clock.advance(40 * DAY)
         life.catch_up()
-        log = [one for one in cloud.outbox.log(0, 10_000) if one.data_type == "daily_sleep"]
+        log = [one for one in cloud.events.after(0, 10_000) if one.data_type == "daily_sleep"]
         days = {id: json.loads(text)["day"] for id, text in documents(archive, life.user, "daily_sleep")}
         at = {(json.loads(one.body)["object_id"], one.event_type): one.at for one in log}
         created = {days[id]: moment for (id, event_type), moment in at.items() if event_type == "create"}
@@ -116,7 +116,7 @@ def test_what_was_deleted_is_gone_and_its_event_names_it(place):
         cloud, life = start(archive)
         cloud.clock.advance(25 * DAY)
         assert life.catch_up().deleted > 0
-        for one in cloud.outbox.log(0, 10_000):
+        for one in cloud.events.after(0, 10_000):
             if one.event_type == "delete":
                 id = json.loads(one.body)["object_id"]
                 assert archive.document(life.user, KINDS[one.data_type], id) is None
@@ -127,7 +127,7 @@ def test_a_kept_cloud_tells_what_happened_while_it_was_away(place):
         start(archive)
     with Archive.open(place) as archive:
         cloud, _ = start(archive, BEGIN + 3 * DAY)
-        assert cloud.outbox.newest > 20
+        assert cloud.events.newest > 20
         with Archive.open(":memory:") as later:
             settle_in(later, cloud.clock, days=9, seed=7)
             assert held(archive) == held(later)
@@ -137,7 +137,7 @@ def test_more_of_the_past_may_be_wanted_later_and_is_told_to_nobody(place):
     with Archive.open(place) as archive, Archive.open(":memory:") as at_once:
         start(archive, days=3)
         cloud, _ = start(archive, days=40)
-        assert cloud.outbox.newest == 0
+        assert cloud.events.newest == 0
         settle_in(at_once, cloud.clock, days=40, seed=7)
         assert held(archive) == held(at_once)
 
@@ -162,7 +162,7 @@ def test_two_processes_over_one_archive_live_one_life(place):
             pass
         settle_in(alone, first.clock, days=10, seed=7)
         assert held(one) == held(alone)
-        bodies = [entry.body for entry in first.outbox.log(0, 10_000)]
+        bodies = [entry.body for entry in first.events.after(0, 10_000)]
         assert len(bodies) == len(set(bodies))
 
 
@@ -174,10 +174,10 @@ def test_it_lives_on_by_itself_while_the_cloud_runs(place):
             cloud.clock.advance(DAY)
             async with cloud.running():
                 for _ in range(200):
-                    if cloud.outbox.newest > 5:
+                    if cloud.events.newest > 5:
                         break
                     await asyncio.sleep(0.05)
-            return cloud.outbox.newest
+            return cloud.events.newest
 
     assert asyncio.run(run()) > 5
 
@@ -246,7 +246,7 @@ from ringlet._cloud.wearer.demo import wearer
 
 archive = Archive.open(sys.argv[1])
 cloud = Cloud(archive, clock=Clock(datetime.fromisoformat(sys.argv[2])))
-life = wearer(archive, cloud.clock, cloud.outbox, seed=7)
+life = wearer(archive, cloud.clock, cloud.publisher, seed=7)
 print("begun", flush=True)
 life.settle_in(6)
 print("done", flush=True)
@@ -270,7 +270,7 @@ def test_killed_at_any_moment_it_neither_doubles_nor_loses(place):
         cloud, _ = start(archive, until)
         other, _ = start(unkilled)
         other.clock.advance(60 * DAY)
-        wearer(unkilled, other.clock, other.outbox, seed=7).catch_up()
+        wearer(unkilled, other.clock, other.publisher, seed=7).catch_up()
         assert held(archive) == held(unkilled)
-        bodies = [[one.body for one in each.outbox.log(0, 10_000)] for each in (cloud, other)]
+        bodies = [[one.body for one in each.events.after(0, 10_000)] for each in (cloud, other)]
         assert bodies[0] == bodies[1]

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._cloud.core.clock import Clock
-from ringlet._cloud.webhooks.deliveries import JITTER, KEPT, LONGEST_RETRY_AFTER, RETRIES, Claimed
+from ringlet._cloud.webhooks.attempts import MAX_ATTEMPTS_STORED
+from ringlet._cloud.webhooks.delivery_records import Claimed
+from ringlet._cloud.webhooks.retries import MAX_RETRY_AFTER_S, RETRIES, RETRY_JITTER
 from ringlet._cloud.webhooks.sender import Policy
 from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
@@ -59,7 +61,7 @@ def test_a_claim_brings_the_bytes_that_were_logged(office: Office) -> None:
     office.subscribe("https://one.example/?key=1")
     [id] = office.happen()
     [claimed] = office.claim()
-    [logged] = office.outbox.log(0)
+    [logged] = office.log.after(0)
     assert claimed.body == logged.body
     assert id.encode() in claimed.body
     assert claimed.to.callback_url == "https://one.example/?key=1"
@@ -72,7 +74,7 @@ def test_a_claim_ends_by_itself_and_its_holder_has_no_say_any_more(office: Offic
     [taken] = other.claim()
     office.deliveries.finish([outcome(lost, 500)])
     assert state(office) == {"waiting": 1}
-    assert not office.deliveries.attempts(lost.id)
+    assert not office.listed.attempts(lost.id)
     other.deliveries.finish([outcome(taken)])
     assert state(office) == {"delivered": 1}
 
@@ -112,8 +114,8 @@ def test_anything_else_is_tried_ten_times_more_over_about_an_hour(office: Office
     assert tries == 1 + 10
     assert 45 * 60_000 <= office.clock.ms() - began <= 75 * 60_000
     assert state(office) == {"failed": 1}
-    [failed] = office.deliveries.list(state="failed")
-    assert [one.number for one in office.deliveries.attempts(failed.id)] == list(range(1, 12))
+    [failed] = office.listed.page(state="failed")
+    assert [one.number for one in office.listed.attempts(failed.id)] == list(range(1, 12))
 
 
 def test_the_retries_are_ten_and_take_about_an_hour() -> None:
@@ -125,10 +127,10 @@ def test_the_retries_are_ten_and_take_about_an_hour() -> None:
 @pytest.mark.parametrize(
     ("asked", "least", "most"),
     [
-        (0, RETRIES[0].total_seconds() * (1 - JITTER), RETRIES[0].total_seconds() * (1 + JITTER)),
-        (1, RETRIES[0].total_seconds() * (1 - JITTER), RETRIES[0].total_seconds() * (1 + JITTER)),
+        (0, RETRIES[0].total_seconds() * (1 - RETRY_JITTER), RETRIES[0].total_seconds() * (1 + RETRY_JITTER)),
+        (1, RETRIES[0].total_seconds() * (1 - RETRY_JITTER), RETRIES[0].total_seconds() * (1 + RETRY_JITTER)),
         (300, 300, 300),
-        (10**9, LONGEST_RETRY_AFTER, LONGEST_RETRY_AFTER),
+        (10**9, MAX_RETRY_AFTER_S, MAX_RETRY_AFTER_S),
     ],
 )
 def test_who_asks_to_be_left_alone_is_within_bounds(
@@ -150,11 +152,11 @@ def test_gone_ends_the_subscription_and_all_that_waits_for_it_and_nothing_else(o
     office.deliveries.finish([outcome(claims[0], 410), outcome(claims[1], 200), outcome(claims[2], None)])
     [ended] = office.subscriptions.of(gone.client_id, ended=True)
     assert ended.ended_by == "gone"
-    found = [one.state for one in office.deliveries.list(subscription_id=gone.id)]
+    found = [one.state for one in office.listed.page(subscription_id=gone.id)]
     assert sorted(found) == ["delivered", "failed"], "what was tried stays to be seen"
     assert [one.callback_url for one in office.deliveries.ready()] == ["https://one.example/"]
     assert office.happen(1)
-    assert len(office.deliveries.list(subscription_id=gone.id)) == 2
+    assert len(office.listed.page(subscription_id=gone.id)) == 2
 
 
 def test_who_holds_a_claim_of_what_is_gone_has_no_say(office: Office, other: Office) -> None:
@@ -164,7 +166,7 @@ def test_who_holds_a_claim_of_what_is_gone_has_no_say(office: Office, other: Off
     office.deliveries.finish([outcome(first, 410)])
     other.deliveries.finish([outcome(second, 500)])
     assert state(office) == {"failed": 1}
-    assert not other.deliveries.attempts(second.id)
+    assert not other.listed.attempts(second.id)
     assert not other.claim()
 
 
@@ -202,10 +204,10 @@ def test_saying_the_same_twice_changes_nothing(office: Office) -> None:
     office.happen()
     [claimed] = office.claim()
     office.deliveries.finish([outcome(claimed, 500)])
-    before = office.deliveries.get(claimed.id)
+    before = office.listed.get(claimed.id)
     office.deliveries.finish([outcome(claimed, 500)])
-    assert office.deliveries.get(claimed.id) == before
-    assert len(office.deliveries.attempts(claimed.id)) == 1
+    assert office.listed.get(claimed.id) == before
+    assert len(office.listed.attempts(claimed.id)) == 1
 
 
 def test_what_is_given_back_can_be_claimed_at_once_and_counts_as_no_attempt(office: Office) -> None:
@@ -225,7 +227,7 @@ def test_a_subscription_that_ended_since_it_was_ready_is_not_claimed_for(
     one = office.subscribe("https://one.example/")
     office.happen()
     ready = office.deliveries.ready()
-    other.subscriptions.delete(one.client_id, one.id)
+    other.deliveries.unsubscribe(one.client_id, one.id)
     # As somebody would have left it who saw the subscription before it ended, and committed after.
     other.archive.database.execute(
         "INSERT INTO webhook_deliveries"
@@ -265,13 +267,13 @@ def test_what_is_about_a_wearer_who_disconnected_is_written_off_until_it_is_repl
 def test_of_what_is_replayed_without_end_the_last_attempts_are_kept(office: Office) -> None:
     office.subscribe("https://one.example/")
     office.happen()
-    for _ in range(KEPT + 7):
+    for _ in range(MAX_ATTEMPTS_STORED + 7):
         [claimed] = office.claim()
         office.deliveries.finish([outcome(claimed)])
         office.deliveries.replay_one(claimed.id)
-    [shown] = office.deliveries.list()
-    numbers = [one.number for one in office.deliveries.attempts(shown.id)]
-    assert numbers == list(range(8, KEPT + 8))
+    [shown] = office.listed.page()
+    numbers = [one.number for one in office.listed.attempts(shown.id)]
+    assert numbers == list(range(8, MAX_ATTEMPTS_STORED + 8))
 
 
 def test_a_lost_claim_or_outcome_is_undone_with_its_transaction(office: Office) -> None:
@@ -318,15 +320,15 @@ def test_whatever_happens_to_senders_every_event_comes_to_an_end(
                 pass_by(office, timedelta(minutes=most))
             else:
                 deliveries.replay_failed(None)
-            for one in deliveries.list():
+            for one in office.listed.page():
                 assert (one.due_at is None) is (one.state != "waiting")
                 assert one.attempts <= 1 + len(RETRIES)
         deliveries.release(held)
         while (due := deliveries.next_due()) is not None:
             pass_by(office, timedelta(milliseconds=max(0, due - office.clock.ms())))
             deliveries.finish([outcome(one) for one in office.claim()])
-        assert {one.state for one in deliveries.list()} <= {"delivered", "failed"}
-        assert len(deliveries.list(limit=1000)) == len(office.outbox.log(0, 1000))
+        assert {one.state for one in office.listed.page()} <= {"delivered", "failed"}
+        assert len(office.listed.page(limit=1000)) == len(office.log.after(0, 1000))
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ from ringlet._api.catalog import TYPES
 from ringlet._api.windows import MILLISECOND, to_ms
 from ringlet._cloud.core.clock import Clock
 from ringlet._cloud.wearer.demo import settle_in
-from ringlet._cloud.webhooks.event_log import LATENCY, MEMORY, Outbox
+from ringlet._cloud.webhooks.event_log import EventLog
+from ringlet._cloud.webhooks.publisher import RETENTION, SYNC_LATENCY
 from ringlet.archive import Archive
 from ringlet.errors import UsageError
 from ringlet.webhooks import LIFE, MOST
@@ -31,7 +32,7 @@ SLEEP = TYPES["daily_sleep"]
 def office(place: str) -> Iterator[Office]:
     with Archive.open(place) as archive:
         office = Office(archive, Clock(NOW))
-        archive.observer = office.outbox.observe
+        archive.observer = office.publisher.observe
         yield office
 
 
@@ -40,7 +41,7 @@ def night(id: str, score: int = 80) -> bytes:
 
 
 def told(office: Office) -> list[tuple[str, str]]:
-    return [(one.event_type, json.loads(one.body)["object_id"]) for one in office.outbox.log(0)]
+    return [(one.event_type, json.loads(one.body)["object_id"]) for one in office.log.after(0)]
 
 
 def test_each_change_of_a_document_is_an_event_for_who_wants_to_hear_of_it(office: Office) -> None:
@@ -49,7 +50,7 @@ def test_each_change_of_a_document_is_an_event_for_who_wants_to_hear_of_it(offic
         office.archive.put(office.user, SLEEP, body)
     office.archive.delete(office.user, SLEEP, "a")
     assert told(office) == [("create", "a"), ("update", "a"), ("delete", "a")]
-    [delivery] = office.deliveries.list()
+    [delivery] = office.listed.page()
     assert delivery.subscription_id == subscribed.id
     assert json.loads(delivery.body) == {
         "event_type": "update",
@@ -87,7 +88,7 @@ def test_only_the_connected_living_and_interested_hear_of_a_wearer(office: Offic
     office.subscribe(URL, "tag")
     office.subscribe(URL, "sleep", "delete")
     ended = office.subscribe(URL)
-    office.subscriptions.delete(ended.client_id, ended.id)
+    office.deliveries.unsubscribe(ended.client_id, ended.id)
     stranger, _ = office.apps.register("Stranger", [])
     office.subscribe(URL, client_id=stranger)
     left = office.subscribe(URL)
@@ -95,24 +96,24 @@ def test_only_the_connected_living_and_interested_hear_of_a_wearer(office: Offic
     deleted = office.subscribe(URL)
     office.apps.delete(deleted.client_id)
     other = office.archive.user("somebody else")
-    assert office.outbox.record(office.user, "update", "sleep", "a") == 1
-    assert office.outbox.record(other, "update", "sleep", "b") == 0
-    assert [one.subscription_id for one in office.deliveries.list()] == [hears.id]
-    assert office.outbox.wanted(office.outbox.newest) == 0
-    assert office.outbox.wanted(office.outbox.newest - 1) == 1
+    assert office.publisher.publish(office.user, "update", "sleep", "a").deliveries == 1
+    assert office.publisher.publish(other, "update", "sleep", "b").deliveries == 0
+    assert [one.subscription_id for one in office.listed.page()] == [hears.id]
     office.clock.advance(LIFE)
-    assert office.outbox.record(office.user, "update", "sleep", "c") == 0
+    assert office.publisher.publish(office.user, "update", "sleep", "c").deliveries == 0
 
 
 def test_what_comes_with_a_sync_of_the_ring_is_due_half_a_minute_later(office: Office) -> None:
     office.subscribe(URL, "daily_sleep", "create")
     when = to_ms(NOW - timedelta(hours=1))
-    with office.outbox.at(when):
-        office.archive.put(office.user, SLEEP, night("a"))
+    [published] = office.publisher.put(
+        office.user, SLEEP, night("a"), seen_at=office.clock.ms(), synced_at=when
+    )
     office.archive.put(office.user, SLEEP, night("b"))
-    now, then = office.deliveries.list()
-    assert (then.at, then.due_at) == (when, when + LATENCY // MILLISECOND)
+    now, then = office.listed.page()
+    assert (then.at, then.due_at) == (when, when + SYNC_LATENCY // MILLISECOND)
     assert (now.at, now.due_at) == (office.clock.ms(), office.clock.ms())
+    assert (published.seq, published.deliveries, published.event.body) == (1, 1, then.body)
 
 
 def test_whoever_reads_up_to_a_number_has_missed_nothing_before_it(place: str, office: Office) -> None:
@@ -122,31 +123,31 @@ def test_whoever_reads_up_to_a_number_has_missed_nothing_before_it(place: str, o
 
     def write() -> None:
         with Archive.open(place) as archive:
-            outbox = Outbox(archive, Clock(NOW))
+            publisher = Office(archive, Clock(NOW)).publisher
             for number in range(each):
                 with archive.transaction():
-                    outbox.record(1, "update", "sleep", f"first {number}")
-                    outbox.record(1, "update", "sleep", f"second {number}")
+                    publisher.publish(1, "update", "sleep", f"first {number}")
+                    publisher.publish(1, "update", "sleep", f"second {number}")
 
     threads = [Thread(target=write) for _ in range(writers)]
     for one in threads:
         one.start()
     with Archive.open(place) as archive:
-        outbox = Outbox(archive, Clock(NOW))
+        log = EventLog(archive, Clock(NOW))
         read: list[int] = []
         while len(read) < writers * each * 2:
-            found = outbox.log(read[-1] if read else 0, limit=7)
+            found = log.after(read[-1] if read else 0, limit=7)
             read += [one.seq for one in found]
-        assert read == [one.seq for one in outbox.log(0, limit=1000)]
+        assert read == [one.seq for one in log.after(0, limit=1000)]
     for one in threads:
         one.join()
 
 
 def test_a_log_has_a_name_that_stays_and_that_no_other_has(place: str, office: Office) -> None:
-    name = office.outbox.id
+    name = office.log.id
     with Archive.open(place) as again, Archive.open(":memory:") as another:
-        assert Outbox(again, Clock(NOW)).id == name
-        assert Outbox(another, Clock(NOW)).id != name
+        assert EventLog(again, Clock(NOW)).id == name
+        assert EventLog(another, Clock(NOW)).id != name
 
 
 # --- Several at once ---
@@ -157,7 +158,7 @@ def other(place: str, office: Office) -> Iterator[Office]:
     """Another process, as it were."""
     with Archive.open(place, timeout=20) as archive:
         one = Office(archive, office.clock)
-        archive.observer = one.outbox.observe
+        archive.observer = one.publisher.observe
         yield one
 
 
@@ -184,10 +185,10 @@ def test_nothing_waits_for_a_subscription_that_ends_while_its_event_is_logged(
 
     def end_it() -> None:
         if end == "deleted":
-            other.subscriptions.delete(subscribed.client_id, subscribed.id)
+            other.deliveries.unsubscribe(subscribed.client_id, subscribed.id)
         else:
-            with other.subscriptions.held(subscribed.client_id):
-                other.subscriptions.forget(subscribed.client_id)
+            with other.subscriptions.locked(subscribed.client_id):
+                other.deliveries.delete_all_of(subscribed.client_id)
 
     with office.archive.transaction():
         office.happen()
@@ -230,7 +231,7 @@ def test_what_is_undone_leaves_no_gap_in_the_numbers(office: Office) -> None:
     with pytest.raises(UsageError):
         fail()
     office.happen()
-    assert [one.seq for one in office.outbox.log(0)] == [1, 2]
+    assert [one.seq for one in office.log.after(0)] == [1, 2]
 
 
 # --- How long ---
@@ -239,20 +240,20 @@ def test_what_is_undone_leaves_no_gap_in_the_numbers(office: Office) -> None:
 def test_the_log_is_forgotten_from_its_beginning_as_far_as_nobody_is_still_to_hear_of_it(
     office: Office,
 ) -> None:
-    assert (office.outbox.oldest, office.outbox.newest) == (1, 0)
+    assert (office.log.oldest, office.log.newest) == (1, 0)
     subscribed = office.subscribe(URL)
     office.happen(2, "tag")
     [waits] = office.happen()
     after = office.happen(2, "tag")
-    office.clock.advance(MEMORY + timedelta(seconds=1))
+    office.clock.advance(RETENTION + timedelta(seconds=1))
     [fresh] = office.happen(1, "tag")
-    office.outbox.forget()
+    office.publisher.prune()
     assert [id for _, id in told(office)] == [waits, *after, fresh]
-    assert office.outbox.oldest == 3
-    office.subscriptions.delete(subscribed.client_id, subscribed.id)
-    office.outbox.forget()
+    assert office.log.oldest == 3
+    office.deliveries.unsubscribe(subscribed.client_id, subscribed.id)
+    office.publisher.prune()
     assert [id for _, id in told(office)] == [fresh]
-    assert office.outbox.oldest == office.outbox.newest == 6
+    assert office.log.oldest == office.log.newest == 6
 
 
 def test_what_is_old_and_done_is_forgotten_and_nothing_else(office: Office) -> None:
@@ -260,9 +261,9 @@ def test_what_is_old_and_done_is_forgotten_and_nothing_else(office: Office) -> N
     done, waits = office.happen(), office.happen()
     first, _ = office.claim()
     office.deliveries.finish([outcome(first, 200)])
-    office.clock.advance(MEMORY + timedelta(seconds=1))
+    office.clock.advance(RETENTION + timedelta(seconds=1))
     fresh = office.happen()
-    office.outbox.forget()
+    office.publisher.prune()
     assert [id for _, id in told(office)] == [*waits, *fresh]
     assert rows(office) == {"subscriptions": 1, "deliveries": 2, "attempts": 0}
     assert done[0] not in str(told(office))
@@ -270,13 +271,13 @@ def test_what_is_old_and_done_is_forgotten_and_nothing_else(office: Office) -> N
 
 def test_the_newest_event_stays_so_that_no_number_is_given_twice(office: Office) -> None:
     office.happen(3)
-    newest = office.outbox.newest
-    office.clock.advance(2 * MEMORY)
-    office.outbox.forget()
-    assert office.outbox.newest == newest
+    newest = office.log.newest
+    office.clock.advance(2 * RETENTION)
+    office.publisher.prune()
+    assert office.log.newest == newest
     assert len(told(office)) == 1
     office.happen()
-    assert office.outbox.newest == newest + 1
+    assert office.log.newest == newest + 1
 
 
 def test_what_waits_in_vain_is_forgotten_and_what_ended_long_ago(office: Office) -> None:
@@ -284,18 +285,18 @@ def test_what_waits_in_vain_is_forgotten_and_what_ended_long_ago(office: Office)
     office.happen()
     office.clock.advance(LIFE)
     assert not office.deliveries.ready()
-    office.outbox.forget()
+    office.publisher.prune()
     assert rows(office)["deliveries"] == 0
     ended = office.subscribe("https://two.example/")
-    office.subscriptions.delete(ended.client_id, ended.id)
-    office.outbox.forget()
+    office.deliveries.unsubscribe(ended.client_id, ended.id)
+    office.publisher.prune()
     assert len(office.subscriptions.of(ended.client_id, ended=True)) == 1
-    office.clock.advance(MEMORY + timedelta(seconds=1))
-    office.outbox.forget()
+    office.clock.advance(RETENTION + timedelta(seconds=1))
+    office.publisher.prune()
     assert office.subscriptions.of(ended.client_id, ended=True) == []
 
 
 def test_a_wearer_who_settles_in_makes_no_noise(place: str) -> None:
     with Archive.open(place) as archive:
         settle_in(archive, Clock(NOW), days=2, seed=7)
-        assert Outbox(archive, Clock(NOW)).newest == 0
+        assert EventLog(archive, Clock(NOW)).newest == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ringlet._cloud.webhooks.deliveries import RETRIES
+from ringlet._cloud.webhooks.retries import RETRIES
 
 from ..office import Office, outcome, pass_by, state
 
@@ -20,7 +20,7 @@ def test_a_replay_begins_anew_and_its_attempts_are_counted_on(office: Office) ->
     [again] = office.claim()
     assert again.attempts == 0
     office.deliveries.finish([outcome(again, 500)])
-    tried = office.deliveries.attempts(first.id)
+    tried = office.listed.attempts(first.id)
     assert [(one.number, one.status) for one in tried] == [(1, 200), (2, 500)]
     assert tried[0].response == b"so be it"
 
@@ -44,7 +44,7 @@ def test_a_replay_during_the_last_try_begins_anew(office: Office) -> None:
     assert office.deliveries.replay_one(last.id)
     office.deliveries.finish([outcome(last, 500)])
     assert state(office) == {"waiting": 1}
-    [shown] = office.deliveries.list()
+    [shown] = office.listed.page()
     assert shown.attempts == 1
 
 
@@ -75,6 +75,6 @@ def test_nothing_is_replayed_to_a_subscription_that_has_ended(office: Office) ->
     office.happen()
     claims = office.claim()
     office.deliveries.finish([outcome(claim) for claim in claims])
-    office.subscriptions.delete(one.client_id, one.id)
+    office.deliveries.unsubscribe(one.client_id, one.id)
     assert not office.deliveries.replay_one(claims[0].id)
     assert not office.deliveries.replay_one(10**9)

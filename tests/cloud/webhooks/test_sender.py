@@ -115,8 +115,8 @@ def test_what_fails_is_tried_again_until_it_goes_well(here: Office, act: str) ->
         async with running(here.sender(deadline=0.2)):
             await until(lambda: here.deliveries.counts()["delivered"] == 1)
         assert objects(there) == [id] * 3
-        [delivery] = here.deliveries.list()
-        tried = here.deliveries.attempts(delivery.id)
+        [delivery] = here.listed.page()
+        tried = here.listed.attempts(delivery.id)
         assert [one.good for one in tried] == [False, False, True]
         assert [bool(one.reason) for one in tried] == [one.status is None for one in tried]
         assert [one.signature for one in tried] == [seen.headers["x-oura-signature"] for seen in there.seen]
@@ -136,7 +136,7 @@ def test_retries_are_due_on_the_clouds_clock(tmp_path: Path) -> None:
                     await until(lambda: len(there.seen) == tries and not office.deliveries.due())  # noqa: B023
                     assert len(there.seen) == tries
                     office.clock.advance(timedelta(minutes=20))
-                    sender.wake()
+                    office.deliveries.wakeup.notify()
             assert office.deliveries.counts()["failed"] == 1
 
     among_strangers(work)
@@ -165,7 +165,7 @@ def test_retry_after_is_honoured(here: Office, status: int) -> None:
         here.subscribe(there.url(f"{status}?retry=100"))
         here.happen()
         async with running(here.sender()):
-            await until(lambda: here.deliveries.list()[0].attempts == 1)
+            await until(lambda: here.listed.page()[0].attempts == 1)
         due = here.deliveries.next_due()
         assert due is not None
         assert 90_000 < due - here.clock.ms() <= 100_000
@@ -178,8 +178,8 @@ def test_what_an_answer_said_is_kept_headers_and_all(here: Office) -> None:
         here.subscribe(there.url("429?retry=7"))
         async with running(here.sender()):
             here.happen()
-            await until(lambda: bool(here.deliveries.list(limit=1)[0].attempts))
-        [tried] = here.deliveries.attempts(here.deliveries.list()[0].id)
+            await until(lambda: bool(here.listed.page(limit=1)[0].attempts))
+        [tried] = here.listed.attempts(here.listed.page()[0].id)
         assert (tried.status, tried.response) == (429, b"so be it")
         assert tried.response_headers == {"content-length": "8", "retry-after": "7"}
 
@@ -207,7 +207,7 @@ def test_nothing_is_sent_for_a_subscription_that_expired_or_was_deleted(here: Of
         deleted = here.subscribe(there.url("ok?1"))
         here.subscribe(there.url("ok?2"))
         here.happen()
-        here.subscriptions.delete(deleted.client_id, deleted.id)
+        here.deliveries.unsubscribe(deleted.client_id, deleted.id)
         here.clock.advance(LIFE)
         async with running(here.sender()):
             await asyncio.sleep(0.1)
@@ -246,8 +246,8 @@ def test_a_private_callback_is_a_failed_attempt_that_says_what_would_allow_it(he
         here.subscribe(there.url("ok", "192.168.0.1"))
         here.happen()
         async with running(here.sender()):
-            await until(lambda: here.deliveries.list()[0].attempts == 1)
-        [attempt] = here.deliveries.attempts(here.deliveries.list()[0].id)
+            await until(lambda: here.listed.page()[0].attempts == 1)
+        [attempt] = here.listed.attempts(here.listed.page()[0].id)
         assert attempt.status is None
         assert "callbacks lan:" in attempt.reason
 
@@ -261,8 +261,8 @@ def test_what_cannot_be_signed_is_not_sent(here: Office) -> None:
         here.subscribe(there.url("ok"), client_id=client_id)
         here.happen()
         async with running(here.sender()):
-            await until(lambda: here.deliveries.list()[0].attempts == 1)
-        [attempt] = here.deliveries.attempts(here.deliveries.list()[0].id)
+            await until(lambda: here.listed.page()[0].attempts == 1)
+        [attempt] = here.listed.attempts(here.listed.page()[0].id)
         assert "no client secret" in attempt.reason
         assert not there.seen
 
@@ -348,8 +348,8 @@ def test_what_is_about_a_wearer_who_disconnected_is_not_sent_and_says_so(here: O
         async with running(here.sender()):
             await until(lambda: here.deliveries.counts()["failed"] == 3)
         assert not there.seen
-        for delivery in here.deliveries.list():
-            [attempt] = here.deliveries.attempts(delivery.id)
+        for delivery in here.listed.page():
+            [attempt] = here.listed.attempts(delivery.id)
             assert "disconnected" in attempt.reason
 
     among_strangers(work)
@@ -364,7 +364,7 @@ def test_receivers_are_forgotten_when_all_goes_well_or_nothing_comes_any_more(he
         here.happen(1, "workout")
         async with running(sender):
             await until(lambda: here.deliveries.counts()["delivered"] == 20)
-            here.subscriptions.delete(bad.client_id, bad.id)
+            here.deliveries.unsubscribe(bad.client_id, bad.id)
             await until(lambda: not sender._receivers)
             assert not sender._of
 
@@ -494,9 +494,9 @@ def test_no_secret_of_a_callback_url_is_in_what_is_written_down(here: Office) ->
             here.subscribe(there.url(f"{act}?key=canary"))
         here.happen()
         async with running(here.sender(deadline=0.1)):
-            await until(lambda: all(one.attempts for one in here.deliveries.list()))
-        for delivery in here.deliveries.list():
-            for attempt in here.deliveries.attempts(delivery.id):
+            await until(lambda: all(one.attempts for one in here.listed.page()))
+        for delivery in here.listed.page():
+            for attempt in here.listed.attempts(delivery.id):
                 assert "canary" not in attempt.reason
 
     among_strangers(work)

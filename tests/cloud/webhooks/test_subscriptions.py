@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ringlet._cloud.webhooks.subscriptions import ENDED
+from ringlet._cloud.webhooks.subscriptions import ENDED_LISTED
 from ringlet.errors import BadRequest, DocumentNotFound
 from ringlet.webhooks import LIFE
 
@@ -39,7 +39,7 @@ def test_one_lives_for_ninety_days_and_as_long_again_when_it_is_renewed(office: 
 def test_what_ended_one_can_be_seen_afterwards(office: Office) -> None:
     app = office.app()[0]
     deleted, gone, expired = (office.subscribe(URL, name, "update", app) for name in ("tag", "sleep", "meal"))
-    office.subscriptions.delete(app, deleted.id)
+    office.deliveries.unsubscribe(app, deleted.id)
     office.happen()
     office.deliveries.finish([outcome(one, 410) for one in office.claim()])
     office.clock.advance(LIFE)
@@ -53,9 +53,9 @@ def test_of_those_that_ended_the_last_are_listed_beside_all_that_live(office: Of
     app = office.app()[0]
     living = office.subscribe(URL, "tag", "update", app)
     made = []
-    for _ in range(ENDED + 5):
+    for _ in range(ENDED_LISTED + 5):
         made.append(office.subscribe(URL, "sleep", "update", app).id)
-        office.subscriptions.delete(app, made[-1])
+        office.deliveries.unsubscribe(app, made[-1])
         office.clock.advance(timedelta(seconds=1))
     listed = [one.id for one in office.subscriptions.of(app, ended=True)]
     assert listed == [living.id, *made[5:]]
@@ -79,20 +79,20 @@ def test_with_its_end_goes_what_waits_and_what_was_tried_of_it(office: Office) -
     first, second, _ = office.claim()
     office.deliveries.finish([outcome(first, 200), outcome(second, 500)])
     assert rows(office) == {"subscriptions": 1, "deliveries": 3, "attempts": 2}
-    office.subscriptions.delete(one.client_id, one.id)
+    office.deliveries.unsubscribe(one.client_id, one.id)
     assert rows(office) == {"subscriptions": 1, "deliveries": 1, "attempts": 1}
-    assert [found.state for found in office.deliveries.list(one.client_id)] == ["delivered"]
+    assert [found.state for found in office.listed.page(one.client_id)] == ["delivered"]
 
 
 def test_an_application_is_forgotten_with_all_that_was_its_own(office: Office) -> None:
     mine, others = office.subscribe(URL), office.subscribe("https://two.example/")
     office.happen(2)
     office.deliveries.finish([outcome(one, 200) for one in office.claim(1)])
-    with office.subscriptions.held(mine.client_id):
-        office.subscriptions.forget(mine.client_id)
+    with office.subscriptions.locked(mine.client_id):
+        office.deliveries.delete_all_of(mine.client_id)
         office.apps.delete(mine.client_id)
     assert rows(office) == {"subscriptions": 1, "deliveries": 2, "attempts": 1}
-    assert {one.client_id for one in office.deliveries.list()} == {others.client_id}
+    assert {one.client_id for one in office.listed.page()} == {others.client_id}
     office.happen()
     assert rows(office)["deliveries"] == 3
 
@@ -104,13 +104,13 @@ def test_nothing_that_is_said_about_a_delivery_that_is_gone_is_taken_to_be_about
     gone, other = office.subscribe(URL), office.subscribe("https://two.example/", "tag")
     office.happen()
     [late] = office.claim()
-    office.subscriptions.delete(gone.client_id, gone.id)
+    office.deliveries.unsubscribe(gone.client_id, gone.id)
     office.happen(data_type="tag")
     [current] = office.claim()
     assert current.id != late.id
     office.deliveries.finish([outcome(late, 200)])
-    [delivery] = office.deliveries.list(other.client_id)
-    assert (delivery.state, office.deliveries.attempts(delivery.id)) == ("waiting", [])
+    [delivery] = office.listed.page(other.client_id)
+    assert (delivery.state, office.listed.attempts(delivery.id)) == ("waiting", [])
 
 
 def test_a_new_secret_signs_from_then_on(office: Office) -> None:
@@ -123,6 +123,6 @@ def test_a_new_secret_signs_from_then_on(office: Office) -> None:
 @pytest.mark.parametrize("id", ["", "x", "x\0", "é", "'; DROP TABLE users; --"])
 def test_an_id_that_is_none_is_not_there(office: Office, id: str) -> None:
     client_id = office.subscribe(URL).client_id
-    for act in (office.subscriptions.get, office.subscriptions.renew, office.subscriptions.delete):
+    for act in (office.subscriptions.get, office.subscriptions.renew, office.deliveries.unsubscribe):
         with pytest.raises(DocumentNotFound):
             act(client_id, id)

@@ -160,7 +160,7 @@ def _settled(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
     from ..._cloud.wearer.demo import credentials, wearer
     from .ready import Ready, settling
 
-    life = wearer(cloud.archive, cloud.clock, cloud.outbox, seed=seed, dialect=cloud.settings.dialect)
+    life = wearer(cloud.archive, cloud.clock, cloud.publisher, seed=seed, dialect=cloud.settings.dialect)
     with settling(days) as progress:
         life.settle_in(days, progress)
     cloud.adopt(life)

@@ -90,14 +90,14 @@ def resend(
 def _range(tiller: Tiller, since: str) -> dict[str, str]:
     """From then to now, on the cloud's clock. Raises UsageError."""
     from ..._cloud.core.clock import duration
-    from ..._cloud.webhooks.event_log import MEMORY
+    from ..._cloud.webhooks.publisher import RETENTION
 
     now = datetime.fromisoformat(tiller.get("clock")["now"])
     try:
         first = datetime.fromisoformat(since)
     except ValueError:
         try:
-            first = now - min(duration(since), MEMORY)
+            first = now - min(duration(since), RETENTION)
         except UsageError:
             raise UsageError(
                 f"{since!r} is neither a duration nor an instant",

@@ -36,7 +36,6 @@ from ...errors import ArchiveError
 from ..core.clock import Clock, duration
 from ..wearer.life import Life
 from ..webhooks.deliveries import Deliveries
-from ..webhooks.event_log import Outbox
 from .admin import Admin
 
 DAY = timedelta(days=1)
@@ -56,13 +55,10 @@ class _Advance(msgspec.Struct, forbid_unknown_fields=True):
 class Timekeeper:
     """The control API of the clock."""
 
-    def __init__(
-        self, admin: Admin, archive: Archive, clock: Clock, outbox: Outbox, deliveries: Deliveries
-    ) -> None:
+    def __init__(self, admin: Admin, archive: Archive, clock: Clock, deliveries: Deliveries) -> None:
         self._admin = admin
         self.archive = archive
         self.clock = clock
-        self.outbox = outbox
         self.deliveries = deliveries
         self.life: Life | None = None
         """The wearer who lives on with the clock, if there is one."""
@@ -103,7 +99,7 @@ class Timekeeper:
         for step in _days(by):
             self._move(step)
             events += (await self.life.live_on()).events if self.life else 0
-            self.outbox.wake()
+            self.deliveries.wakeup.notify()
             settled = await self._settle(until)
             if self._leaving:
                 break
@@ -131,7 +127,7 @@ class Timekeeper:
 
     async def _settle(self, until: float) -> bool:
         """Wait until nothing is due any more, or a time has come; whether nothing is."""
-        while self.deliveries.due(self.clock.ms()):
+        while self.deliveries.due():
             if self._leaving or time.monotonic() >= until:
                 return False
             await asyncio.sleep(LOOK)

@@ -62,11 +62,11 @@ class Hand:
             count += 1
         return JSONResponse(
             {
-                "event": msgspec.to_builtins(fired.event),
-                "seq": fired.seq,
-                "object_id": fired.event.object_id,
+                "event": msgspec.to_builtins(fired.published.event),
+                "seq": fired.published.seq,
+                "object_id": fired.published.event.object_id,
                 "changed": fired.changed,
-                "subscriptions": fired.subscriptions,
+                "subscriptions": fired.published.deliveries,
                 "count": count,
             },
             status_code=201,

@@ -29,10 +29,10 @@ from ..._api.catalog import AnyKind
 from ..._api.windows import Dialect
 from ..._archive.archive import Archive
 from ..._person.person import DOCUMENTS, Person
-from ..._webhooks.events import DATA_TYPES, EVENT_TYPES, KINDS, Event, EventType
+from ..._webhooks.events import DATA_TYPES, EVENT_TYPES, KINDS, EventType
 from ...errors import BadRequest, UsageError
 from ..core.clock import Clock
-from ..webhooks.event_log import Outbox
+from ..webhooks.publisher import Published, Publisher
 
 Document: TypeAlias = dict[str, Any]
 
@@ -41,25 +41,23 @@ EXAMPLE = "write TYPE.OPERATION, as in sleep.update"
 
 @dataclass(frozen=True)
 class Triggered:
-    """What was made to happen."""
+    """A triggered event."""
 
-    event: Event
-    seq: int
-    """Its number in the log."""
-    subscriptions: int
-    """How many will hear of it."""
+    published: Published
     changed: bool
-    """Whether a document changed, or the event stands alone."""
+    """Whether a document changed; if not, the event was published alone."""
 
 
 class Triggers:
     """The events of a cloud that somebody asked for."""
 
-    def __init__(self, archive: Archive, clock: Clock, outbox: Outbox, dialect: Dialect = "live") -> None:
+    def __init__(
+        self, archive: Archive, clock: Clock, publisher: Publisher, dialect: Dialect = "live"
+    ) -> None:
         self.archive = archive
         self.dialect: Dialect = dialect
         self.clock = clock
-        self.outbox = outbox
+        self.publisher = publisher
 
     def fire(self, user: int, what: str, override: Mapping[str, Any] | None = None) -> Triggered:
         """Let `what` (`sleep.update`) happen to a wearer. Raises UsageError, BadRequest."""
@@ -68,49 +66,45 @@ class Triggers:
         if override and (kind is None or operation == "delete"):
             raise UsageError(f"{what} has no fields to override", cure="leave the override out")
         with self.archive.transaction():
-            id, changed = str(uuid.uuid4()), False
+            id, events = str(uuid.uuid4()), list[Published]()
             if kind is not None:
-                id, changed = self._change(user, kind, operation, override or {}, id)
-            if not changed:
-                self.outbox.record(user, operation, data_type, id)
-            # The log is held until this transaction ends, so its newest event is this one.
-            seq = self.outbox.newest
-            [logged] = self.outbox.log(seq - 1, 1)
-            event = msgspec.json.decode(logged.body, type=Event)
-            return Triggered(event, seq, self.outbox.wanted(seq), changed)
+                id, events = self._change(user, kind, operation, override or {}, id)
+            if events:
+                return Triggered(events[0], changed=True)
+            return Triggered(self.publisher.publish(user, operation, data_type, id), changed=False)
 
     def _change(
         self, user: int, kind: AnyKind, operation: EventType, override: Mapping[str, Any], fresh: str
-    ) -> tuple[str, bool]:
-        """Which document it is about, and whether it changed."""
+    ) -> tuple[str, list[Published]]:
+        """The id of the document it is about, and the event if the document changed."""
         now = self.clock.ms()
         body = self.archive.latest(user, kind)
         if operation == "create":
             copied = msgspec.json.decode(body or self._made_up(kind), type=Document)
             copied = moved(copied | {"id": fresh}, self._days_since(copied, kind))
             text = msgspec.json.encode(overridden(kind, copied, override))
-            return fresh, bool(self.archive.put(user, kind, text, seen_at=now).added)
+            return fresh, self.publisher.put(user, kind, text, seen_at=now)
         if body is None:
             if override:
                 raise UsageError(
                     f"there is no {kind.name} to update", cure=f"make one first: {kind.webhook}.create"
                 )
-            return fresh, False
+            return fresh, []
         document = msgspec.json.decode(body, type=Document)
         id = str(document["id"])
         if operation == "delete":
-            return id, self.archive.delete(user, kind, id, now)
+            return id, self.publisher.delete(user, kind, id, at=now)
         if not override:
-            return id, False
+            return id, []
         text = msgspec.json.encode(overridden(kind, document, override))
-        changed = bool(self.archive.put(user, kind, text, seen_at=now).changed)
-        if not changed and msgspec.json.decode(text) != document:
+        events = self.publisher.put(user, kind, text, seen_at=now)
+        if not events and msgspec.json.decode(text) != document:
             raise BadRequest(
                 f"the archive holds a {kind.name} of a later time than the cloud's clock shows",
                 status=409,
                 cure="advance the clock beyond it",
             )
-        return id, changed
+        return id, events
 
     def _made_up(self, kind: AnyKind) -> bytes:
         """A document to copy, where the wearer has none: the newest of some simulated person.

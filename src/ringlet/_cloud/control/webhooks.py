@@ -32,8 +32,9 @@ from ..._api.windows import to_ms
 from ...errors import UsageError
 from ..webhooks.attempts import Attempt
 from ..webhooks.deliveries import Deliveries
-from ..webhooks.delivery_log import STATES, Delivery
-from ..webhooks.event_log import Logged, Outbox
+from ..webhooks.delivery_list import Delivery, DeliveryList
+from ..webhooks.delivery_records import STATES
+from ..webhooks.event_log import EventLog, LoggedEvent
 from .admin import Admin
 
 LONGEST = 60.0
@@ -53,10 +54,11 @@ class _Replay(msgspec.Struct, forbid_unknown_fields=True):
 class Happenings:
     """The control API of events and where they went."""
 
-    def __init__(self, admin: Admin, outbox: Outbox, deliveries: Deliveries) -> None:
+    def __init__(self, admin: Admin, log: EventLog, deliveries: Deliveries) -> None:
         self._admin = admin
-        self.outbox = outbox
+        self.log = log
         self.deliveries = deliveries
+        self.delivery_list = DeliveryList(deliveries.db)
         self.leaving = False
         """Whether the cloud is about to end: nobody waits any longer then."""
 
@@ -78,17 +80,17 @@ class Happenings:
         asked = request.query_params
         after, limit = _number(asked, "after", 0), min(_number(asked, "limit", 100), MOST)
         until = time.monotonic() + min(_seconds(asked, "wait"), LONGEST)
-        log = self.outbox.id
+        log = self.log.id
         known = asked.get("log", log) == log
         while True:
-            newest = self.outbox.newest
-            found = self.outbox.log(after, limit) if known else []
+            newest = self.log.newest
+            found = self.log.after(after, limit) if known else []
             if found or not known or after > newest or self.leaving or time.monotonic() >= until:
                 break
             await asyncio.sleep(LOOK)
             if await request.is_disconnected():
                 break
-        page = {"log": log, "oldest": self.outbox.oldest, "newest": newest, "events": list(map(_line, found))}
+        page = {"log": log, "oldest": self.log.oldest, "newest": newest, "events": list(map(_line, found))}
         return JSONResponse(page)
 
     # Where they went
@@ -101,14 +103,14 @@ class Happenings:
             raise UsageError(f"no delivery is {state!r}", cure=f"state is one of {', '.join(STATES)}")
         before = _number(asked, "before", 0) or None
         limit = min(_number(asked, "limit", 100), MOST)
-        found = self.deliveries.list(None, asked.get("subscription"), state, before, limit)
+        found = self.delivery_list.page(None, asked.get("subscription"), state, before, limit)
         counts = self.deliveries.counts()
         return JSONResponse({"counts": counts, "deliveries": [_delivery(one) for one in found]})
 
     async def get(self, request: Request) -> Response:
         """One delivery, with its attempts."""
         delivery = self._delivery(request)
-        attempts = [_attempt(one) for one in self.deliveries.attempts(delivery.id)]
+        attempts = [_attempt(one) for one in self.delivery_list.attempts(delivery.id)]
         return JSONResponse(_delivery(delivery) | {"tries": attempts})
 
     async def replay(self, request: Request) -> Response:
@@ -127,12 +129,11 @@ class Happenings:
         return self._again(self.deliveries.replay_range(None, to_ms(body.first), to_ms(body.last)))
 
     def _again(self, replayed: int) -> Response:
-        self.outbox.wake()
         return JSONResponse({"replayed": replayed})
 
     def _delivery(self, request: Request) -> Delivery:
         id: int = request.path_params["id"]
-        found = self.deliveries.get(id)
+        found = self.delivery_list.get(id)
         if found is None:
             raise HTTPException(404, f"no delivery {id}")
         return found
@@ -152,7 +153,7 @@ def _seconds(asked: Mapping[str, str], name: str) -> float:
     return float(text)
 
 
-def _line(logged: Logged) -> dict[str, Any]:
+def _line(logged: LoggedEvent) -> dict[str, Any]:
     return {"seq": logged.seq, "event": msgspec.json.decode(logged.body)}
 
 

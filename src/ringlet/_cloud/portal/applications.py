@@ -21,7 +21,7 @@ from ..browser.visitor import Visit, Visits, go
 from ..data.routes import Usercollection
 from ..oauth.applications import Applications, Registered, check_redirect_uri
 from ..oauth.grants import USERS_ON_TRIAL, Grants
-from ..webhooks.subscriptions import Subscriptions
+from ..webhooks.deliveries import Deliveries
 from .home import base_of, sentence
 
 APPLICATIONS = "/oauth/applications"
@@ -34,7 +34,7 @@ class Developer:
     """The pages of somebody who registers applications."""
 
     grants: Grants
-    subscriptions: Subscriptions
+    deliveries: Deliveries
     data: Usercollection
     visits: Visits
 
@@ -121,8 +121,8 @@ class Developer:
         """Forget an application, and with it all it was granted and subscribed to. Raises Refused."""
         await visit.form(request)
         app = self._named(request, visit)
-        with self.subscriptions.held(app.client_id):
-            self.subscriptions.forget(app.client_id)
+        with self.deliveries.subscriptions.locked(app.client_id):
+            self.deliveries.delete_all_of(app.client_id)
             self.grants.apps.delete(app.client_id)
         self.data.forget()
         return go(APPLICATIONS)

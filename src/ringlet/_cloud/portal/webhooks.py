@@ -28,8 +28,8 @@ from ..core.secret_hashes import is_same
 from ..oauth.applications import Applications, Registered
 from ..webhooks.attempts import Attempt
 from ..webhooks.deliveries import Deliveries
-from ..webhooks.delivery_log import STATES, Delivery, State
-from ..webhooks.event_log import Outbox
+from ..webhooks.delivery_list import Delivery, DeliveryList
+from ..webhooks.delivery_records import STATES, State
 from ..webhooks.subscriptions import Subscribed, Subscriptions
 from .applications import APPLICATIONS, ONE, owned
 
@@ -73,14 +73,13 @@ class WebhookPages:
         self,
         apps: Applications,
         subscriptions: Subscriptions,
-        outbox: Outbox,
         deliveries: Deliveries,
         visits: Visits,
     ) -> None:
         self.apps = apps
         self.subscriptions = subscriptions
-        self.outbox = outbox
         self.deliveries = deliveries
+        self.delivery_list = DeliveryList(deliveries.db)
         self.visits = visits
 
     def routes(self) -> list[BaseRoute]:
@@ -108,7 +107,7 @@ class WebhookPages:
         app = owned(self.apps, request, visit)
         state = _STATES.get(request.query_params.get("state", ""))
         before = _number(request.query_params.get("before", ""))
-        found = self.deliveries.list(app.client_id, None, state, before, PAGE + 1)
+        found = self.delivery_list.page(app.client_id, None, state, before, PAGE + 1)
         shown, more = found[:PAGE], len(found) > PAGE
         older = ({"state": state} if state else {}) | {"before": str(shown[-1].id)} if more else {}
         return visit.page(
@@ -118,7 +117,7 @@ class WebhookPages:
             app=app,
             subscriptions=list(self._subscriptions(app)),
             deliveries=[(one, without_query(one.callback_url)) for one in shown],
-            failed=bool(self.deliveries.list(app.client_id, None, "failed", None, 1)),
+            failed=bool(self.delivery_list.page(app.client_id, None, "failed", None, 1)),
             state=state or "",
             states=STATE_WORDS,
             before=before,
@@ -129,7 +128,7 @@ class WebhookPages:
         """One delivery with its attempts, the newest first. Raises Refused."""
         app, delivery = self._delivery(request, visit)
         key = self.apps.signing_key(app.client_id)
-        tries = [_tried(one, delivery, key) for one in reversed(self.deliveries.attempts(delivery.id))]
+        tries = [_tried(one, delivery, key) for one in reversed(self.delivery_list.attempts(delivery.id))]
         return visit.page(
             request,
             "webhook_delivery.html",
@@ -148,7 +147,6 @@ class WebhookPages:
         app, delivery = self._delivery(request, visit)
         if not self.deliveries.replay_one(delivery.id):
             raise Refused("Not sent again", "Its subscription has ended.", status=409)
-        self.outbox.wake()
         return go(f"{APPLICATIONS}/{app.client_id}/webhooks/{delivery.id}")
 
     async def resend_failed(self, request: Request, visit: Visit) -> Response:
@@ -156,7 +154,6 @@ class WebhookPages:
         await visit.form(request)
         app = owned(self.apps, request, visit)
         self.deliveries.replay_failed(app.client_id)
-        self.outbox.wake()
         return go(f"{APPLICATIONS}/{app.client_id}/webhooks")
 
     def _subscriptions(self, app: Registered) -> Iterator[tuple[Subscribed, str, str]]:
@@ -171,7 +168,7 @@ class WebhookPages:
     def _delivery(self, request: Request, visit: Visit) -> tuple[Registered, Delivery]:
         app = owned(self.apps, request, visit)
         id = _number(request.path_params["id"])
-        found = None if id is None else self.deliveries.get(id)
+        found = None if id is None else self.delivery_list.get(id)
         if found is None or found.client_id != app.client_id:
             raise Refused("No such delivery", "Deliveries are kept for 30 days.", status=404)
         return app, found

@@ -16,7 +16,10 @@ from ..._person.person import Person
 from ..._webhooks.events import LONG
 from ..core.clock import Clock
 from ..oauth.grants import Grants
-from ..webhooks.event_log import Outbox
+from ..webhooks.deliveries import Deliveries
+from ..webhooks.event_log import EventLog
+from ..webhooks.publisher import Publisher
+from ..webhooks.subscriptions import Subscriptions
 from .life import Life, Progress
 
 USER = "demo"
@@ -50,14 +53,18 @@ def settle_in(
     progress: Progress | None = None,
 ) -> int:
     """Put the last `days` days of the simulated person into the archive; returns the user."""
-    life = wearer(archive, clock, Outbox(archive, clock), seed=seed, dialect=dialect)
+    deliveries = Deliveries(archive, clock, Subscriptions(archive, clock))
+    publisher = Publisher(archive, clock, EventLog(archive, clock), deliveries)
+    life = wearer(archive, clock, publisher, seed=seed, dialect=dialect)
     life.settle_in(days, progress)
     return life.user
 
 
-def wearer(archive: Archive, clock: Clock, outbox: Outbox, *, seed: int, dialect: Dialect = "live") -> Life:
+def wearer(
+    archive: Archive, clock: Clock, publisher: Publisher, *, seed: int, dialect: Dialect = "live"
+) -> Life:
     """The demo wearer of an archive, who lives with a cloud's clock."""
-    return Life.of(archive, clock, outbox, Person(seed, USER, dialect=dialect))
+    return Life.of(archive, clock, publisher, Person(seed, USER, dialect=dialect))
 
 
 def credentials(grants: Grants, user: int, user_id: str) -> Credentials:

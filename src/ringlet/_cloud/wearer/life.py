@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -28,14 +28,13 @@ import msgspec
 from ..._api.catalog import TYPES
 from ..._api.windows import from_ms, to_ms
 from ..._archive.archive import Archive
-from ..._archive.storage.counts import Counts
 from ..._archive.storage.locks import Lock
 from ..._archive.storage.settings import Setting
 from ..._person.person import Person
 from ...errors import ArchiveError
 from ...models import PersonalInfo
 from ..core.clock import Clock
-from ..webhooks.event_log import Outbox
+from ..webhooks.publisher import Published, Publisher
 
 DAY = timedelta(days=1)
 _DAY = DAY // timedelta(milliseconds=1)
@@ -93,10 +92,12 @@ class Life:
     `person` must be the same at every start, or it is another life.
     """
 
-    def __init__(self, archive: Archive, clock: Clock, outbox: Outbox, person: Person, user: int) -> None:
+    def __init__(
+        self, archive: Archive, clock: Clock, publisher: Publisher, person: Person, user: int
+    ) -> None:
         self.archive = archive
         self.clock = clock
-        self.outbox = outbox
+        self.publisher = publisher
         self.person = person
         self.user = user
         self._setting = Setting.TIMELINE.of(user)
@@ -105,10 +106,10 @@ class Life:
         """Whether the cloud is about to end: the rest is lived when it starts again."""
 
     @classmethod
-    def of(cls, archive: Archive, clock: Clock, outbox: Outbox, person: Person) -> Life:
+    def of(cls, archive: Archive, clock: Clock, publisher: Publisher, person: Person) -> Life:
         """The life of a person, who is made a user of the archive by the name that the API has for them."""
         me = msgspec.json.decode(person.personal_info(), type=PersonalInfo)
-        return cls(archive, clock, outbox, person, archive.user(me.id))
+        return cls(archive, clock, publisher, person, archive.user(me.id))
 
     # The past
 
@@ -230,17 +231,15 @@ class Life:
         return lived
 
     def _write_documents(self, since: datetime, now: datetime) -> Lived:
-        lived = Lived()
-        for at, together in groupby(self.person.changes(since, now), lambda one: one.at):
-            with self.outbox.at(to_ms(at)):
-                for one in together:
-                    kind, seen_at = TYPES[one.name], to_ms(at)
-                    if one.body is None:
-                        gone = self.archive.delete(self.user, kind, one.id, seen_at)
-                        lived += Lived(deleted=int(gone))
-                    else:
-                        lived += _of(self.archive.put(self.user, kind, one.body, seen_at=seen_at))
-        return lived
+        events: list[Published] = []
+        for one in self.person.changes(since, now):
+            kind, at = TYPES[one.name], to_ms(one.at)
+            if one.body is None:
+                events += self.publisher.delete(self.user, kind, one.id, at=at, synced_at=at)
+            else:
+                events += self.publisher.put(self.user, kind, one.body, seen_at=at, synced_at=at)
+        counted = Counter(one.event.event_type for one in events)
+        return Lived(counted["create"], counted["update"], counted["delete"])
 
     def _write_samples(self, since: datetime, now: datetime) -> None:
         for kind in TYPES.values():
@@ -258,7 +257,3 @@ class Life:
 
     def _hold(self, held: _Held) -> None:
         self.archive.set_setting(self._setting, msgspec.json.encode(held).decode())
-
-
-def _of(counts: Counts) -> Lived:
-    return Lived(created=counts.added, updated=counts.changed)

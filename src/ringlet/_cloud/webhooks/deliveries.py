@@ -1,101 +1,81 @@
-"""Working deliveries off: what is due is claimed, tried, and tried again. No HTTP here.
+"""The table of deliveries: each event, once for every subscription that is notified of it. No HTTP here.
 
     waiting -> claimed by a sender -> an attempt -> delivered
-                                                 -> waiting again, until it has had its retries -> failed
-                                                 -> its subscription is gone (410), and all that waited for it
-
-`delivery_log` is for whoever looks at them, `replays` sends them again.
+                                                 -> waiting again, until the last retry has failed -> failed
+                                                 -> the callback is gone (410): its subscription ends
 
 Rules of this file:
-* A claim is a lease: it ends by itself, so that what a killed sender held is delivered by another. Every
-  claim has a number of its own, the fence; only who claimed last may say what came of it.
-* What came of an attempt and what follows from it are one transaction.
-* What is due is found subscription by subscription, each by one look into an index: a backlog costs nothing.
-* What is claimed is looked at again: others may have ended its subscription, or written for one that had
-  ended. What is about a wearer who has disconnected since is claimed to be written off, and not sent.
-* Due times are on the cloud's clock; leases and attempts are in real time, see `outbox`. Where that is set
-  back, a lease that ends further away than any lease does holds nobody up.
+* A claim is a lease: it ends by itself, so that what a killed sender had claimed is delivered by another.
+  Each claim increments the row's `fence`; an outcome counts only if the fence is still the one that was
+  claimed.
+* An outcome and what follows from it are written in one transaction.
+* What is due is found subscription by subscription, each by one index look-up: a backlog costs nothing.
+* A claim checks again what `ready` saw: the subscription may have ended or have another callback by now. What
+  is about a user who has disconnected from the application is claimed only to be marked as failed.
+* `due_at` is on the cloud's clock, and NULL when nothing more is to be done. Leases and attempts are in real
+  time, because that is what a connection takes, however far the cloud's clock is moved meanwhile.
+* What adds, claims or deletes rows locks `Lock.EVENTS` first, which publishing an event does as well.
+* No other file names this table in its SQL: `DELIVERIES` is for statements that join it.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from ..._api.windows import MILLISECOND
 from ..._archive import leases
 from ..._archive.archive import Archive
 from ..._archive.storage.locks import Lock
+from ..._archive.storage.migrations import Migrations
+from ..._webhooks.events import EventType
 from ..core.clock import Clock
-from .attempts import COLUMNS, Attempt, columns_of
-from .delivery_log import DeliveryLog, State
-from .replays import Replays
-from .subscriptions import Subscriptions
+from ..core.tables import Tables
+from ..oauth.applications import REGISTERED_CLIENT_IDS
+from ..oauth.connections import CONNECTED_CLIENT_IDS, CONNECTED_USERS
+from .attempts import ADD_RESPONSE_HEADERS, ATTEMPTS_SCHEMA, MAX_ATTEMPTS_STORED, Attempts
+from .delivery_records import STATES, Claimed, Outcome, Ready, State
+from .event_log import EVENTS
+from .retries import RETRIES, retry_delay
+from .subscriptions import ACTIVE, ANY, End, Subscriptions
+from .wakeup import Wakeup
 
-RETRIES: tuple[timedelta, ...] = tuple(
-    timedelta(seconds=seconds) for seconds in (10, 30, 60, 120, 240, 360, 480, 600, 720, 900)
-)
-"""How long after each failure the next attempt is due. Oura documents ten retries over about an hour; how it
-spreads them is not published. These make 58 minutes and 40 seconds."""
-JITTER = 0.2
-"""What part of a delay chance adds or takes, so that those who failed together do not come back together."""
-LONGEST_RETRY_AFTER = 3600.0
-"""Seconds; who asks to be left alone for longer is asked again after these."""
-KEPT = 50
-"""Attempts of a delivery that are kept, the last ones: it may be replayed without end."""
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A living subscription with something to deliver now."""
-
-    subscription_id: str
-    client_id: str
-    callback_url: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claimed:
-    """A delivery that is this sender's until its lease ends."""
-
-    id: int
-    fence: int
-    attempts: int
-    """Those before, since it was first due or replayed."""
-    to: Ready
-    body: bytes
-    connected: bool
-    """Whether its wearer is still connected with the application; if not, it is not to be sent."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a sender has to say about what it claimed."""
-
-    claimed: Claimed
-    attempt: Attempt
-    retry_after: float = 0.0
-    """Seconds that the receiver asked to be left alone (429, 503)."""
-
-
-_CLAIM = (
-    "UPDATE webhook_deliveries SET fence = fence + 1, leased_until = ? WHERE id IN"
-    " (SELECT id FROM webhook_deliveries WHERE subscription_id = ? AND due_at <= ?"
-    " AND leased_until NOT BETWEEN ? AND ? ORDER BY due_at, id LIMIT ?)"
-    " AND EXISTS (SELECT 1 FROM webhook_subscriptions WHERE id = ? AND callback_url = ?"
-    " AND ended_at IS NULL AND expires_at > ?)"
-)
-_CONNECTED = (
-    "SELECT g.id FROM webhook_events e JOIN oauth_grants g ON g.user_id = e.user_id"
-    " WHERE e.seq = event_seq AND g.client_id = ? AND g.ended_at IS NULL AND g.expires_at > ? LIMIT 1"
+# AUTOINCREMENT: an id is never given twice, not even when the newest row was deleted. An outcome that comes
+# late must not be taken for the outcome of another delivery.
+MIGRATIONS = Migrations(
+    "outbox",
+    f"""
+CREATE TABLE IF NOT EXISTS webhook_deliveries (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_seq        INTEGER NOT NULL,
+    subscription_id  TEXT NOT NULL,
+    due_at           INTEGER,
+    state            TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'failed')),
+    attempts         INTEGER NOT NULL,
+    fence            INTEGER NOT NULL,
+    leased_until     INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS webhook_deliveries_due
+    ON webhook_deliveries (subscription_id, due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS webhook_deliveries_of_event ON webhook_deliveries (event_seq);
+{ATTEMPTS_SCHEMA}""",
+    ADD_RESPONSE_HEADERS,
+    "CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (subscription_id, id)"
+    " WHERE state = 'failed'",
 )
 
+_FREE: Final = "due_at <= ? AND leased_until NOT BETWEEN ? AND ?"
+"""Due and not leased. Its parameters: the time by the cloud's clock, and `leases.active`."""
+DELIVERIES: Final = "SELECT id, event_seq, subscription_id, state, attempts, due_at FROM webhook_deliveries"
+"""Every delivery, as a subquery for another file's statement."""
 
-class Deliveries(Replays, DeliveryLog):
-    """All deliveries, in the archive's database."""
+
+class Deliveries(Tables):
+    """All deliveries and their attempts, in the archive's database."""
+
+    MIGRATIONS = MIGRATIONS
 
     def __init__(
         self,
@@ -107,102 +87,121 @@ class Deliveries(Replays, DeliveryLog):
         super().__init__(archive, clock)
         self.subscriptions = subscriptions
         self.retries = retries
+        self.wakeup = Wakeup()
+        """Notified when this object makes something due; the sender of this process waits for it."""
+        self._attempts = Attempts(self.db)
+
+    def create(self, event_seq: int, user: int, data_type: str, event_type: EventType, due_at: int) -> int:
+        """Create a delivery of an event for each active subscription to it; how many those are.
+
+        An application is notified of the users that are connected with it now, whatever scopes they granted:
+        integrations in production skip events of data that they may not read (Tidepool does).
+        """
+        now = self.clock.ms()
+        self.db.lock(Lock.EVENTS)  # so that no subscription ends in between and leaves its delivery behind
+        created = self.db.execute(
+            "INSERT INTO webhook_deliveries"
+            " (event_seq, subscription_id, due_at, state, attempts, fence, leased_until)"
+            f" SELECT ?, s.id, ?, 'waiting', 0, 0, 0 FROM ({ACTIVE}) AS s"
+            " WHERE s.data_type = ? AND s.event_type = ?"
+            f" AND s.client_id IN ({REGISTERED_CLIENT_IDS}) AND s.client_id IN ({CONNECTED_CLIENT_IDS})",
+            (event_seq, due_at, now, data_type, event_type, user, now),
+        )
+        if created:
+            self.wakeup.notify()
+        return created
+
+    # For senders
 
     def ready(self) -> list[Ready]:
-        """The living subscriptions with something that is due and that nobody has claimed."""
+        """The active subscriptions with something that is due and that no sender has claimed."""
         now = self.clock.ms()
-        # A scalar subquery, because planners make of EXISTS a join, and of a join a walk through the backlog.
+        # A scalar subquery: planners turn EXISTS into a join, and a join into a walk through the backlog.
         rows = self.db.all(
-            "SELECT s.id, s.client_id, s.callback_url FROM webhook_subscriptions s"
-            " WHERE s.ended_at IS NULL AND s.expires_at > ? AND (SELECT d.id FROM webhook_deliveries d"
-            " WHERE d.subscription_id = s.id AND d.due_at <= ? AND d.leased_until NOT BETWEEN ? AND ?"
+            f"SELECT s.id, s.client_id, s.callback_url FROM ({ACTIVE}) AS s WHERE (SELECT d.id"
+            f" FROM webhook_deliveries d WHERE d.subscription_id = s.id AND {_FREE}"
             " ORDER BY d.due_at, d.id LIMIT 1) IS NOT NULL",
-            (now, now, *leases.active(_real_ms())),
+            (now, now, *leases.active(time.time_ns() // 1_000_000)),
         )
         return [Ready(*row) for row in rows]
 
     def claim(self, wants: Iterable[tuple[Ready, int]], lease: timedelta) -> list[Claimed]:
-        """Up to a number of deliveries of each of these subscriptions, those due first before others."""
+        """Claim up to a number of deliveries for each of these subscriptions, the longest due first."""
         claimed: list[Claimed] = []
+        user = f"(SELECT user_id FROM ({EVENTS}) AS e WHERE e.seq = event_seq)"
+        statement = (
+            "UPDATE webhook_deliveries SET fence = fence + 1, leased_until = ? WHERE id IN"
+            f" (SELECT id FROM webhook_deliveries WHERE subscription_id = ? AND {_FREE}"
+            " ORDER BY due_at, id LIMIT ?)"
+            f" AND EXISTS (SELECT 1 FROM ({ACTIVE}) AS s WHERE s.id = ? AND s.callback_url = ?)"
+            f" RETURNING id, fence, attempts, (SELECT body FROM ({EVENTS}) AS e WHERE e.seq = event_seq),"
+            f" {user} IN ({CONNECTED_USERS})"
+        )
         with self.archive.transaction():
-            self.db.lock(Lock.EVENTS)  # two senders would want the same ones
+            self.db.lock(Lock.EVENTS)  # otherwise two senders could claim the same
             for ready, most in wants:
-                now, due = _real_ms(), self.clock.ms()
-                rows = self.db.all(
-                    f"{_CLAIM} RETURNING id, fence, attempts,"
-                    f" (SELECT body FROM webhook_events WHERE seq = event_seq), ({_CONNECTED}) IS NOT NULL",
-                    (
-                        now + min(lease // MILLISECOND, leases.MAX_LEASE_MS),
-                        *(ready.subscription_id, due, *leases.active(now), most),
-                        *(ready.subscription_id, ready.callback_url, due),
-                        *(ready.client_id, due),
-                    ),
+                now, due = time.time_ns() // 1_000_000, self.clock.ms()
+                values = (
+                    now + min(lease // MILLISECOND, leases.MAX_LEASE_MS),
+                    *(ready.subscription_id, due, *leases.active(now), most),
+                    *(due, ready.subscription_id, ready.callback_url),
+                    *(ready.client_id, due),
                 )
                 claimed += [
-                    Claimed(
-                        id=id, fence=fence, attempts=tried, to=ready, body=body, connected=bool(connected)
-                    )
-                    for id, fence, tried, body, connected in sorted(rows)
+                    Claimed(id, fence, before, ready, body, bool(connected))
+                    for id, fence, before, body, connected in sorted(self.db.all(statement, values))
                 ]
         return claimed
 
     def finish(self, outcomes: Sequence[Outcome]) -> None:
-        """Write down what came of attempts, and what follows; nothing about what others have claimed since.
+        """Write down outcomes, and what follows from each; none of a delivery that was claimed again since.
 
-        Doing it again changes nothing: whoever lost the answer to a commit may.
+        Doing so twice changes nothing: a sender whose commit got no answer may repeat it.
         """
         if not outcomes:
             return
         with self.archive.transaction():
             self.db.lock(Lock.EVENTS)
-            self.db.many(
-                f"INSERT INTO webhook_attempts ({COLUMNS}) SELECT d.id, (SELECT coalesce(max(number), 0) + 1"
-                " FROM webhook_attempts WHERE delivery_id = d.id), ?, ?, ?, ?, ?, ?, ?, ?, ?"
-                " FROM webhook_deliveries d WHERE d.id = ? AND d.fence = ?",
-                [(*columns_of(one.attempt), one.claimed.id, one.claimed.fence) for one in outcomes],
-            )
-            self._forget_first(outcomes)
-            stands = [(one, *self._standing(one)) for one in outcomes]
+            current = [(one, n) for one in outcomes if (n := self._attempts_before(one)) is not None]
+            self._attempts.add([one.attempt for one, _ in current])
+            for one, _ in current:
+                # Each claim increments the fence, so a delivery has had at most that many attempts.
+                if one.claimed.fence > MAX_ATTEMPTS_STORED:
+                    self._attempts.trim(one.claimed.id)
+            gone = {one.claimed.to for one, _ in current if self._is_gone(one)}
             self.db.many(
                 "UPDATE webhook_deliveries SET state = ?, due_at = ?, attempts = attempts + 1,"
                 " leased_until = 0, fence = fence + 1 WHERE id = ? AND fence = ?",
-                [
-                    (*self._follows(one, before, gone), one.claimed.id, one.claimed.fence)
-                    for one, before, gone in stands
-                    if before is not None
-                ],
+                [(*self._next(one, n, gone), one.claimed.id, one.claimed.fence) for one, n in current],
             )
-            for id in {one.claimed.to.subscription_id for one, _, gone in stands if gone}:
-                self.subscriptions.end(id, "gone")
+            for to in gone:
+                self.end(to.subscription_id, "gone")
 
-    def _forget_first(self, outcomes: Sequence[Outcome]) -> None:
-        """Let go of the first attempts of a delivery where there are too many."""
-        newest = "SELECT max(number) FROM webhook_attempts WHERE delivery_id = ?"
-        # Each claim has a number of its own: one that was claimed less often cannot have as many.
-        for id in {one.claimed.id for one in outcomes if one.claimed.fence > KEPT}:
-            row = self.db.one(newest, (id,))
-            if row and row[0] and row[0] > KEPT:
-                self.db.execute(
-                    "DELETE FROM webhook_attempts WHERE delivery_id = ? AND number <= ?", (id, row[0] - KEPT)
-                )
-
-    def _standing(self, outcome: Outcome) -> tuple[int | None, bool]:
-        """The attempts before this one (it may have been replayed meanwhile), and whether it ends all.
-
-        None where the claim does not stand any more. A callback that answers 410 ends its subscription; one
-        that was left for another meanwhile does not.
-        """
+    def _attempts_before(self, outcome: Outcome) -> int | None:
+        """The attempts before this one (a replay sets them to 0); None if the claim is no longer current."""
         row = self.db.one(
-            "SELECT d.attempts, s.callback_url FROM webhook_deliveries d"
-            " JOIN webhook_subscriptions s ON s.id = d.subscription_id WHERE d.id = ? AND d.fence = ?",
+            "SELECT attempts FROM webhook_deliveries WHERE id = ? AND fence = ?",
             (outcome.claimed.id, outcome.claimed.fence),
         )
-        if row is None:
-            return None, False
-        return row[0], outcome.attempt.status == 410 and row[1] == outcome.claimed.to.callback_url
+        return row[0] if row else None
+
+    def _is_gone(self, outcome: Outcome) -> bool:
+        """Whether it ends its subscription: 410, from the callback that the subscription still has."""
+        to = outcome.claimed.to
+        return outcome.attempt.status == 410 and self.subscriptions.calls(to.subscription_id, to.callback_url)
+
+    def _next(self, outcome: Outcome, before: int, gone: set[Ready]) -> tuple[State, int | None]:
+        """A delivery's state after an attempt, and when the next is due."""
+        claimed = outcome.claimed
+        if outcome.attempt.good:
+            return "delivered", None
+        delay = retry_delay(before, outcome.retry_after, self.retries)
+        if delay is None or not claimed.connected or (outcome.attempt.status == 410 and claimed.to in gone):
+            return "failed", None
+        return "waiting", self.clock.ms() + delay // MILLISECOND
 
     def release(self, claims: Iterable[Claimed]) -> None:
-        """Give back what was claimed and not tried, for others to claim at once."""
+        """Give back what was claimed and not tried: others can claim it at once."""
         self.db.many(
             "UPDATE webhook_deliveries SET leased_until = 0, fence = fence + 1 WHERE id = ? AND fence = ?",
             [(one.id, one.fence) for one in claims],
@@ -212,27 +211,89 @@ class Deliveries(Replays, DeliveryLog):
         """When the next attempt is due, claimed or not: epoch milliseconds on the cloud's clock."""
         row = self.db.one(
             "SELECT min((SELECT d.due_at FROM webhook_deliveries d WHERE d.subscription_id = s.id"
-            " AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1)) FROM webhook_subscriptions s"
-            " WHERE s.ended_at IS NULL AND s.expires_at > ?",
+            f" AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1)) FROM ({ACTIVE}) AS s",
             (self.clock.ms(),),
         )
         return row[0] if row else None
 
-    def due(self, now: int | None = None) -> bool:
-        """Whether anything is due by an instant (default: by now) and not through yet, claimed or not."""
+    def due(self) -> bool:
+        """Whether anything is due now, claimed or not."""
         soonest = self.next_due()
-        return soonest is not None and soonest <= (self.clock.ms() if now is None else now)
+        return soonest is not None and soonest <= self.clock.ms()
 
-    def _follows(self, outcome: Outcome, before: int, gone: bool) -> tuple[State, int | None]:
-        """What a delivery is after an attempt, and when the next is due."""
-        if outcome.attempt.good:
-            return "delivered", None
-        if gone or not outcome.claimed.connected or before >= len(self.retries):
-            return "failed", None
-        delay = self.retries[before] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
-        asked = timedelta(seconds=min(outcome.retry_after, LONGEST_RETRY_AFTER))
-        return "waiting", self.clock.ms() + max(delay, asked) // MILLISECOND
+    # Replays: due now, with all retries. What is under way keeps its lease, so it is never sent twice at a
+    # time.
 
+    def replay_one(self, id: int) -> bool:
+        """Deliver one again; False if it does not exist or its subscription has ended."""
+        return bool(self._replay(None, "id = ?", id))
 
-def _real_ms() -> int:
-    return time.time_ns() // 1_000_000
+    def replay_range(self, client_id: str | None, first_ms: int, last_ms: int) -> int:
+        """Deliver the events of [first, last] again, to one application or to all; how many deliveries."""
+        events = f"event_seq IN (SELECT seq FROM ({EVENTS}) AS e WHERE at BETWEEN ? AND ?)"
+        return self._replay(client_id, events, first_ms, last_ms)
+
+    def replay_failed(self, client_id: str | None) -> int:
+        """Deliver all that failed again, to one application or to all; how many deliveries."""
+        return self._replay(client_id, "state = 'failed'")
+
+    def _replay(self, client_id: str | None, which: str, *values: object) -> int:
+        now = self.clock.ms()
+        of_client, client = ("", ()) if client_id is None else (" WHERE client_id = ?", (client_id,))
+        with self.archive.transaction():
+            self.db.lock(Lock.EVENTS)
+            replayed = self.db.execute(
+                "UPDATE webhook_deliveries SET state = 'waiting', due_at = ?, attempts = 0"
+                f" WHERE {which} AND subscription_id IN (SELECT id FROM ({ACTIVE}) AS s{of_client})",
+                (now, *values, now, *client),
+            )
+        self.wakeup.notify()
+        return replayed
+
+    def counts(self) -> dict[State, int]:
+        """How many there are in each state; this reads the whole table."""
+        found = self.db.all("SELECT state, count(*) FROM webhook_deliveries GROUP BY state")
+        return dict.fromkeys(STATES, 0) | dict(found)
+
+    # The end of subscriptions and of deliveries
+
+    def unsubscribe(self, client_id: str, id: str) -> None:
+        """End an application's subscription, as it asked. Raises DocumentNotFound."""
+        with self.subscriptions.locked(client_id):
+            self.subscriptions.get(client_id, id)
+            self.end(id, "deleted")
+
+    def end(self, subscription_id: str, by: End) -> None:
+        """End a subscription and discard what waits for it, in the caller's transaction."""
+        self.db.lock(Lock.EVENTS)
+        self.subscriptions.mark_ended(subscription_id, by)
+        self._delete("subscription_id = ? AND due_at IS NOT NULL", subscription_id)
+
+    def delete_all_of(self, client_id: str) -> None:
+        """Delete all subscriptions of an application and their deliveries, in `Subscriptions.locked`."""
+        self.db.lock(Lock.EVENTS)
+        self._delete(f"subscription_id IN (SELECT id FROM ({ANY}) AS s WHERE client_id = ?)", client_id)
+        self.subscriptions.delete_all_of(client_id)
+
+    def prune(self, before: int, newest_event: int) -> int | None:
+        """Delete what ended before an instant and what waits for an ended subscription, in a transaction.
+
+        Returns the number of the first event to keep, None if there are no events: one that happened since,
+        that is still to be delivered, or that is the newest.
+        """
+        self.db.lock(Lock.EVENTS)
+        active = f"SELECT id FROM ({ACTIVE}) AS s"
+        self._delete(f"due_at IS NOT NULL AND subscription_id NOT IN ({active})", self.clock.ms())
+        first = self.db.one(
+            f"SELECT seq FROM ({EVENTS}) AS e WHERE at >= ? OR seq = ? OR EXISTS (SELECT 1"
+            " FROM webhook_deliveries WHERE event_seq = seq AND due_at IS NOT NULL) ORDER BY seq LIMIT 1",
+            (before, newest_event),
+        )
+        if first:
+            self._delete("event_seq < ?", *first)
+        self.subscriptions.delete_ended(before, "SELECT subscription_id FROM webhook_deliveries")
+        return first[0] if first else None
+
+    def _delete(self, which: str, value: object) -> None:
+        self._attempts.delete(f"SELECT id FROM webhook_deliveries WHERE {which}", (value,))
+        self.db.execute(f"DELETE FROM webhook_deliveries WHERE {which}", (value,))

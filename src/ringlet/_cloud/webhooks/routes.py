@@ -44,8 +44,9 @@ from ..core.rate_limit import Limits
 from ..core.throttle import Guesses
 from ..oauth.applications import Applications
 from . import request_bodies as wishes
+from .deliveries import Deliveries
 from .request_bodies import Flawed, bare, unproved
-from .subscriptions import Subscribed, Subscriptions
+from .subscriptions import Subscribed
 
 CHALLENGES: Final = 4
 """Callbacks of one application that are asked to prove themselves at a time."""
@@ -78,14 +79,15 @@ class Subscribing:
     def __init__(
         self,
         apps: Applications,
-        subscriptions: Subscriptions,
+        deliveries: Deliveries,
         dialer: Dialer,
         dialect: Dialect,
         guesses: Guesses,
         limits: Limits,
     ) -> None:
         self.apps = apps
-        self.subscriptions = subscriptions
+        self.subscriptions = deliveries.subscriptions
+        self.deliveries = deliveries
         self.dialer = dialer
         self.dialect: Dialect = dialect
         self.guesses = guesses
@@ -152,7 +154,7 @@ class Subscribing:
 
     async def delete(self, request: Request, asking: Asking) -> Answer:
         """End it. Raises DocumentNotFound."""
-        self.subscriptions.delete(asking.client_id, request.path_params["id"])
+        self.deliveries.unsubscribe(asking.client_id, request.path_params["id"])
         return Answer(204, b"", [])
 
     def _shown(self, one: Subscribed) -> Answer:
@@ -202,7 +204,7 @@ class Subscribing:
     @contextmanager
     def _held(self, asking: Asking) -> Generator[None]:
         """A transaction in which the application is still what it was: none is deleted meanwhile."""
-        with self.subscriptions.held(asking.client_id):
+        with self.subscriptions.locked(asking.client_id):
             self._prove_again(asking)
             yield
 

@@ -32,8 +32,9 @@ from ..._webhooks import events
 from ...errors import ArchiveError
 from ..oauth.applications import Applications
 from .attempts import Attempt, fitting
-from .deliveries import Claimed, Deliveries, Outcome, Ready
-from .event_log import Outbox
+from .deliveries import Deliveries
+from .delivery_records import Claimed, Outcome, Ready
+from .publisher import Publisher
 
 NO_SECRET: Final = Exchange(reason="the application has no client secret to sign with")
 DISCONNECTED: Final = Exchange(reason="the wearer has disconnected from the application")
@@ -83,13 +84,13 @@ class Sender:
     def __init__(
         self,
         deliveries: Deliveries,
-        outbox: Outbox,
+        publisher: Publisher,
         apps: Applications,
         dialer: Dialer,
         policy: Policy | None = None,
     ) -> None:
         self.deliveries = deliveries
-        self.outbox = outbox
+        self.publisher = publisher
         self.apps = apps
         self.dialer = dialer
         self.policy = policy or Policy()
@@ -100,21 +101,15 @@ class Sender:
         self._under_way: dict[asyncio.Task[None], Claimed] = {}
         self._ended: list[Outcome] = []
         """What came to an end and is not written down yet."""
-        self._signal: asyncio.Event | None = None
         self._tidied = 0.0
-
-    def wake(self) -> None:
-        """There may be something to do."""
-        if self._signal is not None:
-            self._signal.set()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        self._signal = asyncio.Event()
+        wakeup = self.deliveries.wakeup
         troubled = 0
         try:
             while True:
-                self._signal.clear()
+                wakeup.clear()
                 try:
                     self._turn()
                     troubled = 0
@@ -122,13 +117,8 @@ class Sender:
                     troubled += 1
                     await asyncio.sleep(min(self.policy.look * 2 ** min(troubled, 10), self.policy.backoff))
                     continue
-                try:
-                    async with asyncio.timeout(self.policy.look):
-                        await self._signal.wait()
-                except TimeoutError:
-                    pass
+                await wakeup.wait(self.policy.look)
         finally:
-            self._signal = None
             await self._leave()
 
     def _turn(self) -> None:
@@ -146,10 +136,10 @@ class Sender:
                     self._begin(claimed, keys[claimed.to.client_id])
                 else:
                     self._ended.append(_outcome(claimed, {}, time.time(), DISCONNECTED))
-                    self.wake()
+                    self.deliveries.wakeup.notify()
         if time.monotonic() - self._tidied > self.policy.tidy:
             self._tidied = time.monotonic()
-            self.outbox.forget()
+            self.publisher.prune()
             self._forget_receivers()
 
     def _shares(self, ready: list[Ready]) -> Iterator[tuple[Ready, int]]:
@@ -216,10 +206,10 @@ class Sender:
             del self._receivers[place]
         receiver.not_before = time.monotonic()
         if receiver.failures < self.policy.failures:
-            self.wake()
+            self.deliveries.wakeup.notify()
         else:  # what came of it can wait for its next request: one commit for both
             receiver.not_before += self.policy.pause
-            asyncio.get_running_loop().call_later(self.policy.pause, self.wake)
+            asyncio.get_running_loop().call_later(self.policy.pause, self.deliveries.wakeup.notify)
 
     def _forget_receivers(self) -> None:
         """Let go of those that failed and were not tried again: their subscriptions have ended."""

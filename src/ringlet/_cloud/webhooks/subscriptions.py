@@ -1,10 +1,11 @@
-"""Who wants to hear of what: the subscriptions of all applications. No HTTP here.
+"""The table of subscriptions: which application is notified of which changes, and at which callback URL.
 
 Rules of this file:
-* An application has one living subscription for each pair of data type and event type.
-* A subscription lives 90 days, and another 90 when it is renewed.
-* One that ended stays, with what ended it, so that its owner can see why nothing comes any more. What was
-  still to be delivered to it goes in the same transaction: nothing is sent after its end.
+* An application has one active subscription for each pair of data type and event type.
+* A subscription expires after 90 days; renewing it sets the expiry to 90 days from then.
+* A subscription that ended stays in the table, with what ended it, so that the application's owner can see
+  why no more events arrive. `Deliveries.end` ends one together with what was still to be delivered to it.
+* No other file names this table in its SQL: `ACTIVE` and `ANY` are for statements that join it.
 """
 
 from __future__ import annotations
@@ -48,12 +49,20 @@ CREATE INDEX IF NOT EXISTS webhook_subscriptions_ended
     ON webhook_subscriptions (client_id, ended_at) WHERE ended_at IS NOT NULL
 """,
 )
-ENDED: Final = 50
-"""How many of those that live no more are listed."""
+ENDED_LISTED: Final = 50
+"""How many ended subscriptions of an application are listed, the latest."""
 COLUMNS = "id, client_id, callback_url, event_type, data_type, created_at, expires_at, ended_at, ended_by"
+ANY: Final = "SELECT id, client_id, callback_url FROM webhook_subscriptions"
+"""Every subscription, as a subquery for another file's statement."""
+ACTIVE: Final = (
+    "SELECT id, client_id, callback_url, data_type, event_type FROM webhook_subscriptions"
+    " WHERE ended_at IS NULL AND expires_at > ?"
+)
+"""The subscriptions that are neither ended nor expired, likewise. Its parameter is the time by the cloud's
+clock, epoch milliseconds."""
 
 End: TypeAlias = Literal["deleted", "gone", "expired"]
-"""What ended a subscription: its application, a callback that answered 410, its 90 days."""
+"""What ended a subscription: its application deleted it, its callback answered 410, its 90 days were over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +80,7 @@ class Subscribed:
     ended_by: End | None
 
     def shown(self, dialect: Dialect) -> Shown:
-        """As the API shows it: the service leaves the zone out, which a `date-time` of its documents has."""
+        """As the API shows it: the service omits the zone that a `date-time` of its documents has."""
         expires = from_ms(self.expires_at).replace(tzinfo=None if dialect == "live" else UTC)
         return Shown(
             id=self.id,
@@ -88,14 +97,14 @@ class Subscriptions(Tables):
     MIGRATIONS = MIGRATIONS
 
     @contextmanager
-    def held(self, client_id: str) -> Generator[None]:
-        """A transaction in which nobody else changes what an application has subscribed to."""
+    def locked(self, client_id: str) -> Generator[None]:
+        """A transaction in which nobody else creates or changes subscriptions of this application."""
         with self.archive.transaction():
             self.db.lock(Lock.SUBSCRIPTIONS, client_id)
             yield
 
     def check_free(self, client_id: str, event_type: str, data_type: str) -> None:
-        """See that there is no living subscription for a pair. Raises BadRequest 409."""
+        """Check that the application has no active subscription for a pair. Raises BadRequest 409."""
         if self.db.one(
             "SELECT 1 FROM webhook_subscriptions WHERE client_id = ? AND event_type = ? AND data_type = ?"
             " AND ended_at IS NULL AND expires_at > ?",
@@ -104,9 +113,9 @@ class Subscriptions(Tables):
             raise BadRequest(f"A subscription for {data_type} {event_type} exists already.", status=409)
 
     def create(self, client_id: str, callback_url: str, event_type: EventType, data_type: str) -> Subscribed:
-        """A new subscription. Raises BadRequest 409 where there is one for the pair."""
-        with self.held(client_id):
-            self._expire(client_id)
+        """Create a subscription. Raises BadRequest 409 if there is an active one for the pair."""
+        with self.locked(client_id):
+            self._end_expired(client_id)
             self.check_free(client_id, event_type, data_type)
             now = self.clock.ms()
             id = str(uuid.uuid4())
@@ -117,9 +126,9 @@ class Subscriptions(Tables):
             return self.get(client_id, id)
 
     def get(self, client_id: str, id: str) -> Subscribed:
-        """A living subscription of an application. Raises DocumentNotFound."""
+        """An active subscription of an application. Raises DocumentNotFound."""
         row = None
-        if "\0" not in id:  # not every database takes it, and no id of ours holds it
+        if "\0" not in id:  # PostgreSQL refuses a text with NUL, and no id of ours contains one
             row = self.db.one(
                 f"SELECT {COLUMNS} FROM webhook_subscriptions"
                 " WHERE id = ? AND client_id = ? AND ended_at IS NULL AND expires_at > ?",
@@ -130,12 +139,12 @@ class Subscriptions(Tables):
         return _subscribed(row)
 
     def of(self, client_id: str, *, ended: bool = False) -> list[Subscribed]:
-        """An application's subscriptions, oldest first; with `ended`, the last that live no more as well."""
+        """The active subscriptions of an application, oldest first; with `ended`, the last ended ones too."""
         mine = f"SELECT {COLUMNS} FROM webhook_subscriptions WHERE client_id = ?"
         rows = self.db.all(f"{mine} AND ended_at IS NULL", (client_id,))
         if ended:
             last = f"{mine} AND ended_at IS NOT NULL ORDER BY ended_at DESC, id LIMIT ?"
-            rows += self.db.all(last, (client_id, ENDED))
+            rows += self.db.all(last, (client_id, ENDED_LISTED))
         now = self.clock.ms()
         found = sorted(map(_subscribed, rows), key=lambda one: (one.created_at, one.id))
         return [one for one in found if ended or one.expires_at > now]
@@ -149,9 +158,9 @@ class Subscriptions(Tables):
         event_type: EventType | None = None,
         data_type: str | None = None,
     ) -> Subscribed:
-        """Another callback, or another wish. Raises DocumentNotFound, BadRequest 409."""
-        with self.held(client_id):
-            self._expire(client_id)
+        """Change what is not None. Raises DocumentNotFound; BadRequest 409 if the new pair is taken."""
+        with self.locked(client_id):
+            self._end_expired(client_id)
             was = self.get(client_id, id)
             pair = event_type or was.event_type, data_type or was.data_type
             if pair != (was.event_type, was.data_type):
@@ -164,52 +173,47 @@ class Subscriptions(Tables):
             return self.get(client_id, id)
 
     def renew(self, client_id: str, id: str) -> Subscribed:
-        """Another 90 days from now. Raises DocumentNotFound."""
-        with self.held(client_id):
+        """Let it expire 90 days from now. Raises DocumentNotFound."""
+        with self.locked(client_id):
             self.get(client_id, id)
             until = self.clock.ms() + LIFE // MILLISECOND
             self.db.execute("UPDATE webhook_subscriptions SET expires_at = ? WHERE id = ?", (until, id))
             return self.get(client_id, id)
 
-    def delete(self, client_id: str, id: str) -> None:
-        """End it for its application. Raises DocumentNotFound."""
-        with self.held(client_id):
-            self.get(client_id, id)
-            self.end(id, "deleted")
+    def calls(self, id: str, callback_url: str) -> bool:
+        """Whether a subscription, ended or not, has this callback URL now."""
+        found = self.db.one(
+            f"SELECT 1 FROM ({ANY}) AS s WHERE id = ? AND callback_url = ?", (id, callback_url)
+        )
+        return found is not None
 
-    def forget(self, client_id: str) -> None:
-        """Let go of all that an application subscribed to, and of what became of it. In `held`."""
-        self.db.lock(Lock.EVENTS)
-        theirs = "SELECT id FROM webhook_subscriptions WHERE client_id = ?"
-        deliveries = f"SELECT id FROM webhook_deliveries WHERE subscription_id IN ({theirs})"
-        for what in (
-            f"webhook_attempts WHERE delivery_id IN ({deliveries})",
-            f"webhook_deliveries WHERE subscription_id IN ({theirs})",
-            "webhook_subscriptions WHERE client_id = ?",
-        ):
-            self.db.execute(f"DELETE FROM {what}", (client_id,))
-
-    def end(self, id: str, by: End) -> None:
-        """End it, and with it what was still to be delivered. In a transaction."""
-        self.db.lock(Lock.EVENTS)  # as senders do, so that they and we wait for each other in turn
+    def mark_ended(self, id: str, by: End) -> None:
+        """Note that and why a subscription ended, for `Deliveries.end`, which discards what waits for it."""
         self.db.execute(
             "UPDATE webhook_subscriptions SET ended_at = ?, ended_by = ? WHERE id = ? AND ended_at IS NULL",
             (self.clock.ms(), by, id),
         )
-        waiting = "webhook_deliveries WHERE subscription_id = ? AND due_at IS NOT NULL"
-        self.db.execute(
-            f"DELETE FROM webhook_attempts WHERE delivery_id IN (SELECT id FROM {waiting})", (id,)
-        )
-        self.db.execute(f"DELETE FROM {waiting}", (id,))
 
-    def _expire(self, client_id: str) -> None:
-        """End those of an application whose days are over, so that their pairs are free again."""
-        for (id,) in self.db.all(
-            "SELECT id FROM webhook_subscriptions"
+    def delete_all_of(self, client_id: str) -> None:
+        """Delete every row of an application; `Deliveries.delete_all_of` calls it."""
+        self.db.execute("DELETE FROM webhook_subscriptions WHERE client_id = ?", (client_id,))
+
+    def delete_ended(self, before: int, unless: str) -> None:
+        """Delete what ended before an instant, unless its id is among those that a SELECT (SQL) finds."""
+        self.db.execute(
+            f"DELETE FROM webhook_subscriptions WHERE ended_at < ? AND id NOT IN ({unless})", (before,)
+        )
+
+    def _end_expired(self, client_id: str) -> None:
+        """End what has expired of an application, so that the unique index has room for its pairs again.
+
+        What was still to be delivered to these is never sent, and discarded by the next `Deliveries.prune`.
+        """
+        self.db.execute(
+            "UPDATE webhook_subscriptions SET ended_at = ?, ended_by = 'expired'"
             " WHERE client_id = ? AND ended_at IS NULL AND expires_at <= ?",
-            (client_id, self.clock.ms()),
-        ):
-            self.end(id, "expired")
+            (self.clock.ms(), client_id, self.clock.ms()),
+        )
 
 
 def _subscribed(row: Row) -> Subscribed:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ringlet._archive.storage.migrations import Migrations, migrate
-from ringlet._cloud.webhooks.event_log import MIGRATIONS
+from ringlet._cloud.webhooks.deliveries import MIGRATIONS
 from ringlet.archive import Archive
 
 from ..office import Office, backlog, outcome
@@ -23,14 +23,14 @@ def test_deliveries_are_listed_newest_first_by_whom_and_how_and_in_pages(office:
     office.happen(3)
     claims = [claim for claim in office.claim(1) if claim.to.subscription_id == one.id]
     office.deliveries.finish([outcome(claim) for claim in claims])
-    everything = office.deliveries.list()
+    everything = office.listed.page()
     assert [found.id for found in everything] == sorted((found.id for found in everything), reverse=True)
     assert len(everything) == 6
-    assert len(office.deliveries.list(one.client_id)) == 3
-    assert len(office.deliveries.list(one.client_id, two.id)) == 0
-    assert [found.id for found in office.deliveries.list(state="delivered")] == [claims[0].id]
-    page = office.deliveries.list(limit=4)
-    assert [*page, *office.deliveries.list(before=page[-1].id)] == everything
+    assert len(office.listed.page(one.client_id)) == 3
+    assert len(office.listed.page(one.client_id, two.id)) == 0
+    assert [found.id for found in office.listed.page(state="delivered")] == [claims[0].id]
+    page = office.listed.page(limit=4)
+    assert [*page, *office.listed.page(before=page[-1].id)] == everything
 
 
 def test_what_failed_is_found_without_a_walk_through_all_that_did_not(
@@ -55,9 +55,9 @@ def test_what_failed_is_found_without_a_walk_through_all_that_did_not(
             return run(sql, values)
 
         monkeypatch.setattr(database, verb, heard)
-    assert len(office.deliveries.list(mine, state="failed", limit=7)) == 7
-    office.deliveries.list(mine, state="failed", limit=1)
-    office.deliveries.list(state="failed", limit=7)
+    assert len(office.listed.page(mine, state="failed", limit=7)) == 7
+    office.listed.page(mine, state="failed", limit=1)
+    office.listed.page(state="failed", limit=7)
     assert office.deliveries.replay_failed(mine) == 20
     monkeypatch.undo()
     looked = [(sql, values) for sql, values in asked if re.match("SELECT d|UPDATE", sql)]
@@ -77,7 +77,7 @@ def test_the_headers_of_an_answer_are_kept_as_they_came(office: Office) -> None:
     [claimed] = office.claim()
     told = outcome(claimed, 500)
     office.deliveries.finish([replace(told, attempt=replace(told.attempt, response_headers=said))])
-    [tried] = office.deliveries.attempts(claimed.id)
+    [tried] = office.listed.attempts(claimed.id)
     assert tried.response_headers == said
 
 
@@ -89,5 +89,5 @@ def test_attempts_from_before_headers_were_kept_have_none(place: str) -> None:
             " took, status, reason, response) VALUES (1, 1, '', '', '', 0, 0, 200, '', ?)",
             (b"so be it",),
         )
-        [tried] = Office(archive).deliveries.attempts(1)
+        [tried] = Office(archive).listed.attempts(1)
     assert (tried.response, tried.response_headers) == (b"so be it", {})
