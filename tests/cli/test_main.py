@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import click
+
 HEAVY = ("httpcore2", "starlette", "sqlite3", "zstandard", "rich", "msgspec", "jinja2", "uvicorn", "asyncio")
 
 
@@ -23,6 +25,28 @@ def test_help_names_every_verb(ringlet):
 
     said = ringlet("--help").stdout
     assert all(f"\n  {verb} " in said for verb in COMMANDS)
+
+
+def test_help_says_what_the_commands_say_of_themselves():
+    from ringlet._cli.main import ringlet
+    from ringlet._cli.shared.commands import COMMANDS
+
+    for name, entry in COMMANDS.items():
+        command = ringlet.get_command(click.Context(ringlet), name)
+        assert command
+        assert command.get_short_help_str(limit=200) == entry.help
+
+
+def test_help_imports_no_command(ringlet):
+    code = (
+        "import sys; sys.argv = ['ringlet', '--help']\n"
+        "from ringlet._cli.main import run; run()\n"
+        "print([one for one in sys.modules if one.startswith('ringlet._cli.') and '.shared' not in one])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, env=ringlet.env(), capture_output=True, encoding="utf-8"
+    )
+    assert done.stdout.endswith("['ringlet._cli.main']\n"), done.stderr
 
 
 def test_every_verb_explains_itself(ringlet):

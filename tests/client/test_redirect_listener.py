@@ -105,7 +105,7 @@ def test_a_port_in_use_is_an_error_that_names_another(port):
 
 def test_the_port_in_use_is_not_the_one_it_names(port, monkeypatch):
     uri, other = f"http://localhost:{port}/callback", "http://localhost:1/callback"
-    monkeypatch.setattr(listener, "REDIRECT_URIS", (uri, other))
+    monkeypatch.setattr(listener, "LOCAL_REDIRECT_URIS", (uri, other))
     with (
         Listener(uri, lambda _: None),
         pytest.raises(RingletError, match="is in use") as caught,

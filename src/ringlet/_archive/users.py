@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .storage.database import Database
@@ -39,3 +40,9 @@ def name(database: Database, number: int) -> str | None:
 def users(database: Database) -> list[User]:
     """All users, in the order in which they were added."""
     return [User(*row) for row in database.all("SELECT id, name FROM users ORDER BY id")]
+
+
+def choose(users: Sequence[User], name: str | None) -> User | None:
+    """The user of that name or, without a name, the only one. None if that is not one user."""
+    meant = [user for user in users if name in (None, user.name)]
+    return meant[0] if len(meant) == 1 else None

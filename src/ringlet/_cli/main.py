@@ -1,20 +1,12 @@
-"""The command line: `ringlet VERB`, one verb per room.
+"""The command line: `ringlet COMMAND`. `shared/commands.py` lists the commands.
 
-    demo      the whole story on one screen              sync     fetch what is missing into the archive
-    serve     an Oura Cloud of your own                  status   what the archive holds
-    login     sign in, and keep it                       show     look at a night
-    auth      a kept sign-in: look, renew, end           api      one raw request
-    webhooks  subscriptions, and what was delivered      listen   a cloud's events, as they happen
-    trigger   make an event happen                       clock    let time pass in a cloud of your own
-    fault     let something go wrong                     scenario all of that from a file, with expectations
-
-Rules of this house:
-* Results on stdout, everything else on stderr.
-* Every failure is two lines on stderr, `error:` and `next:`, and an exit code: 1 failure, 2 usage, 3 partial,
-  4 sign-in needed, 5 rate limited, 6 archive, 130 interrupted with what was done saved.
-* No secret is printed, but by `serve` (and by `demo --keep`, which relays it): a cloud of one's own has to
-  say how it opens. And by `auth token` and `listen --print-secret`, whose result it is.
-* Heavy imports stand inside the verbs, so that `ringlet --help` starts at once.
+Rules of the command line:
+* Results go to stdout, everything else to stderr.
+* Every failure is two lines on stderr, `error:` and `next:`, and an exit code: 1 failure, 2 usage, 3 partial
+  success, 4 sign-in needed, 5 rate limited, 6 archive, 130 interrupted, with what was done saved.
+* Secrets are printed where they are the result only: by `auth token`, `listen --print-secret`, `serve`, and
+  `demo --keep`, which repeats what its cloud printed.
+* What takes long to import is imported inside the functions that need it, so that `ringlet --help` is quick.
 """
 
 from __future__ import annotations
@@ -33,29 +25,35 @@ from .shared.commands import COMMANDS
 from .shared.next_steps import command, program, remembered, render
 
 
-class Commands(click.Group):
-    """The group whose commands are loaded when they are named."""
+class LazyGroup(click.Group):
+    """A group that imports a command when it is named, and lists all of them without importing any."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            # click suggests among the registered ones
+            # click looks among the registered commands for what may have been meant.
             self.commands.update({name: _load(name) for name in COMMANDS})
             return None
         return _load(cmd_name)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
-def _load(verb: str) -> click.Command:
-    command: click.Command = getattr(import_module(f"ringlet._cli.{COMMANDS[verb]}"), verb)
-    return command
+
+def _load(name: str) -> click.Command:
+    loaded: click.Command = getattr(import_module(f"ringlet._cli.{COMMANDS[name].module}"), name)
+    return loaded
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, message="ringlet %(version)s")
 def ringlet() -> None:
-    """Your Oura data, both ends of the wire: ask for it, keep it, look at it, or serve it yourself.
+    """Your Oura data, both ends of the wire: fetch it, archive it, look at it, or serve it yourself.
 
     \b
     New here?        ringlet demo
@@ -65,7 +63,7 @@ def ringlet() -> None:
 
 
 def main() -> None:
-    """The program: run a verb, and turn every ending into an exit code."""
+    """The program: run a command, and turn every ending into an exit code."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a replaced stream may not offer it
@@ -133,7 +131,7 @@ def _default_cure(error: RingletError) -> str:
         case OAuthError():
             return command("login")
         case ConnectionFailed(sent=False):
-            from .cloud.control_client import unreached
+            from .shared.control_client import unreached
 
             return unreached(remembered("--base-url"))
         case _:

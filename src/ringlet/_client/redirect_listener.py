@@ -21,10 +21,9 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from .._net.loopback import FAMILIES
+from .._oauth.grant import LOCAL_REDIRECT_URIS
 from ..errors import Action, Cure, RingletError
 
-REDIRECT_URIS = "http://localhost:8766/callback", "http://localhost:8080/callback"
-"""What `login` listens at by default, and where else it may; a demo's application knows both."""
 ADDRESS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
 PAGE = """<!doctype html>
@@ -70,7 +69,7 @@ class Listener:
             words = (
                 "is in use" if broken.errno == errno.EADDRINUSE else f"cannot be opened: {broken.strerror}"
             )
-            other = next(uri for uri in REDIRECT_URIS if urlsplit(uri).port != target.port)
+            other = next(uri for uri in LOCAL_REDIRECT_URIS if urlsplit(uri).port != target.port)
             raise RingletError(
                 f"port {target.port or 80}, where the answer is to arrive, {words}",
                 cure=Cure(

@@ -65,6 +65,11 @@ class App:
     """The token host that is known to serve it. Asked first: a refused attempt may use up the code."""
 
 
+LOCAL_REDIRECT_URIS = ("http://localhost:8766/callback", "http://localhost:8080/callback")
+"""Where the browser comes back to on this machine (RFC 8252 section 7.3): the first unless another is named,
+the second where that port is taken. The application of a demo cloud has both."""
+
+
 class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A grant as it is stored: RFC 6749 section 5.1, and which token host gave it."""
 

@@ -111,7 +111,9 @@ def test_an_empty_secret_file_is_not_an_application_without_a_secret(signing_in,
 @pytest.mark.parametrize("uri", ["banana", "http://localhost:banana/callback", "http://localhost:8766/#end"])
 def test_what_cannot_be_a_redirect_uri_is_refused_before_it_is_registered(signing_in, app, refused, uri):
     done = signing_in("login", **app | {"OURA_REDIRECT_URI": uri})
-    refused(done, 2, f"{uri} is no redirect URI", "http://localhost:8766/callback")
+    refused(
+        done, 2, f"an absolute URL without a fragment, and {uri} is not", "http://localhost:8766/callback"
+    )
 
 
 @pytest.mark.parametrize("missing", ["OURA_CLIENT_ID", "OURA_CLIENT_SECRET"])
@@ -148,7 +150,7 @@ def test_a_keyring_keeps_what_is_secret_and_the_store_is_remembered(signing_in, 
         "KEYRING_FILE": str(tmp_path / "keyring.json"),
     }
     done = signing_in("login", **app)
-    assert "kept in      the system's keyring" in done.stderr, done.stderr
+    assert "stored in    the system's keyring" in done.stderr, done.stderr
     token = signing_in("auth", "token").stdout.strip()
     assert token in (tmp_path / "keyring.json").read_text()
     everything = [path.read_text() for path in (tmp_path / "config").rglob("*") if path.is_file()]

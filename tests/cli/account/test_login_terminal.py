@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 BROWSER = Path(__file__).with_name("browser.py")
-NOTICE = "this system has no keyring: the sign-in is kept in a file that only you can read"
+NOTICE = "this system has no keyring: the sign-in is stored in a file that only you can read"
 
 
 def consent(url, who):
@@ -151,7 +151,7 @@ def test_without_a_secret_the_token_itself_is_pasted_and_not_shown(login, ringle
         terminal.types(consent(url, {"WEARER": ready["user_id"]}))
         terminal.sees("ended with 0")
         assert "access_token" not in terminal.screen()
-        terminal.sees("renewal      none: sign in again when the token has expired")
+        terminal.sees("renewal      not possible: sign in again when the token has expired")
         assert ringlet("api", "personal_info", OURA_API_BASE_URL=ready["api"]).returncode == 0
 
 

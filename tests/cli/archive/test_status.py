@@ -66,7 +66,7 @@ def test_no_archive(ringlet, refused):
 
 def test_nobody_of_that_name(ringlet, synced, refused, ready):
     done = ringlet("status", "--db", synced, "--user", "x")
-    refused(done, 2, "holds no 'x'", f"--user {ready['user_id']}")
+    refused(done, 2, "'x' is not a user of this archive", f"--user {ready['user_id']}")
 
 
 def test_it_does_not_wait_for_a_sync(ringlet, synced):

@@ -23,8 +23,8 @@ from typing import Any
 import pytest
 
 from ringlet._cli.cloud.bookmark import signing_secret
-from ringlet._cli.cloud.control_client import Tiller
 from ringlet._cli.cloud.listen import json_line, line
+from ringlet._cli.shared.control_client import ControlClient
 from ringlet._cli.shared.event_names import wanted_events
 from ringlet._cloud.core.clock import Clock
 from ringlet._cloud.webhooks.deliveries import Deliveries
@@ -132,51 +132,51 @@ def serve(start: Start, ringlet: Any, port: int, tmp_path: Path) -> Callable[...
 
 
 @pytest.fixture
-def tiller(serve: Callable[..., Lines], port: int) -> Iterator[Tiller]:
+def control(serve: Callable[..., Lines], port: int) -> Iterator[ControlClient]:
     """A running cloud, and the hand on it."""
     serve()
-    with Tiller(f"http://127.0.0.1:{port}", ADMIN) as one:
+    with ControlClient(f"http://127.0.0.1:{port}", ADMIN) as one:
         yield one
 
 
-def trigger(tiller: Tiller, *names: str) -> list[Event]:
-    return [Event(**tiller.post("trigger", {"event": name})["event"]) for name in names]
+def trigger(control: ControlClient, *names: str) -> list[Event]:
+    return [Event(**control.post("trigger", {"event": name})["event"]) for name in names]
 
 
-def log(tiller: Tiller) -> list[Event]:
-    return [Event(**one["event"]) for one in tiller.get("events", after=0, limit=1000)["events"]]
+def log(control: ControlClient) -> list[Event]:
+    return [Event(**one["event"]) for one in control.get("events", after=0, limit=1000)["events"]]
 
 
-def test_every_type_and_operation_reaches_it(tiller: Tiller, start: Start) -> None:
+def test_every_type_and_operation_reaches_it(control: ControlClient, start: Start) -> None:
     listening = start("listen", "--json")
     listening.until("from now on")
     names = [f"{data_type}.{event_type}" for data_type in DATA_TYPES for event_type in EVENT_TYPES]
-    made = trigger(tiller, *names)
+    made = trigger(control, *names)
     seen = listening.events(len(names))
     assert seen == made
     assert [f"{one.data_type}.{one.event_type}" for one in seen] == names
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_hour_away_misses_nothing(tiller: Tiller, start: Start, number: int) -> None:
+def test_an_hour_away_misses_nothing(control: ControlClient, start: Start, number: int) -> None:
     listening = start("listen", "--json")
     listening.until("from now on")
-    before = trigger(tiller, "sleep.update", "workout.create")
+    before = trigger(control, "sleep.update", "workout.create")
     assert listening.events(2) == before
     assert listening.nothing()
     code = listening.end(number)
     assert code == (-number if number == signal.SIGKILL else 0)
 
-    trigger(tiller, "tag.create")
-    tiller.post("clock", {"advance": 3600})
-    trigger(tiller, "tag.delete", "sleep.delete")
-    happened = log(tiller)[len(before) :]
+    trigger(control, "tag.create")
+    control.post("clock", {"advance": 3600})
+    trigger(control, "tag.delete", "sleep.delete")
+    happened = log(control)[len(before) :]
     assert len(happened) >= 3
 
     again = start("listen", "--json")
     again.until("behind")
     assert again.events(len(happened)) == happened
-    after = trigger(tiller, "session.update")
+    after = trigger(control, "session.update")
     assert again.events(1) == after
     assert again.nothing()
 
@@ -185,24 +185,24 @@ def test_it_is_the_same_with_a_database_on_a_server(
     serve: Callable[..., Lines], start: Start, port: int, postgres: str
 ) -> None:
     cloud = serve(db=postgres)
-    with Tiller(f"http://127.0.0.1:{port}", ADMIN) as tiller:
+    with ControlClient(f"http://127.0.0.1:{port}", ADMIN) as control:
         listening = start("listen", "--json")
         listening.until("from now on")
-        made = trigger(tiller, "sleep.update", "workout.create")
+        made = trigger(control, "sleep.update", "workout.create")
         assert listening.events(2) == made
         assert listening.nothing()
         listening.end(signal.SIGINT)
-        made = trigger(tiller, "workout.delete")
+        made = trigger(control, "workout.delete")
         cloud.end(signal.SIGKILL)
         serve(db=postgres)
-        made += trigger(tiller, "tag.create")
+        made += trigger(control, "tag.create")
         again = start("listen", "--json")
         again.until("2 events behind")
         assert again.events(2) == made
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_it_misses_nothing(tiller: Tiller, start: Start) -> None:
+def test_killed_again_and_again_it_misses_nothing(control: ControlClient, start: Start) -> None:
     """What a kill interrupts is told again, in order; at most one event, which was told and not yet noted."""
     chance = random.Random(7)
     listening = start("listen", "--json")
@@ -210,7 +210,7 @@ def test_killed_again_and_again_it_misses_nothing(tiller: Tiller, start: Start) 
     made: list[Event] = []
     told: list[Event] = []
     for _ in range(8):
-        made += trigger(tiller, *["meal.create"] * chance.randint(1, 30))
+        made += trigger(control, *["meal.create"] * chance.randint(1, 30))
         told += listening.events(1)  # it is at work now
         time.sleep(chance.uniform(0, 0.01))
         listening.end()
@@ -229,14 +229,14 @@ def test_a_cloud_that_is_killed_and_comes_back_is_followed_on(
     cloud = serve()
     listening = start("listen", "--json")
     listening.until("from now on")
-    with Tiller(f"http://127.0.0.1:{port}", ADMIN) as tiller:
-        first = trigger(tiller, "sleep.update")
+    with ControlClient(f"http://127.0.0.1:{port}", ADMIN) as control:
+        first = trigger(control, "sleep.update")
         assert listening.events(1) == first
         cloud.end(signal.SIGKILL)
         listening.until("asking again")
         serve()
         listening.until("it is back")
-        second = trigger(tiller, "sleep.delete")
+        second = trigger(control, "sleep.delete")
         assert listening.events(1) == second
         assert listening.err.empty()
 
@@ -245,14 +245,14 @@ def test_a_new_cloud_at_the_old_address_is_read_from_its_beginning(
     serve: Callable[..., Lines], start: Start, port: int
 ) -> None:
     cloud = serve()
-    with Tiller(f"http://127.0.0.1:{port}", ADMIN) as tiller:
-        trigger(tiller, "sleep.update", "sleep.update", "sleep.update")
+    with ControlClient(f"http://127.0.0.1:{port}", ADMIN) as control:
+        trigger(control, "sleep.update", "sleep.update", "sleep.update")
         listening = start("listen", "--json")
         listening.until("from now on")
         listening.end(signal.SIGINT)
         cloud.end()
         serve(anew=True)
-        made = trigger(tiller, "workout.create")
+        made = trigger(control, "workout.create")
         again = start("listen", "--json")
         again.until("another cloud than before")
         again.until("1 event behind")
@@ -278,12 +278,12 @@ def test_a_cloud_that_comes_back_from_an_older_copy_is_followed_from_there(
     serve: Callable[..., Lines], start: Start, port: int, tmp_path: Path
 ) -> None:
     cloud = serve()
-    with Tiller(f"http://127.0.0.1:{port}", ADMIN) as tiller:
-        assert trigger(tiller, "sleep.update") == log(tiller)
+    with ControlClient(f"http://127.0.0.1:{port}", ADMIN) as control:
+        assert trigger(control, "sleep.update") == log(control)
         cloud.end(signal.SIGTERM)
         copy = {path.name: path.read_bytes() for path in tmp_path.glob("cloud.db*")}
         cloud = serve()
-        made = trigger(tiller, "sleep.update", "sleep.update")
+        made = trigger(control, "sleep.update", "sleep.update")
         listening = start("listen", "--json", "--from-start")
         assert listening.events(3)[1:] == made
         listening.end(signal.SIGINT)
@@ -295,20 +295,20 @@ def test_a_cloud_that_comes_back_from_an_older_copy_is_followed_from_there(
         serve()
         again = start("listen", "--json")
         again.until("forgotten its last events")
-        made = trigger(tiller, "workout.create")
+        made = trigger(control, "workout.create")
         assert again.events(1) == made
 
 
 def test_what_the_cloud_forgot_before_it_was_read_is_said(
-    tiller: Tiller, start: Start, tmp_path: Path
+    control: ControlClient, start: Start, tmp_path: Path
 ) -> None:
     listening = start("listen", "--json")
     listening.until("from now on")
-    first = trigger(tiller, "sleep.update")
+    first = trigger(control, "sleep.update")
     assert listening.events(1) == first
     assert listening.nothing()
     listening.end(signal.SIGINT)
-    made = trigger(tiller, "workout.create", "tag.create", "tag.delete")
+    made = trigger(control, "workout.create", "tag.create", "tag.delete")
     with Archive.open(tmp_path / "cloud.db") as archive:
         clock = Clock(datetime(2026, 9, 1, tzinfo=UTC))
         deliveries = Deliveries(archive, clock, Subscriptions(archive, clock))
@@ -323,28 +323,28 @@ def test_what_the_cloud_forgot_before_it_was_read_is_said(
     assert told.err.empty(), "who asks for what is left misses nothing"
 
 
-def test_it_begins_where_it_is_told_to(tiller: Tiller, start: Start) -> None:
-    made = trigger(tiller, "sleep.update", "workout.create")
+def test_it_begins_where_it_is_told_to(control: ControlClient, start: Start) -> None:
+    made = trigger(control, "sleep.update", "workout.create")
     for _ in range(2):
         listening = start("listen", "--json", "--from-start")
         assert listening.events(2) == made
         listening.end(signal.SIGINT)
-    trigger(tiller, "sleep.delete")
+    trigger(control, "sleep.delete")
     listening = start("listen", "--json", "--from-now")
     listening.until("from now on")
-    last = trigger(tiller, "tag.create")
+    last = trigger(control, "tag.create")
     assert listening.events(1) == last
 
 
 def test_only_what_is_wanted_is_told_and_the_place_moves_on_all_the_same(
-    tiller: Tiller, start: Start
+    control: ControlClient, start: Start
 ) -> None:
     listening = start("listen", "--json", "--events", "sleep.*,daily_*.update")
     listening.until("from now on")
     names = ["sleep.create", "workout.create", "daily_sleep.update", "daily_sleep.create", "sleep.delete"]
-    made = trigger(tiller, *names)
+    made = trigger(control, *names)
     assert listening.events(3) == [made[0], made[2], made[4]]
-    trigger(tiller, "workout.update")
+    trigger(control, "workout.update")
     assert listening.nothing()
     listening.end(signal.SIGINT)
     again = start("listen", "--json")
@@ -352,17 +352,17 @@ def test_only_what_is_wanted_is_told_and_the_place_moves_on_all_the_same(
     assert again.nothing()
 
 
-def test_two_who_listen_both_hear_and_one_keeps_the_place(tiller: Tiller, start: Start) -> None:
+def test_two_who_listen_both_hear_and_one_keeps_the_place(control: ControlClient, start: Start) -> None:
     first, second = start("listen", "--json"), None
     first.until("keeps the place")
     second = start("listen", "--json")
     second.until("another one keeps the place")
-    made = trigger(tiller, "sleep.update")
+    made = trigger(control, "sleep.update")
     assert first.events(1) == second.events(1) == made
 
 
 def test_two_who_forward_to_one_receiver_are_told_that_it_hears_twice(
-    tiller: Tiller, start: Start, hook: Callable[..., Hook]
+    control: ControlClient, start: Start, hook: Callable[..., Hook]
 ) -> None:
     there = f"127.0.0.1:{hook().server_port}"
     start("listen", "--forward-to", there).until("keeps the place")
@@ -370,10 +370,10 @@ def test_two_who_forward_to_one_receiver_are_told_that_it_hears_twice(
     second.until("another listen forwards there, too")
 
 
-def test_people_get_a_line_for_each_event(tiller: Tiller, start: Start) -> None:
+def test_people_get_a_line_for_each_event(control: ControlClient, start: Start) -> None:
     listening = start("listen")
     listening.until("from now on")
-    [made] = trigger(tiller, "sleep.update")
+    [made] = trigger(control, "sleep.update")
     words = listening.out.get(timeout=PATIENT).split()
     assert words == ["2026-03-01", words[1], "sleep.update", made.object_id, made.user_id]
 
@@ -432,7 +432,7 @@ def hook() -> Iterator[Callable[..., Hook]]:
 
 
 def test_what_is_forwarded_is_signed_with_the_secret_that_is_set(
-    tiller: Tiller, start: Start, hook: Callable[..., Hook]
+    control: ControlClient, start: Start, hook: Callable[..., Hook]
 ) -> None:
     there = hook()
     forwarding = start(
@@ -443,7 +443,7 @@ def test_what_is_forwarded_is_signed_with_the_secret_that_is_set(
     assert "OURA_CLIENT_SECRET" in said
     assert "hidden" not in said
     assert "the application's" not in said
-    [made] = trigger(tiller, "sleep.update")
+    [made] = trigger(control, "sleep.update")
     headers, body = there.got.get(timeout=PATIENT)
     assert verify("the application's", headers, body, now=time.time()) == made
     assert made.object_id in forwarding.out.get(timeout=PATIENT)
@@ -451,12 +451,12 @@ def test_what_is_forwarded_is_signed_with_the_secret_that_is_set(
 
 
 def test_without_a_secret_it_has_one_of_its_own(
-    tiller: Tiller, start: Start, ringlet: Any, hook: Callable[..., Hook]
+    control: ControlClient, start: Start, ringlet: Any, hook: Callable[..., Hook]
 ) -> None:
     there = hook()
     forwarding = start("listen", "--json", "--forward-to", f"127.0.0.1:{there.server_port}")
     forwarding.until("ringlet listen --print-secret")
-    [made] = trigger(tiller, "sleep.update")
+    [made] = trigger(control, "sleep.update")
     headers, body = there.got.get(timeout=PATIENT)
     secret = ringlet("listen", "--print-secret").stdout.strip()
     assert verify(secret, headers, body, now=time.time()) == made
@@ -465,13 +465,13 @@ def test_without_a_secret_it_has_one_of_its_own(
 
 
 def test_a_receiver_that_is_down_is_waited_for_and_gets_all_in_order(
-    tiller: Tiller, start: Start, port: int, hook: Callable[..., Hook]
+    control: ControlClient, start: Start, port: int, hook: Callable[..., Hook]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         where: int = free.getsockname()[1]
     forwarding = start("listen", "--json", "--forward-to", f"127.0.0.1:{where}")
     forwarding.until("forwarding to")
-    made = trigger(tiller, "sleep.update", "workout.create", "tag.delete")
+    made = trigger(control, "sleep.update", "workout.create", "tag.delete")
     forwarding.until("again in")
     forwarding.end()
     there = hook(where)
@@ -482,28 +482,28 @@ def test_a_receiver_that_is_down_is_waited_for_and_gets_all_in_order(
 
 
 def test_whoever_refuses_one_event_is_told_the_line_that_leaves_it_out_and_no_secret(
-    tiller: Tiller, start: Start, hook: Callable[..., Hook]
+    control: ControlClient, start: Start, hook: Callable[..., Hook]
 ) -> None:
     there = hook(status=500)
     url = f"127.0.0.1:{there.server_port}/hook?key=hidden"
     forwarding = start("listen", "--forward-to", url, "--from-start", "--events", "sleep.*")
-    trigger(tiller, "sleep.update")
+    trigger(control, "sleep.update")
     line = forwarding.until("next: ").partition("leave out all events that wait for it: ")[2]
     assert line == "ringlet listen --forward-to ... --events 'sleep.*' --from-now"
     forwarding.end()
     there.status, there.got = 200, Queue()
     freed = start(*shlex.split(line.replace("...", url))[1:])
     freed.until("from now on")
-    [made] = trigger(tiller, "sleep.create")
+    [made] = trigger(control, "sleep.create")
     assert there.got.get(timeout=PATIENT)[1] == made.body
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_receiver_that_hangs_holds_nobody_up(tiller: Tiller, start: Start, number: int) -> None:
+def test_a_receiver_that_hangs_holds_nobody_up(control: ControlClient, start: Start, number: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         forwarding = start("listen", "--json", "--forward-to", f"127.0.0.1:{hanging.getsockname()[1]}")
         forwarding.until("forwarding to")
-        trigger(tiller, "sleep.update")
+        trigger(control, "sleep.update")
         taken, _ = hanging.accept()
         with taken:
             assert taken.recv(100)
@@ -512,13 +512,13 @@ def test_a_receiver_that_hangs_holds_nobody_up(tiller: Tiller, start: Start, num
 
 
 def test_410_ends_it_and_the_event_stays_the_next(
-    tiller: Tiller, start: Start, hook: Callable[..., Hook]
+    control: ControlClient, start: Start, hook: Callable[..., Hook]
 ) -> None:
     there = hook(status=410)
     command = ("listen", "--json", "--forward-to", f"127.0.0.1:{there.server_port}")
     forwarding = start(*command)
     forwarding.until("forwarding to")
-    [made] = trigger(tiller, "sleep.update")
+    [made] = trigger(control, "sleep.update")
     assert "410" in forwarding.until("error: ")
     forwarding.until("next: ")
     assert forwarding.process.wait(PATIENT) == 1
@@ -586,7 +586,7 @@ def test_those_who_start_at_once_sign_alike(tmp_path: Path, monkeypatch: pytest.
             assert len(set(pool.map(sign, range(together)))) == 1
 
 
-def test_a_place_that_is_none_is_an_error(ringlet: Any, refused: Any, tiller: Tiller) -> None:
+def test_a_place_that_is_none_is_an_error(ringlet: Any, refused: Any, control: ControlClient) -> None:
     listening = Lines(ringlet.start("listen"))
     listening.until("from now on")
     assert listening.end(signal.SIGINT) == 0

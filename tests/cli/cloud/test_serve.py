@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ringlet._cli.account.login import REDIRECT_URI
+from ringlet._cli.account.login_application import DEFAULT_REDIRECT_URI
 from ringlet._cli.cloud.serve import PORT
 
 from ...timed import below
@@ -264,4 +264,4 @@ def test_another_file_is_left_alone(ringlet, tmp_path, refused):
 
 
 def test_a_cloud_and_a_login_beside_it_want_different_ports():
-    assert urlsplit(REDIRECT_URI).port != PORT
+    assert urlsplit(DEFAULT_REDIRECT_URI).port != PORT

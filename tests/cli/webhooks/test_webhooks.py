@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ringlet._cli.cloud.control_client import Tiller
+from ringlet._cli.shared.control_client import ControlClient
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES
 
 from ...callback import Callback
@@ -26,8 +26,8 @@ def _knows_the_token(callback: Callback) -> None:
 
 
 @pytest.fixture
-def tiller(ready: dict[str, Any]) -> Iterator[Tiller]:
-    with Tiller(ready["api"], ready["admin_token"]) as one:
+def control(ready: dict[str, Any]) -> Iterator[ControlClient]:
+    with ControlClient(ready["api"], ready["admin_token"]) as one:
         yield one
 
 
@@ -217,11 +217,11 @@ def delivered(hooks: Callable[..., Any], state: str, subscription: str) -> list[
 
 
 def test_what_was_sent_is_seen_and_sent_again(
-    hooks: Callable[..., Any], create: Callable[..., Any], callback: Callback, tiller: Tiller
+    hooks: Callable[..., Any], create: Callable[..., Any], callback: Callback, control: ControlClient
 ) -> None:
     [made] = subscriptions(create("--type", "meal", "--event", "create", "--json"))
     callback.status, callback.says = 500, b"\x1b[2Jthank you"
-    tiller.post("trigger", {"event": "meal.create"})
+    control.post("trigger", {"event": "meal.create"})
     [first] = delivered(hooks, "waiting", made["id"])
 
     shown = hooks("deliveries", str(first["id"]))

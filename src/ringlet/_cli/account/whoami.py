@@ -1,7 +1,8 @@
-"""Whose sign-in it is, as far as the server says, and what to do where it refuses.
+"""Who is signed in, as far as the server says, and what to do where it refuses.
 
 Rules of this file:
-* It is asked once, and whatever stands in the way is the answer: one may look without a network, too.
+* The server is asked once and without waiting. A failure is part of the answer, not an error: a user may look
+  at a sign-in without a network.
 """
 
 from __future__ import annotations
@@ -18,66 +19,71 @@ if TYPE_CHECKING:
     from ..._client.sign_ins import SignIn
     from ..._oauth.grant import Tokens
 
-PORTAL = "https://developer.ouraring.com/applications"
+OURA_PORTAL = "https://developer.ouraring.com/applications"
 
 
 @dataclass(frozen=True)
-class Someone:
-    """Whose sign-in it is, as far as the server says; `unknown` is why it does not."""
+class SignedInUser:
+    """The user of a sign-in, as far as the server says. `failure` is why it does not."""
 
     id: str = ""
     email: str = ""
-    unknown: RingletError | None = None
+    failure: RingletError | None = None
 
     @property
-    def why(self) -> str:
-        """Why it is unknown."""
-        return self.unknown.message if self.unknown else ""
+    def why_unknown(self) -> str:
+        """Why the server does not say who it is; empty where it does."""
+        return self.failure.message if self.failure else ""
 
     @property
     def name(self) -> str:
-        """What people recognise."""
+        """What people recognise: the e-mail address, else Oura's id."""
         return self.email or self.id
 
 
-def whose(kept: SignIn, base_url: str | None) -> Someone:
-    """Ask once whose sign-in it is; whatever stands in the way is the answer."""
+def fetch_user(sign_in: SignIn, base_url: str | None) -> SignedInUser:
+    """Ask the server once whose sign-in it is. Renews tokens that have expired, as every request does."""
     from ..._client.client import Client
 
     try:
-        with Client(base_url=base_url, profile=kept.name, retry_policy=once()) as client:
+        with Client(base_url=base_url, profile=sign_in.name, retry_policy=no_retries()) as client:
             info = client.personal_info.get()
-    except RingletError as failed:
-        return Someone(unknown=failed)
-    return Someone(id=info.id, email=info.email or "")
+    except RingletError as failure:
+        return SignedInUser(failure=failure)
+    return SignedInUser(id=info.id, email=info.email or "")
 
 
-def is_over(failed: RingletError, tokens: Tokens) -> bool:
-    """Whether the server has refused what is kept, so that only signing in again helps."""
-    if isinstance(failed, NotSignedIn):  # it took the token for dead, and a renewal is not to be tried again
+def needs_new_sign_in(failure: RingletError, tokens: Tokens) -> bool:
+    """Whether the server has refused the stored tokens, so that only signing in again helps."""
+    if isinstance(failure, NotSignedIn):  # raised before sending: a renewal in doubt is not tried again
         return tokens.unanswered > 0
-    return isinstance(failed, InvalidToken | OAuthError)
+    return isinstance(failure, InvalidToken | OAuthError)
 
 
-def once() -> RetryPolicy:
-    """No waiting: somebody looks."""
+def no_retries() -> RetryPolicy:
+    """A policy that tries once: the user is waiting for the answer."""
     from ..._api.wire import RetryPolicy
 
     return RetryPolicy(max_tries=1)
 
 
-def application_cure(kept: SignIn, base_url: str) -> str:
-    """How another id and secret get in, in place of the ones that were refused."""
-    named = kept.cure.options
-    again = f"{command('login', **named)}, with the client ID and secret that {portal(base_url)} shows"
+def application_cure(sign_in: SignIn, base_url: str) -> str:
+    """How to replace a client ID and secret that the server refused."""
+    named = sign_in.cure.options
+    login = f"{command('login', **named)}, with the client ID and secret that {portal(base_url)} shows"
     if {"OURA_CLIENT_ID", "OURA_CLIENT_SECRET"} & os.environ.keys():
-        return f"unset OURA_CLIENT_ID OURA_CLIENT_SECRET; {again}"
-    # What is kept is not asked for again, so it must go first.
-    return f"{command('auth logout', '--purge', **named)}; {again}" if kept.is_kept else again
+        return f"unset OURA_CLIENT_ID OURA_CLIENT_SECRET; {login}"
+    # `login` takes a stored application without asking, so that must go first.
+    return f"{command('auth logout', '--purge', **named)}; {login}" if sign_in.is_kept else login
 
 
 def portal(base_url: str) -> str:
-    """Where applications are registered."""
+    """Where applications are registered: at Oura, or in the portal of the cloud that is named."""
     from ..._client.client import OURA_API
 
-    return PORTAL if base_url == OURA_API else f"{base_url}/oauth/applications"
+    return OURA_PORTAL if base_url == OURA_API else f"{base_url}/oauth/applications"
+
+
+def where_stored(sign_in: SignIn) -> str:
+    """Where the tokens of a sign-in are, for people."""
+    return "the system's keyring" if sign_in.store == "keyring" else str(sign_in.token_store.path)

@@ -34,7 +34,7 @@ def api(
     base_url: str | None,
     profile: str | None,
 ) -> None:
-    """Send one GET and print the answer's body.
+    """Send one GET and print the body of the answer.
 
     \b
     ringlet api personal_info

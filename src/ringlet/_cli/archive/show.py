@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def show() -> None:
-    """Look at what the archive holds."""
+    """Look at a night in the archive."""
 
 
 @show.command()
@@ -30,21 +30,20 @@ def night(when: str | None, db: str | None, user: str | None, as_json: bool) -> 
 
     A night belongs to the day of waking. --json prints its document as Oura sent it.
     """
-    from ..shared import archives as places
-    from ..shared import dates
+    from ..shared import archives, dates
     from . import nights
     from .night_chart import picture
 
     asked = dates.one_day(when, dates.today_here()) if when else None
-    with places.for_reading(db) as archive:
-        someone = places.person(archive, user)
-        day = asked or (nights.newest(archive, someone.id) if someone else None)
-        if someone is None or day is None:
+    with archives.for_reading(db) as archive:
+        found_user = archives.find_user(archive, user)
+        day = asked or (nights.newest(archive, found_user.id) if found_user else None)
+        if found_user is None or day is None:
             nothing_at_all()
             return
-        found, document = nights.night_of(archive, someone.id, day)
+        found, document = nights.night_of(archive, found_user.id, day)
         if found is None:
-            no_night(archive, someone.id, day)
+            no_night(archive, found_user.id, day)
         elif as_json:
             screen.raw(document)
         else:

@@ -1,4 +1,4 @@
-"""`ringlet status`: what the archive holds, and how fresh it is."""
+"""`ringlet status`: shows what the archive holds, and when it was last synced."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 @options.user
 @options.as_json
 def status(db: str | None, user: str | None, as_json: bool) -> None:
-    """What the archive holds, type by type.
+    """Show what the archive holds, type by type.
 
-    Ends in a hint when nothing was asked for in a day and a half.
+    Suggests a sync where the last one was more than a day and a half ago.
     """
-    from ..shared import archives as places
-    from . import status_table as holdings
+    from ..shared import archives
+    from . import status_table
 
-    with places.for_reading(db) as archive:
-        someone = places.person(archive, user) if user else None
-        users = [someone] if someone else archive.users()
+    with archives.for_reading(db) as archive:
+        found_user = archives.find_user(archive, user) if user else None
+        users = [found_user] if found_user else archive.users()
         if as_json:
             click.echo(json.dumps(_document(archive, users)))
             return
         for one in users:
-            screen.results().print(holdings.table(archive, one, time.time(), screen.results().width))
-        screen.results().print(holdings.footer(archive, users), soft_wrap=True)
-        if not users or holdings.stale(archive, users, time.time()):
+            screen.results().print(status_table.table(archive, one, time.time(), screen.results().width))
+        screen.results().print(status_table.footer(archive, users), soft_wrap=True)
+        if not users or status_table.stale(archive, users, time.time()):
             screen.next_step(command("sync"))
 
 

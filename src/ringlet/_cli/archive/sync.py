@@ -96,7 +96,7 @@ def _watcher(path: str, names: list[str], as_json: bool) -> Watcher:
     """The watcher that suits who is looking."""
     from ..shared import screen
 
-    if as_json or not screen.moving():
+    if as_json or not screen.can_redraw():
         from .sync_progress import JsonLines, Lines
 
         return JsonLines(path, names) if as_json else Lines(path, names)

@@ -29,9 +29,9 @@ class _Clock(click.Group):
 
 @click.group(cls=_Clock)
 def clock() -> None:
-    """What time it is in a cloud of your own, and letting time pass there.
+    """Show the time in your cloud, and move it forward.
 
-    A clock never goes back; a cloud that keeps its archive stays as far ahead when it starts anew.
+    It never goes back. A cloud on the same archive is as far ahead when it starts again.
 
     \b
     ringlet clock
@@ -44,10 +44,10 @@ def clock() -> None:
 @options.as_json
 def show(base_url: str | None, as_json: bool) -> None:
     """What time it is."""
-    from .control_client import Tiller
+    from ..shared.control_client import ControlClient
 
-    with Tiller(base_url) as tiller:
-        said: dict[str, Any] = tiller.get("clock")
+    with ControlClient(base_url) as control:
+        said: dict[str, Any] = control.get("clock")
     if as_json:
         click.echo(json.dumps({"v": 1, **said}))
         return
@@ -68,12 +68,12 @@ def show(base_url: str | None, as_json: bool) -> None:
 @options.as_json
 def advance(duration: str, settle: float, base_url: str | None, as_json: bool) -> int:
     """Let time pass: 1d, 36h, 30m, 1d12h. A made-up wearer lives on, and webhooks tell of it."""
-    from .control_client import Tiller
+    from ..shared.control_client import ControlClient
 
     by = seconds(duration)
-    with Tiller(base_url, timeout=PATIENCE) as tiller:
+    with ControlClient(base_url, timeout=PATIENCE) as control:
         try:
-            done = tiller.post("clock", {"advance": by, "settle": settle})
+            done = control.post("clock", {"advance": by, "settle": settle})
         except KeyboardInterrupt:
             # What was asked for goes on there; to ask again would let as much time pass once more.
             screen.remark(f"\nerror: interrupted, but the clock has moved\nnext: {command('clock')}")

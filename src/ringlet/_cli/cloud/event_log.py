@@ -19,9 +19,9 @@ import msgspec
 from ..._api.wire import DECODE_ERRORS, RetryPolicy
 from ..._webhooks.events import Event
 from ...errors import ConnectionFailed, RateLimited, ServerError
+from ..shared.control_client import ControlClient
 from ..shared.next_steps import command
 from .bookmark import Bookmark, Place
-from .control_client import Tiller
 
 WAIT = 20.0
 """Seconds that the cloud may think about one question; it answers as soon as something happens."""
@@ -48,10 +48,10 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 class EventLog:
-    """The log of the cloud that a tiller steers. `say` is told what people should know of."""
+    """The log of the cloud that a control steers. `say` is told what people should know of."""
 
-    def __init__(self, tiller: Tiller, bookmark: Bookmark, say: Callable[[str], None]) -> None:
-        self.tiller = tiller
+    def __init__(self, control: ControlClient, bookmark: Bookmark, say: Callable[[str], None]) -> None:
+        self.control = control
         self.bookmark = bookmark
         self.say = say
         self._retry_policy = RetryPolicy(first_wait_s=0.25, max_wait_s=5.0)
@@ -120,12 +120,12 @@ class EventLog:
         return place
 
     def _ask(self, after: int, *, wait: float = 0.0, limit: int = MOST) -> _Page:
-        said = self.tiller.get("events", after=after, log=self._place.log or None, wait=wait, limit=limit)
+        said = self.control.get("events", after=after, log=self._place.log or None, wait=wait, limit=limit)
         try:
             return msgspec.convert(said, _Page)
         except DECODE_ERRORS:
             raise ServerError(
-                f"the log of {self.tiller.base_url} cannot be read",
+                f"the log of {self.control.base_url} cannot be read",
                 status=502,
                 cure=f"see that cloud and program are of one version: {command('--version')}",
             ) from None

@@ -13,7 +13,7 @@ from ..shared import options, screen
 
 @click.group()
 def fault() -> None:
-    """Let something go wrong in a cloud of your own, and see what a client makes of it.
+    """Make requests to your cloud fail on purpose.
 
     \b
     ringlet fault add status '/v2/usercollection/*' --status 503 --times 3
@@ -35,12 +35,12 @@ def add(act: str, path: str, base_url: str | None, as_json: bool, **rest: float 
 
     drop: the answer is lost after the work. status: nothing is done. delay: the answer comes late.
     """
-    from .control_client import Tiller
+    from ..shared.control_client import ControlClient
 
     check_path(path)
     given = {name: value for name, value in rest.items() if value is not None}
-    with Tiller(base_url) as tiller:
-        added = tiller.post("faults", {"act": act, "path": path, **given})
+    with ControlClient(base_url) as control:
+        added = control.post("faults", {"act": act, "path": path, **given})
     click.echo(json.dumps({"v": 1, **added}) if as_json else line(added))
 
 
@@ -49,10 +49,10 @@ def add(act: str, path: str, base_url: str | None, as_json: bool, **rest: float 
 @options.as_json
 def list_(base_url: str | None, as_json: bool) -> None:
     """What goes wrong now."""
-    from .control_client import Tiller
+    from ..shared.control_client import ControlClient
 
-    with Tiller(base_url) as tiller:
-        rules = tiller.get("faults")
+    with ControlClient(base_url) as control:
+        rules = control.get("faults")
     if as_json:
         click.echo(json.dumps({"v": 1, "faults": rules}))
         return
@@ -67,10 +67,10 @@ def list_(base_url: str | None, as_json: bool) -> None:
 @options.as_json
 def clear(base_url: str | None, as_json: bool) -> None:
     """Let nothing go wrong any more."""
-    from .control_client import Tiller
+    from ..shared.control_client import ControlClient
 
-    with Tiller(base_url) as tiller:
-        tiller.delete("faults")
+    with ControlClient(base_url) as control:
+        control.delete("faults")
     if as_json:
         click.echo(json.dumps({"v": 1, "faults": []}))
     else:

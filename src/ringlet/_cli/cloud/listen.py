@@ -54,7 +54,7 @@ def listen(
     base_url: str | None,
     as_json: bool,
 ) -> None:
-    """Follow a cloud's events: print them, forward them.
+    """Follow the events of your cloud: print them, forward them.
 
     It keeps its place: started again, it goes on from where it was and misses nothing. Events are signed with
     OURA_CLIENT_SECRET where that is set, so that a receiver needs no change.
@@ -63,9 +63,9 @@ def listen(
     ringlet listen
     ringlet listen --forward-to localhost:8000/oura/ --events 'sleep.*,daily_*.update'
     """
+    from ..shared.control_client import ControlClient
     from ..shared.event_names import wanted_events
     from .bookmark import Bookmark, signing_secret
-    from .control_client import Tiller
     from .event_log import WAIT, EventLog
 
     if print_secret:
@@ -85,7 +85,7 @@ def listen(
     wanted = wanted_events(events)
     signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as until_the_end:
-        tiller = until_the_end.enter_context(Tiller(base_url, timeout=WAIT + 10))
+        control = until_the_end.enter_context(ControlClient(base_url, timeout=WAIT + 10))
         forwarder = None
         if forward_to:
             tell = screen.remark if as_json else click.echo
@@ -95,8 +95,8 @@ def listen(
             if verification_token:
                 forwarder.prove(verification_token)
         receiver = forwarder.receiver if forwarder else ""
-        bookmark = until_the_end.enter_context(Bookmark(tiller.base_url, receiver))
-        log = EventLog(tiller, bookmark, screen.remark)
+        bookmark = until_the_end.enter_context(Bookmark(control.base_url, receiver))
+        log = EventLog(control, bookmark, screen.remark)
         try:
             _announce(log, _behind(log, _start(bookmark, from_start, from_now)), forwarder)
             for event in log.follow(wanted):
@@ -152,7 +152,7 @@ def _behind(log: EventLog, start: Start) -> str:
 def _announce(log: EventLog, behind: str, forwarder: Forwarder | None) -> None:
     """How it begins, in a line or two."""
     ends = "^C ends it, and keeps the place" if log.bookmark.is_kept else "another one keeps the place"
-    screen.remark(f"listening to {log.tiller.base_url}, {behind}; {ends}")
+    screen.remark(f"listening to {log.control.base_url}, {behind}; {ends}")
     if forwarder:
         given = bool(os.environ.get("OURA_CLIENT_SECRET"))
         key = "OURA_CLIENT_SECRET" if given else "the secret that `ringlet listen --print-secret` prints"

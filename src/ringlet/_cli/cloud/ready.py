@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-import threading
 import time
-import webbrowser
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..shared import screen
+from ..shared.browser import open_page
 from ..shared.next_steps import command
 
 if TYPE_CHECKING:
@@ -101,15 +100,10 @@ def open_portal(api: str) -> None:
     open_page(f"{api}/portal")
 
 
-def open_page(url: str) -> None:
-    """Show a page without waiting for the browser."""
-    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-
-
 @contextmanager
 def settling(days: int) -> Generator[Callable[[str, int, int], None]]:
     """What the wearer does before the cloud answers: a bar on a terminal, else a line now and then."""
-    if not screen.moving():
+    if not screen.can_redraw():
         yield _Lines()
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

@@ -20,7 +20,7 @@ from ..shared.next_steps import command
 
 if TYPE_CHECKING:
     from ..._webhooks.events import Event
-    from .control_client import Tiller
+    from ..shared.control_client import ControlClient
     from .scenario_steps import Expect, Step
 
 LOOK = 0.1
@@ -33,10 +33,10 @@ PATIENCE = 600.0
 @options.own_cloud
 @options.as_json
 def scenario(file: Path, base_url: str | None, as_json: bool) -> None:
-    """Play the steps of FILE (YAML or JSON): events, time, faults, expectations.
+    """Play FILE in your cloud: events, time, faults, expectations.
 
-    Ends with 1 and says what is otherwise where an expectation is not met. However it ends, its faults end
-    with it. YAML needs `ringlet[scenario]`.
+    FILE is YAML, which needs `ringlet[scenario]`, or JSON. The exit code is 1 where an expectation is not
+    met. The faults that the steps added are removed at the end, however it ends.
 
     \b
     steps:
@@ -46,7 +46,7 @@ def scenario(file: Path, base_url: str | None, as_json: bool) -> None:
       - expect: {events: {"daily_sleep.*": ">= 2"}, deliveries: {failed: 0}}
         within: 10
     """
-    from .control_client import Tiller
+    from ..shared.control_client import ControlClient
     from .scenario_steps import understood
 
     with _told_of(f"{file}"):
@@ -54,7 +54,7 @@ def scenario(file: Path, base_url: str | None, as_json: bool) -> None:
     # An end by SIGTERM is an end, too: its faults would outlive it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as until_the_end:
-        stage = Stage(until_the_end.enter_context(Tiller(base_url, timeout=PATIENCE)))
+        stage = Stage(until_the_end.enter_context(ControlClient(base_url, timeout=PATIENCE)))
         until_the_end.callback(stage.end)
         for number, step in enumerate(steps, 1):
             with _told_of(f"{file}: step {number}"):
@@ -115,12 +115,12 @@ def _line(step: Step) -> str:
 class Stage:
     """A cloud in which steps are played. It counts from now on."""
 
-    def __init__(self, tiller: Tiller) -> None:
-        self.tiller = tiller
-        self._first_event: int = tiller.get("events", limit=1)["newest"]
-        newest = tiller.get("deliveries", limit=1)["deliveries"]
+    def __init__(self, control: ControlClient) -> None:
+        self.control = control
+        self._first_event: int = control.get("events", limit=1)["newest"]
+        newest = control.get("deliveries", limit=1)["deliveries"]
         self._first_delivery: int = newest[0]["id"] if newest else 0
-        self._first_request: float = max([one["at"] for one in tiller.get("requests")], default=0.0)
+        self._first_request: float = max([one["at"] for one in control.get("requests")], default=0.0)
         self._faults: list[int] = []
 
     def play(self, step: Step) -> list[str]:
@@ -131,13 +131,13 @@ class Stage:
         match step:
             case steps.Trigger():
                 wish = {"event": step.trigger, "override": step.override, "count": step.count}
-                self.tiller.post("trigger", wish | ({"user": step.user} if step.user else {}))
+                self.control.post("trigger", wish | ({"user": step.user} if step.user else {}))
             case steps.Advance():
-                self.tiller.post("clock", {"advance": seconds(str(step.clock)), "settle": step.settle})
+                self.control.post("clock", {"advance": seconds(str(step.clock)), "settle": step.settle})
             case steps.Fault(fault="clear"):
-                self.tiller.delete("faults")
+                self.control.delete("faults")
             case steps.Fault():
-                self._faults.append(self.tiller.post("faults", step.rule())["id"])
+                self._faults.append(self.control.post("faults", step.rule())["id"])
             case steps.Wait():
                 time.sleep(step.wait)
             case steps.Expect():
@@ -151,7 +151,7 @@ class Stage:
         """
         with contextlib.suppress(RingletError):
             for id in self._faults:
-                self.tiller.delete(f"faults/{id}")
+                self.control.delete(f"faults/{id}")
 
     def _expect(self, step: Expect) -> list[str]:
         until = time.monotonic() + step.within
@@ -168,7 +168,7 @@ class Stage:
             case "deliveries":
                 return self._deliveries(name)
             case _:
-                seen = self.tiller.get("requests")
+                seen = self.control.get("requests")
                 new = [one["path"] for one in seen if one["at"] > self._first_request]
                 return sum(fnmatchcase(path, name) for path in new)
 
@@ -178,14 +178,14 @@ class Stage:
         from ..._webhooks.events import Event
 
         after, found = self._first_event, list[Event]()
-        while page := self.tiller.get("events", after=after, limit=1000)["events"]:
+        while page := self.control.get("events", after=after, limit=1000)["events"]:
             found += [msgspec.convert(one["event"], Event) for one in page]
             after = page[-1]["seq"]
         return found
 
     def _deliveries(self, state: str) -> int:
         before, found = None, 0
-        while page := self.tiller.get("deliveries", state=state, before=before, limit=1000)["deliveries"]:
+        while page := self.control.get("deliveries", state=state, before=before, limit=1000)["deliveries"]:
             new = [one for one in page if one["id"] > self._first_delivery]
             found += len(new)
             before = page[-1]["id"]

@@ -32,16 +32,16 @@ def trigger(
     base_url: str | None,
     as_json: bool,
 ) -> int:
-    """Let an event happen: a document changes, and webhooks tell of it.
+    """Make an event happen in your cloud, so that webhooks are sent.
 
-    update changes the newest document, create copies it to today, delete takes it away. What nothing changes
-    is told all the same.
+    update changes the newest document, create copies it to today, delete removes it. An event for which there
+    is no document to change is sent all the same.
 
     \b
     ringlet trigger sleep.update
     ringlet trigger daily_sleep.update --override score=61 --override contributors.deep_sleep=40
     """
-    from .control_client import Tiller
+    from ..shared.control_client import ControlClient
 
     if listing:
         click.echo(json.dumps({"v": 1, "events": names()}) if as_json else "\n".join(names()))
@@ -51,8 +51,8 @@ def trigger(
             "which event?", cure=f"name one, as in sleep.update; {command('trigger', '--list')} shows all"
         )
     wish: dict[str, Any] = {"event": event, "override": overridden(overrides), "count": count}
-    with Tiller(base_url, timeout=PATIENCE) as tiller:
-        done = tiller.post("trigger", wish | ({"user": user} if user else {}))
+    with ControlClient(base_url, timeout=PATIENCE) as control:
+        done = control.post("trigger", wish | ({"user": user} if user else {}))
     if as_json:
         click.echo(json.dumps({"v": 1, **done}))
     else:

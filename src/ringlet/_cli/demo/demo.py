@@ -39,7 +39,7 @@ TICK = click.style("✓", fg="green")
 @click.option("--keep", is_flag=True, help="Leave the cloud running until ^C.")
 @click.option("--open", "open_browser", is_flag=True, help="The same, with its portal in a browser.")
 def demo(days: int, seed: int, db: str | None, keep: bool, open_browser: bool) -> None:
-    """The whole story, without an account or a network.
+    """Show it all on this machine, without an account or a network.
 
     Starts a cloud with a made-up wearer, signs in through OAuth2, fetches everything over HTTP into an
     archive, follows a webhook, draws last night, and ends.
@@ -79,7 +79,7 @@ def step() -> Generator[Any]:
     began = time.monotonic()
     lines: list[str] = []
     with ExitStack() as until_done:
-        if screen.moving():
+        if screen.can_redraw():
             until_done.enter_context(screen.remarks().status("..."))
         yield lines.append
     took = f"{time.monotonic() - began:.1f} s"
@@ -133,16 +133,16 @@ async def _follow_one(ready: dict[str, Any], tokens: Tokens, archive: Archive, p
     from ..._receiver.server import serving
     from ..._sync.failures import as_one
     from ..._sync.follow import Follow
-    from ..cloud.control_client import Tiller
+    from ..shared.control_client import ControlClient
 
     verification_token = secrets.token_urlsafe(32)
     receiver = Receiver(ready["client_secret"], verification_token, inbox=place)
     done: asyncio.Future[Followed] = asyncio.get_running_loop().create_future()
-    with bind("127.0.0.1", 0) as listener, Tiller(ready["api"], ready["admin_token"]) as tiller:
+    with bind("127.0.0.1", 0) as listener, ControlClient(ready["api"], ready["admin_token"]) as control:
         callback = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with serving(receiver, listener), _client(ready, tokens) as client, asyncio.timeout(PATIENCE):
             await client.webhooks.create(callback, verification_token, OPERATION, DATA_TYPE)
-            await asyncio.to_thread(tiller.post, "trigger", {"event": f"{DATA_TYPE}.{OPERATION}"})
+            await asyncio.to_thread(control.post, "trigger", {"event": f"{DATA_TYPE}.{OPERATION}"})
             with as_one():
                 async with asyncio.TaskGroup() as group:
                     follow = Follow(

@@ -1,15 +1,17 @@
-"""Which archive, and whose data in it.
+"""Opens the archive that a command is about, and finds the user in it.
 
 Rules of this file:
-* Verbs that only look open the archive for reading, so that looking never waits for a sync.
-* The made-up person never moves in with a real one: an archive is the demo's from its first day, or not.
-* No sync goes into the archive that a demo cloud serves from: it would fetch from there what is there.
+* Commands that only look open the archive read-only, so that they never wait for a sync that runs.
+* The simulated wearer of a demo and real users never share an archive: the setting `DEMO` is written when an
+  archive is made, and an archive with users and without it is refused.
+* A sync into the archive that a demo cloud serves is refused: it would fetch what is there already.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..._archive.storage.settings import Setting
 from ...errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def for_writing(db: str | None, *, durable: bool = True) -> Archive:
-    """The archive, made if it is not there. Raises ArchiveError."""
+    """Open the archive, and create it if need be. Raises ArchiveError."""
     from ..._archive.archive import Archive
     from ..._archive.storage.opening import default_place
 
@@ -26,8 +28,7 @@ def for_writing(db: str | None, *, durable: bool = True) -> Archive:
 
 
 def for_sync(db: str | None) -> Archive:
-    """The archive that a sync fills, made if it is not there. Raises ArchiveError, UsageError."""
-    from ..._archive.storage.settings import Setting
+    """Open the archive that a sync fills, and create it if need be. Raises ArchiveError, UsageError."""
 
     archive = for_writing(db, durable=False)
     # What the cloud notes of its wearer's life; `ringlet demo` keeps an archive without.
@@ -42,7 +43,7 @@ def for_sync(db: str | None) -> Archive:
 
 
 def for_reading(db: str | None) -> Archive:
-    """The archive, which must be there. Raises ArchiveError."""
+    """Open an existing archive read-only. Raises ArchiveError."""
     from ..._archive.archive import Archive
     from ..._archive.storage.opening import default_place
 
@@ -50,32 +51,34 @@ def for_reading(db: str | None) -> Archive:
 
 
 def for_demo(db: str | None) -> Archive:
-    """An archive for the made-up person: new, from an earlier demo, or memory. Raises UsageError."""
+    """Open an archive for the simulated wearer: new, of an earlier demo, or in memory. Raises UsageError."""
     from ..._archive.archive import Archive
-    from ..._archive.storage.settings import Setting
 
     archive = Archive.open(db or ":memory:")
     if archive.users() and archive.setting(Setting.DEMO) is None:
         archive.close()
         raise UsageError(
-            f"{archive.path} holds somebody's own data, and the demo would mix a made-up person into it",
+            f"{archive.path} holds real data, and the demo would mix a simulated wearer into it",
             cure="name a new place with --db, or leave --db out",
         )
     archive.set_setting(Setting.DEMO, "yes")
     return archive
 
 
-def person(archive: Archive, name: str | None) -> User | None:
-    """Who is meant: the one of that name, or the only one; None in an empty archive. Raises UsageError."""
+def find_user(archive: Archive, name: str | None) -> User | None:
+    """The user of that name or, without a name, the only one; None in an empty archive.
+
+    Raises UsageError where there is no such user, or where a name is needed.
+    """
+    from ..._archive.users import choose
+
     users = archive.users()
-    if not users:
-        return None
-    named = [user for user in users if name in (None, user.name)]
-    if len(named) == 1:
-        return named[0]
-    names = ", ".join(user.name for user in users)
-    if named:
-        raise UsageError(
-            f"the archive holds {len(users)} people: {names}", cure=f"add --user {users[0].name}"
-        )
-    raise UsageError(f"the archive holds no {name!r}, only {names}", cure=f"use --user {users[0].name}")
+    user = choose(users, name)
+    if user or not users:
+        return user
+    names = ", ".join(one.name for one in users)
+    if name is None:
+        raise UsageError(f"the archive holds {len(users)} users: {names}", cure=f"add --user {users[0].name}")
+    raise UsageError(
+        f"{name!r} is not a user of this archive, which holds {names}", cure=f"use --user {users[0].name}"
+    )

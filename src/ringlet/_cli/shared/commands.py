@@ -1,21 +1,43 @@
-"""The commands of `ringlet`, each with the module that holds it."""
+"""The commands of `ringlet`: where each stands, and what `ringlet --help` says of it.
+
+The help texts stand here and in the docstrings of the commands, which a test compares: `ringlet --help` need
+not import fourteen modules.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-COMMANDS: Mapping[str, str] = {
-    "demo": "demo.demo",
-    "serve": "cloud.serve",
-    "login": "account.login",
-    "auth": "account.auth",
-    "sync": "archive.sync",
-    "status": "archive.status",
-    "show": "archive.show",
-    "api": "archive.api",
-    "listen": "cloud.listen",
-    "webhooks": "webhooks.webhooks",
-    "trigger": "cloud.trigger",
-    "clock": "cloud.clock",
-    "fault": "cloud.fault",
-    "scenario": "cloud.scenario",
+
+class CommandEntry(NamedTuple):
+    """One command."""
+
+    module: str
+    """Relative to `ringlet._cli`. It has an attribute with the name of the command."""
+    help: str
+    """The first sentence of the command's docstring."""
+
+
+COMMANDS: Mapping[str, CommandEntry] = {
+    "demo": CommandEntry("demo.demo", "Show it all on this machine, without an account or a network."),
+    "serve": CommandEntry("cloud.serve", "Run an Oura Cloud of your own: API, OAuth2, webhooks, sandbox."),
+    "login": CommandEntry("account.login", "Sign in to Oura or to your cloud, and store the sign-in."),
+    "auth": CommandEntry("account.auth", "Look at a stored sign-in, renew it, or end it."),
+    "sync": CommandEntry("archive.sync", "Fetch what is missing into the archive."),
+    "status": CommandEntry("archive.status", "Show what the archive holds, type by type."),
+    "show": CommandEntry("archive.show", "Look at a night in the archive."),
+    "api": CommandEntry("archive.api", "Send one GET and print the body of the answer."),
+    "listen": CommandEntry("cloud.listen", "Follow the events of your cloud: print them, forward them."),
+    "webhooks": CommandEntry(
+        "webhooks.webhooks", "Manage webhook subscriptions, and see what was delivered."
+    ),
+    "trigger": CommandEntry(
+        "cloud.trigger", "Make an event happen in your cloud, so that webhooks are sent."
+    ),
+    "clock": CommandEntry("cloud.clock", "Show the time in your cloud, and move it forward."),
+    "fault": CommandEntry("cloud.fault", "Make requests to your cloud fail on purpose."),
+    "scenario": CommandEntry(
+        "cloud.scenario", "Play FILE in your cloud: events, time, faults, expectations."
+    ),
 }
-"""Relative to `ringlet._cli`. Modules load when their command is named: `ringlet --help` loads none."""

@@ -12,14 +12,10 @@ Rules of this file:
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping, MutableMapping
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import click
 
@@ -133,16 +129,16 @@ def render(cure: str) -> str:
 
 def program() -> str:
     """How this program is called: `ringlet`, or the path it was started by where PATH leads elsewhere."""
+    from pathlib import Path  # both here, since `ringlet --help` does without
+    from shutil import which
+
     started = Path(sys.argv[0])
-    if started.stem != "ringlet" or _is_same_file(started, shutil.which("ringlet")):
-        return "ringlet"
-    return shlex.quote(sys.argv[0])
-
-
-def _is_same_file(started: Path, found: str | None) -> bool:
-    # Windows leaves .exe out of the name that a program was started by.
-    real = (os.path.realpath(Path(one).with_suffix("")) for one in (started, found or os.devnull))
-    return len(set(real)) == 1
+    if started.stem != "ringlet":
+        return "ringlet"  # `python -m ringlet`, or a test: there is no better name
+    found = which("ringlet")
+    # Windows leaves .exe out of the name that a program was started by, and puts it into what PATH leads to.
+    is_same = found and Path(found).with_suffix("").resolve() == started.with_suffix("").resolve()
+    return "ringlet" if is_same else shlex.quote(sys.argv[0])
 
 
 def shown_value(value: str) -> str:
@@ -152,6 +148,8 @@ def shown_value(value: str) -> str:
 
 def may_hold_password(url: str) -> bool:
     """Whether a password may stand in a database URL: before the host, or in one of libpq's parameters."""
+    from urllib.parse import unquote
+
     plain = unquote(url)
     return ":" in plain.partition("://")[2].rpartition("@")[0] or "password" in plain.lower()
 

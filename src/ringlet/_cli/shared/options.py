@@ -1,8 +1,9 @@
-"""Options that several verbs share, each written once.
+"""Options that several commands share.
 
 Rules of this file:
-* What says which archive, which cloud and whose data is remembered, for what is to be typed next.
-* Arguments are seen by every user of a machine (`ps`). A secret among them is taken, and remarked upon.
+* Options that say which archive, cloud and user is meant are remembered for the commands suggested next.
+* Every user of a machine sees the arguments of all programs (`ps`). A secret among them is accepted, with a
+  warning that names the environment variable to use instead.
 """
 
 from __future__ import annotations
@@ -30,33 +31,33 @@ def _remembered(context: click.Context, option: click.Parameter, value: str | No
     return value
 
 
-def _place(context: click.Context, option: click.Parameter, db: str | None) -> str | None:
+def _check_db(context: click.Context, option: click.Parameter, db: str | None) -> str | None:
     if db and next_steps.may_hold_password(db) and _typed(context, option):
-        _remark("a password in --db", "RINGLET_DB")
+        _warn_of_arguments("a password in --db", "RINGLET_DB")
     return _remembered(context, option, db)
 
 
-def _whose(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
+def _note_profile(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
     context.meta[PROFILE] = name
     return _remembered(context, option, name)
 
 
-def _remark(what: str, variable: str) -> None:
+def _warn_of_arguments(what: str, variable: str) -> None:
     screen.remark(f"{what} is seen by every user of this machine, as arguments are: better as {variable}")
 
 
 def secret(
     name: str, variable: str, help: str, *, metavar: str = "TEXT", on_demand: bool = False
 ) -> Callable[[Any], Any]:
-    """An option whose value is a secret, better given in a variable.
+    """An option whose value is a secret, which is better given in an environment variable.
 
-    With `on_demand` the variable is looked at only where the option stands without a value.
+    With `on_demand` the variable is read only where the option stands without a value.
     """
 
     def taken(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
         if value and _typed(context, option):
             next_steps.hide(context.meta, value)
-            _remark(name, variable)
+            _warn_of_arguments(name, variable)
         return os.environ.get(variable, "") if on_demand and value == "" else value
 
     if not on_demand:
@@ -71,7 +72,7 @@ def secret(
 db = click.option(
     "--db",
     envvar="RINGLET_DB",
-    callback=_place,
+    callback=_check_db,
     metavar="PATH|URL",
     help="The archive: a file or postgresql://USER@HOST/NAME.  [RINGLET_DB; default: in your data directory]",
 )
@@ -85,27 +86,27 @@ own_cloud = click.option(
     "--base-url",
     callback=_remembered,
     metavar="URL",
-    help="The cloud of your own that is meant.  [OURA_API_BASE_URL; opened by RINGLET_ADMIN_TOKEN]",
+    help="Your cloud, as `ringlet serve` prints it; needs RINGLET_ADMIN_TOKEN.  [OURA_API_BASE_URL]",
 )
 profile = click.option(
     "--profile",
     envvar="RINGLET_PROFILE",
-    callback=_whose,
+    callback=_note_profile,
     metavar="NAME",
-    help="Whose kept sign-in to use, before OURA_ACCESS_TOKEN.  [RINGLET_PROFILE]",
+    help="The stored sign-in to use; it comes before OURA_ACCESS_TOKEN.  [RINGLET_PROFILE]",
 )
-kept_profile = click.option(
+stored_profile = click.option(
     "--profile",
     envvar="RINGLET_PROFILE",
     default="default",
-    callback=_whose,
+    callback=_note_profile,
     metavar="NAME",
-    help="The name of the sign-in; each may be another person's.  [RINGLET_PROFILE; default: default]",
+    help="The name of the stored sign-in; one for each person.  [RINGLET_PROFILE; default: default]",
 )
 user = click.option(
     "--user",
     callback=_remembered,
     metavar="NAME",
-    help="Whose data, where the archive holds several people.",
+    help="Whose data, if there are several people's.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")

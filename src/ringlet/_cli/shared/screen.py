@@ -1,9 +1,9 @@
-"""The two screens, stdout for results and stderr for remarks, and how numbers look on them.
+"""Output: results on stdout, remarks on stderr, and how numbers are written in both.
 
 Rules of this file:
-* Colours and moving lines only on a terminal; NO_COLOR, TERM=dumb and CI are honoured.
-* Text is printed as it is: rich's own colouring of numbers and its markup stay off, since ids and tags are
-  other people's words.
+* Colours and lines that are drawn over appear on a terminal only; NO_COLOR, TERM=dumb and CI are honoured.
+* Text is printed as it is. Rich's markup and its colouring of numbers are off: ids and tags come from others
+  and may look like markup.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-NARROWEST = 100
-"""Columns where nobody says how wide the screen is: a pipe has no edge to respect."""
+PIPE_COLUMNS = 100
+"""Columns of output that goes into a pipe or a file, unless COLUMNS says otherwise."""
 
 
 @cache
@@ -35,7 +35,7 @@ def remarks() -> Console:
 
 
 def _console(stderr: bool) -> Console:
-    # rich costs as much to import as the rest of the program.
+    # Importing rich takes as long as importing the rest of the program.
     from rich.console import Console
 
     class Screen(Console):
@@ -43,17 +43,17 @@ def _console(stderr: bool) -> Console:
             raise  # noqa: PLE0704  # rich calls this inside its `except BrokenPipeError`, and would exit with 1
 
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else NARROWEST
+    width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
     return Screen(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
-def moving() -> bool:
-    """Whether lines on stderr may be drawn over: a terminal that can, and nobody's log."""
+def can_redraw() -> bool:
+    """Whether lines on stderr may be drawn over: on a terminal that can, and not in the log of a CI job."""
     return sys.stderr.isatty() and "CI" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
-def asking() -> bool:
-    """Whether somebody is there to answer a question: a terminal at both ends, and no machine's log."""
+def can_ask() -> bool:
+    """Whether a user can answer a question: at a terminal, and not in a CI job."""
     return sys.stdin.isatty() and sys.stderr.isatty() and "CI" not in os.environ
 
 
@@ -68,14 +68,14 @@ def next_step(text: str) -> None:
 
 
 def raw(body: bytes) -> None:
-    """Bytes to stdout as they are; a terminal gets the end of line it needs."""
+    """Write bytes to stdout unchanged; on a terminal, end the line if they do not."""
     click.echo(body, nl=False)
     if sys.stdout.isatty() and not body.endswith(b"\n"):
         click.echo()
 
 
 def printable(text: str) -> str:
-    """Other people's words on one line, without what would move a terminal's cursor."""
+    """Text from others on one line: what would control a terminal is replaced by U+FFFD."""
     return "".join(one if one.isprintable() else "\ufffd" for one in text)
 
 
@@ -85,7 +85,7 @@ def count(number: int) -> str:
 
 
 def size(number: float) -> str:
-    """Bytes as people say them."""
+    """Bytes with a unit: 1204 as `1.2 kB`."""
     for unit in ("B", "kB", "MB"):
         if number < 1000:
             return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
@@ -94,7 +94,7 @@ def size(number: float) -> str:
 
 
 def age(seconds: float) -> str:
-    """How long ago, in two words at most."""
+    """How long ago, in the largest unit of which there are at least two: 47 hours as `47 h`, 48 as `2 d`."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length:.0f} {unit}"

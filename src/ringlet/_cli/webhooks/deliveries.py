@@ -20,7 +20,7 @@ from ...errors import UsageError
 from ..shared import options, screen
 
 if TYPE_CHECKING:
-    from ..cloud.control_client import Tiller
+    from ..shared.control_client import ControlClient
 
 SHOWN = 80
 """Characters of what a receiver said, in a line."""
@@ -42,13 +42,13 @@ def deliveries(
     as_json: bool,
 ) -> None:
     """What a cloud of your own sent, newest first; with an ID, every attempt."""
-    from ..cloud.control_client import Tiller
+    from ..shared.control_client import ControlClient
 
-    with Tiller(base_url) as tiller:
+    with ControlClient(base_url) as control:
         if id is not None:
-            said = tiller.get(f"deliveries/{id}")
+            said = control.get(f"deliveries/{id}")
         else:
-            said = tiller.get("deliveries", state=state, subscription=subscription, limit=limit)
+            said = control.get("deliveries", state=state, subscription=subscription, limit=limit)
     if as_json:
         click.echo(json.dumps({"v": 1, **said}))
     elif id is not None:
@@ -74,25 +74,25 @@ def resend(
     ids: tuple[int, ...], failed: bool, since: str | None, base_url: str | None, as_json: bool
 ) -> None:
     """Let a cloud of your own send deliveries again."""
-    from ..cloud.control_client import Tiller
+    from ..shared.control_client import ControlClient
 
     if bool(ids) + failed + bool(since) != 1:
         raise UsageError("say which deliveries", cure="name their ids, or --failed, or --since 2h")
-    with Tiller(base_url) as tiller:
+    with ControlClient(base_url) as control:
         if ids:
-            replayed = sum(tiller.post(f"deliveries/{id}/replay")["replayed"] for id in ids)
+            replayed = sum(control.post(f"deliveries/{id}/replay")["replayed"] for id in ids)
         else:
-            wish = {"failed": True} if since is None else _range(tiller, since)
-            replayed = tiller.post("deliveries/replay", wish)["replayed"]
+            wish = {"failed": True} if since is None else _range(control, since)
+            replayed = control.post("deliveries/replay", wish)["replayed"]
     click.echo(json.dumps({"v": 1, "replayed": replayed}) if as_json else f"{replayed} sent again")
 
 
-def _range(tiller: Tiller, since: str) -> dict[str, str]:
+def _range(control: ControlClient, since: str) -> dict[str, str]:
     """From then to now, on the cloud's clock. Raises UsageError."""
     from ..._cloud.core.clock import duration
     from ..._cloud.webhooks.publisher import RETENTION
 
-    now = datetime.fromisoformat(tiller.get("clock")["now"])
+    now = datetime.fromisoformat(control.get("clock")["now"])
     try:
         first = datetime.fromisoformat(since)
     except ValueError:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def webhooks() -> None:
-    """Subscriptions to what changes, and what was delivered."""
+    """Manage webhook subscriptions, and see what was delivered."""
 
 
 webhooks.add_command(deliveries)

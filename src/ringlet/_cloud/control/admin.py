@@ -15,6 +15,7 @@ from starlette.types import Message, Receive
 
 from ..._api.wire import DECODE_ERRORS
 from ..._archive.archive import Archive
+from ..._archive.users import choose
 from ...errors import ArchiveError, RingletError
 from ..browser.pages import MAX_BODY
 
@@ -70,8 +71,7 @@ def _bounded(receive: Receive) -> Receive:
 def wearer(archive: Archive, name: str | None) -> int:
     """A wearer by name, or the only one. Raises HTTPException 404."""
     users = archive.users()
-    named = [user for user in users if name in (None, user.name)]
-    if len(named) == 1:
-        return named[0].id
+    if chosen := choose(users, name):
+        return chosen.id
     there = f"there is {', '.join(user.name for user in users) or 'nobody'}"
     raise HTTPException(404, f"no wearer {name!r}; {there}" if name else f"which wearer? {there}")

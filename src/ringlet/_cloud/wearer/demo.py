@@ -11,6 +11,7 @@ from ..._api.windows import Dialect
 from ..._archive.archive import Archive
 from ..._archive.storage.locks import Lock
 from ..._archive.storage.settings import Setting
+from ..._oauth.grant import LOCAL_REDIRECT_URIS
 from ..._oauth.scopes import SCOPES
 from ..._person.person import Person
 from ..._webhooks.events import LONG
@@ -24,8 +25,7 @@ from .life import Life, Progress
 
 USER = "demo"
 REDIRECT_URIS = (
-    "http://localhost:8766/callback",
-    "http://localhost:8080/callback",
+    *LOCAL_REDIRECT_URIS,
     "http://127.0.0.1:8080/callback",
     "https://example.com/callback",
 )

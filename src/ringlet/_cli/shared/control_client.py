@@ -1,4 +1,4 @@
-"""The hand on the tiller, from the command line: a small client of a cloud's control API, `/_ringlet/`.
+"""The hand on the control, from the command line: a small client of a cloud's control API, `/_ringlet/`.
 
 Where the cloud is comes from `--base-url`, else OURA_API_BASE_URL; what opens its controls from
 RINGLET_ADMIN_TOKEN. `ringlet serve` prints both.
@@ -22,13 +22,13 @@ from ..._client.client import base_url_from
 from ..._client.transport import TIMEOUT, HttpcoreTransport
 from ..._net.loopback import is_loopback
 from ...errors import ApiError, ConnectionFailed, RouteNotFound, ServerError, UsageError
-from ..shared.next_steps import command
+from .next_steps import command
 
 CONTROL = "/_ringlet/"
 OURA = "ouraring.com"
 
 
-class Tiller:
+class ControlClient:
     """The controls of one cloud. Raises UsageError where nothing says which, or what opens them."""
 
     def __init__(

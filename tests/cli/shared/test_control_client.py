@@ -1,4 +1,4 @@
-"""The hand on the tiller reaches the cloud that was named, and no other; what it refuses says what to do."""
+"""The hand on the control reaches the cloud that was named, and no other; what it refuses says what to do."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import click
 import pytest
 
-from ringlet._cli.cloud.control_client import Tiller, unreached
 from ringlet._cli.main import cure_for, ringlet
+from ringlet._cli.shared.control_client import ControlClient, unreached
 from ringlet._cli.shared.next_steps import remember
 from ringlet.errors import ApiError, ConnectionFailed, RingletError, ServerError, UsageError
 
@@ -24,8 +24,8 @@ def _nothing_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def tiller(ready: dict[str, Any]) -> Iterator[Tiller]:
-    with Tiller(ready["api"], ready["admin_token"]) as one:
+def control(ready: dict[str, Any]) -> Iterator[ControlClient]:
+    with ControlClient(ready["api"], ready["admin_token"]) as one:
         yield one
 
 
@@ -61,25 +61,25 @@ def stranger() -> Iterator[tuple[str, type[Stranger]]]:
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v2/usercollection"])
 def test_it_takes_the_base_url_that_programs_use(ready: dict[str, Any], suffix: str) -> None:
-    with Tiller(ready["api"] + suffix, ready["admin_token"]) as tiller:
-        assert tiller.get("clock")["now"].startswith("2026-03-01T")
+    with ControlClient(ready["api"] + suffix, ready["admin_token"]) as control:
+        assert control.get("clock")["now"].startswith("2026-03-01T")
 
 
 def test_it_takes_what_the_environment_says(ready: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OURA_API_BASE_URL", ready["api"])
     monkeypatch.setenv("RINGLET_ADMIN_TOKEN", ready["admin_token"])
-    with Tiller(None) as tiller:
-        assert tiller.base_url == ready["api"]
-        assert tiller.get("users") == [{"user": ready["user_id"], "membership": "active"}]
+    with ControlClient(None) as control:
+        assert control.base_url == ready["api"]
+        assert control.get("users") == [{"user": ready["user_id"], "membership": "active"}]
 
 
-def test_it_asks_tells_and_takes_away(tiller: Tiller) -> None:
+def test_it_asks_tells_and_takes_away(control: ControlClient) -> None:
     fault = {"path": "/nowhere", "act": "drop"}
-    assert tiller.post("faults", fault)["path"] == "/nowhere"
-    assert [one["path"] for one in tiller.get("faults")] == ["/nowhere"]
-    assert tiller.delete("faults") is None
-    assert tiller.get("faults") == []
-    assert tiller.get("requests", path="/nowhere", limit=None) == []
+    assert control.post("faults", fault)["path"] == "/nowhere"
+    assert [one["path"] for one in control.get("faults")] == ["/nowhere"]
+    assert control.delete("faults") is None
+    assert control.get("faults") == []
+    assert control.get("requests", path="/nowhere", limit=None) == []
 
 
 @pytest.mark.parametrize(
@@ -96,24 +96,24 @@ def test_it_asks_tells_and_takes_away(tiller: Tiller) -> None:
 )
 def test_oura_is_never_told_the_admin_token(url: str | None) -> None:
     with pytest.raises(UsageError, match="a cloud of your own") as refused:
-        Tiller(url, "secret")
+        ControlClient(url, "secret")
     assert "ringlet serve --demo" in refused.value.cure
 
 
 @pytest.mark.parametrize("host", ["ouraring.com.example.org", "notouraring.com"])
 def test_another_name_is_not_ouras(host: str) -> None:
-    assert Tiller(f"https://{host}", "secret").base_url == f"https://{host}"
+    assert ControlClient(f"https://{host}", "secret").base_url == f"https://{host}"
 
 
 def test_without_an_admin_token_it_says_which(ready: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="opens the controls") as refused:
-        Tiller(ready["api"])
+        ControlClient(ready["api"])
     assert "RINGLET_ADMIN_TOKEN" in refused.value.cure
 
 
 def test_another_admin_token_is_refused(ready: dict[str, Any]) -> None:
-    with Tiller(ready["api"], "an older one") as tiller, pytest.raises(ApiError) as refused:
-        tiller.get("clock")
+    with ControlClient(ready["api"], "an older one") as control, pytest.raises(ApiError) as refused:
+        control.get("clock")
     assert refused.value.status == 401
     assert "RINGLET_ADMIN_TOKEN" in refused.value.cure
     assert "older" not in str(refused.value)
@@ -122,8 +122,11 @@ def test_another_admin_token_is_refused(ready: dict[str, Any]) -> None:
 def test_nobody_there_is_told_from_a_connection_that_broke() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with Tiller(f"http://127.0.0.1:{port}", "secret") as tiller, pytest.raises(ConnectionFailed) as lost:
-        tiller.get("clock")
+    with (
+        ControlClient(f"http://127.0.0.1:{port}", "secret") as control,
+        pytest.raises(ConnectionFailed) as lost,
+    ):
+        control.get("clock")
     assert lost.value.message == f"no cloud answers at http://127.0.0.1:{port}"
     assert f"ringlet serve --demo --port {port}   (" in lost.value.cure
 
@@ -165,22 +168,22 @@ def test_who_asks_is_told_so_of_the_cloud_that_was_meant(monkeypatch: pytest.Mon
         assert "ringlet serve --demo --port 8002   (" in cure_for(away), "and not over my own archive"
 
 
-def test_a_route_that_is_not_there_is_another_version(tiller: Tiller) -> None:
+def test_a_route_that_is_not_there_is_another_version(control: ControlClient) -> None:
     with pytest.raises(ApiError) as refused:
-        tiller.get("no_such_thing")
+        control.get("no_such_thing")
     assert refused.value.status == 404
     assert "no older than this program" in refused.value.cure
 
 
-def test_a_wearer_who_is_not_there_is_told_in_the_clouds_words(tiller: Tiller) -> None:
+def test_a_wearer_who_is_not_there_is_told_in_the_clouds_words(control: ControlClient) -> None:
     with pytest.raises(ApiError, match="no wearer 'nobody'") as refused:
-        tiller.post("tokens", {"user": "nobody"})
+        control.post("tokens", {"user": "nobody"})
     assert refused.value.status == 404
 
 
-def test_what_makes_no_sense_is_told_in_the_clouds_words(tiller: Tiller) -> None:
+def test_what_makes_no_sense_is_told_in_the_clouds_words(control: ControlClient) -> None:
     with pytest.raises(ApiError, match="unknown field") as refused:
-        tiller.post("tokens", {"user": "nobody", "wish": 1})
+        control.post("tokens", {"user": "nobody", "wish": 1})
     assert refused.value.status == 422
 
 
@@ -190,6 +193,6 @@ def test_what_is_no_cloud_is_an_error_and_leads_nowhere(
 ) -> None:
     url, handler = stranger
     handler.status = status
-    with Tiller(url, "secret") as tiller, pytest.raises(error):
-        tiller.get("clock")
+    with ControlClient(url, "secret") as control, pytest.raises(error):
+        control.get("clock")
     assert handler.seen == ["Bearer secret"]

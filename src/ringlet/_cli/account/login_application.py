@@ -1,0 +1,111 @@
+"""Finds the application to sign in with: as given, else as stored, else as the user types it.
+
+Rules of this file:
+* Its secret comes from a file, stdin, the environment or a prompt, never from an argument: every user of the
+  machine sees arguments, and the shell keeps them.
+* The redirect URI is shown as it will be sent, character by character: OAuth2 servers compare it as a string
+  (RFC 9700 section 2.1).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TextIO
+from urllib.parse import urlsplit
+
+import click
+
+from ..._oauth.grant import LOCAL_REDIRECT_URIS
+from ...errors import UsageError
+from ..shared import screen
+from .whoami import portal
+
+if TYPE_CHECKING:
+    from ..._client.sign_ins import SignIn
+    from ..._oauth.grant import App
+
+DEFAULT_REDIRECT_URI = LOCAL_REDIRECT_URIS[0]
+
+
+def client_secret(file: TextIO | None) -> str | None:
+    """The secret in the first line of a file, else OURA_CLIENT_SECRET, else None.
+
+    Raises UsageError where the first line is empty.
+    """
+    if file is None:
+        return os.environ.get("OURA_CLIENT_SECRET")
+    if secret := file.readline().strip():
+        return secret
+    raise UsageError(
+        f"the first line of {file.name} is empty, and the secret was to be there",
+        cure="put it there, or leave --client-secret-file out",
+    )
+
+
+def choose_application(
+    sign_in: SignIn,
+    base_url: str,
+    *,
+    client_id: str | None,
+    secret: str | None,
+    redirect_uri: str | None,
+    implicit: bool,
+    can_ask: bool,
+) -> App:
+    """The application to sign in with. Raises UsageError where something is missing and nobody can be asked.
+
+    What is given comes before what is stored. `implicit` needs no secret.
+    """
+    from ..._oauth.grant import App
+
+    known = sign_in.app
+    if known and client_id in (None, known.client_id):
+        return App(
+            client_id=known.client_id,
+            client_secret=known.client_secret if secret is None else secret,
+            redirect_uri=_checked(redirect_uri or known.redirect_uri or DEFAULT_REDIRECT_URI),
+            token_url=known.token_url,
+        )
+    redirect_uri = _checked(redirect_uri or DEFAULT_REDIRECT_URI)
+    missing = [] if client_id else ["OURA_CLIENT_ID"]
+    if secret is None and not implicit:
+        missing.append("OURA_CLIENT_SECRET")
+    if missing and not can_ask:
+        raise UsageError(
+            f"{' and '.join(missing)} not set, and nobody can be asked here",
+            cure=f"register an application with the redirect URI {redirect_uri} at {portal(base_url)},"
+            f" export {' '.join(f'{name}=...' for name in missing)}, and run it again",
+        )
+    if missing:
+        screen.remark("An application of your own is needed: free, once, two minutes.")
+        screen.remark(f"  1. open       {portal(base_url)}")
+        screen.remark(f"  2. register   any name, and exactly this redirect URI:   {redirect_uri}")
+        screen.remark("  3. paste here what the page then shows")
+    client_id = client_id or str(click.prompt("Client ID", err=True)).strip()
+    if secret is None:
+        secret = "" if implicit else ask_secret("Client secret (not shown; Enter if it has none)", default="")
+    return App(client_id=client_id, client_secret=secret, redirect_uri=redirect_uri)
+
+
+def ask_secret(prompt: str, default: str | None = None) -> str:
+    """Ask for text that is not shown while it is typed."""
+    typed = click.prompt(prompt, err=True, hide_input=True, default=default, show_default=False)
+    return str(typed).strip()
+
+
+def _checked(redirect_uri: str) -> str:
+    """The redirect URI, if it is absolute and has no fragment (RFC 6749 section 3.1.2).
+
+    Raises UsageError.
+    """
+    try:
+        target = urlsplit(redirect_uri)
+        wrong = not target.scheme or not (target.netloc or target.path) or target.fragment or target.port == 0
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise UsageError(
+            f"a redirect URI is an absolute URL without a fragment, and {redirect_uri} is not",
+            cure=f"write it whole, as in {DEFAULT_REDIRECT_URI}",
+        )
+    return redirect_uri
