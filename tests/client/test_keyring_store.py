@@ -28,7 +28,7 @@ def test_a_system_without_a_keyring_is_known_before_anything_is_kept(use_keyring
 def test_a_locked_keyring_is_given_up_with_a_way_out(use_keyring):
     use_keyring("keyrings.Locked")
     with pytest.raises(RingletError, match=r"did not answer in 0 seconds: it may be locked") as caught:
-        Vault(patience=0.05).get("a name")
+        Vault(timeout=0.05).get("a name")
     assert isinstance(caught.value.cure, Cure)
     assert (caught.value.cure.action, caught.value.cure.options) == (Action.SIGN_IN, {"store": "file"})
 

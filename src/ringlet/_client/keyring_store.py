@@ -1,11 +1,11 @@
-"""The system's keyring, through the library `keyring` (extra `keyring`), which is imported when first asked.
+"""The system's keyring, through the library `keyring` (extra `keyring`), which is imported at the first call.
 
 macOS Keychain, Windows Credential Locker, Secret Service and KWallet on Linux. Rules of this file:
 
-* No call waits for ever. A locked keyring asks its owner in a window that may be on no screen, so each call
-  runs in a thread of its own and is given up after `PATIENCE`.
-* A keyring that is missing and one that refuses are different: the first is known before anything is kept
-  (`why_not`), the second is a RingletError.
+* No call waits for ever. A locked keyring opens a dialog, which nobody sees over SSH. So each call runs in a
+  thread of its own and is abandoned after `KEYRING_TIMEOUT_S`.
+* `why_not` says before anything is stored whether there is a keyring. A keyring that then refuses is a
+  RingletError.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from ..errors import Action, Cure, RingletError
 
 SERVICE = "ringlet"
 _IN_A_FILE = "or sign in once more with the tokens in a file"
-PATIENCE = 60.0
-"""Seconds to unlock a keyring in."""
+KEYRING_TIMEOUT_S = 60.0
+"""How long a call waits, which includes the time in which a person unlocks the keyring."""
 
 R = TypeVar("R")
 
@@ -29,17 +29,17 @@ R = TypeVar("R")
 class Vault:
     """Secret texts by name, under the service `ringlet`."""
 
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self.patience = patience
+    def __init__(self, timeout: float = KEYRING_TIMEOUT_S) -> None:
+        self.timeout = timeout
 
     def why_not(self) -> str:
-        """Why nothing can be kept in a keyring here; empty when it can. Raises RingletError."""
+        """Why nothing can be stored in a keyring here; empty if it can. Raises RingletError."""
         if find_spec("keyring") is None:
             return "the library keyring is not installed"
         return self._bounded(_no_backend)
 
     def get(self, name: str) -> str | None:
-        """What is kept under a name. Raises RingletError."""
+        """The text stored under a name; None if there is none. Raises RingletError."""
 
         def get() -> str | None:
             import keyring
@@ -49,7 +49,7 @@ class Vault:
         return self._bounded(get)
 
     def put(self, name: str, secret: str) -> None:
-        """Keep it. Raises RingletError."""
+        """Stores a text under a name. Raises RingletError."""
 
         def put() -> None:
             import keyring
@@ -59,7 +59,7 @@ class Vault:
         self._bounded(put)
 
     def remove(self, name: str) -> None:
-        """Forget it, if it is there. Raises RingletError."""
+        """Deletes the text stored under a name, if there is one. Raises RingletError."""
 
         def remove() -> None:
             import keyring
@@ -71,20 +71,20 @@ class Vault:
         self._bounded(remove)
 
     def _bounded(self, call: Callable[[], R]) -> R:
-        """What a call answers, if it does so in time."""
+        """The result of a call that ends within the timeout. Raises RingletError."""
         answers: list[R] = []
         failures: list[Exception] = []
 
         def run() -> None:
             try:
                 answers.append(call())
-            except Exception as failure:  # what a backend raises is its own affair
+            except Exception as failure:  # backends raise exceptions of their own
                 failures.append(failure)
 
         # A thread that hangs must not keep the program from ending.
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        thread.join(self.patience)
+        thread.join(self.timeout)
         if answers:
             return answers[0]
         if failures:
@@ -97,7 +97,7 @@ class Vault:
                 ),
             ) from failures[0]
         raise RingletError(
-            f"the keyring did not answer in {self.patience:.0f} seconds: it may be locked",
+            f"the keyring did not answer in {self.timeout:.0f} seconds: it may be locked",
             cure=Cure(f"unlock it and run this again, {_IN_A_FILE}", Action.SIGN_IN, store="file"),
         )
 
@@ -105,6 +105,6 @@ class Vault:
 def _no_backend() -> str:
     import keyring
 
-    # The backends `fail` and `null` stand in where there is none, with a priority of 0 or less.
+    # Without a keyring the library uses its backends `fail` or `null`, whose priority is 0 or less.
     backend = keyring.get_keyring()
     return "" if backend.priority > 0 else "this system has no keyring"

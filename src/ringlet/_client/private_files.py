@@ -1,10 +1,13 @@
-"""Small private files: written whole or not at all, locked without waiting, their owner's alone.
+"""Small private files: replaced atomically, locked without waiting, readable by their owner only.
 
 Rules of this file:
-* `write` returns when the bytes would survive a crash: written beside, fsynced, renamed over.
-* A lock is held by the operating system and dies with its process: nobody has to remember to delete a file.
-* Files and the folders made for them are their owner's alone; a link in place of a lock is not followed.
-* A disk that refuses is a RingletError which names the path and says what to do.
+* When `write` returns, the bytes survive a crash: a temporary file in the same folder is written, fsynced and
+  renamed to the path.
+* Locks are locks of the operating system, which end with their process. A lock file that a killed process
+  left behind locks nothing.
+* Files have mode 0600 and folders that are made for them 0700. A symbolic link in place of a lock file is not
+  followed: it could make us create a file elsewhere.
+* An OSError becomes a RingletError that names the path and says what to do.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def read(path: Path) -> bytes | None:
-    """What a file holds; None when there is none. Raises RingletError."""
+    """The content of a file; None if it does not exist. Raises RingletError."""
     try:
         with on_disk(path, "read", but=FileNotFoundError):
             return path.read_bytes()
@@ -56,7 +59,7 @@ def delete(path: Path) -> None:
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:
-    """What changes whenever a file is replaced; None when there is none. Raises RingletError."""
+    """A value that changes whenever a file is replaced; None if it does not exist. Raises RingletError."""
     try:
         with on_disk(path, "read", but=FileNotFoundError):
             stat = path.stat()
@@ -66,7 +69,7 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 class Lock:
-    """A lock beside a file, excluding threads and processes alike; a forked process holds none of them."""
+    """A lock file: one thread of one process has the lock at a time. A forked process inherits no lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -76,11 +79,11 @@ class Lock:
 
     @property
     def is_held(self) -> bool:
-        """Whether a thread of this process has it."""
+        """Whether a thread of this process has the lock."""
         return self._held is not None
 
     def take(self) -> bool:
-        """Take it without waiting; False while another has it. Raises RingletError."""
+        """Takes the lock without waiting; False if another thread or process has it. Raises RingletError."""
         if not self._threads.acquire(blocking=False):
             return False
         try:
@@ -104,15 +107,19 @@ class Lock:
                 self._threads.release()
 
     def give_back(self) -> None:
-        """Let it go, if it is held."""
+        """Releases the lock, if this process has it."""
         if self._held is not None:
-            os.close(self._held)  # which lets the lock go
+            os.close(self._held)  # the system releases the lock with the file
             self._held = None
             self._threads.release()
 
     @staticmethod
     def leave_to_the_parent() -> None:
-        """Hold nothing in a forked process: a copy of a handle would hold the lock while it lives."""
+        """Closes a forked process's copies of the handles.
+
+        The lock belongs to the open file, which both processes share: it would last as long as the child's
+        copy.
+        """
         for lock in _LOCKS:
             if lock._held is not None:
                 os.close(lock._held)
@@ -128,7 +135,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def on_disk(path: Path, done: str, *, but: type[OSError] | tuple[()] = ()) -> Generator[None, None, None]:
-    """Whatever the disk refuses, except `but`, as an error that names the path."""
+    """Turns an OSError, except `but`, into a RingletError that names the path."""
     try:
         yield
     except but:
@@ -141,7 +148,10 @@ def on_disk(path: Path, done: str, *, but: type[OSError] | tuple[()] = ()) -> Ge
 
 
 def _make_folder(folder: Path) -> None:
-    """Make what is missing of a path of folders, each for its owner alone; `parents=True` opens the upper."""
+    """Makes a folder and its missing parents, all with mode 0700.
+
+    `mkdir(parents=True)` would give the parents the default mode.
+    """
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
     except FileNotFoundError:
@@ -152,7 +162,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut; Windows keeps folders by itself."""
+    """Makes a rename survive a power cut. Windows has no fsync for folders."""
     if sys.platform != "win32":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -162,9 +172,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _lock_file(handle: int) -> bool:
-    """Lock a file without waiting; False while another holds it. The lock dies with handle or process.
+    """Locks an open file without waiting; False if it is locked already.
 
-    Raises OSError where there are no locks.
+    The lock ends with the handle or the process. Raises OSError on a file system without locks.
     """
     try:
         if sys.platform == "win32":
@@ -176,11 +186,11 @@ def _lock_file(handle: int) -> bool:
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as broken:
-        if broken.errno in _HELD:
+        if broken.errno in _LOCKED_ELSEWHERE:
             return False
         raise
     return True
 
 
-_HELD = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
-"""How operating systems say that another holds a lock; Windows says EACCES or EDEADLK."""
+_LOCKED_ELSEWHERE = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
+"""The error numbers that mean "locked by another"; Windows gives EACCES or EDEADLK."""

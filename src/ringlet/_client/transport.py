@@ -1,14 +1,16 @@
-"""The seam to the network: two methods, `send` and `close`, blocking and awaited.
+"""Sends requests over an HTTP library: `send` and `close`, blocking and awaited.
 
-Everything above deals in `Request` and `Response`; an HTTP library's types and exceptions stop here. The
-default is httpcore2, the engine of httpx2 without its cookies, redirects and second reading of every URL: we
-want none of these, and without them a request costs a third less. `AiohttpTransport` (extra `fast`) halves
-that again, which shows only in bulk work without latency.
+The rest of the client knows only `Request` and `Response`; the types and exceptions of an HTTP library stay
+in this file. The default is httpcore2, the engine of httpx2 without its cookies and redirects, which we do
+not use; without them a request costs a third less CPU. `AiohttpTransport` (extra `fast`) costs half of that,
+which only shows when many requests have little latency.
 
 Rules of this file:
-* Redirects are not followed, and a signed request names no host of its own: a token goes where it was meant.
-* This machine is reached directly, others through the proxy that the environment names for them.
-* Whatever breaks below HTTP is `ConnectionFailed`, with the library's words but never the URL's query.
+* Redirects are not followed, and a request with a token must not name a host: a token is sent to the base URL
+  only.
+* Loopback addresses are reached directly, others through the proxy that the environment names.
+* A failure below HTTP is `ConnectionFailed`. Its message has the library's words, but never the URL's query,
+  which can hold secrets.
 """
 
 from __future__ import annotations
@@ -37,19 +39,19 @@ if TYPE_CHECKING:
 
 USER_AGENT = f"ringlet/{__version__}"
 TIMEOUT = 60.0
-IDLE = 5.0
-"""Seconds that an unused connection is kept; servers close theirs after as little as that."""
+IDLE_CONNECTION_S = 5.0
+"""How long an unused connection stays open. Some servers close theirs after five seconds."""
 
 
 class Transport(Protocol):
     """What `Client` needs of an HTTP library."""
 
     def send(self, request: Request) -> Response:
-        """Send and read the whole answer. Raises ConnectionFailed, UsageError."""
+        """Sends a request and reads the whole answer. Raises ConnectionFailed, UsageError."""
         ...
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Closes the connections."""
         ...
 
 
@@ -57,16 +59,16 @@ class AsyncTransport(Protocol):
     """What `AsyncClient` needs of an HTTP library."""
 
     async def send(self, request: Request) -> Response:
-        """Send and read the whole answer. Raises ConnectionFailed, UsageError."""
+        """Sends a request and reads the whole answer. Raises ConnectionFailed, UsageError."""
         ...
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Closes the connections."""
         ...
 
 
 class HttpcoreTransport:
-    """Blocking, over httpcore2."""
+    """A blocking transport over httpcore2."""
 
     def __init__(self, base_url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> None:
         self.base_url = base_url
@@ -93,14 +95,14 @@ class HttpcoreTransport:
 
 
 class AsyncHttpcoreTransport:
-    """Awaited, over httpcore2."""
+    """An awaited transport over httpcore2."""
 
     def __init__(self, base_url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> None:
         self.base_url = base_url
         self._extensions = _timeouts(timeout)
         self._room = asyncio.Semaphore(connections)
-        # A pool looks through all its connections at every request. With 64 in one that is a fifth of the
-        # work of a backfill; so each connection is a pool of its own, and the one used last is used next.
+        # A pool looks through all its connections at every request. With 64 connections that is a fifth of
+        # the CPU of a backfill. So each connection has a pool of its own, and the one used last is used next.
         self._idle: dict[_Origin, list[httpcore2.AsyncConnectionPool]] = {}
 
     async def send(self, request: Request) -> Response:
@@ -130,7 +132,7 @@ class AsyncHttpcoreTransport:
 
 
 class AiohttpTransport:
-    """Awaited, over aiohttp (extra `fast`)."""
+    """An awaited transport over aiohttp (extra `fast`)."""
 
     def __init__(self, base_url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> None:
         self.base_url = base_url
@@ -140,15 +142,15 @@ class AiohttpTransport:
         self._proxies: dict[tuple[str, str], str | None] = {}
 
     def _session(self) -> aiohttp.ClientSession:
-        # aiohttp wants to be made inside a running loop, and imported only where asked for.
+        # A session must be made inside a running loop; aiohttp is optional, so it is imported here.
         import aiohttp
 
         if self._http is None:
             self._http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=IDLE),
+                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=IDLE_CONNECTION_S),
                 timeout=aiohttp.ClientTimeout(total=self._timeout),
                 headers={"user-agent": USER_AGENT},
-                skip_auto_headers=["content-type"],  # a POST without a body has none to describe
+                skip_auto_headers=["content-type"],  # a POST without a body has no content type
             )
         return self._http
 
@@ -181,7 +183,7 @@ _Origin = tuple[bytes, bytes, int | None]
 
 
 def _url(base_url: str, request: Request) -> str:
-    """Where a request goes, query and all. Raises UsageError."""
+    """The URL of a request, with its query. Raises UsageError."""
     path = request.path
     if request.bearer and not path.startswith("/"):
         raise UsageError(
@@ -215,7 +217,7 @@ def _response(answer: httpcore2.Response) -> Response:
 
 
 def _pool(url: str, connections: int) -> dict[str, Any]:
-    """How to reach the host of a URL."""
+    """The arguments of a connection pool for the host of a URL."""
     proxy = None
     if address := _proxy(url):
         through = urlsplit(address)
@@ -226,18 +228,18 @@ def _pool(url: str, connections: int) -> dict[str, Any]:
         "proxy": proxy,
         "max_connections": connections,
         "max_keepalive_connections": connections,
-        "keepalive_expiry": IDLE,
+        "keepalive_expiry": IDLE_CONNECTION_S,
     }
 
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """The certificates of the system; reading them takes as long as a request."""
+    """The certificates of the system, read once: reading them takes as long as a request."""
     return httpcore2.default_ssl_context()
 
 
 def _proxy(url: str) -> str | None:
-    """What the environment says to go through on the way to a URL."""
+    """The proxy that the environment (HTTP_PROXY, NO_PROXY, ...) names for a URL; None: no proxy."""
     target = urlsplit(url)
     if _is_here(url) or proxy_bypass(target.hostname or ""):
         return None
@@ -261,8 +263,8 @@ _BROKEN = (
     httpcore2.TimeoutException,
     httpcore2.UnsupportedProtocol,
     TimeoutError,
-    ValueError,  # no URL
-    OSError,  # not gzip; what a library lets through
+    ValueError,  # not a URL
+    OSError,  # a body that is not gzip; errors of sockets that the library does not wrap
     EOFError,
     zlib.error,
 )
@@ -272,11 +274,15 @@ _BROKEN = (
 def _losses(
     url: str, *kinds: type[Exception], unconnected: tuple[type[Exception], ...] = ()
 ) -> Generator[None]:
-    """Whatever breaks on the way is a lost connection; `unconnected` are those that say nothing was sent."""
+    """Turns what an HTTP library raises into ConnectionFailed.
+
+    `kinds` are more exceptions to turn; `unconnected` are those that mean that nothing was sent: a
+    refresh token in the request is then still unspent.
+    """
     try:
         yield
     except _BROKEN + kinds as broken:
-        # A header that cannot be sent is quoted in full, and so is a query; both carry secrets.
+        # The library quotes a header that cannot be sent, and the query; both can hold secrets.
         words = "" if isinstance(broken, (httpcore2.LocalProtocolError, ValueError)) else str(broken)
         where, words = url.partition("?")[0], words.partition("?")[0]
         said = f"no answer from {where}: {type(broken).__name__} {words}".rstrip()
@@ -289,4 +295,4 @@ _UNCONNECTED = (
     httpcore2.PoolTimeout,
     httpcore2.ProxyError,
 )
-"""What says that there was no connection to send anything over."""
+"""The exceptions that mean that there was no connection, so nothing was sent."""

@@ -1,4 +1,4 @@
-"""Failures of a run that goes on for ever: which pass by themselves, and how long to wait for that."""
+"""Which failures a continuous sync waits out, and for how long."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from contextlib import contextmanager
 from ..errors import ArchiveError, ConnectionFailed, RateLimited, RingletError, ServerError
 
 PASSING: tuple[type[RingletError], ...] = (ConnectionFailed, ServerError, RateLimited, ArchiveError)
-"""A network, a server or a disk that is not well today."""
+"""Failures that can pass by themselves: of the network, the server or the disk."""
 
 LONGEST = 600.0
-"""Seconds between two tries, at most."""
+"""The longest wait between two tries, in seconds."""
 
 
 def back_off(failures: int) -> float:
-    """Seconds to wait after so many failures in a row: doubling, up to ten minutes."""
+    """Seconds to wait after that many failures in a row: 1, 2, 4 and so on, at most ten minutes."""
     return float(min(LONGEST, 2 ** min(failures - 1, 20)))
 
 
 @contextmanager
 def as_one() -> Generator[None]:
-    """Tasks that run at once end together: raises what the first of them met, not all of it."""
+    """Raises the first failure of a task group as a plain RingletError instead of an exception group.
+
+    A group that also holds other exceptions is raised as it is: those are bugs, and nothing of them is
+    hidden.
+    """
     try:
         yield
     except BaseExceptionGroup as several:

@@ -1,4 +1,4 @@
-"""Rooms of the cloud that keep something: tables of their own, in the archive's database."""
+"""The base of the classes that own tables in the archive's database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .clock import Clock
 
 
 class Tables:
-    """A room with tables of its own, which it makes where they are not there yet."""
+    """An owner of database tables, which it creates or migrates when it is made."""
 
     MIGRATIONS: ClassVar[Migrations]
 

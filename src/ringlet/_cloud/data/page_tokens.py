@@ -1,9 +1,10 @@
-"""Page tokens: where a list goes on, opaque to whoever carries them.
+"""Page tokens (`next_token`): where the next page of a list begins, opaque to clients.
 
 Rules of this file:
-* A token is sealed, so that a made-up one is refused, and bound to its route: it goes on nowhere else.
-* It remembers its window, and so is a whole question by itself.
-* The key is made at each start and kept nowhere: a token lives no longer than its cloud.
+* A token carries a keyed hash, so that a forged one is refused, and the route it was made for: another route
+  refuses it.
+* It holds the window of the first request. So a request needs nothing but the token.
+* The key is made at each start and stored nowhere: a token is valid until the cloud stops.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ class PageTokens:
         self._key = os.urandom(16)
 
     def make(self, where: str, span: Span, after: str) -> str:
-        """A token that goes on at `after`, in a window of a route."""
+        """A token for the page of a route and window that begins after the position `after`."""
         body = msgspec.msgpack.encode((where, span.start, span.end, after))
         return urlsafe_b64encode(self._mark(body) + body).rstrip(b"=").decode()
 
     def open(self, where: str, token: str) -> tuple[Span, str]:
-        """The window, and where to go on. Raises BadRequest unless it was made here for this route."""
+        """The window and position of a token. Raises BadRequest unless it was made here for this route."""
         try:
             raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
             mark, body = raw[:8], raw[8:]
