@@ -18,7 +18,7 @@ from typing import Any
 from ringlet._cloud.serve import run
 from ringlet._cloud.wearer import demo
 from ringlet._net.listen import bind
-from ringlet._receiver import group_commit as intake
+from ringlet._receiver import group_commit
 from ringlet._receiver.receiver import Receiver
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, Settings
@@ -58,9 +58,9 @@ def serve_receiver(spec: dict[str, Any]) -> None:
         async def forget(event: object) -> None:
             pass
 
-        hook._intake.keep = forget  # type: ignore[method-assign]  # all but the storing stays as it is
+        hook._group_commit.commit = forget  # type: ignore[method-assign]  # all but the storing stays as it is
     elif spec["mode"] == "one by one":
-        intake.MOST = 1
+        group_commit.MAX_EVENTS_PER_COMMIT = 1
     listener = bind("127.0.0.1", 0)
     ready = {"port": listener.getsockname()[1], "pid": os.getpid(), "token": "none"}
     run(hook, listener, lambda: print(json.dumps(ready), flush=True))

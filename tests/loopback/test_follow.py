@@ -19,7 +19,7 @@ from ringlet._api.wire import Request, Response, RetryPolicy
 from ringlet._cloud.oauth.tokens import Issued
 from ringlet._cloud.wearer.demo import settle_in
 from ringlet._oauth.scopes import SCOPES
-from ringlet._receiver.inbox import PAUSE, Inbox
+from ringlet._receiver.fetch_queue import JOB_DELAY_MS, FetchQueue
 from ringlet._sync.follow import AGAIN, Follow, Followed
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
@@ -63,7 +63,7 @@ class Ends:
     mine: Archive
     user: int
     name: str
-    inbox: Inbox
+    queue: FetchQueue
     transport: Transport
     token: str
     began: float = field(default_factory=time.time)
@@ -77,7 +77,7 @@ class Ends:
     def tell(self, id: str, operation: str = "update", type: str = "daily_sleep", **more: Any) -> None:
         told = {"user_id": self.name, "event_time": f"{time.time_ns()}"} | more
         event = Event(event_type=operation, data_type=type, object_id=id, **told)
-        self.inbox.accept([event], int(self.clock() * 1000))
+        self.queue.accept([event], int(self.clock() * 1000))
 
     def change(self, id: str, score: int) -> bytes:
         body = json.dumps({"id": id, "day": "2026-01-10", "score": score}).encode()
@@ -89,9 +89,9 @@ class Ends:
         return self.mine.document(self.user, SLEEP, id)
 
     def follow(self, until: Callable[[], bool] | None = None, **more: Any) -> list[str]:
-        """Follow until nothing is left to do; what became of each piece of work."""
+        """Follow until nothing is left to do; what became of each piece of job."""
         self.followed.clear()
-        asyncio.run(self._follow(until or (lambda: not self.inbox.waiting()), **more))
+        asyncio.run(self._follow(until or (lambda: not self.queue.pending()), **more))
         return [one.result for one in self.followed]
 
     async def _follow(self, until: Callable[[], bool], token: str = "", **more: Any) -> None:
@@ -141,7 +141,7 @@ def ends(request: pytest.FixtureRequest, tmp_path: Path, _cloud: tuple[Cloud, in
         name = dict(cloud.archive.users())[theirs]
         token = grant(cloud, theirs).access_token
         transport = Transport(AsgiTransport(cloud))
-        ends = Ends(cloud, theirs, mine, mine.user(name), name, Inbox(mine), transport, token)
+        ends = Ends(cloud, theirs, mine, mine.user(name), name, FetchQueue(mine), transport, token)
         yield ends
         for id in ends.changed:
             cloud.archive.delete(theirs, SLEEP, id)
@@ -168,10 +168,10 @@ def test_a_document_is_fetched_when_its_burst_is_over_and_not_at_the_next_look(e
         follow = Follow(client, ends.mine, ends.name, names=TYPES, on_followed=lambda _: done.set())
         task = asyncio.create_task(follow.run())
         told = {"data_type": "daily_sleep", "user_id": ends.name, "event_time": ""}
-        ends.inbox.accept(
+        ends.queue.accept(
             [Event(event_type="update", object_id="m", **told)], int((began := time.time()) * 1000)
         )
-        asyncio.get_running_loop().call_later(0.9 * PAUSE / 1000, follow.wake)
+        asyncio.get_running_loop().call_later(0.9 * JOB_DELAY_MS / 1000, follow.wake)
         async with asyncio.timeout(10):
             await done.wait()
         took = time.time() - began
@@ -181,8 +181,8 @@ def test_a_document_is_fetched_when_its_burst_is_over_and_not_at_the_next_look(e
         return took
 
     took = asyncio.run(run())
-    assert took >= PAUSE / 1000
-    assert below(took, 1.6 * PAUSE / 1000)
+    assert took >= JOB_DELAY_MS / 1000
+    assert below(took, 1.6 * JOB_DELAY_MS / 1000)
     assert ends.held("m") is not None
 
 
@@ -338,7 +338,7 @@ def test_a_document_that_the_server_fails_at_holds_up_no_other(
             told.append(now[0])
         elif now[0] < told[0] + 10:  # and no further: by then the broken one waits for half a minute
             now[0] += 0.5
-        return any(one.work.object_id == "healthy" for one in ends.followed)
+        return any(one.job.object_id == "healthy" for one in ends.followed)
 
     ends.transport.before = failing
     ends.tell("broken")
@@ -349,9 +349,9 @@ def test_others_events_stay_where_they_are(ends: Ends) -> None:
     body = ends.change("j", 61)
     ends.tell("j", user_id="somebody-else")
     ends.tell("j")
-    assert ends.follow(until=lambda: ends.held("j") == body and ends.inbox.waiting() == 1) == ["added"]
-    [work] = ends.inbox.claim(int(ends.clock() * 1000), 9, 1, user_id="somebody-else")
-    assert (work.object_id, work.attempts) == ("j", 1)
+    assert ends.follow(until=lambda: ends.held("j") == body and ends.queue.pending() == 1) == ["added"]
+    [job] = ends.queue.claim(int(ends.clock() * 1000), 9, 1, user_id="somebody-else")
+    assert (job.object_id, job.attempts) == ("j", 1)
 
 
 def test_a_dead_token_ends_it_and_the_work_stays(ends: Ends) -> None:
@@ -359,7 +359,7 @@ def test_a_dead_token_ends_it_and_the_work_stays(ends: Ends) -> None:
     ends.tell("k")
     with pytest.raises(InvalidToken):
         ends.follow(token="dead")
-    assert ends.inbox.waiting() == 1
+    assert ends.queue.pending() == 1
     assert ends.follow() == ["added"]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ringlet._receiver.group_commit import Intake
+from ringlet._receiver.group_commit import GroupCommit
 from ringlet._receiver.inbox import Inbox
 from ringlet._webhooks.events import Event
 from ringlet.archive import Archive
@@ -26,8 +26,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def intake(place: str) -> Iterator[Intake]:
-    one = Intake(place, time.time, again=True)
+def group_commit(place: str) -> Iterator[GroupCommit]:
+    one = GroupCommit(place, time.time, reopen=True)
     yield one
     one.close()
 
@@ -44,23 +44,23 @@ def stored(place: str) -> set[str]:
 
 
 def test_whoever_comes_while_it_is_being_closed_waits_until_the_archive_is_free(
-    place: str, intake: Intake
+    place: str, group_commit: GroupCommit
 ) -> None:
     stuck, free = threading.Event(), threading.Event()
 
-    def kept() -> None:
+    def on_commit() -> None:
         if not stuck.is_set():
             stuck.set()
             assert free.wait(SOON)
 
-    intake.kept = kept
+    group_commit.on_commit = on_commit
     with ThreadPoolExecutor(3) as pool:
         try:
-            first = pool.submit(intake.keep_blocking, event("a"))
+            first = pool.submit(group_commit.commit_blocking, event("a"))
             assert stuck.wait(SOON)
-            closing = pool.submit(intake.close)
+            closing = pool.submit(group_commit.close)
             time.sleep(0.1)
-            second = pool.submit(intake.keep_blocking, event("b"))
+            second = pool.submit(group_commit.commit_blocking, event("b"))
             time.sleep(0.2)
             assert not second.done(), "two threads had the archive"
         finally:
@@ -70,7 +70,7 @@ def test_whoever_comes_while_it_is_being_closed_waits_until_the_archive_is_free(
     assert stored(place) == {"a", "b"}
 
 
-def test_it_may_be_closed_in_the_middle_of_traffic(place: str, intake: Intake) -> None:
+def test_it_may_be_closed_in_the_middle_of_traffic(place: str, group_commit: GroupCommit) -> None:
     until = time.monotonic() + 0.5
     safe: list[set[str]] = []
 
@@ -78,13 +78,13 @@ def test_it_may_be_closed_in_the_middle_of_traffic(place: str, intake: Intake) -
         mine: set[str] = set()
         while time.monotonic() < until:
             id = f"{sender}-{len(mine)}"
-            intake.keep_blocking(event(id))
+            group_commit.commit_blocking(event(id))
             mine.add(id)
         safe.append(mine)
 
     def close() -> None:
         while time.monotonic() < until:
-            intake.close()
+            group_commit.close()
             time.sleep(0.01)
 
     with ThreadPoolExecutor(6) as pool:
@@ -94,5 +94,5 @@ def test_it_may_be_closed_in_the_middle_of_traffic(place: str, intake: Intake) -
             pool.submit(close),
         ]:
             one.result(SOON)
-    intake.close()
+    group_commit.close()
     assert stored(place) == set().union(*safe)

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ringlet._receiver import handler_worker as handling
-from ringlet._receiver.group_commit import Intake
-from ringlet._receiver.handler_worker import Handling
-from ringlet._receiver.inbox_owner import hold, holding
+from ringlet._receiver import handler_worker
+from ringlet._receiver.group_commit import GroupCommit
+from ringlet._receiver.handler_worker import HandlerWorker
+from ringlet._receiver.inbox_owner import acquire, owning
 from ringlet._webhooks.events import Event
 from ringlet.archive import Archive
 
@@ -26,27 +26,27 @@ LATER = 40
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handling, "FIRST", LATER)
+    monkeypatch.setattr(handler_worker, "HANDLER_RETRY_FIRST_MS", LATER)
 
 
 @pytest.fixture
-def intake(tmp_path: Path) -> Iterator[Intake]:
-    one = Intake(tmp_path / "oura.db", time.time, again=False)
+def group_commit(tmp_path: Path) -> Iterator[GroupCommit]:
+    one = GroupCommit(tmp_path / "oura.db", time.time, reopen=False)
     yield one
     one.close()
 
 
-def begun(handler: Any, intake: Intake) -> Handling:
-    one = Handling(handler, intake, time.time)
-    intake.kept = one.wake
-    one.begin()
+def begun(handler: Any, group_commit: GroupCommit) -> HandlerWorker:
+    one = HandlerWorker(handler, group_commit, time.time)
+    group_commit.on_commit = one.wake
+    one.start()
     return one
 
 
-def bring(intake: Intake, *ids: str) -> None:
+def bring(group_commit: GroupCommit, *ids: str) -> None:
     for id in ids:
         given = {"event_time": "2026-02-02T02:40:00+00:00", "user_id": "wearer", "object_id": id}
-        intake.keep_blocking(Event(event_type="update", data_type="sleep", **given))
+        group_commit.commit_blocking(Event(event_type="update", data_type="sleep", **given))
 
 
 def until(happened: Callable[[], bool]) -> None:
@@ -59,7 +59,7 @@ def until(happened: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("raised", [RuntimeError, asyncio.CancelledError, SystemExit])
 @pytest.mark.parametrize("awaits", [False, True])
 def test_whatever_a_handler_raises_the_others_are_handed_out_and_it_is_asked_again(
-    intake: Intake, raised: type[BaseException], *, awaits: bool
+    group_commit: GroupCommit, raised: type[BaseException], *, awaits: bool
 ) -> None:
     told: list[str] = []
 
@@ -71,16 +71,16 @@ def test_whatever_a_handler_raises_the_others_are_handed_out_and_it_is_asked_aga
     async def awaiting(event: Event) -> None:
         take(event)
 
-    one = begun(awaiting if awaits else take, intake)
-    bring(intake, "a")
+    one = begun(awaiting if awaits else take, group_commit)
+    bring(group_commit, "a")
     until(lambda: "a" in told)
-    bring(intake, "b", "c")
+    bring(group_commit, "b", "c")
     until(lambda: told.count("a") == 3 and {"b", "c"} <= set(told))
-    one.end()
+    one.stop()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_thread_that_has_died_is_begun_again(intake: Intake) -> None:
+def test_a_thread_that_has_died_is_begun_again(group_commit: GroupCommit) -> None:
     told: list[str] = []
 
     def take(event: Event) -> None:
@@ -88,44 +88,44 @@ def test_a_thread_that_has_died_is_begun_again(intake: Intake) -> None:
         if len(told) == 1:
             raise KeyboardInterrupt
 
-    one = begun(take, intake)
-    bring(intake, "a")
+    one = begun(take, group_commit)
+    bring(group_commit, "a")
     until(lambda: not any(thread.name == "ringlet handler" for thread in threading.enumerate()))
-    one.begin()
-    bring(intake, "b")
+    one.start()
+    bring(group_commit, "b")
     until(lambda: "b" in told)
-    one.end()
+    one.stop()
 
 
-def test_a_handler_that_goes_on_failing_is_asked_later_each_time(intake: Intake) -> None:
+def test_a_handler_that_goes_on_failing_is_asked_later_each_time(group_commit: GroupCommit) -> None:
     asked: list[float] = []
 
     def fails(event: Event) -> None:
         asked.append(time.monotonic())
         raise RuntimeError
 
-    one = begun(fails, intake)
-    bring(intake, "a")
+    one = begun(fails, group_commit)
+    bring(group_commit, "a")
     until(lambda: len(asked) == 5)
-    one.end()
+    one.stop()
     waits = [after - before for before, after in pairwise(asked)]
     assert all(wait > 0.9 * LATER / 1000 * 2**tries for tries, wait in enumerate(waits))
 
 
 def test_while_a_sync_has_the_inbox_nothing_is_handed_out_and_the_log_says_why(
-    intake: Intake, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    group_commit: GroupCommit, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handling, "REFUSED", 0.5)
+    monkeypatch.setattr(handler_worker, "OWNER_RETRY_S", 0.5)
     told: list[str] = []
-    with Archive.open(str(intake.place)) as archive:
-        with holding(archive, "sync"):
-            one = begun(lambda event: told.append(event.object_id), intake)
+    with Archive.open(str(group_commit.place)) as archive:
+        with owning(archive, "sync"):
+            one = begun(lambda event: told.append(event.object_id), group_commit)
             for number in range(20):
-                bring(intake, f"{number}")
+                bring(group_commit, f"{number}")
                 one.wake()
             until(lambda: "give the handler an inbox of its own" in caplog.text)
             assert len(caplog.records) <= 2, "not once for each event"
         assert told == []
         until(lambda: sorted(told, key=int) == [f"{number}" for number in range(20)])
-        one.end()
-        hold(archive, "sync")
+        one.stop()
+        acquire(archive, "sync")

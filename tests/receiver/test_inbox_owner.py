@@ -17,9 +17,9 @@ from ringlet._api.wire import Request, Response
 from ringlet._archive.storage.locks import Lock
 from ringlet._archive.storage.settings import Setting
 from ringlet._oauth.grant import App
-from ringlet._receiver.handler_worker import LONGEST
-from ringlet._receiver.inbox import Inbox
-from ringlet._receiver.inbox_owner import AGAIN, FRESH, Who, hold, holding, let_go
+from ringlet._receiver.fetch_queue import FetchQueue
+from ringlet._receiver.handler_worker import HANDLER_RETRY_MAX_MS
+from ringlet._receiver.inbox_owner import OWNER_EXPIRES_S, RENEW_OWNER_S, InboxOwner, acquire, owning, release
 from ringlet._sync import keeping_up
 from ringlet._sync.keeping_up import Audience, Callback, KeepingUp
 from ringlet.archive import Archive
@@ -28,7 +28,7 @@ from ringlet.webhooks import Receiver
 
 from ..tampered import EVENT
 
-BOTH: list[tuple[Who, Who]] = [("handler", "sync"), ("sync", "handler")]
+BOTH: list[tuple[InboxOwner, InboxOwner]] = [("handler", "sync"), ("sync", "handler")]
 each = pytest.mark.parametrize(("first", "other"), BOTH)
 
 
@@ -38,77 +38,81 @@ def pass_by(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 
 @each
-def test_the_other_kind_is_refused_and_told_what_to_do(archive: Archive, first: Who, other: Who) -> None:
-    hold(archive, first)
-    hold(archive, first)
+def test_the_other_kind_is_refused_and_told_what_to_do(
+    archive: Archive, first: InboxOwner, other: InboxOwner
+) -> None:
+    acquire(archive, first)
+    acquire(archive, first)
     with pytest.raises(UsageError) as caught:
-        hold(archive, other)
+        acquire(archive, other)
     assert archive.path in caught.value.message
     assert caught.value.cure
-    hold(archive, first)
+    acquire(archive, first)
 
 
 @each
-def test_it_changes_hands_when_it_is_left(archive: Archive, first: Who, other: Who) -> None:
-    with holding(archive, first):
-        let_go(archive, other)  # it is not theirs to leave
+def test_it_changes_hands_when_it_is_left(archive: Archive, first: InboxOwner, other: InboxOwner) -> None:
+    with owning(archive, first):
+        release(archive, other)  # it is not theirs to leave
         with pytest.raises(UsageError):
-            hold(archive, other)
-    hold(archive, other)
+            acquire(archive, other)
+    acquire(archive, other)
 
 
 @each
 def test_what_a_killed_program_held_is_free_after_a_while(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch, first: Who, other: Who
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, first: InboxOwner, other: InboxOwner
 ) -> None:
-    hold(archive, first)
-    pass_by(monkeypatch, FRESH - 5)
+    acquire(archive, first)
+    pass_by(monkeypatch, OWNER_EXPIRES_S - 5)
     with pytest.raises(UsageError):
-        hold(archive, other)
+        acquire(archive, other)
     pass_by(monkeypatch, 10)
-    hold(archive, other)
+    acquire(archive, other)
     with pytest.raises(UsageError):
-        hold(archive, first)
+        acquire(archive, first)
 
 
 def test_a_clock_that_was_set_back_keeps_nobody_out(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hold(archive, "handler")
+    acquire(archive, "handler")
     pass_by(monkeypatch, -3 * 3600)
-    hold(archive, "sync")
+    acquire(archive, "sync")
 
 
 def test_whoever_looks_often_enough_keeps_it(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    hold(archive, "handler")
+    acquire(archive, "handler")
     for _ in range(3):
-        pass_by(monkeypatch, LONGEST / 1000)  # as seldom as a handler looks that has nothing to do
+        pass_by(
+            monkeypatch, HANDLER_RETRY_MAX_MS / 1000
+        )  # as seldom as a handler looks that has nothing to do
         with pytest.raises(UsageError):
-            hold(archive, "sync")
-        hold(archive, "handler")
+            acquire(archive, "sync")
+        acquire(archive, "handler")
 
 
 def test_whoever_looks_in_vain_writes_nothing(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    hold(archive, "sync")
+    acquire(archive, "sync")
     before = archive.setting(Setting.INBOX_OWNER)
-    pass_by(monkeypatch, AGAIN - 5)
-    hold(archive, "sync")
+    pass_by(monkeypatch, RENEW_OWNER_S - 5)
+    acquire(archive, "sync")
     assert archive.setting(Setting.INBOX_OWNER) == before
 
 
 def test_of_two_kinds_that_start_at_once_one_is_refused(place: str, archive: Archive) -> None:
     ready = Barrier(4)
 
-    def start(who: Who) -> Who | None:
+    def start(who: InboxOwner) -> InboxOwner | None:
         with Archive.open(place) as mine:
             ready.wait()
             try:
-                hold(mine, who)
+                acquire(mine, who)
             except UsageError:
                 return None
             return who
 
-    kinds: list[Who] = ["handler", "sync", "handler", "sync"]
+    kinds: list[InboxOwner] = ["handler", "sync", "handler", "sync"]
     with ThreadPoolExecutor(4) as pool:
         had = [who for who in pool.map(start, kinds) if who]
     assert len(had) == 2
@@ -121,11 +125,11 @@ def test_of_two_kinds_that_start_at_once_one_is_refused(place: str, archive: Arc
 def test_an_inbox_that_handlers_take_from_gives_a_sync_nothing_and_the_other_way_round(
     archive: Archive,
 ) -> None:
-    inbox = Inbox(archive)
+    inbox = FetchQueue(archive)
     assert inbox.take(0, 1, 1) == []
     with pytest.raises(UsageError, match="handler"):
         inbox.claim(0, 1, 1)
-    let_go(archive, "handler")
+    release(archive, "handler")
     assert inbox.claim(0, 1, 1) == []
     with pytest.raises(UsageError, match="sync"):
         inbox.take(0, 1, 1)
@@ -134,10 +138,10 @@ def test_an_inbox_that_handlers_take_from_gives_a_sync_nothing_and_the_other_way
 def test_a_receiver_on_the_inbox_of_a_sync_acknowledges_and_hands_nothing_out(place: str) -> None:
     told: list[w.Event] = []
     signed = w.headers("secret", EVENT.body, now=time.time())
-    with Archive.open(place) as archive, holding(archive, "sync"):
+    with Archive.open(place) as archive, owning(archive, "sync"):
         with Receiver("secret", "token", inbox=place, handler=told.append) as hook:
             assert hook.handle("POST", {}, signed, EVENT.body).status == 200
-        assert Inbox(archive).waiting() == 1, "it is kept for the sync"
+        assert FetchQueue(archive).pending() == 1, "it is kept for the sync"
         assert told == []
 
 
@@ -147,8 +151,8 @@ def test_a_receiver_with_a_handler_has_its_inbox_until_it_is_closed(place: str) 
             while not (archive.setting(Setting.INBOX_OWNER) or "").startswith("handler"):
                 time.sleep(0.005)
             with pytest.raises(UsageError, match="handler"):
-                hold(archive, "sync")
-        hold(archive, "sync")
+                acquire(archive, "sync")
+        acquire(archive, "sync")
 
 
 class Silent:
@@ -171,7 +175,7 @@ async def keep_up(archive: Archive, place: str) -> None:
 
 
 def test_a_run_that_keeps_up_does_not_begin_on_the_inbox_of_a_handler(archive: Archive, place: str) -> None:
-    hold(archive, "handler")
+    acquire(archive, "handler")
     with pytest.raises(UsageError, match="handler") as caught:
         asyncio.run(keep_up(archive, place))
     assert "another archive" in caught.value.cure
@@ -181,7 +185,7 @@ def test_a_run_that_keeps_up_does_not_begin_on_the_inbox_of_a_handler(archive: A
 def test_a_run_that_keeps_up_has_its_inbox_though_it_gets_no_answer(
     archive: Archive, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping_up, "AGAIN", 0.01)
+    monkeypatch.setattr(keeping_up, "RENEW_OWNER_S", 0.01)
 
     async def run() -> None:
         with Archive.open(place) as mine:
@@ -195,12 +199,12 @@ def test_a_run_that_keeps_up_has_its_inbox_though_it_gets_no_answer(
             await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(run())
-    hold(archive, "handler")
+    acquire(archive, "handler")
 
 
 def test_who_cannot_say_that_it_is_left_has_still_ended(archive: Archive, place: str) -> None:
     with Archive.open(place, timeout=0.05) as mine:
-        held = holding(mine, "sync")
+        held = owning(mine, "sync")
         held.__enter__()
         with archive.transaction():
             archive.database.lock(Lock.INBOX)
@@ -214,4 +218,4 @@ def test_a_busy_archive_is_no_refusal(archive: Archive, place: str) -> None:
         archive.database.lock(Lock.INBOX)
         archive.set_setting("busy", "yes")
         with pytest.raises(ArchiveError):
-            hold(mine, "sync")
+            acquire(mine, "sync")

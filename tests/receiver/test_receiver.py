@@ -27,7 +27,8 @@ from starlette.routing import Mount
 
 from ringlet import webhooks as w
 from ringlet._net.listen import bind
-from ringlet._receiver import receiver as room
+from ringlet._receiver import receiver as module
+from ringlet._receiver.fetch_queue import FetchQueue
 from ringlet._receiver.inbox import Inbox
 from ringlet.archive import Archive
 from ringlet.errors import ArchiveError, UsageError
@@ -141,9 +142,9 @@ def test_what_is_acknowledged_can_be_worked_off_however_long_its_names_are(place
         status = hook.handle("POST", {}, w.headers(SECRET, long.body, now=NOW), long.body).status
     assert (status == 200) == (length <= 128)
     with Archive.open(place) as archive:
-        inbox, later = Inbox(archive), int(NOW * 1000) + 10_000
-        inbox.claim(later, 10, 1)
-        assert [inbox.finish(one) for one in inbox.claim(later + 10_000, 10, 1)] == [True] * (status == 200)
+        queue, later = FetchQueue(archive), int(NOW * 1000) + 10_000
+        queue.claim(later, 10, 1)
+        assert [queue.finish(one) for one in queue.claim(later + 10_000, 10, 1)] == [True] * (status == 200)
 
 
 def test_many_at_once_are_all_kept(place: str) -> None:
@@ -275,7 +276,7 @@ def test_a_body_is_read_no_further_than_an_event_can_be_long(file: Path, said: b
 
 
 def test_a_body_that_dribbles_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "PATIENCE", 0.3)
+    monkeypatch.setattr(module, "BODY_TIMEOUT_S", 0.3)
     with (
         served(receiver(SECRET, TOKEN, inbox=file)) as port,
         socket.create_connection(("127.0.0.1", port), timeout=SOON) as line,
@@ -497,7 +498,7 @@ def test_a_handler_is_given_each_event_once_after_its_commit(
         until(lambda: "d" in one.seen)
     assert sorted(one.seen) == ["a", "b", "c", "d"]
     with Archive.open(place) as archive:
-        assert Inbox(archive).waiting() == 0
+        assert Inbox(archive).pending() == 0
 
 
 def test_a_handler_that_awaits_runs_in_the_loop_that_serves(file: Path) -> None:
@@ -526,7 +527,7 @@ def test_without_a_loop_both_kinds_of_handler_are_called(file: Path, handled: tu
 def test_a_handler_that_raises_is_asked_again(
     file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("ringlet._receiver.handler_worker.FIRST", 20)
+    monkeypatch.setattr("ringlet._receiver.handler_worker.HANDLER_RETRY_FIRST_MS", 20)
     one = Handled(failing=3)
     with receiver(SECRET, TOKEN, inbox=file, handler=one.take) as hook:
         headers = w.headers(SECRET, EVENT.body, now=time.time())
@@ -549,7 +550,7 @@ def test_what_was_left_is_handed_out_after_a_restart(file: Path) -> None:
 
 def test_whoever_follows_the_inbox_is_woken_by_each_commit(file: Path) -> None:
     news = threading.Event()
-    with receiver(SECRET, TOKEN, inbox=file, clock=clock, kept=news.set) as hook:
+    with receiver(SECRET, TOKEN, inbox=file, clock=clock, on_commit=news.set) as hook:
         assert not news.is_set()
         hook.handle("POST", {}, w.headers(SECRET, EVENT.body, now=NOW), EVENT.body)
         assert news.wait(SOON)
@@ -579,7 +580,7 @@ def test_in_a_lifespan_it_hands_out_before_the_first_request(
 def test_a_handler_that_hangs_does_not_keep_it_from_ending(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ringlet._receiver.handler_worker.PATIENCE", 0.1)
+    monkeypatch.setattr("ringlet._receiver.handler_worker.STOP_TIMEOUT_S", 0.1)
     begun, free = threading.Event(), threading.Event()
 
     def hangs(event: w.Event) -> None:
@@ -600,7 +601,7 @@ def test_what_follows_a_commit_cannot_undo_it(file: Path, caplog: pytest.LogCapt
     def fails() -> None:
         raise RuntimeError("the loop is closed")
 
-    with receiver(SECRET, TOKEN, inbox=file, clock=clock, kept=fails) as hook:
+    with receiver(SECRET, TOKEN, inbox=file, clock=clock, on_commit=fails) as hook:
         assert hook.handle("POST", {}, w.headers(SECRET, EVENT.body, now=NOW), EVENT.body).status == 200
     assert "the loop is closed" in caplog.text
 
@@ -619,7 +620,7 @@ def test_an_open_archive_is_used_and_left_open() -> None:
     with Archive.open(":memory:") as archive:
         with receiver(SECRET, TOKEN, inbox=archive, clock=clock) as hook:
             assert hook.handle("POST", {}, w.headers(SECRET, EVENT.body, now=NOW), EVENT.body).status == 200
-        assert Inbox(archive).waiting() == 1
+        assert Inbox(archive).pending() == 1
 
 
 def test_a_request_that_is_given_up_harms_nobody(file: Path) -> None:
@@ -628,8 +629,8 @@ def test_a_request_that_is_given_up_harms_nobody(file: Path) -> None:
         with Archive.open(file) as other:
             with other.transaction():
                 other.set_setting("a", "b")
-                given_up = asyncio.create_task(hook._intake.keep(event("a")))
-                waits = asyncio.create_task(hook._intake.keep(event("b")))
+                given_up = asyncio.create_task(hook._group_commit.commit(event("a")))
+                waits = asyncio.create_task(hook._group_commit.commit(event("b")))
                 await asyncio.sleep(0.05)
                 given_up.cancel()
             await asyncio.wait_for(waits, SOON)
@@ -640,6 +641,6 @@ def test_a_request_that_is_given_up_harms_nobody(file: Path) -> None:
 
 
 def test_the_door_of_webhooks_leads_here() -> None:
-    assert w.receiver is room.Receiver
+    assert w.receiver is module.Receiver
     with pytest.raises(AttributeError):
         _ = w.nothing

@@ -114,7 +114,7 @@ def test_nothing_acknowledged_is_lost_by_kill_9(
             json.loads(body)["object_id"]
             for (body,) in Inbox(archive).db.all("SELECT body FROM webhook_inbox")
         ]
-        assert Inbox(archive).waiting() == len(told)
+        assert Inbox(archive).pending() == len(told)
     figures = {
         "kills": KILLS,
         "acknowledged": len(load.acknowledged),

@@ -1,1 +1,1 @@
-"""Receiving webhooks: verify an event, commit it, acknowledge it, hand it to a handler."""
+"""Receiving webhooks: verify an event, commit it, acknowledge it, pass it to a handler or to a sync."""

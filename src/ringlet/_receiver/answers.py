@@ -1,4 +1,4 @@
-"""What a receiver answers, as data."""
+"""The HTTP responses of a receiver, as data."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import msgspec
 
 from .._webhooks.events import MOST
 
-PATIENCE = 10.0
-"""Seconds for a body to arrive: as long as Oura waits for an answer."""
+BODY_TIMEOUT_S = 10.0
+"""Seconds for a body to arrive: as long as Oura waits for a response."""
 
 
 class Reply(NamedTuple):
-    """What to answer."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -21,18 +21,18 @@ class Reply(NamedTuple):
 
 
 def reply(status: int, body: bytes, **headers: str) -> Reply:
-    said = {"content-type": "application/json", "content-length": str(len(body))}
-    return Reply(status, said | headers, body)
+    framing = {"content-type": "application/json", "content-length": str(len(body))}
+    return Reply(status, framing | headers, body)
 
 
 def problem(status: int, detail: str, **headers: str) -> Reply:
     return reply(status, msgspec.json.encode({"detail": detail}), **headers)
 
 
-# Without a body: one packet less of each answer.
+# Without a body: then each response is one packet.
 ACKNOWLEDGED = reply(200, b"", **{"content-type": "text/plain"})
-NOT_ALLOWED = problem(405, "an event is posted; a challenge is a GET", allow="GET, POST")
-NO_LENGTH = problem(411, "this server reads no body without a content-length")
-TOO_LARGE = problem(413, f"an event of more than {MOST} bytes")
-TOO_SLOW = problem(408, f"the event did not arrive within {PATIENCE:.0f} seconds")
-UNAVAILABLE = problem(503, "it could not be kept; send it again", **{"retry-after": "30"})
+NOT_ALLOWED = problem(405, "use POST for an event, GET for a challenge", allow="GET, POST")
+NO_LENGTH = problem(411, "a request body needs a content-length here")
+TOO_LARGE = problem(413, f"an event has at most {MOST} bytes")
+TOO_SLOW = problem(408, f"the event did not arrive within {BODY_TIMEOUT_S:.0f} seconds")
+UNAVAILABLE = problem(503, "the event could not be stored; send it again", **{"retry-after": "30"})

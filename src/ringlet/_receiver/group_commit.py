@@ -1,14 +1,13 @@
-"""Into the inbox, many at once: whoever brings an event waits until it is on the disk, and all who wait share
-one commit.
+"""Group commit: a request that brings an event returns when it is on the disk, and many share one commit.
 
-A commit takes hardly longer for a hundred events than for one. While one is under way, what comes meanwhile
-gathers and is the next: nobody waits for a timer, and the more come, the more share.
+A commit takes hardly longer for a hundred events than for one. Events that arrive during a commit are
+collected and are the next one. There is no timer to wait for, and nothing to tune.
 
 Rules of this file:
-* One thread has the connection, and nobody else: a loop that serves requests never waits for a disk, nor for
-  another program that writes. A thread that follows another begins when that one has ended.
-* Whoever waits is answered after the commit, or told why there was none.
-* The archive is opened when it is first needed. Where that fails, the next who comes tries again.
+* One thread owns the connection to the database, so that an event loop never waits for a disk, nor for
+  another program that writes. After `close`, a new thread starts when the previous one has ended.
+* Each request waits for its commit, and gets the error if that failed.
+* The archive is opened when it is first needed. If that fails, the next event tries again.
 """
 
 from __future__ import annotations
@@ -35,55 +34,54 @@ T = TypeVar("T")
 Job: TypeAlias = Callable[[Inbox], Any]
 Waiter: TypeAlias = "asyncio.Future[Any] | Future[Any]"
 Item: TypeAlias = "tuple[Event | Job, Waiter] | None"
-"""What is to be done, and who waits for it; None is the end."""
+"""What to do, and the future that waits for it; None ends the thread."""
 
 log = logging.getLogger(__name__)
 
-MOST = 1_000
-"""Events of one commit."""
+MAX_EVENTS_PER_COMMIT = 1_000
 
 
-class Intake:
+class GroupCommit:
     """A thread that writes to the inbox. It starts when it is first needed, and again after `close`.
 
-    `place` is an archive's path or URL, or an open Archive, which is the thread's alone from then on. `clock`
-    gives seconds since 1970; for `again` see `Inbox.accept`.
+    `place` is an archive's path or URL, or an open Archive, which nobody else may use from then on. `clock`
+    gives seconds since 1970; for `reopen` see `Inbox.accept`.
     """
 
-    def __init__(self, place: str | Path | Archive, clock: Callable[[], float], *, again: bool) -> None:
+    def __init__(self, place: str | Path | Archive, clock: Callable[[], float], *, reopen: bool) -> None:
         self.place = place
         self.clock = clock
-        self.again = again
-        self.kept: Callable[[], None] = lambda: None
-        """Called by the thread after each commit of events, before anybody is answered."""
+        self.reopen = reopen
+        self.on_commit: Callable[[], None] = lambda: None
+        """Called by the thread after each commit of events, before the requests are answered."""
         self._inbox: Inbox | None = None
         self._thread: Thread | None = None
-        """The latest; it may be about to end."""
+        """The latest thread; it may be ending."""
         self._open = False
-        """Whether it takes what is brought."""
+        """Whether the latest thread still reads the queue."""
         self._queue: SimpleQueue[Item] = SimpleQueue()
         self._lock = Lock()
 
-    async def keep(self, event: Event) -> None:
-        """Returns when the event is safe. Raises ArchiveError."""
+    async def commit(self, event: Event) -> None:
+        """Store an event; returns when it is on the disk. Raises ArchiveError."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._bring(event, waiter)
+        self._enqueue(event, waiter)
         await waiter
 
-    def keep_blocking(self, event: Event) -> None:
-        """The same, for a thread that may wait."""
+    def commit_blocking(self, event: Event) -> None:
+        """Store an event; blocks until it is on the disk. Raises ArchiveError."""
         waiter: Future[None] = Future()
-        self._bring(event, waiter)
+        self._enqueue(event, waiter)
         waiter.result()
 
     def call(self, job: Callable[[Inbox], T]) -> T:
-        """What a job gives that runs where the connection is. Raises what it raises, and ArchiveError."""
+        """Run a function in the thread that owns the connection. Raises what it raises, and ArchiveError."""
         waiter: Future[T] = Future()
-        self._bring(job, waiter)
+        self._enqueue(job, waiter)
         return waiter.result()
 
     def close(self) -> None:
-        """Keep what has been brought, and let go of the archive."""
+        """Store the events that have come, and close the archive."""
         with self._lock:
             thread = self._thread
             if self._open:
@@ -92,8 +90,8 @@ class Intake:
         if thread:
             thread.join()
 
-    def _bring(self, what: Event | Job, waiter: Waiter) -> None:
-        with self._lock:  # so that nothing comes behind the end of a queue
+    def _enqueue(self, what: Event | Job, waiter: Waiter) -> None:
+        with self._lock:  # so that nothing is put into a queue after its end
             if not self._open:
                 self._queue = SimpleQueue()
                 self._thread = Thread(
@@ -105,35 +103,35 @@ class Intake:
 
     def _run(self, queue: SimpleQueue[Item], before: Thread | None) -> None:
         if before:
-            before.join()  # it still has the connection
+            before.join()  # it still owns the connection
         going = True
         while going:
-            items = _gathered(queue)
+            items = _collect(queue)
             going = items[-1] is not None
-            there = [item for item in items if item is not None]
-            if events := [what for what, _ in there if isinstance(what, Event)]:
-                waiters = [waiter for what, waiter in there if isinstance(what, Event)]
-                self._do(partial(self._keep, events), waiters)
-            for what, waiter in there:
+            present = [item for item in items if item is not None]
+            if events := [what for what, _ in present if isinstance(what, Event)]:
+                waiters = [waiter for what, waiter in present if isinstance(what, Event)]
+                self._do(partial(self._store, events), waiters)
+            for what, waiter in present:
                 if not isinstance(what, Event):
                     self._do(what, [waiter])
         if self._inbox and not isinstance(self.place, Archive):
             self._inbox.archive.close()
         self._inbox = None
 
-    def _keep(self, events: list[Event], inbox: Inbox) -> None:
-        inbox.accept(events, seconds_to_ms(self.clock()), again=self.again)
+    def _store(self, events: list[Event], inbox: Inbox) -> None:
+        inbox.accept(events, seconds_to_ms(self.clock()), reopen=self.reopen)
         try:
-            self.kept()
-        except Exception:  # which is not the events' fault: they are safe
-            log.exception("what is called after a commit failed")
+            self.on_commit()
+        except Exception:  # the events are stored, and must be acknowledged
+            log.exception("on_commit failed")
 
     def _do(self, job: Job, waiters: Iterable[Waiter]) -> None:
         try:
             value, error = job(self._opened()), None
-        except Exception as failed:  # which is for those who wait to deal with, and the thread goes on
+        except Exception as failed:  # raised where the caller waits; the thread goes on
             value, error = None, failed
-        _settle(waiters, value, error)
+        _resolve(waiters, value, error)
 
     def _opened(self) -> Inbox:
         if self._inbox is None:
@@ -141,30 +139,30 @@ class Intake:
         return self._inbox
 
 
-def _gathered(queue: SimpleQueue[Item]) -> list[Item]:
-    """All that has come by now; at least one."""
+def _collect(queue: SimpleQueue[Item]) -> list[Item]:
+    """All items in the queue, waiting for the first."""
     items = [queue.get()]
-    while len(items) < MOST and not queue.empty():
-        items.append(queue.get())  # it is there: nobody else takes
+    while len(items) < MAX_EVENTS_PER_COMMIT and not queue.empty():
+        items.append(queue.get())  # does not block: no other thread reads this queue
     return items
 
 
-def _settle(waiters: Iterable[Waiter], value: object, error: Exception | None) -> None:
-    """Tell all who wait: each loop is woken once, however many wait in it."""
+def _resolve(waiters: Iterable[Waiter], value: object, error: Exception | None) -> None:
+    """Give futures their result. Each event loop is woken once, however many of them belong to it."""
     loops: defaultdict[asyncio.AbstractEventLoop, list[Waiter]] = defaultdict(list)
     for waiter in waiters:
         if isinstance(waiter, asyncio.Future):
             loops[waiter.get_loop()].append(waiter)
         else:
-            _tell([waiter], value, error)
+            _set([waiter], value, error)
     for loop, theirs in loops.items():
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_tell, theirs, value, error)
+        with suppress(RuntimeError):  # the loop is closed, and its requests with it
+            loop.call_soon_threadsafe(_set, theirs, value, error)
 
 
-def _tell(waiters: Iterable[Waiter], value: object, error: Exception | None) -> None:
+def _set(waiters: Iterable[Waiter], value: object, error: Exception | None) -> None:
     for waiter in waiters:
-        if waiter.done():  # whoever asked has gone
+        if waiter.done():  # cancelled: the client has disconnected
             continue
         if error is None:
             waiter.set_result(value)

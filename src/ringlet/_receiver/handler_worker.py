@@ -1,12 +1,12 @@
-"""Handing events to a program's own handler: after their commit, one by one, until each has been taken well.
+"""Calls a program's handler with the events of an inbox, one by one.
 
 Rules of this file:
-* At least once: an event is done when the handler has returned. If it raises, or the process dies, it comes
-  again, later each time. Nothing is given up: an inbox is read where it was left.
-* A handler that awaits runs in the loop that serves the requests, where there is one; one that does not runs
-  in the thread of this file, and may take its time.
-* While a sync has the inbox nothing is handed out, and the log says why.
-* Of a handler that raises, its traceback is logged. No event is: it names a wearer.
+* Events are delivered at least once: an event is done when the handler has returned. If the handler raises or
+  the process dies, it is called again, after a longer pause each time. No event is ever given up.
+* An async handler runs in the event loop that serves the requests, if there is one. Any other handler runs in
+  this file's thread, and may take its time.
+* While a sync owns the inbox the handler is not called, and the log says why.
+* The traceback of a handler that raises is logged. Events are not: they name a user.
 """
 
 from __future__ import annotations
@@ -24,121 +24,121 @@ from typing import TypeAlias
 from .._api.windows import seconds_to_ms
 from .._webhooks.events import Event
 from ..errors import RingletError, UsageError
-from .group_commit import Intake
-from .inbox import Inbox, Told
-from .inbox_owner import let_go
+from .group_commit import GroupCommit
+from .inbox import Inbox, PendingEvent
+from .inbox_owner import release
 
 Handler: TypeAlias = Callable[[Event], "Awaitable[object] | object"]
 
-REFUSED = 60.0
-"""Seconds after which is asked again for an inbox that a sync has."""
-LEASE = 60_000
-"""Milliseconds that a handler has for an event, before another process with this inbox takes it too."""
-FIRST, LONGEST = 1_000, 10 * 60_000
-"""Milliseconds after which a handler that raised is asked again: the first time, and at most."""
-PATIENCE = 10.0
-"""Seconds that the end waits for a handler. If it takes longer, the event comes again after a restart."""
-DAY = 86_400_000
-MEMORY = 30 * DAY
-"""Milliseconds for which an event that was handled is known again."""
+OWNER_RETRY_S = 60.0
+"""Seconds until we try again to take an inbox that a sync owns."""
+HANDLER_LEASE_MS = 60_000
+"""How long a handler has for an event before another process with this inbox takes it, too."""
+HANDLER_RETRY_FIRST_MS, HANDLER_RETRY_MAX_MS = 1_000, 10 * 60_000
+"""How long to wait before a handler that raised is called again; the wait doubles each time."""
+STOP_TIMEOUT_S = 10.0
+"""How long `stop` waits for the handler. If it takes longer, the event comes again after a restart."""
+PRUNE_EVERY_MS = 86_400_000
+REMEMBER_EVENTS_MS = 30 * 86_400_000
+"""How long an event that was handled is stored, so that it is recognized if Oura sends it again."""
 
 log = logging.getLogger(__name__)
 
 
-class Handling:
-    """A thread that asks the inbox for what is due, and hands it over."""
+class HandlerWorker:
+    """A thread that takes due events from the inbox and calls the handler."""
 
-    def __init__(self, handler: Handler, intake: Intake, clock: Callable[[], float]) -> None:
+    def __init__(self, handler: Handler, group_commit: GroupCommit, clock: Callable[[], float]) -> None:
         self.handler = handler
-        self.intake = intake
+        self.group_commit = group_commit
         self.clock = clock
         self.loop: asyncio.AbstractEventLoop | None = None
-        """Where a handler that awaits runs; None: in a loop of its own."""
-        self._news = Flag()
-        self._end = Flag()
+        """Where an async handler runs; None: in a loop of the thread's own."""
+        self._wake = Flag()
+        self._stop = Flag()
         self._thread: Thread | None = None
         self._lock = Lock()
-        self._forget_at = 0
+        self._prune_at = 0
 
-    def begin(self) -> None:
-        """Hand out what is there, and what comes; again is no harm."""
+    def start(self) -> None:
+        """Start the thread, unless it is running."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._end = Flag()
+                self._stop = Flag()
                 self._thread = Thread(
-                    target=self._run, args=(self._end,), name="ringlet handler", daemon=True
+                    target=self._run, args=(self._stop,), name="ringlet handler", daemon=True
                 )
                 self._thread.start()
 
     def wake(self) -> None:
-        """There is something new."""
-        self._news.set()
+        """New events have been committed."""
+        self._wake.set()
 
-    def end(self) -> None:
-        """Hand out no more, and leave the inbox; waits a while for what the handler has in hand."""
+    def stop(self) -> None:
+        """Stop, and release the inbox; waits up to `STOP_TIMEOUT_S` for the handler to return."""
         with self._lock:
             thread, self._thread = self._thread, None
-            self._end.set()
-        self._news.set()
+            self._stop.set()
+        self._wake.set()
         if thread:
-            thread.join(PATIENCE)
+            thread.join(STOP_TIMEOUT_S)
             if not thread.is_alive():
-                with suppress(RingletError):  # or it is free after a while
-                    self.intake.call(lambda inbox: let_go(inbox.archive, "handler"))
+                with suppress(RingletError):  # then our ownership expires
+                    self.group_commit.call(lambda inbox: release(inbox.archive, "handler"))
 
     def _run(self, end: Flag) -> None:
         with asyncio.Runner() as runner:
             while not end.is_set():
-                self._news.clear()
+                self._wake.clear()
                 try:
-                    rest = self._hand_out(runner, end)
+                    pause_ms = self._handle_due(runner, end)
                 except UsageError as refused:
-                    log.error("events are not handed out: %s; %s", refused, refused.cure)
-                    end.wait(REFUSED)  # whatever comes meanwhile
+                    log.error("the handler is not called: %s; %s", refused, refused.cure)
+                    end.wait(OWNER_RETRY_S)  # not `_wake`: each event would log this again
                     continue
-                except Exception as failed:  # whatever it is, it must not be the end of handing out
-                    log.warning("events cannot be handed out: %s", failed)
-                    rest = FIRST
-                self._news.wait(rest / 1000)
+                except Exception as failed:  # whatever it is, the thread must go on
+                    log.warning("the handler cannot be called: %s", failed)
+                    pause_ms = HANDLER_RETRY_FIRST_MS
+                self._wake.wait(pause_ms / 1000)
 
-    def _hand_out(self, runner: asyncio.Runner, end: Flag) -> int:
-        """Hand over all that is due; how long to rest then, in milliseconds."""
+    def _handle_due(self, runner: asyncio.Runner, end: Flag) -> int:
+        """Call the handler with all events that are due. Returns the milliseconds until the next is."""
         while not end.is_set():
             now = seconds_to_ms(self.clock())
-            if told := self.intake.call(partial(_next, now)):
-                self._hand(told, runner)
+            if pending := self.group_commit.call(partial(_next, now)):
+                self._handle(pending, runner)
             else:
-                self._forget(now)
-                due = self.intake.call(Inbox.due)
-                return LONGEST if due is None else min(max(due - now, 1), LONGEST)
+                self._prune(now)
+                due = self.group_commit.call(Inbox.next_due)
+                return HANDLER_RETRY_MAX_MS if due is None else min(max(due - now, 1), HANDLER_RETRY_MAX_MS)
         return 0
 
-    def _hand(self, told: Told, runner: asyncio.Runner) -> None:
+    def _handle(self, pending: PendingEvent, runner: asyncio.Runner) -> None:
         try:
-            answer = self.handler(told.event)
-            if inspect.isawaitable(answer):
-                waiting = _awaited(answer)
+            result = self.handler(pending.event)
+            if inspect.isawaitable(result):
+                coroutine = _awaited(result)
                 if self.loop and self.loop.is_running():
-                    asyncio.run_coroutine_threadsafe(waiting, self.loop).result()
+                    asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
                 else:
-                    runner.run(waiting)
-        except (Exception, asyncio.CancelledError, SystemExit):  # none of it is this thread's
-            log.exception("a handler failed at try %d; it is asked again", told.attempts)
-            pause = min(FIRST * 2 ** min(told.attempts - 1, 20), LONGEST)
-            due = seconds_to_ms(self.clock()) + pause
-            self.intake.call(lambda inbox: inbox.postpone(told, due))
+                    runner.run(coroutine)
+        except (Exception, asyncio.CancelledError, SystemExit):  # the handler's, not ours: the thread goes on
+            log.exception("the handler failed at attempt %d; it will be called again", pending.attempts)
+            pause_ms = min(HANDLER_RETRY_FIRST_MS * 2 ** min(pending.attempts - 1, 20), HANDLER_RETRY_MAX_MS)
+            due = seconds_to_ms(self.clock()) + pause_ms
+            self.group_commit.call(lambda inbox: inbox.postpone(pending, due))
         else:
-            self.intake.call(lambda inbox: inbox.handled(told))
+            self.group_commit.call(lambda inbox: inbox.mark_handled(pending))
 
-    def _forget(self, now: int) -> None:
-        if now >= self._forget_at:
-            self._forget_at = now + DAY
-            self.intake.call(lambda inbox: inbox.forget(now - MEMORY))
-
-
-def _next(now: int, inbox: Inbox) -> Told | None:
-    return next(iter(inbox.take(now, 1, LEASE)), None)
+    def _prune(self, now: int) -> None:
+        if now >= self._prune_at:
+            self._prune_at = now + PRUNE_EVERY_MS
+            self.group_commit.call(lambda inbox: inbox.prune(now - REMEMBER_EVENTS_MS))
 
 
-async def _awaited(answer: Awaitable[object]) -> object:
-    return await answer
+def _next(now: int, inbox: Inbox) -> PendingEvent | None:
+    return next(iter(inbox.take(now, 1, HANDLER_LEASE_MS)), None)
+
+
+async def _awaited(result: Awaitable[object]) -> object:
+    return await result

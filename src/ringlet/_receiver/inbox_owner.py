@@ -1,12 +1,15 @@
-"""Who works an inbox off: a program's own handler, or a sync. With both, whoever is first would get an event.
+"""Which kind of program owns an inbox: a handler or a sync. If both worked it off, each event would reach
+only one.
 
 Rules of this file:
-* Whoever looks into an inbox writes down that it is theirs, and does so again every few minutes. While that
-  is fresh, the other kind is refused; any number of the same kind may share.
-* It changes hands when who had it has left in order, or has not looked for a while. It may have been killed.
-* It is a guard against a mistake, and no lock: the first of several handlers that leaves frees it for all,
-  and so does a clock that jumps. What others take then is dealt with, by them.
-* Times are real: this is about processes, whatever clock their events go by.
+* A program that works an inbox off writes down that it owns it, and renews that every few minutes. Until the
+  entry is `OWNER_EXPIRES_S` old, the other kind of program is refused; several of the same kind may share.
+* The inbox changes owners when the owner has released it, or has not renewed its entry: it may have been
+  killed.
+* This protects against a mistake; it is not a lock. The first of several handlers that stops releases the
+  inbox for all of them, and so does a clock that jumps. An event that another kind of program takes then is
+  not lost: that program deals with it.
+* Times are real time, whatever clock the events go by: this is about processes.
 """
 
 from __future__ import annotations
@@ -21,63 +24,63 @@ from .._archive.storage.locks import Lock
 from .._archive.storage.settings import Setting
 from ..errors import ArchiveError, UsageError
 
-Who: TypeAlias = Literal["handler", "sync"]
+InboxOwner: TypeAlias = Literal["handler", "sync"]
 
-AGAIN = 2 * 60
-"""Seconds after which whoever has an inbox says so again."""
-FRESH = 15 * 60
-"""Seconds for which that counts: a handler that has nothing to do looks every ten minutes."""
+RENEW_OWNER_S = 2 * 60
+"""Seconds after which an owner renews its entry."""
+OWNER_EXPIRES_S = 15 * 60
+"""Seconds for which an entry counts. A handler without events looks into the inbox every ten minutes."""
 
-KILLED = f"if it was killed, wait {FRESH // 60} minutes"
-REFUSALS = {
+_KILLED = f"if it was killed, wait {OWNER_EXPIRES_S // 60} minutes"
+_REFUSALS = {
     "sync": (
-        "a sync works off the events of {path}",
-        f"give the handler an inbox of its own (inbox='inbox.db'), or end that sync; {KILLED}",
+        "a sync is following the events of {path}",
+        f"give the handler an inbox of its own (inbox='inbox.db'), or stop that sync; {_KILLED}",
     ),
     "handler": (
-        "a handler of another program takes the events of {path}",
-        f"sync into another archive, or end that program; {KILLED}",
+        "the handler of another program takes the events of {path}",
+        f"sync into another archive, or stop that program; {_KILLED}",
     ),
 }
 
 
-def hold(archive: Archive, who: Who) -> None:
-    """Have the inbox of an archive, from now on. Raises UsageError where the other kind has it."""
-    holder, age = _holder(archive)
-    if holder == who and age < AGAIN:  # whoever looks often, and in vain, keeps no receiver waiting
+def acquire(archive: Archive, kind: InboxOwner) -> None:
+    """Own the inbox of an archive from now on. Raises UsageError while the other kind owns it."""
+    owner, age = _owner(archive)
+    if owner == kind and age < RENEW_OWNER_S:  # no transaction: it would delay the receiver's commits
         return
     with archive.transaction():
         archive.database.lock(Lock.INBOX)
-        holder, age = _holder(archive)
-        if holder not in (None, who) and age < FRESH:
-            what, cure = REFUSALS[holder]
+        owner, age = _owner(archive)
+        if owner not in (None, kind) and age < OWNER_EXPIRES_S:
+            what, cure = _REFUSALS[owner]
             raise UsageError(what.format(path=archive.path), cure=cure)
-        archive.set_setting(Setting.INBOX_OWNER, f"{who} {int(time.time())}")
+        archive.set_setting(Setting.INBOX_OWNER, f"{kind} {int(time.time())}")
 
 
-def let_go(archive: Archive, who: Who) -> None:
-    """Leave it to whoever comes next."""
+def release(archive: Archive, kind: InboxOwner) -> None:
+    """Stop owning the inbox."""
     with archive.transaction():
         archive.database.lock(Lock.INBOX)
-        if _holder(archive)[0] == who:
+        if _owner(archive)[0] == kind:
             archive.set_setting(Setting.INBOX_OWNER, None)
 
 
 @contextmanager
-def holding(archive: Archive, who: Who) -> Generator[None]:
-    """Have it while this lasts. Raises UsageError where the other kind has it."""
-    hold(archive, who)
+def owning(archive: Archive, kind: InboxOwner) -> Generator[None]:
+    """Own the inbox while this lasts. Raises UsageError while the other kind owns it."""
+    acquire(archive, kind)
     try:
         yield
     finally:
-        with suppress(ArchiveError):  # it is free after a while
-            let_go(archive, who)
+        with suppress(ArchiveError):  # then the entry expires
+            release(archive, kind)
 
 
-def _holder(archive: Archive) -> tuple[str | None, float]:
-    """Who has it, and how many seconds ago they said so."""
-    kept = archive.setting(Setting.INBOX_OWNER)
-    if kept is None:
+def _owner(archive: Archive) -> tuple[str | None, float]:
+    """Which kind owns it, and how many seconds ago it said so."""
+    entry = archive.setting(Setting.INBOX_OWNER)
+    if entry is None:
         return None, 0.0
-    who, _, since = kept.partition(" ")
-    return who, abs(time.time() - int(since))
+    kind, _, since = entry.partition(" ")
+    return kind, abs(time.time() - int(since))

@@ -1,4 +1,4 @@
-"""Receiving webhooks: answers Oura's challenge, believes what is signed, keeps it, and only then says so.
+"""A receiver of Oura's webhooks: answers the challenge, verifies events, stores them, then acknowledges them.
 
     from ringlet import webhooks
 
@@ -16,9 +16,9 @@ or, where a framework hands out requests (Flask here; Django has `request.GET`, 
         return reply.body, reply.status, reply.headers
 
 Rules of this file:
-* Nothing is acknowledged before it is committed. Where it cannot be, the answer is 503: Oura sends it again.
-* Whoever is refused learns why in one sentence, and nothing else.
-* A body is read no further than an event can be long, and for no longer than Oura would wait.
+* No event is acknowledged before it is committed. If that fails the answer is 503, and Oura sends it again.
+* A refusal says why in one sentence, and nothing else.
+* A body is read up to the length an event can have, and for as long as Oura would wait.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from .._webhooks.events import MOST, TOLERANCE, Event, answer, check_secrets, ch
 from ..errors import ArchiveError, EventRejected, RingletError
 from .answers import (
     ACKNOWLEDGED,
+    BODY_TIMEOUT_S,
     NO_LENGTH,
     NOT_ALLOWED,
-    PATIENCE,
     TOO_LARGE,
     TOO_SLOW,
     UNAVAILABLE,
@@ -50,8 +50,8 @@ from .answers import (
     problem,
     reply,
 )
-from .group_commit import Intake
-from .handler_worker import Handler, Handling
+from .group_commit import GroupCommit
+from .handler_worker import Handler, HandlerWorker
 from .inbox import Inbox
 
 if TYPE_CHECKING:
@@ -61,25 +61,27 @@ log = logging.getLogger(__name__)
 
 
 class Receiver:
-    """A callback for Oura's webhooks. An ASGI application; `handle` and `wsgi` are for the others.
+    """A callback for Oura's webhooks: an ASGI application. `wsgi` and `handle` serve other frameworks.
 
-    `client_secret` signs the events (several, while it is being changed), `verification_token` is what the
-    subscriptions were made with. `inbox` is where events are kept: an archive's path or URL, or an open
-    Archive, which nobody else uses meanwhile; the archive that `ringlet sync` fills, if none is named.
-    `tolerance` is how old a signature may be by `clock`, which gives seconds since 1970.
+    `client_secret` is the application's secret, with which Oura signs events (several, while it is being
+    changed). `verification_token` is the one its subscriptions were made with. `inbox` is where events are
+    stored: an archive's path or URL, or an open Archive that nobody else uses meanwhile; by default the
+    archive of `ringlet sync`. `tolerance` is how old a signature may be by `clock`, which gives seconds
+    since 1970.
 
-    With a `handler`, each event is handed to it after its commit: one by one, from a thread of the receiver
-    (a handler that awaits: in the loop that serves), again when it raises, and again after a restart. What it
-    took well is not handed out again, however often it is sent. Without one, events wait for a sync to fetch
-    what they tell of. An inbox has the one or the other: while a sync works it off, events are kept for it,
-    none is handed out, and the log says why. `kept` is called after each commit, from a thread.
+    With a `handler`, each event is passed to it after its commit: one at a time, in a thread of the
+    receiver (an async handler: in the event loop that serves requests). If it raises, and after a restart,
+    it is called with the same event again; once it has returned, it is not, however often Oura sends the
+    event. Without a handler, events wait for a sync, which fetches the documents they name. An inbox serves
+    one or the other: while a sync owns it, events are stored for the sync, the handler is not called, and
+    the log says why. `on_commit` is called after each commit, in a thread.
 
     Nothing runs before the first request, so a receiver may be made before a server forks. As an application
-    of its own it starts and stops with the server. Mounted in another, or under WSGI, what an earlier process
-    left waits for the first request, unless `start` is called; `close` ends it in order. `with hook:` does
-    both, and `async with hook:` in the lifespan of an application.
+    of its own it starts and stops with the server. Mounted in another application, or under WSGI, the events
+    that an earlier process left wait for the first request, or for `start`; `close` stops it gracefully.
+    `with hook:` does both, and so does `async with hook:` in the lifespan of an application.
 
-    Raises UsageError.
+    Raises UsageError for an empty or unusable secret or token.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class Receiver:
         *,
         inbox: str | Path | Archive | None = None,
         handler: Handler | None = None,
-        kept: Callable[[], None] | None = None,
+        on_commit: Callable[[], None] | None = None,
         tolerance: timedelta = TOLERANCE,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -98,24 +100,24 @@ class Receiver:
         self._verification_token = verification_token
         self._tolerance = tolerance
         self._clock = clock
-        self._intake = Intake(inbox or default_place(), clock, again=handler is None)
-        self._handling = Handling(handler, self._intake, clock) if handler else None
-        self._kept = kept
-        self._intake.kept = self._news
+        self._group_commit = GroupCommit(inbox or default_place(), clock, reopen=handler is None)
+        self._worker = HandlerWorker(handler, self._group_commit, clock) if handler else None
+        self._on_commit = on_commit
+        self._group_commit.on_commit = self._committed
 
-    # --- its life ---
+    # --- starting and stopping ---
 
     def start(self) -> None:
-        """Open the inbox, and hand out what is left there. Raises ArchiveError."""
-        self._intake.call(Inbox.due)
-        if self._handling:
-            self._handling.begin()
+        """Open the inbox, and call the handler with the events that are left there. Raises ArchiveError."""
+        self._group_commit.call(Inbox.next_due)
+        if self._worker:
+            self._worker.start()
 
     def close(self) -> None:
-        """Let the handler finish the event it has, keep what has come, and let go of the inbox."""
-        if self._handling:
-            self._handling.end()
-        self._intake.close()
+        """Let the handler finish its event, store the events that have come, and release the inbox."""
+        if self._worker:
+            self._worker.stop()
+        self._group_commit.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -128,33 +130,34 @@ class Receiver:
 
     async def __aenter__(self) -> Self:
         """The same in a loop, e.g. in the lifespan of the application that it is mounted in."""
-        if self._handling:
-            self._handling.loop = asyncio.get_running_loop()
+        if self._worker:
+            self._worker.loop = asyncio.get_running_loop()
         await asyncio.to_thread(self.start)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(self.close)  # for the handler may be waiting for this loop
+        await asyncio.to_thread(self.close)  # an async handler may need this loop to finish
 
-    def _news(self) -> None:
-        if self._handling:
-            self._handling.wake()
-        if self._kept:
-            self._kept()
+    def _committed(self) -> None:
+        if self._worker:
+            self._worker.wake()
+        if self._on_commit:
+            self._on_commit()
 
     # --- without ASGI ---
 
     def handle(self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Reply:
-        """What to answer a request with; waits for the commit. Threads that call it together share one."""
-        judged = self._judge(method, query, headers, body)
-        if isinstance(judged, Reply):
-            return judged
-        if self._handling:
-            self._handling.begin()
+        """The response to a request; blocks until an event is committed. Concurrent threads share a
+        commit."""
+        checked = self._check(method, query, headers, body)
+        if isinstance(checked, Reply):
+            return checked
+        if self._worker:
+            self._worker.start()
         try:
-            self._intake.keep_blocking(judged)
+            self._group_commit.commit_blocking(checked)
         except ArchiveError as failed:
             return _unavailable(failed)
         return ACKNOWLEDGED
@@ -165,7 +168,7 @@ class Receiver:
         """A WSGI application (PEP 3333)."""
         body = _read_wsgi(environ) if environ["REQUEST_METHOD"] == "POST" else b""
         if isinstance(body, Reply):
-            answered = body
+            response = body
         else:
             query = _query(environ.get("QUERY_STRING", ""))
             headers = {
@@ -173,44 +176,44 @@ class Receiver:
                 for name, value in environ.items()
                 if name.startswith("HTTP_")
             }
-            answered = self.handle(environ["REQUEST_METHOD"], query, headers, body)
-        status = f"{answered.status} {HTTPStatus(answered.status).phrase}"
-        start_response(status, list(answered.headers.items()))
-        return [answered.body]
+            response = self.handle(environ["REQUEST_METHOD"], query, headers, body)
+        status = f"{response.status} {HTTPStatus(response.status).phrase}"
+        start_response(status, list(response.headers.items()))
+        return [response.body]
 
     # --- ASGI ---
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            answered = await self._answer(scope, receive)
-            headers = [(name.encode(), value.encode()) for name, value in answered.headers.items()]
-            await send({"type": "http.response.start", "status": answered.status, "headers": headers})
-            await send({"type": "http.response.body", "body": answered.body})
+            response = await self._respond(scope, receive)
+            headers = [(name.encode(), value.encode()) for name, value in response.headers.items()]
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await send({"type": "http.response.body", "body": response.body})
         else:
             await send({"type": "websocket.close"})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
+    async def _respond(self, scope: Scope, receive: Receive) -> Reply:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         body = await _read(receive) if scope["method"] == "POST" else b""
         if isinstance(body, Reply):
             return body
         query = _query(scope["query_string"].decode("latin-1"))
-        judged = self._judge(scope["method"], query, headers, body)
-        if isinstance(judged, Reply):
-            return judged
-        if self._handling:
-            self._handling.loop = asyncio.get_running_loop()
-            self._handling.begin()
+        checked = self._check(scope["method"], query, headers, body)
+        if isinstance(checked, Reply):
+            return checked
+        if self._worker:
+            self._worker.loop = asyncio.get_running_loop()
+            self._worker.start()
         try:
-            await self._intake.keep(judged)
+            await self._group_commit.commit(checked)
         except ArchiveError as failed:
             return _unavailable(failed)
         return ACKNOWLEDGED
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        """The lifespan protocol."""
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """The lifespan protocol of ASGI."""
         await receive()
         try:
             async with self:
@@ -223,10 +226,10 @@ class Receiver:
 
     # --- for both ---
 
-    def _judge(
+    def _check(
         self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
     ) -> Event | Reply:
-        """The event that is to be kept, or what to answer instead."""
+        """The event to store, or the response if there is none."""
         try:
             if method == "GET":
                 return reply(200, answer(self._verification_token, query))
@@ -239,7 +242,7 @@ class Receiver:
 
 
 receiver = Receiver
-"""As it is written where it is mounted: `webhooks.receiver(...)`."""
+"""The same, as one writes it: `webhooks.receiver(...)`."""
 
 
 def _query(text: str) -> dict[str, str]:
@@ -247,37 +250,41 @@ def _query(text: str) -> dict[str, str]:
 
 
 def _unavailable(failed: ArchiveError) -> Reply:
-    log.warning("an event could not be kept: %s", failed)
+    log.warning("an event could not be stored: %s", failed)
     return UNAVAILABLE
 
 
 def _read_wsgi(environ: Mapping[str, Any]) -> bytes | Reply:
-    """The same of WSGI, where reading beyond the end blocks unless the server says that there is one."""
+    """The body of a WSGI request, or the response if it has no known length.
+
+    Reading beyond the end of a body blocks (PEP 3333), unless the server declares `wsgi.input_terminated`.
+    """
     length = environ.get("CONTENT_LENGTH", "")
     if length.isdecimal():
         return bytes(environ["wsgi.input"].read(min(int(length[:9]), MOST + 1)))
-    if environ.get("wsgi.input_terminated"):  # the extension of Gunicorn, Werkzeug, ... for bodies in chunks
+    if environ.get("wsgi.input_terminated"):  # Gunicorn, Werkzeug and others, for chunked bodies
         return bytes(environ["wsgi.input"].read(MOST + 1))
     return NO_LENGTH
 
 
 async def _read(receive: Receive) -> bytes | Reply:
-    """The body of a request, or why it is not read."""
+    """The body of a request, or the response if it is too long or too slow."""
     body, more = b"", True
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(BODY_TIMEOUT_S):
             while more:
                 message = await receive()
                 body += message.get("body", b"")
-                # No more comes from a sender who has gone either; nobody reads what that is answered with.
+                # `http.disconnect` has no `more_body` either; nobody reads the response then.
                 more = message.get("more_body", False)
                 if len(body) > MOST:
-                    return _hung_up(TOO_LARGE)
+                    return _closing(TOO_LARGE)
     except TimeoutError:
-        return _hung_up(TOO_SLOW)
+        return _closing(TOO_SLOW)
     return body
 
 
-def _hung_up(refused: Reply) -> Reply:
-    """With the rest of the body unread, the connection is of no more use. WSGI leaves this to the server."""
+def _closing(refused: Reply) -> Reply:
+    """Close the connection after the response: the rest of the body is unread. WSGI servers do so by
+    themselves."""
     return refused._replace(headers=refused.headers | {"connection": "close"})

@@ -11,11 +11,11 @@ import uvicorn
 
 from .._net.http_server import BoundedConnection, BoundedServer, ConnectionLimits
 from ..errors import ArchiveError
-from .answers import PATIENCE
+from .answers import BODY_TIMEOUT_S
 from .receiver import Receiver
 
 LIMITS = ConnectionLimits(
-    request_timeout_s=PATIENCE,
+    request_timeout_s=BODY_TIMEOUT_S,
     max_connections=256,  # a process may commonly open 1,024 files; the archive and the client need some
     max_head_bytes=16 * 1024,
 )

@@ -24,7 +24,7 @@ from .._api.windows import seconds_to_ms, to_ms
 from .._archive.archive import Archive
 from .._archive.storage.counts import Counts
 from .._client.client import AsyncClient
-from .._receiver.inbox import Inbox, Work
+from .._receiver.fetch_queue import FetchJob, FetchQueue
 from .._webhooks.events import KINDS
 from ..errors import (
     ArchiveError,
@@ -66,9 +66,9 @@ LEAST = 0.001
 
 @dataclass(frozen=True)
 class Followed:
-    """What became of one piece of work."""
+    """What became of one piece of job."""
 
-    work: Work
+    job: FetchJob
     result: Result
     note: str = ""
     """Why, where it was not simply fetched."""
@@ -105,7 +105,7 @@ class Follow:
         self.at_once = at_once
         self.clock = clock
         self.on_followed = on_followed
-        self._inbox = Inbox(archive)
+        self._queue = FetchQueue(archive)
         self._user = archive.user(user_name)
         self._news = asyncio.Event()
         self._busy = 0
@@ -117,9 +117,9 @@ class Follow:
         with as_one():
             async with asyncio.TaskGroup() as group:
                 while True:
-                    for work in self._claim():
+                    for job in self._claim():
                         self._busy += 1
-                        group.create_task(self._follow(work))
+                        group.create_task(self._follow(job))
                     with suppress(TimeoutError):
                         async with asyncio.timeout(self._rest()):
                             await self._news.wait()
@@ -129,11 +129,11 @@ class Follow:
         """Something has come: look at once. Call it in the loop of `run`."""
         self._news.set()
 
-    def _claim(self) -> list[Work]:
+    def _claim(self) -> list[FetchJob]:
         if not self._free:
             return []
         try:
-            return self._inbox.claim(self._now(), self._free, LEASE, user_id=self.user_name)
+            return self._queue.claim(self._now(), self._free, LEASE, user_id=self.user_name)
         except ArchiveError:
             self._hold_back()
             return []
@@ -149,28 +149,28 @@ class Follow:
             return REST
         now = self._now()
         try:
-            due = self._inbox.work_due(now, user_id=self.user_name)
+            due = self._queue.next_job_due(now, user_id=self.user_name)
         except ArchiveError:
             return REST
         return REST if due is None else min(REST, max(LEAST, (due - now) / 1000))
 
-    async def _follow(self, work: Work) -> None:
+    async def _follow(self, job: FetchJob) -> None:
         began = time.perf_counter()
         try:
-            result, note, body = await self._look(work)
+            result, note, body = await self._look(job)
             self._troubles = 0
         except PASSING as failed:
             if isinstance(failed, SHARED):
                 self._hold_back()
-            result, note, body = self._later(work, failed), failed.message, None
+            result, note, body = self._later(job, failed), failed.message, None
         except asyncio.CancelledError:
             with suppress(ArchiveError):  # or its lease runs out
-                self._inbox.retry(work, self._now())
+                self._queue.retry(job, self._now())
             raise
         finally:
             self._busy -= 1
             self._news.set()
-        self.on_followed(Followed(work, result, note, body, time.perf_counter() - began))
+        self.on_followed(Followed(job, result, note, body, time.perf_counter() - began))
 
     def _now(self) -> int:
         return seconds_to_ms(self.clock())
@@ -180,60 +180,60 @@ class Follow:
         self._troubles += 1
         self._idle_until = self.clock() + back_off(self._troubles)
 
-    def _later(self, work: Work, failed: RingletError) -> Result:
-        due = self._now() + seconds_to_ms(back_off(work.attempts))
+    def _later(self, job: FetchJob, failed: RingletError) -> Result:
+        due = self._now() + seconds_to_ms(back_off(job.attempts))
         if isinstance(failed, RateLimited) and failed.until:
             due = max(due, to_ms(failed.until))
         with suppress(ArchiveError):  # or its lease runs out
-            self._inbox.retry(work, due)
+            self._queue.retry(job, due)
         return "later"
 
-    async def _look(self, work: Work) -> tuple[Result, str, bytes | None]:
-        kind = KINDS.get(work.data_type)
+    async def _look(self, job: FetchJob) -> tuple[Result, str, bytes | None]:
+        kind = KINDS.get(job.data_type)
         if kind is None or not kind.has_ids:
-            return self._leave_out(work, "no route serves documents of this type")
+            return self._leave_out(job, "no route serves documents of this type")
         if kind.name not in self.names:
-            return self._leave_out(work, "not among the types of this sync")
+            return self._leave_out(job, "not among the types of this sync")
         asked_at = self._now()
         try:
-            flow = self.server_time.heard(kind.raw_document(work.object_id))
+            flow = self.server_time.heard(kind.raw_document(job.object_id))
             body = await self.client.run(flow)
         except DocumentNotFound:
             body = None
         except REFUSED as refused:
-            return self._leave_out(work, refused.message)
-        return self._keep(work, kind, body, asked_at)
+            return self._leave_out(job, refused.message)
+        return self._keep(job, kind, body, asked_at)
 
-    def _leave_out(self, work: Work, reason: str) -> tuple[Result, str, None]:
-        self._inbox.finish(work)
+    def _leave_out(self, job: FetchJob, reason: str) -> tuple[Result, str, None]:
+        self._queue.finish(job)
         return "left out", reason, None
 
     def _keep(
-        self, work: Work, kind: AnyKind, body: bytes | None, asked_at: int
+        self, job: FetchJob, kind: AnyKind, body: bytes | None, asked_at: int
     ) -> tuple[Result, str, bytes | None]:
-        disagrees = (body is None) != (work.event_type == "delete")
-        wait = AGAIN[work.looks] if disagrees and work.looks < len(AGAIN) else None
+        disagrees = (body is None) != (job.event_type == "delete")
+        wait = AGAIN[job.disagreements] if disagrees and job.disagreements < len(AGAIN) else None
         with self.archive.transaction():
             if body is not None:
                 counts = self.archive.put(self._user, kind, body, seen_at=asked_at)
                 result = _word(counts)
             elif wait is None:
-                result = self._delete(work, kind, asked_at)
+                result = self._delete(job, kind, asked_at)
             else:
                 result = "later"
             if wait is None:
-                self._inbox.finish(work)
+                self._queue.finish(job)
             else:
-                self._inbox.retry(work, self._now() + wait, disagreed=True)
+                self._queue.retry(job, self._now() + wait, disagreed=True)
         if wait is None:
             return result, "", body
         seen = "not there" if body is None else "still there"
         return result, f"{seen}; asked for again in {wait // 1000} s", body
 
-    def _delete(self, work: Work, kind: AnyKind, asked_at: int) -> Result:
-        held = self.archive.document(self._user, kind, work.object_id) is not None
-        if held or work.event_type == "delete":  # one that comes late must not revive it
-            self.archive.delete(self._user, kind, work.object_id, asked_at)
+    def _delete(self, job: FetchJob, kind: AnyKind, asked_at: int) -> Result:
+        held = self.archive.document(self._user, kind, job.object_id) is not None
+        if held or job.event_type == "delete":  # one that comes late must not revive it
+            self.archive.delete(self._user, kind, job.object_id, asked_at)
         return "deleted" if held else "absent"
 
 

@@ -33,8 +33,8 @@ from .._api.windows import to_ms
 from .._archive.archive import Archive
 from .._client.client import AsyncClient
 from .._oauth.grant import App
-from .._receiver.inbox import Inbox
-from .._receiver.inbox_owner import AGAIN, hold, holding
+from .._receiver.fetch_queue import FetchQueue
+from .._receiver.inbox_owner import RENEW_OWNER_S, acquire, owning
 from .._receiver.receiver import Receiver
 from .._receiver.server import serving
 from ..errors import RingletError
@@ -136,8 +136,8 @@ class KeepingUp:
             loop.call_soon_threadsafe(self._wake)
 
         verification_token = secrets.token_urlsafe(32)
-        receiver = Receiver(self.app.client_secret, verification_token, inbox=self.place, kept=kept)
-        with as_one(), holding(self.archive, "sync"):
+        receiver = Receiver(self.app.client_secret, verification_token, inbox=self.place, on_commit=kept)
+        with as_one(), owning(self.archive, "sync"):
             async with serving(receiver, self.callback.listener), asyncio.TaskGroup() as group:
                 group.create_task(self._every("inbox", self._hold_inbox))
                 group.create_task(self._every("subscriptions", self._subscriber(verification_token)))
@@ -161,8 +161,8 @@ class KeepingUp:
 
     async def _hold_inbox(self) -> timedelta:
         """It stays ours, however long it takes until there is somebody to follow events for."""
-        hold(self.archive, "sync")
-        return timedelta(seconds=AGAIN)
+        acquire(self.archive, "sync")
+        return timedelta(seconds=RENEW_OWNER_S)
 
     def _subscriber(self, verification_token: str) -> Callable[[], Awaitable[timedelta]]:
         subscriber = Subscriber(
@@ -211,7 +211,7 @@ class KeepingUp:
         if everything:
             self._reconciled = backfill.now
             before = to_ms(datetime.now(UTC) - MEMORY)
-            Inbox(self.archive).forget(before, follower=report.user_name)
+            FetchQueue(self.archive).prune(before, user_id=report.user_name)
         self.told.round(report, everything)
         return QUARTER
 

@@ -63,12 +63,12 @@ class Telling:
     def followed(self, one: Followed) -> None:
         """A line for an event."""
         if one.result == "left out":
-            self._once(one.work.data_type, one.note)
+            self._once(one.job.data_type, one.note)
             return
         seen = _glance(one)
         score = f"score {seen.score}" if seen.score is not None else ""
         about = [f"{seen.day or seen.start_day or '':<10}", f"{one.result:<9}", f"{score:<9}"]
-        what = f"{one.work.data_type:<24}  {one.work.event_type:<6}"
+        what = f"{one.job.data_type:<24}  {one.job.event_type:<6}"
         line = "  ".join([f"{_clock()}  {what}", *about, f"{one.took:.1f} s", one.note])
         click.echo(screen.printable(line).rstrip())
 
@@ -133,9 +133,9 @@ class JsonTelling(Telling):
         seen = _glance(one)
         tell(
             event="followed",
-            type=one.work.data_type,
-            operation=one.work.event_type,
-            id=one.work.object_id,
+            type=one.job.data_type,
+            operation=one.job.event_type,
+            id=one.job.object_id,
             result=one.result.replace(" ", "_"),
             note=one.note or None,
             day=seen.day or seen.start_day,

@@ -1,0 +1,169 @@
+"""Fetch jobs: the objects that a sync must fetch (or delete), because events named them.
+
+    for job in queue.claim(now, 20, 60_000):
+        ...
+        queue.finish(job)
+
+However many events name an object, it is one job.
+
+Rules of this file:
+* Events become jobs when a sync claims some, in bulk; the receiver does not wait for it.
+* A job counts the events that named its object. `finish` removes it only if that number is still the one that
+  the claim saw: what changed while it was being fetched is fetched again.
+* A claim is a lease with a random number, the fence. If the lease has run out and another process has claimed
+  the job, the fence is another one, and what the first process reports changes nothing.
+* Leases that a clock set back since has given too long have ended: see `_archive/leases.py`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+
+from .._archive import leases
+from .inbox import Inbox
+from .inbox_owner import acquire
+
+JOB_DELAY_MS = 1_000
+"""How long a job waits before it is due: a ring that syncs causes several events for the same object."""
+EVENTS_PER_CLAIM = 1_000
+"""How many events one claim turns into jobs at most."""
+
+_CLAIMED = "user_id = ? AND data_type = ? AND object_id = ? AND fence = ?"
+
+
+@dataclass(frozen=True)
+class FetchJob:
+    """An object to fetch, claimed. The fields are columns of the table, in this order."""
+
+    user_id: str
+    """Oura's id of the user."""
+    data_type: str
+    """As webhooks call it: a key of `events.KINDS`, or a type that no route serves."""
+    object_id: str
+    event_type: str
+    """Of the latest event. Oura sends events in any order: what the fetch finds is the truth."""
+    event_count: int
+    """How many events had named the object when it was claimed."""
+    fence: int
+    """The number of this claim."""
+    attempts: int
+    """Which attempt this is, from 1; attempts without an answer count, too."""
+    disagreements: int
+    """How many answers disagreed with the latest event."""
+
+
+class FetchQueue(Inbox):
+    """An inbox as a sync sees it: its events become fetch jobs. Every method raises ArchiveError."""
+
+    def pending(self) -> int:
+        """How many events and jobs there are to deal with."""
+        row = self.db.one("SELECT count(*) FROM webhook_work")
+        return super().pending() + (int(row[0]) if row else 0)
+
+    def prune(self, before: int, *, user_id: str | None = None) -> None:
+        """Delete events that were received before a time and have been dealt with.
+
+        With `user_id`, also jobs of other users that have been due since: nobody fetches for them.
+        """
+        super().prune(before)
+        if user_id is not None:
+            others = "DELETE FROM webhook_work WHERE user_id <> ? AND due_at < ? AND leased_until < ?"
+            self.db.execute(others, (user_id, before, before))
+
+    def claim(self, now: int, limit: int, lease: int, *, user_id: str | None = None) -> list[FetchJob]:
+        """Jobs that are due, the longest due first; nobody else gets them for `lease` milliseconds.
+
+        `user_id` claims that user's jobs only: a sign-in can fetch no others. Raises UsageError while a
+        handler owns the inbox.
+        """
+        acquire(self.archive, "sync")
+        due = self.next_job_due(now, user_id=user_id)
+        if due is None or due > now:  # no transaction: an idle sync must not delay the receiver's commits
+            return []
+        condition, values = _of(user_id)
+        with self.db.transaction():
+            self._lock()
+            self._turn_events_into_jobs(now)
+            rows = self.db.all(
+                "UPDATE webhook_work SET fence = ?, leased_until = ?, attempts = attempts + 1"
+                " WHERE (user_id, data_type, object_id) IN (SELECT user_id, data_type, object_id"
+                f" FROM webhook_work WHERE {condition}due_at <= ? AND leased_until NOT BETWEEN ? AND ?"
+                " ORDER BY due_at LIMIT ?)"
+                " RETURNING due_at, user_id, data_type, object_id, event_type, gen, fence, attempts, looks",
+                (
+                    secrets.randbits(62),
+                    now + min(lease, leases.MAX_LEASE_MS),
+                    *values,
+                    now,
+                    *leases.active(now),
+                    limit,
+                ),
+            )
+        return [FetchJob(*row[1:]) for row in sorted(rows)]
+
+    def next_job_due(self, now: int, *, user_id: str | None = None) -> int | None:
+        """When the next event or unclaimed job is due; None without one."""
+        condition, values = _of(user_id)
+        row = self.db.one(
+            f"SELECT min(due_at) FROM webhook_work WHERE {condition}leased_until NOT BETWEEN ? AND ?",
+            (*values, *leases.active(now)),
+        )
+        return min(
+            (due for due in (self.next_due(), row[0] if row else None) if due is not None), default=None
+        )
+
+    def finish(self, job: FetchJob) -> bool:
+        """Remove a job, or make it due at once if further events named its object. Whether the claim was
+        valid.
+
+        Call it in the transaction that stores what was fetched, once in each.
+        """
+        with self.db.transaction():
+            done = self.db.execute(
+                f"DELETE FROM webhook_work WHERE {_CLAIMED} AND gen = ?", (*_claim(job), job.event_count)
+            )
+            release = "UPDATE webhook_work SET leased_until = 0, fence = 0, attempts = 0, looks = 0"
+            return bool(done or self.db.execute(f"{release} WHERE {_CLAIMED}", _claim(job)))
+
+    def retry(self, job: FetchJob, due: int, *, disagreed: bool = False) -> bool:
+        """Make a job due at `due`, or at once if further events named its object. Whether the claim was
+        valid.
+
+        `disagreed` says that there was an answer, which disagreed with the latest event.
+        """
+        release = (
+            "UPDATE webhook_work SET leased_until = 0, fence = 0,"
+            " due_at = CASE WHEN gen = ? THEN ? ELSE due_at END,"
+            " attempts = CASE WHEN gen = ? THEN attempts ELSE 0 END,"
+            " looks = CASE WHEN gen = ? THEN looks + ? ELSE 0 END"
+        )
+        values = job.event_count, due, job.event_count, job.event_count, int(disagreed)
+        return bool(self.db.execute(f"{release} WHERE {_CLAIMED}", (*values, *_claim(job))))
+
+    def _turn_events_into_jobs(self, now: int) -> None:
+        rows = self._due(now, EVENTS_PER_CLAIM)
+        objects = [(event.user_id, event.data_type, event.object_id) for _, event, _ in rows]
+        latest = dict(zip(objects, (event.event_type for _, event, _ in rows), strict=True))
+        self._insert(
+            "INSERT INTO webhook_work AS work"
+            " (user_id, data_type, object_id, event_type, gen, due_at, fence, leased_until, attempts, looks)"
+            " VALUES {rows} ON CONFLICT (user_id, data_type, object_id) DO UPDATE SET"
+            " event_type = excluded.event_type, gen = work.gen + excluded.gen,"
+            " due_at = CASE WHEN work.due_at < excluded.due_at THEN work.due_at ELSE excluded.due_at END",
+            [
+                (*named, latest[named], count, now + JOB_DELAY_MS, 0, 0, 0, 0)
+                for named, count in sorted(Counter(objects).items())
+            ],
+        )
+        self._mark_handled([key for key, _, _ in rows])
+
+
+def _of(user_id: str | None) -> tuple[str, tuple[str, ...]]:
+    """A condition for the jobs of one user, with its values; without one, for all."""
+    return ("", ()) if user_id is None else ("user_id = ? AND ", (user_id,))
+
+
+def _claim(job: FetchJob) -> tuple[object, ...]:
+    return job.user_id, job.data_type, job.object_id, job.fence
