@@ -24,7 +24,7 @@ from typing import Any
 import httpcore2
 
 from ringlet._cloud.core.clock import Clock
-from ringlet._cloud.core.rate_limit import Limits
+from ringlet._cloud.core.rate_limit import RateLimit
 from ringlet._cloud.oauth.grants import Grants
 from ringlet._cloud.webhooks.deliveries import Deliveries
 from ringlet._cloud.webhooks.event_log import EventLog
@@ -58,7 +58,7 @@ class Bench:
         clock = Clock()
         self.archive = archive
         self.subscriptions = Subscriptions(archive, clock)
-        self.grants = Grants(archive, clock, Limits())
+        self.grants = Grants(archive, clock, RateLimit())
         self.deliveries = Deliveries(archive, clock, self.subscriptions)
         self.publisher = Publisher(archive, clock, EventLog(archive, clock), self.deliveries)
         self.dialer = Dialer(AddressPolicy("dev"))

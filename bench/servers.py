@@ -21,7 +21,7 @@ from ringlet._net.listen import bind
 from ringlet._receiver import group_commit
 from ringlet._receiver.receiver import Receiver
 from ringlet.archive import Archive
-from ringlet.cloud import Clock, Cloud, Settings
+from ringlet.cloud import Clock, Cloud, CloudSettings
 
 SECRET = "the application's secret"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -36,13 +36,13 @@ def settle(path: str, days: int) -> None:
 
 def serve_cloud(spec: dict[str, Any]) -> None:
     archive = Archive.open(spec["path"])
-    settings = Settings(
-        keep=spec.get("keep", 32 << 20),
-        document_page=spec.get("document_page"),
-        latency=spec.get("latency", 0.0),
+    settings = CloudSettings(
+        cache_bytes=spec.get("keep", 32 << 20),
+        documents_per_page=spec.get("document_page"),
+        latency_s=spec.get("latency", 0.0),
     )
     cloud = Cloud(archive, settings=settings, clock=Clock(NOW), admin_token="bench")
-    cloud.limits.limit = 10**9  # the limit is counted, and never reached
+    cloud.rate_limit.limit = 10**9  # the limit is counted, and never reached
     cloud.journal = type(cloud.journal)(maxlen=10_000)
     user = archive.users()[0].id
     keys = demo.credentials(cloud.grants, user, "bench")

@@ -2,7 +2,7 @@
 
 from ._cloud.app import Cloud
 from ._cloud.core.clock import Clock
-from ._cloud.data.routes import Settings
-from ._cloud.oauth.grants import Rules
+from ._cloud.data.routes import CloudSettings
+from ._cloud.oauth.grants import OAuthRules
 
-__all__ = ["Clock", "Cloud", "Rules", "Settings"]
+__all__ = ["Clock", "Cloud", "CloudSettings", "OAuthRules"]

@@ -18,7 +18,7 @@ from ringlet._api.windows import Dialect
 from ringlet._cloud.wearer.demo import settle_in
 from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
-from ringlet.cloud import Clock, Cloud, Rules, Settings
+from ringlet.cloud import Clock, Cloud, CloudSettings, OAuthRules
 
 from .. import populated
 from .office import Office
@@ -158,13 +158,15 @@ def make(runner: asyncio.Runner) -> Iterator[Make]:
         *,
         path: Any = ":memory:",
         at: datetime = NOW,
-        rules: Rules | None = None,
+        rules: OAuthRules | None = None,
         **settings: Any,
     ) -> Asked:
         archive = Archive.open(path)
         opened.append(archive)
         user = archive.user("wearer")
-        cloud = Cloud(archive, settings=Settings(dialect=dialect, **settings), clock=Clock(at), rules=rules)
+        cloud = Cloud(
+            archive, settings=CloudSettings(dialect=dialect, **settings), clock=Clock(at), rules=rules
+        )
         return Asked(cloud, runner, user)
 
     yield build
@@ -186,7 +188,7 @@ def _demo(dialect: Dialect, runner: asyncio.Runner, place: Path) -> Iterator[Ask
     with Archive.open(populated.copy_to(place, now=NOW, days=DEMO_DAYS, dialect=dialect)) as archive:
         clock = Clock(NOW)
         user = settle_in(archive, clock, days=DEMO_DAYS, seed=7, dialect=dialect)
-        yield Asked(Cloud(archive, settings=Settings(dialect=dialect), clock=clock), runner, user)
+        yield Asked(Cloud(archive, settings=CloudSettings(dialect=dialect), clock=clock), runner, user)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from ringlet._cloud.core.clock import Clock
-from ringlet._cloud.core.rate_limit import Limits
+from ringlet._cloud.core.rate_limit import RateLimit
 from ringlet._cloud.oauth.grants import Grants
 from ringlet._cloud.webhooks.attempts import Attempt
 from ringlet._cloud.webhooks.deliveries import Deliveries
@@ -38,7 +38,7 @@ class Office:
     ) -> None:
         self.archive = archive
         self.clock = clock or Clock()
-        self.grants = Grants(archive, self.clock, Limits(), "live")
+        self.grants = Grants(archive, self.clock, RateLimit(), "live")
         self.apps = self.grants.apps
         self.subscriptions = Subscriptions(archive, self.clock)
         self.deliveries = Deliveries(archive, self.clock, self.subscriptions, retries)

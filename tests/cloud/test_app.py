@@ -11,7 +11,7 @@ from ringlet._api.catalog import TYPES
 from ringlet._cloud import app
 from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
-from ringlet.cloud import Cloud, Settings
+from ringlet.cloud import Cloud, CloudSettings
 
 DAYS = "start_date=2026-01-01&end_date=2026-01-31"
 
@@ -78,7 +78,7 @@ def test_an_archive_held_by_another_program_is_503_and_soon(path: Path) -> None:
 
 def test_an_archive_that_breaks_is_503_with_a_body_of_ours(path: Path) -> None:
     with Archive.open(path) as archive:
-        cloud = Cloud(archive, settings=Settings(keep=0))
+        cloud = Cloud(archive, settings=CloudSettings(cache_bytes=0))
         token = token_of(cloud)
         assert ask(cloud, "/v2/usercollection/daily_sleep", token=token)[0] == 200
         archive.database.execute("ALTER TABLE documents RENAME TO gone")
@@ -88,7 +88,7 @@ def test_an_archive_that_breaks_is_503_with_a_body_of_ours(path: Path) -> None:
 
 def test_kept_answers_are_bounded_in_bytes(path: Path) -> None:
     with Archive.open(path) as archive:
-        cloud = Cloud(archive, settings=Settings(keep=2000))
+        cloud = Cloud(archive, settings=CloudSettings(cache_bytes=2000))
         token = token_of(cloud)
         for number in range(100):
             assert ask(cloud, "/v2/usercollection/daily_sleep", f"{DAYS}&x={number}", token)[0] == 200

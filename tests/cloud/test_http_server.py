@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ringlet._cloud.browser.pages import MAX_BODY
+from ringlet._cloud.core.bodies import MAX_BODY_BYTES
 
 MAX_CONNECTIONS = 8
 """At the same time, of the cloud of these tests."""
@@ -272,5 +272,5 @@ def test_a_body_without_end_is_answered_with_413_and_not_read_further(
     with cloud.connect() as one:
         one.sendall(CHUNKED % (path, header))
         with pytest.raises(ConnectionError):
-            send_chunks(one, 100 * MAX_BODY)
+            send_chunks(one, 100 * MAX_BODY_BYTES)
         assert status(read_to_end(one)) in ({413} if header in (FORM, ADMIN) else {401, 413})

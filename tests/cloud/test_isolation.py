@@ -19,7 +19,7 @@ from ringlet._cloud.wearer.demo import settle_in
 from ringlet._cloud.webhooks.subscriptions import Subscribed
 from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
-from ringlet.cloud import Clock, Cloud, Rules
+from ringlet.cloud import Clock, Cloud, OAuthRules
 from ringlet.webhooks import SUBSCRIPTION
 
 from .conftest import NOW, Answer, Asked
@@ -53,7 +53,7 @@ class Town:
         self.reader = settle_in(archive, clock, days=20, seed=7)
         self.other = settle_in(archive, clock, days=20, seed=8)
         assert self.reader != self.other
-        self.cloud = Cloud(archive, clock=clock, rules=Rules(implicit=True))
+        self.cloud = Cloud(archive, clock=clock, rules=OAuthRules(implicit=True))
         self.ask = Asked(self.cloud, runner, self.reader)
         self.others = Asked(self.cloud, runner, self.other)
         self.archive = archive
@@ -135,7 +135,7 @@ def revoked(town: Town) -> str:
     """The other wearer's own token, after it was revoked."""
     token = town.others.token()
     assert town.cloud.grants.revoke(token)
-    town.cloud.data.forget()
+    town.cloud.data.forget_access()
     return token
 
 

@@ -23,14 +23,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from ringlet._cloud.core.rate_limit import Limits
-from ringlet._cloud.core.secret_hashes import digest
+from ringlet._cloud.core.rate_limit import RateLimit
+from ringlet._cloud.core.secret_hashes import hash_secret
 from ringlet._cloud.core.throttle import FREE
 from ringlet._cloud.oauth.grants import Grants, _is_verified
 from ringlet._cloud.oauth.tokens import Issued
 from ringlet._oauth.grant import Pkce, s256
 from ringlet.archive import Archive
-from ringlet.cloud import Clock, Cloud, Rules
+from ringlet.cloud import Clock, Cloud, OAuthRules
 from ringlet.errors import OAuthError
 
 from ..paths import SOURCE
@@ -55,7 +55,7 @@ def browser(live):
 
 @pytest.fixture
 def implicit(make):
-    return registered(make(rules=Rules(implicit=True)))
+    return registered(make(rules=OAuthRules(implicit=True)))
 
 
 # --- Rows 1 to 3: where the browser is sent ---
@@ -252,7 +252,7 @@ def grab(place, hands, call):
 
     def one(_):
         with Archive.open(place, timeout=60) as own:
-            mine = Grants(own, Clock(NOW), Limits())
+            mine = Grants(own, Clock(NOW), RateLimit())
             start.wait()
             try:
                 return call(mine)
@@ -266,7 +266,7 @@ def grab(place, hands, call):
 @pytest.mark.parametrize(("what", "hands"), [("code", 64), ("refresh token", 50)])
 def test_row_05_and_07_of_many_hands_exactly_one_gets_tokens(place, what, hands):
     with Archive.open(place) as archive:
-        grants = Grants(archive, Clock(NOW), Limits())
+        grants = Grants(archive, Clock(NOW), RateLimit())
         app = grants.apps.authenticate(*grants.apps.register("Lab", [URI]))
         code = grants.authorize(app, 1, URI, ["daily"], None)
         refresh = grants.issue(app.client_id, 1, ["daily"]).refresh_token
@@ -281,14 +281,14 @@ def test_row_05_and_07_of_many_hands_exactly_one_gets_tokens(place, what, hands)
     assert {one.error for one in outcomes if isinstance(one, OAuthError)} == {"invalid_grant"}
     with Archive.open(place) as archive:
         assert archive.database.one("SELECT count(*) FROM oauth_tokens")[0] == before + 2
-        grants = Grants(archive, Clock(NOW), Limits())
+        grants = Grants(archive, Clock(NOW), RateLimit())
         assert grants.access(won[0].access_token) is None, "it was replayed"
 
 
 @pytest.mark.parametrize("what", ["code", "refresh token"])
 def test_row_05_and_07_what_is_given_while_the_wearer_disconnects_is_dead(place, what):
     with Archive.open(place) as archive:
-        grants = Grants(archive, Clock(NOW), Limits())
+        grants = Grants(archive, Clock(NOW), RateLimit())
         app = grants.apps.authenticate(*grants.apps.register("Lab", [URI]))
         codes = {user: grants.authorize(app, user, URI, ["daily"], None) for user in range(1, 11)}
         held = {user: grants.issue(app.client_id, user, ["daily"]).refresh_token for user in codes}
@@ -302,10 +302,10 @@ def test_row_05_and_07_what_is_given_while_the_wearer_disconnects_is_dead(place,
 
     outcomes = grab(place, 20, call)
     with Archive.open(place) as archive:
-        grants = Grants(archive, Clock(NOW), Limits())
+        grants = Grants(archive, Clock(NOW), RateLimit())
         given = [one.access_token for one in outcomes if isinstance(one, Issued)]
         assert [grants.access(token) for token in given] == [None] * len(given)
-        assert grants.wearers(app.client_id) == 0
+        assert grants.count_users(app.client_id) == 0
 
 
 def test_row_05_a_code_is_long_and_bound_to_all_it_was_given_for(live, browser):
@@ -330,7 +330,7 @@ def test_row_06_a_code_that_comes_back_ends_what_it_gave_at_once(live, browser):
 
 def test_row_07_an_answer_that_was_lost_costs_the_grant_unless_there_is_grace(make):
     for rotation, status in (("strict", 400), ("grace", 200), ("none", 200)):
-        asked = make(rules=Rules(rotation=rotation))
+        asked = make(rules=OAuthRules(rotation=rotation))
         browser = registered(asked)
         token = browser.redeem(browser.code()).json["refresh_token"]
         asked.admin("faults", method="POST", path=TOKEN, act="drop", times=1)
@@ -345,10 +345,10 @@ class Renewals(RuleBasedStateMachine):
 
     @initialize(rotation=st.sampled_from(["strict", "grace", "none"]))
     def begin(self, rotation):
-        self.rules_ = Rules(rotation=rotation, reuses=2)
+        self.rules_ = OAuthRules(rotation=rotation, reuses=2)
         self.archive = Archive.open(":memory:")
         self.clock = Clock(NOW)
-        self.grants = Grants(self.archive, self.clock, Limits(), rules=self.rules_)
+        self.grants = Grants(self.archive, self.clock, RateLimit(), rules=self.rules_)
         apps = self.grants.apps
         self.app, self.other = (apps.authenticate(*apps.register(name, [URI])) for name in ("One", "Other"))
         self.families = 0
@@ -650,7 +650,7 @@ def test_row_09_an_unknown_application_costs_a_comparison_too(live, monkeypatch)
         compared.append(stored)
         return False
 
-    monkeypatch.setattr("ringlet._cloud.oauth.applications.is_digest_of", counted)
+    monkeypatch.setattr("ringlet._cloud.oauth.applications.matches_hash", counted)
     known, _ = live.cloud.grants.apps.register("Known", [URI])
     for id in (known, "nobody"):
         with pytest.raises(OAuthError):
@@ -673,7 +673,7 @@ def test_row_10_any_id_and_secret_prove_themselves_in_the_header(live, id, secre
     apps.db.execute("DELETE FROM oauth_apps WHERE client_id = ?", (id,))
     apps.db.execute(
         "UPDATE oauth_apps SET client_id = ?, secret_hash = ? WHERE client_id = ?",
-        (id, digest(secret), client_id),
+        (id, hash_secret(secret), client_id),
     )
     issued = live.cloud.grants.issue(id, live.user, ["daily"])
     pair = f"{quote_plus(id)}:{quote_plus(secret)}".encode()

@@ -18,11 +18,11 @@ from ringlet.errors import Action, Cure, RingletError
 WAITING = """
 import sys
 from ringlet.archive import Archive
-from ringlet.cloud import Cloud, Settings
+from ringlet.cloud import Cloud, CloudSettings
 from ringlet._cloud.serve import run
 from ringlet._net.listen import bind
 
-cloud = Cloud(Archive.open(":memory:"), settings=Settings(latency=0.5))
+cloud = Cloud(Archive.open(":memory:"), settings=CloudSettings(latency_s=0.5))
 app_id, _ = cloud.grants.apps.register("App", [])
 token = cloud.grants.issue(app_id, cloud.archive.user("me"), ["daily"]).access_token
 listener = bind("127.0.0.1", 0)

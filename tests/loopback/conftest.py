@@ -20,7 +20,7 @@ from ringlet._cloud.wearer.demo import USER, settle_in
 from ringlet._oauth.scopes import SCOPES
 from ringlet._person.person import Person
 from ringlet.archive import Archive
-from ringlet.cloud import Clock, Cloud, Settings
+from ringlet.cloud import Clock, Cloud, CloudSettings
 
 from .. import populated
 
@@ -100,9 +100,9 @@ def _build(dialect: Dialect, place: Path) -> Iterator[Loop]:
     with Archive.open(populated.copy_to(place, now=NOW, days=DAYS, dialect=dialect)) as archive:
         clock = Clock(NOW)
         user = settle_in(archive, clock, days=DAYS, seed=7, dialect=dialect)
-        cloud = Cloud(archive, settings=Settings(dialect=dialect), clock=clock)
+        cloud = Cloud(archive, settings=CloudSettings(dialect=dialect), clock=clock)
         # A property test asks more often in five minutes than a client of the real service may.
-        cloud.limits.limit = 1_000_000
+        cloud.rate_limit.limit = 1_000_000
         client_id, _ = cloud.grants.apps.register("Loopback", ["https://loopback.example/callback"])
         token = cloud.grants.issue(client_id, user, SCOPES).access_token
         yield Loop(cloud, Person(7, USER, dialect=dialect), user, token)

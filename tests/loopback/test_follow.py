@@ -123,7 +123,7 @@ def _cloud() -> Iterator[tuple[Cloud, int]]:
         clock = Clock(NOW)
         user = settle_in(archive, clock, days=3, seed=7)
         cloud = Cloud(archive, clock=clock)
-        cloud.limits.limit = 1_000_000
+        cloud.rate_limit.limit = 1_000_000
         yield cloud, user
 
 

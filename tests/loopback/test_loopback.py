@@ -269,7 +269,7 @@ def test_a_revoked_token_is_dead(loop):
 
 
 def test_too_many_requests_say_until_when(loop, monkeypatch):
-    monkeypatch.setattr(loop.cloud.limits, "limit", 2)
+    monkeypatch.setattr(loop.cloud.rate_limit, "limit", 2)
     with loop.client(loop.grant().access_token, retry_policy=ONCE) as client:
         client.ring_configuration.list()
         client.ring_configuration.list()

@@ -28,7 +28,7 @@ from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import Samples
 from ringlet._api.windows import FIRST_MS, LAST_MS, Span
 from ringlet._cloud.core.clock import Clock
-from ringlet._cloud.core.rate_limit import Limits
+from ringlet._cloud.core.rate_limit import RateLimit
 from ringlet._cloud.oauth.grants import Grants
 from ringlet._oauth.grant import Tokens
 from ringlet._oauth.scopes import SCOPES
@@ -95,7 +95,7 @@ class World:
         ready = self.open()
         # An application of our own: the demo's has a new secret after each start.
         with Archive.open(self.theirs) as theirs:
-            grants = Grants(theirs, Clock.parse(CLOCK), Limits(), "live")
+            grants = Grants(theirs, Clock.parse(CLOCK), RateLimit(), "live")
             client_id, secret = grants.apps.register("Keeping up", ["https://mine.example/callback"])
             issued = grants.issue(client_id, theirs.user(ready["user_id"]), SCOPES)
         env |= {

@@ -20,7 +20,7 @@ from ringlet._net.listen import bind
 from ringlet._sync.backfill import Backfill
 from ringlet.archive import Archive
 from ringlet.client import AsyncClient
-from ringlet.cloud import Clock, Cloud, Settings
+from ringlet.cloud import Clock, Cloud, CloudSettings
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -28,8 +28,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def cloud(spec: dict[str, Any]) -> None:
     """Answer until told to stop; the first line on stdout says where, and how to get in."""
     archive = Archive.open(spec["path"])
-    cloud = Cloud(archive, settings=Settings(latency=spec.get("latency", 0.0)), clock=Clock(NOW))
-    cloud.limits.limit, cloud.limits.window = spec.get("limit", 5000), spec.get("window", 300)
+    cloud = Cloud(archive, settings=CloudSettings(latency_s=spec.get("latency", 0.0)), clock=Clock(NOW))
+    cloud.rate_limit.limit, cloud.rate_limit.window = spec.get("limit", 5000), spec.get("window", 300)
     absent = "/v2/usercollection/" + spec.get("without", "nothing")
 
     async def app(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:

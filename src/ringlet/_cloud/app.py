@@ -31,10 +31,10 @@ from .._net.dial import Dialer
 from .._net.loopback import HOST_HEADERS
 from .._person.person import Person
 from ..errors import ArchiveError
-from .browser.pages import loaded
+from .browser.pages import static_files
 from .browser.sessions import Sessions
 from .browser.sign_in import SignInPages
-from .browser.visitor import Visits
+from .browser.visitor import Visitors
 from .control.admin import Admin
 from .control.clock import Timekeeper
 from .control.faults import Faults
@@ -44,18 +44,18 @@ from .control.triggers import Triggers
 from .control.webhooks import Happenings
 from .core.answers import Answer, problem, trace_id, unavailable
 from .core.clock import Clock
-from .core.rate_limit import Limits
-from .core.throttle import Guesses
+from .core.rate_limit import RateLimit
+from .core.throttle import Throttle
 from .data.openapi import document
-from .data.routes import Settings, Usercollection
+from .data.routes import CloudSettings, DataRoutes
 from .data.sandbox import Sandbox
-from .oauth.authorize_endpoint import Authorization
-from .oauth.grants import Grants, Rules
+from .oauth.authorize_endpoint import AuthorizeEndpoint
+from .oauth.grants import Grants, OAuthRules
 from .oauth.metadata import Metadata
-from .oauth.token_endpoint import Tokens
-from .portal.applications import Developer
-from .portal.home import Portal
-from .portal.webhooks import WebhookPages
+from .oauth.token_endpoint import TokenEndpoint
+from .portal.applications import PortalApplications
+from .portal.home import PortalHome
+from .portal.webhooks import PortalWebhooks
 from .wearer.life import Life
 from .webhooks.deliveries import Deliveries
 from .webhooks.event_log import EventLog
@@ -82,23 +82,23 @@ class Cloud:
         self,
         archive: Archive,
         *,
-        settings: Settings | None = None,
+        settings: CloudSettings | None = None,
         clock: Clock | None = None,
         seed: int = 7,
         admin_token: str | None = None,
         secret: str | None = None,
-        rules: Rules | None = None,
+        rules: OAuthRules | None = None,
         hosts: frozenset[str] | None = HOST_HEADERS,
         callbacks: AddressPolicy | None = None,
     ) -> None:
         self.archive = archive
         self.hosts = hosts
         """The names it answers to outside the data routes, which ask for a token anyway; None: any."""
-        self.settings = settings or Settings()
+        self.settings = settings or CloudSettings()
         self.clock = clock or Clock()
-        self.limits = Limits()
-        self.guesses = Guesses()
-        self.grants = Grants(archive, self.clock, self.limits, self.settings.dialect, rules)
+        self.rate_limit = RateLimit()
+        self.throttle = Throttle()
+        self.grants = Grants(archive, self.clock, self.rate_limit, self.settings.dialect, rules)
         self.subscriptions = Subscriptions(archive, self.clock)
         self.deliveries = Deliveries(archive, self.clock, self.subscriptions)
         self.events = EventLog(archive, self.clock)
@@ -111,37 +111,37 @@ class Cloud:
         self.workers.append(self.sender.run)
         person = Person(seed, "sandbox", dialect=self.settings.dialect, ids="sandbox")
         sandbox = Sandbox(person, self.clock)
-        self.data = Usercollection(archive, self.grants, sandbox, self.clock, self.limits, self.settings)
+        self.data = DataRoutes(archive, self.grants, sandbox, self.clock, self.rate_limit, self.settings)
         self.journal: deque[Seen] = deque(maxlen=10_000)
         self.admin_token = admin_token or secrets.token_urlsafe(24)
         self.faults = Faults(seed)
         admin = Admin(self.admin_token)
-        control = Control(admin, self.grants, archive, self.data, self.faults, self.journal)
+        control = Control(admin, self.grants, archive, self.faults, self.journal)
         self.time = Timekeeper(admin, archive, self.clock, self.deliveries)
         self.workers.append(self.time.run)
         triggers = Triggers(archive, self.clock, self.publisher, self.settings.dialect)
         self.hand = Hand(admin, archive, triggers)
         self.happenings = Happenings(admin, self.events, self.deliveries)
         sessions = Sessions(archive, self.clock, secret)
-        visits = Visits(archive, sessions, guarded=bool(secret))
-        webhook_pages = WebhookPages(self.grants.apps, self.subscriptions, self.deliveries, visits)
+        visitors = Visitors(archive, sessions, needs_passphrase=bool(secret))
+        webhook_pages = PortalWebhooks(self.grants.apps, self.subscriptions, self.deliveries, visitors)
         subscribing = Subscribing(
             self.grants.apps,
             self.deliveries,
             self.dialer,
             self.settings.dialect,
-            self.guesses,
-            self.limits,
+            self.throttle,
+            self.rate_limit,
         )
         self._rest = Starlette(
             routes=[
-                *Authorization(archive, self.grants, sessions, visits, self.guesses).routes(),
-                *SignInPages(archive, sessions, visits, self.guesses, secret).routes(),
-                *Portal(self.grants, self.subscriptions, self.data, visits).routes(),
-                *Developer(self.grants, self.deliveries, self.data, visits).routes(),
+                *AuthorizeEndpoint(archive, self.grants, sessions, visitors, self.throttle).routes(),
+                *SignInPages(archive, sessions, visitors, self.throttle, secret).routes(),
+                *PortalHome(self.grants, self.subscriptions, visitors).routes(),
+                *PortalApplications(self.grants, self.deliveries, visitors).routes(),
                 *webhook_pages.routes(),
-                *loaded.routes(),
-                *Tokens(self.grants, self.data, self.guesses).routes(),
+                *static_files.routes(),
+                *TokenEndpoint(self.grants, self.throttle).routes(),
                 *subscribing.routes(),
                 *Metadata(self.grants.rules).routes(),
                 *control.routes(),
@@ -225,8 +225,8 @@ class Cloud:
                 answer = self.data.answer(path, query, authorization)
         else:
             answer = self._not_allowed()
-        if self.settings.latency:
-            await asyncio.sleep(self.settings.latency)
+        if self.settings.latency_s:
+            await asyncio.sleep(self.settings.latency_s)
         status, body, headers = answer
         self.journal.append((time.time(), method, path[:512], query[:2048], status))
         await send(

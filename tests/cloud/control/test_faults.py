@@ -108,11 +108,11 @@ def test_a_star_at_the_end_means_all_that_begin_so(path, struck):
 SERVED = """
 import json
 from ringlet.archive import Archive
-from ringlet.cloud import Cloud, Rules
+from ringlet.cloud import Cloud, OAuthRules
 from ringlet._cloud.serve import run
 from ringlet._net.listen import bind
 
-cloud = Cloud(Archive.open(":memory:"), admin_token="admin", rules=Rules(rotation="grace"))
+cloud = Cloud(Archive.open(":memory:"), admin_token="admin", rules=OAuthRules(rotation="grace"))
 client_id, secret = cloud.grants.apps.register("Lab", ["https://lab.example/callback"])
 issued = cloud.grants.issue(client_id, cloud.archive.user("me"), ["daily"])
 listener = bind("127.0.0.1", 0)

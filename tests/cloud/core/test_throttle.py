@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringlet._cloud.core.throttle import FORGIVEN, FREE, KEYS, LONGEST, Guesses
+from ringlet._cloud.core.throttle import FORGIVEN, FREE, KEYS, LONGEST, Throttle
 
 KEY = ("192.0.2.1", "client")
 
@@ -20,85 +20,85 @@ def watch():
 
 
 @pytest.fixture
-def guesses(watch):
-    return Guesses(watch)
+def throttle(watch):
+    return Throttle(watch)
 
 
-def test_each_failure_too_many_doubles_the_wait_up_to_the_longest(guesses, watch):
+def test_each_failure_too_many_doubles_the_wait_up_to_the_longest(throttle, watch):
     waits = []
     for _ in range(FREE + 12):
-        waits.append(guesses.check(KEY))
+        waits.append(throttle.check(KEY))
         watch.now += waits[-1]
-        guesses.failed(KEY)
+        throttle.failed(KEY)
     assert waits[:FREE] == [0] * FREE
     assert waits[FREE : FREE + 4] == [1, 2, 4, 8]
     assert waits[-1] == LONGEST
 
 
-def test_a_thousand_guesses_in_a_minute_get_a_few_answers(guesses, watch):
+def test_a_thousand_guesses_in_a_minute_get_a_few_answers(throttle, watch):
     answered = 0
     for _ in range(1000):
         watch.now += 0.06
-        if not guesses.check(KEY):
+        if not throttle.check(KEY):
             answered += 1
-            guesses.failed(KEY)
+            throttle.failed(KEY)
     assert FREE < answered < FREE + 10
 
 
-def test_an_address_that_tries_many_names_waits_as_well(guesses):
+def test_an_address_that_tries_many_names_waits_as_well(throttle):
     answered = 0
     for number in range(1000):
         key = ("192.0.2.1", f"client {number}")
-        if not guesses.check(key):
+        if not throttle.check(key):
             answered += 1
-            guesses.failed(key)
+            throttle.failed(key)
     assert answered <= 10 * FREE + 1
-    assert guesses.check(("192.0.2.2", "client")) == 0, "another address does not wait for it"
+    assert throttle.check(("192.0.2.2", "client")) == 0, "another address does not wait for it"
 
 
-def test_success_costs_nothing_and_clears_the_slate(guesses):
+def test_success_costs_nothing_and_clears_the_slate(throttle):
     for _ in range(FREE - 1):
-        guesses.failed(KEY)
-    guesses.passed(KEY)
+        throttle.failed(KEY)
+    throttle.passed(KEY)
     for _ in range(FREE - 1):
-        guesses.failed(KEY)
-        assert guesses.check(KEY) == 0
+        throttle.failed(KEY)
+        assert throttle.check(KEY) == 0
 
 
-def test_quiet_clears_it_too(guesses, watch):
+def test_quiet_clears_it_too(throttle, watch):
     for _ in range(FREE + 5):
-        guesses.failed(KEY)
+        throttle.failed(KEY)
     watch.now += 3 * LONGEST
-    guesses.failed(KEY)
-    assert guesses.check(KEY) == 0
+    throttle.failed(KEY)
+    assert throttle.check(KEY) == 0
 
 
-def test_who_holds_a_whole_ipv6_network_waits_as_one(guesses):
+def test_who_holds_a_whole_ipv6_network_waits_as_one(throttle):
     for number in range(FREE + 1):
-        guesses.failed((f"2001:db8:1:2::{number:x}", "client"))
-    assert guesses.check(("2001:db8:1:2:ffff::1", "client")) > 0
-    assert guesses.check(("2001:db8:1:3::1", "client")) == 0
-    guesses.passed(("2001:db8:1:2::1", "client"))
-    assert guesses.check(("2001:db8:1:2:ffff::1", "client")) == 0
+        throttle.failed((f"2001:db8:1:2::{number:x}", "client"))
+    assert throttle.check(("2001:db8:1:2:ffff::1", "client")) > 0
+    assert throttle.check(("2001:db8:1:3::1", "client")) == 0
+    throttle.passed(("2001:db8:1:2::1", "client"))
+    assert throttle.check(("2001:db8:1:2:ffff::1", "client")) == 0
 
 
-def test_ipv4_on_a_socket_for_both_is_told_apart(guesses):
+def test_ipv4_on_a_socket_for_both_is_told_apart(throttle):
     for _ in range(FREE + 1):
-        guesses.failed(("::ffff:192.0.2.1", "client"))
-    assert guesses.check(("192.0.2.1", "client")) > 0
-    assert guesses.check(("::ffff:192.0.2.2", "client")) == 0
+        throttle.failed(("::ffff:192.0.2.1", "client"))
+    assert throttle.check(("192.0.2.1", "client")) > 0
+    assert throttle.check(("::ffff:192.0.2.2", "client")) == 0
 
 
-def test_no_number_of_names_fills_the_memory(guesses):
+def test_no_number_of_names_fills_the_memory(throttle):
     for number in range(KEYS + 50):
-        guesses.failed((f"address {number}", "client"))
-    assert len(guesses._slates) == KEYS
+        throttle.failed((f"address {number}", "client"))
+    assert len(throttle._slates) == KEYS
 
 
 def test_failures_that_come_slowly_are_forgiven_as_they_come():
     now = [0.0]
-    guesses = Guesses(lambda: now[0])
+    throttle = Throttle(lambda: now[0])
     for _ in range(100 * FREE):
-        guesses.failed(("192.0.2.1", "app"))
+        throttle.failed(("192.0.2.1", "app"))
         now[0] += FORGIVEN
-        assert guesses.check(("192.0.2.1", "app")) == 0
+        assert throttle.check(("192.0.2.1", "app")) == 0

@@ -4,7 +4,7 @@ import pytest
 
 from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import Inventory, Samples, Single
-from ringlet._cloud.data.fields import to_fields, to_scopes
+from ringlet._cloud.data.fields import select_fields, select_scopes
 
 from .test_routes import ALL_TIME
 
@@ -12,14 +12,14 @@ from .test_routes import ALL_TIME
 def test_nothing_cut_is_nothing_parsed():
     """What no scope cuts leaves as it is, were it no document at all."""
     assert (
-        to_scopes(TYPES["personal_info"], b"not JSON", frozenset({"personal", "email", "daily"}))
+        select_scopes(TYPES["personal_info"], b"not JSON", frozenset({"personal", "email", "daily"}))
         == b"not JSON"
     )
 
 
 def test_what_a_document_has_beyond_its_model_can_be_named():
     texts = [b'{"id":"a","new":1}', b'{"id":"b","score":2}']
-    assert to_fields(TYPES["daily_sleep"], texts, "new") == [b'{"id":"a","new":1}', b'{"id":"b"}']
+    assert select_fields(TYPES["daily_sleep"], texts, "new") == [b'{"id":"a","new":1}', b'{"id":"b"}']
 
 
 def keys(answer):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import LiveSamples, Samples
 from ringlet._api.windows import Span, parse_instant
-from ringlet._cloud.data.query import is_repeatable, pairs_of, window_of
+from ringlet._cloud.data.query import is_cacheable, parse_query, window_of
 from ringlet.cloud import Clock
 
 from .test_routes import ALL_TIME, put, same_cloud
@@ -23,12 +23,12 @@ NAMES = st.text(min_size=1, max_size=8)
 
 @given(st.dictionaries(NAMES, st.text(max_size=8)))
 def test_what_programs_encode_is_read_back(params):
-    assert pairs_of(urlencode(params).encode()) == params
+    assert parse_query(urlencode(params).encode()) == params
 
 
 @pytest.mark.parametrize("query", ["a=1&a=2", "a=1&a=%32", "&&a=2&", "a=%32"])
 def test_of_a_parameter_that_is_repeated_the_last_counts_however_it_is_spelled(query):
-    assert pairs_of(query.encode()) == {"a": "2"}
+    assert parse_query(query.encode()) == {"a": "2"}
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ def test_of_a_parameter_that_is_repeated_the_last_counts_however_it_is_spelled(q
     ],
 )
 def test_a_window_that_ends_now_is_another_one_later(name, query, repeatable):
-    assert is_repeatable(TYPES[name], query.encode()) == repeatable
+    assert is_cacheable(TYPES[name], query.encode()) == repeatable
     clock, kind = Clock(datetime(2026, 2, 1, 12, tzinfo=UTC)), TYPES[name]
-    now = window_of(kind, pairs_of(query.encode()), clock)
+    now = window_of(kind, parse_query(query.encode()), clock)
     clock.advance(timedelta(days=1))
-    assert (window_of(kind, pairs_of(query.encode()), clock) == now) == repeatable
+    assert (window_of(kind, parse_query(query.encode()), clock) == now) == repeatable
 
 
 def test_a_window_is_never_opened_before_the_first_year():

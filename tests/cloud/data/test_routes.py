@@ -175,7 +175,7 @@ def test_there_are_recorded_answers():
 def test_a_recorded_list_is_answered_to_the_byte(make, path):
     where, _, query = LISTS[path].partition("?")
     # Recorded at this time, and in one page; rows came by the thousand only later.
-    asked = make(at=datetime(2024, 12, 14, 12, 27, 45, tzinfo=UTC), sample_page=5000)
+    asked = make(at=datetime(2024, 12, 14, 12, 27, 45, tzinfo=UTC), samples_per_page=5000)
     fill(asked, path, LISTS[path])
     answer = asked(where, query, token=asked.token())
     assert answer.status == 200
@@ -203,7 +203,7 @@ def test_windows_find_the_recorded_lists_among_everything_recorded(make):
     """Documents of other recordings lie outside the windows of these, as they did then."""
     if not SAMPLES.exists():
         pytest.skip("the recorded answers are not beside this checkout")
-    asked = make(at=datetime(2024, 12, 14, 12, 27, 45, tzinfo=UTC), sample_page=5000)
+    asked = make(at=datetime(2024, 12, 14, 12, 27, 45, tzinfo=UTC), samples_per_page=5000)
     for path, where in RECORDED.items():
         fill(asked, path, where)
     token = asked.token()
@@ -532,7 +532,7 @@ def test_signing_anew_is_no_way_around_the_limit(live):
     put(live, "personal_info", PERSON)
     token = live.token()
     use_up(live, token)
-    live.cloud.data.forget()
+    live.cloud.data.forget_access()
     assert live("sleep", token=token).status == 429
     assert live("sleep", f"access_token={token}").status == 429
     assert live("sleep", headers={"authorization": f"bearer  {token} "}).status == 429
@@ -579,7 +579,7 @@ def test_series_come_by_the_thousand_and_pages_make_the_whole(demo, name, alone)
 @pytest.mark.parametrize("dialect", ["live", "docs"])
 @pytest.mark.parametrize("alone", [True, False])
 def test_documents_come_in_one_page_unless_told_otherwise(make, dialect, alone):
-    whole, paged = make(dialect), make(dialect, document_page=7)
+    whole, paged = make(dialect), make(dialect, documents_per_page=7)
     sessions = [
         {
             "id": f"{n:03}",
@@ -620,7 +620,7 @@ def test_page_tokens_are_refused_when_made_up_or_meant_for_another_route(demo):
 
 def test_a_page_token_of_the_sandbox_is_not_one_of_production(make):
     """The two go on in different ways; neither may stumble over the other's."""
-    asked = make(document_page=2)
+    asked = make(documents_per_page=2)
     days = [f"2026-02-{day:02}" for day in range(1, 20)]
     put(asked, "daily_sleep", [{"id": day, "day": day} for day in days])
     token = asked.token()
@@ -669,7 +669,7 @@ def test_asking_twice_gives_the_same_bytes(demo):
 
 @pytest.mark.parametrize("keep", [0, 1, 3])
 def test_however_many_answers_are_kept_each_question_has_its_own(make, keep):
-    asked = make(keep=keep)
+    asked = make(cache_bytes=keep)
     days = [f"2026-02-{day:02}" for day in range(1, 11)]
     put(asked, "daily_sleep", [{"id": day, "day": day} for day in days])
     token = asked.token()
@@ -680,5 +680,5 @@ def test_however_many_answers_are_kept_each_question_has_its_own(make, keep):
 
 
 def test_latency_is_added_and_nothing_else(make):
-    slow = make(latency=0.001)
+    slow = make(latency_s=0.001)
     assert slow("sleep", token=slow.token()).body == b'{"data":[],"next_token":null}'

@@ -211,7 +211,7 @@ def test_pages_of_a_series_make_the_whole(live, name):
 
 
 def test_a_page_may_end_between_two_rows_of_one_instant(make):
-    asked = make(sample_page=1)
+    asked = make(samples_per_page=1)
     query = "start_datetime=2026-02-27T00:00:00Z&end_datetime=2026-02-27T03:00:00Z"
     one_by_one = [row for page in turn(asked, "heartrate", query) for row in page]
     assert one_by_one == [row for page in turn(make(), "heartrate", query) for row in page]

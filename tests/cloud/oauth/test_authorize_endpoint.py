@@ -8,7 +8,7 @@ import pytest
 
 from ringlet._cloud.core.throttle import FREE
 from ringlet._oauth.scopes import SCOPES, scope_set
-from ringlet.cloud import Rules
+from ringlet.cloud import OAuthRules
 
 from ...paths import SAMPLES
 from ..scripted_browser import AUTHORIZE, FAMILIES, URI, Browser, Form, back, fragment, stays
@@ -27,7 +27,7 @@ def browser(live):
 @pytest.fixture
 def implicit(make):
     """A browser in front of a cloud that offers the implicit grant."""
-    return in_front_of(make(rules=Rules(implicit=True)))
+    return in_front_of(make(rules=OAuthRules(implicit=True)))
 
 
 # --- The consent page ---

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet._cloud.core.rate_limit import Limits
+from ringlet._cloud.core.rate_limit import RateLimit
 from ringlet._cloud.oauth.codes import CODE_LIFE
-from ringlet._cloud.oauth.grants import Grants, Rules
+from ringlet._cloud.oauth.grants import Grants, OAuthRules
 from ringlet._cloud.oauth.tokens import REFRESH_LIFE
 from ringlet._oauth.grant import Pkce, s256
 from ringlet._oauth.scopes import SCOPES, scope_set
@@ -26,7 +26,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 @pytest.fixture
 def grants(tmp_path):
     with Archive.open(tmp_path / "oura.db") as archive:
-        yield Grants(archive, Clock(NOW), Limits())
+        yield Grants(archive, Clock(NOW), RateLimit())
 
 
 @pytest.fixture
@@ -260,7 +260,7 @@ def kinder(grants):
     """The same grants under other rules."""
 
     def under(**rules):
-        return Grants(grants.archive, grants.clock, grants.limits, rules=Rules(**rules))
+        return Grants(grants.archive, grants.clock, grants.rate_limit, rules=OAuthRules(**rules))
 
     return under
 
@@ -329,7 +329,7 @@ def test_who_is_connected_no_more_is_not_shown(grants, app):
 def test_an_application_on_trial_has_ten_wearers_and_no_more(grants, app):
     for user in range(1, 11):
         assert code_for(grants, app, user=user)
-    assert grants.wearers(app.client_id) == 10
+    assert grants.count_users(app.client_id) == 10
     problem = refused("access_denied", code_for, grants, app, user=11)
     assert "10 users" in problem.description
     refused("access_denied", grants.issue, app.client_id, 11, ["daily"])
@@ -345,12 +345,12 @@ def test_an_application_on_trial_has_ten_wearers_and_no_more(grants, app):
 def test_the_last_place_is_taken_once(request, tmp_path, database):
     path = tmp_path / "oura.db" if database == "sqlite" else request.getfixturevalue("postgres")
     with Archive.open(path) as archive:
-        grants = Grants(archive, Clock(NOW), Limits())
+        grants = Grants(archive, Clock(NOW), RateLimit())
         client_id, _ = grants.apps.register("An application", [URI])
 
     def take(user):
         with Archive.open(path, timeout=30) as own:
-            mine = Grants(own, Clock(NOW), Limits())
+            mine = Grants(own, Clock(NOW), RateLimit())
             try:
                 return mine.issue(client_id, user, ["daily"])
             except OAuthError:
@@ -384,11 +384,11 @@ def test_nothing_shown_tells_a_token(grants, app):
 def test_grants_outlive_the_program(tmp_path):
     path = tmp_path / "oura.db"
     with Archive.open(path) as archive:
-        grants = Grants(archive, Clock(NOW), Limits())
+        grants = Grants(archive, Clock(NOW), RateLimit())
         client_id, secret = grants.apps.register("An application", [URI])
         issued = grants.issue(client_id, 1, ["daily"])
     with Archive.open(path) as archive:
-        grants = Grants(archive, Clock(NOW), Limits())
+        grants = Grants(archive, Clock(NOW), RateLimit())
         assert grants.access(issued.access_token).scopes == {"daily"}
         assert grants.refresh(grants.apps.authenticate(client_id, secret), issued.refresh_token)
     with sqlite3.connect(path) as plain:
@@ -402,7 +402,7 @@ def test_grants_outlive_the_program(tmp_path):
 @given(st.sets(st.sampled_from(sorted(SCOPES))))
 def test_any_set_of_scopes_is_kept_as_granted(scopes):
     with Archive.open(":memory:") as archive:
-        grants = Grants(archive, Clock(NOW), Limits())
+        grants = Grants(archive, Clock(NOW), RateLimit())
         client_id, _ = grants.apps.register("An application", [URI])
         issued = grants.issue(client_id, 1, scopes)
         assert grants.access(issued.access_token).scopes == scopes == scope_set(issued.scope)

@@ -3,7 +3,7 @@
 import pytest
 
 from ringlet._oauth.scopes import scope_set
-from ringlet.cloud import Rules
+from ringlet.cloud import OAuthRules
 
 from ..scripted_browser import URI, Browser, back, fragment
 
@@ -31,7 +31,7 @@ def test_the_issuer_is_the_one_whose_document_this_is(live, place):
 @pytest.mark.parametrize("implicit", [True, False])
 def test_the_metadata_is_true(make, basic, place, implicit):
     """Row 15 of the security table: all that it says is tried, and what it leaves out is refused."""
-    asked = make(rules=Rules(implicit=implicit))
+    asked = make(rules=OAuthRules(implicit=implicit))
     said = described(asked, place)
     paths = {name: url.removeprefix(ROOT) for name, url in said.items() if name.endswith("_endpoint")}
     browser = Browser(

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from ringlet._cloud.browser.pages import MAX_BODY
+from ringlet._cloud.core.bodies import MAX_BODY_BYTES
 from ringlet._oauth.grant import Pkce
 from ringlet._oauth.scopes import SCOPES, scope_set
 
@@ -17,7 +17,8 @@ from ..scripted_browser import AUTHORIZE, FAMILIES, REVOKE, TOKEN, URI, Browser,
 @pytest.fixture
 def browser(live):
     return Browser(
-        live, *live.cloud.grants.apps.register("Sleep <i>Lab</i>", [URI, "https://lab.example/cb?keep=1"])
+        live,
+        *live.cloud.grants.apps.register("Sleep <i>Lab</i>", [URI, "https://lab.example/cb?keep=1"]),
     )
 
 
@@ -139,7 +140,7 @@ def test_what_cannot_be_granted_is_said_in_both_standards(browser, path, form, e
     "body", [b"", b"{}", b"\xff\xfe", b"=" * 100, b"x" * 70_000, b"%zz=%&&&==", b"a=%00"]
 )
 def test_no_body_breaks_it(browser, body):
-    statuses = {413} if len(body) > MAX_BODY else {400, 401}
+    statuses = {413} if len(body) > MAX_BODY_BYTES else {400, 401}
     for path in (TOKEN, REVOKE):
         assert browser.asked(path, method="POST", body=body).status in statuses
     assert browser.asked(AUTHORIZE, browser.query(), method="POST", body=body).status in statuses

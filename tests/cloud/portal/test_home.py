@@ -179,7 +179,7 @@ def test_signing_in_leads_back_to_where_one_wanted_to_go(guarded):
     form = Forms(page.text).found[""] | {"granted": "daily", "decision": "allow", "user": "second"}
     answer = person("/oauth/authorize", query, method="POST", form=form)
     assert parse_qs(urlsplit(answer.headers["location"]).query)["state"] == ["s t&ä"]
-    assert guarded.cloud.grants.wearers(client_id, besides=guarded.user) == 0, "it is who signed in"
+    assert guarded.cloud.grants.count_users(client_id, besides=guarded.user) == 0, "it is who signed in"
 
 
 STANDS = ":/%#?=@[]!$&'()*+,;"

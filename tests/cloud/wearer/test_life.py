@@ -17,7 +17,7 @@ from ringlet._api.windows import Span, parse_instant
 from ringlet._cloud.wearer.demo import settle_in, wearer
 from ringlet._cloud.webhooks.publisher import SYNC_LATENCY
 from ringlet.archive import Archive
-from ringlet.cloud import Clock, Cloud, Settings
+from ringlet.cloud import Clock, Cloud, CloudSettings
 from ringlet.webhooks import KINDS
 
 EVER = Span(parse_instant("2000-01-01"), parse_instant("2100-01-01"))
@@ -32,7 +32,7 @@ def place(request, tmp_path):
 
 def start(archive, at=BEGIN, days=6, dialect="live"):
     """A demo cloud, settled in."""
-    cloud = Cloud(archive, clock=Clock(at), settings=Settings(dialect=dialect))
+    cloud = Cloud(archive, clock=Clock(at), settings=CloudSettings(dialect=dialect))
     life = wearer(archive, cloud.clock, cloud.publisher, seed=7, dialect=dialect)
     life.settle_in(days)
     return cloud, life

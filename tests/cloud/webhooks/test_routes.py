@@ -15,14 +15,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ringlet._cloud.browser.pages import MAX_BODY
-from ringlet._cloud.core.secret_hashes import digest
+from ringlet._cloud.core.bodies import MAX_BODY_BYTES
+from ringlet._cloud.core.secret_hashes import hash_secret
 from ringlet._cloud.core.throttle import FREE
 from ringlet._cloud.webhooks.routes import CHALLENGES
 from ringlet._cloud.webhooks.subscriptions import Subscriptions
 from ringlet._net.addresses import AddressPolicy
 from ringlet.archive import Archive
-from ringlet.cloud import Clock, Cloud, Settings
+from ringlet.cloud import Clock, Cloud, CloudSettings
 from ringlet.errors import BadRequest
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES, LIFE, SUBSCRIPTION, Subscription
 
@@ -88,7 +88,7 @@ def wish(url: str, data_type: str = "sleep", event_type: str = "update", **more:
 
 def town_in(archive: Archive, runner: asyncio.Runner, callbacks: str = "dev", **more: Any) -> Town:
     cloud = Cloud(
-        archive, clock=Clock(NOW), callbacks=AddressPolicy.parse(callbacks), settings=Settings(**more)
+        archive, clock=Clock(NOW), callbacks=AddressPolicy.parse(callbacks), settings=CloudSettings(**more)
     )
     app = cloud.grants.apps.register("Sleep Lab", ["https://lab.example/callback"])
     return Town(Asked(cloud, runner, archive.user("wearer")), *app)
@@ -255,7 +255,7 @@ def test_who_guesses_has_to_wait_and_the_right_secret_does_not_show_through(town
 
 
 def test_who_asks_without_end_is_told_to_come_back(town: Town) -> None:
-    town.cloud.limits.limit = 5
+    town.cloud.rate_limit.limit = 5
     assert [town("GET").status for _ in range(7)] == [200] * 5 + [429] * 2
     assert int(town("GET").headers["retry-after"]) > 0
 
@@ -280,7 +280,7 @@ def test_the_subscriptions_of_others_do_not_exist(town_on_both: Town) -> None:
 def test_a_secret_from_before_that_cannot_sign_is_told_so(town: Town) -> None:
     short = "x" * 43
     with town.cloud.archive.transaction():
-        town.cloud.archive.database.execute("UPDATE oauth_apps SET secret_hash = ?", (digest(short),))
+        town.cloud.archive.database.execute("UPDATE oauth_apps SET secret_hash = ?", (hash_secret(short),))
     answer = town("POST", "", wish("http://127.0.0.1:1/"), **{"x-client-secret": short})
     assert answer.status == 400
     assert "make a new one in the portal" in answer.json["detail"]
@@ -507,7 +507,7 @@ def test_all_that_is_wrong_is_said_at_once(town: Town) -> None:
         (wish(url) | {"verification_token": "x" * 2049}, {"body.verification_token": "string_too_long"}),
     ):
         assert flaws(town("POST", "", sent)) == expected
-    assert town("POST", "", b" " * (MAX_BODY + 1)).status == 413
+    assert town("POST", "", b" " * (MAX_BODY_BYTES + 1)).status == 413
 
 
 def test_an_enum_is_told_in_the_words_of_the_validator(town: Town) -> None:

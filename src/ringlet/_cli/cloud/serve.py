@@ -88,8 +88,8 @@ def serve(
     from ..._cloud import serve as cloud_server
     from ..._cloud.app import Cloud
     from ..._cloud.core.clock import Clock
-    from ..._cloud.data.routes import Settings
-    from ..._cloud.oauth.grants import Rules
+    from ..._cloud.data.routes import CloudSettings
+    from ..._cloud.oauth.grants import OAuthRules
     from ..._net.addresses import AddressPolicy
     from ..._net.listen import base_url, bind
 
@@ -103,12 +103,12 @@ def serve(
     with listener, _archive(db, demo) as archive:
         cloud = Cloud(
             archive,
-            settings=Settings(dialect=dialect),
+            settings=CloudSettings(dialect=dialect),
             clock=clock,
             seed=seed,
             admin_token=admin_token,
             secret=secret,
-            rules=Rules(rotation=rotation, implicit=implicit),
+            rules=OAuthRules(rotation=rotation, implicit=implicit),
             hosts=HOST_HEADERS if is_loopback(host) else None,
             callbacks=allowed,
         )

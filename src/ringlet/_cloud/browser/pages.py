@@ -10,45 +10,30 @@ Rules of this file:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import jinja2
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..._api.windows import from_ms
-from ...errors import OAuthError
+from ..core.answers import Refused
 
-MAX_BODY = 64 * 1024
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 
-class Refused(Exception):
-    """A request to a page that must not go on, nor redirect."""
-
-    def __init__(
-        self, title: str, detail: str, *, status: int = 400, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(title)
-        self.title = title
-        self.detail = detail
-        self.status = status
-        self.headers = headers or {}
-
-
-class Loaded:
+class StaticFiles:
     """The few files that pages load, each under an address that changes with its content."""
 
     def __init__(self) -> None:
         self._files: dict[str, tuple[bytes, str]] = {}
         self.paths: dict[str, str] = {}
         """Where a file is served, by its name."""
-        for file in sorted((HERE / "static").iterdir()):
+        for file in sorted((FOLDER / "static").iterdir()):
             content = file.read_bytes()
             address = f"{file.stem}-{hashlib.sha256(content).hexdigest()[:12]}{file.suffix}"
             self._files[address] = content, MEDIA_TYPES[file.suffix]
@@ -81,9 +66,9 @@ def second_of(ms: int) -> str:
     return f"{from_ms(ms):%Y-%m-%d %H:%M:%S} UTC"
 
 
-loaded = Loaded()
+static_files = StaticFiles()
 pages = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(HERE / "templates"),
+    loader=jinja2.FileSystemLoader(FOLDER / "templates"),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
@@ -91,49 +76,6 @@ pages = jinja2.Environment(
 )
 pages.filters["day"] = day_of
 pages.filters["second"] = second_of
-
-
-def once(query: bytes) -> dict[str, str]:
-    """Query parameters, none given twice (RFC 6749 section 3.1)."""
-    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    params = dict(pairs)
-    if len(params) != len(pairs):
-        raise Refused("Repeated parameter", "Each parameter may be given once.")
-    return params
-
-
-async def form_of(request: Request) -> dict[str, list[str]]:
-    body = bytearray()
-    try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MAX_BODY:
-                raise Refused("Too large", "The request body is too large.", status=413)
-    except ClientDisconnect:
-        # Nobody reads this; but whoever hangs up would otherwise write a traceback into the log each time.
-        raise Refused("Incomplete", "The request ended before its body did.") from None
-    form: dict[str, list[str]] = {}
-    for name, value in parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True):
-        form.setdefault(name, []).append(value)
-    return form
-
-
-def single_values(form: Mapping[str, list[str]]) -> dict[str, str]:
-    twice = [name for name, values in form.items() if len(values) > 1]
-    if twice:
-        raise OAuthError("invalid_request", f"{twice[0]} is given twice")
-    return {name: values[0] for name, values in form.items()}
-
-
-def is_foreign(request: Request) -> bool:
-    """Whether a browser says that another site sent this form.
-
-    `Origin: null` is what our own page sends, because it asks for no referrer.
-    """
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return True
-    origin = request.headers.get("origin", "null")
-    return origin != "null" and origin.partition("://")[2] != request.headers.get("host", "")
 
 
 def page_headers(leads_to: str = "") -> dict[str, str]:
@@ -155,12 +97,13 @@ def page_headers(leads_to: str = "") -> dict[str, str]:
 
 def page(template: str, *, status: int = 200, leads_to: str = "", **context: Any) -> Response:
     """A page of ours, with its headers."""
-    html = pages.get_template(template).render(context, loaded=loaded.paths)
+    html = pages.get_template(template).render(context, static_files=static_files.paths)
     return HTMLResponse(html, status_code=status, headers=page_headers(leads_to))
 
 
 def refusal_page(refused: Refused) -> Response:
     """A page that says why nothing happened."""
     response = page("refusal.html", status=refused.status, title=refused.title, detail=refused.detail)
-    response.headers.update(refused.headers)
+    if refused.retry_after:
+        response.headers["retry-after"] = str(refused.retry_after)
     return response

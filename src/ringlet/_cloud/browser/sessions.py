@@ -20,7 +20,7 @@ from datetime import timedelta
 from ..._archive.archive import Archive
 from ..._archive.storage.migrations import Migrations
 from ..core.clock import Clock
-from ..core.secret_hashes import digest, is_same
+from ..core.secret_hashes import hash_secret, is_same_secret
 from ..core.tables import Tables
 
 SESSION_LIFE = timedelta(hours=12)
@@ -89,7 +89,7 @@ class Sessions(Tables):
         self.db.execute("DELETE FROM oauth_sessions WHERE hash = ?", (self._digest(cookie),))
 
     def _digest(self, cookie: str) -> bytes:
-        return digest(cookie + self._secret)
+        return hash_secret(cookie + self._secret)
 
     def ticket(self, cookie: str, purpose: str) -> str:
         """A form token for this cookie and purpose that works once, for an hour."""
@@ -99,7 +99,7 @@ class Sessions(Tables):
     def spend(self, ticket: str, cookie: str, purpose: str) -> bool:
         """Use a ticket; False when it is forged, another's, for something else, too old or already used."""
         shape = TICKET_SHAPE.fullmatch(ticket)
-        if shape is None or not is_same(shape[3], form_token(cookie, f"{shape[1]} {purpose}")):
+        if shape is None or not is_same_secret(shape[3], form_token(cookie, f"{shape[1]} {purpose}")):
             return False
         now, expires = self.clock.ms(), int(shape[2])
         # Who holds the cookie could make a ticket for later; it would be remembered for as long.
@@ -110,7 +110,7 @@ class Sessions(Tables):
             # One statement decides: of two that come at once, one finds the row there.
             spent = self.db.execute(
                 "INSERT INTO oauth_tickets (hash, expires_at) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
-                (digest(ticket), expires),
+                (hash_secret(ticket), expires),
             )
         return spent == 1
 

@@ -9,15 +9,14 @@ import hmac
 from collections.abc import Awaitable, Callable
 
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Message, Receive
 
 from ..._api.wire import DECODE_ERRORS
 from ..._archive.archive import Archive
 from ..._archive.users import choose
 from ...errors import ArchiveError, RingletError
-from ..browser.pages import MAX_BODY
+from ..core.answers import Refused
 
 WRONG: tuple[type[Exception], ...] = (*DECODE_ERRORS, RingletError, OverflowError)
 """What a wish that cannot be carried out raises."""
@@ -39,9 +38,9 @@ class Admin:
             if not hmac.compare_digest(given, self._expected):
                 return JSONResponse({"detail": "The admin token is missing or wrong."}, status_code=401)
             try:
-                return await handler(Request(request.scope, _bounded(request.receive)))
-            except ClientDisconnect:
-                return Response(status_code=400)  # nobody reads this, and nobody is to read of it in a log
+                return await handler(request)
+            except Refused as refused:
+                return JSONResponse({"detail": refused.detail}, refused.status)
             except HTTPException as missing:
                 return JSONResponse({"detail": missing.detail}, missing.status_code)
             except ArchiveError:
@@ -51,21 +50,6 @@ class Admin:
                 return JSONResponse({name: text for name, text in said.items() if text}, status_code=422)
 
         return guarded
-
-
-def _bounded(receive: Receive) -> Receive:
-    """The same body, of which no more is read than a wish can have. Raises HTTPException 413."""
-    size = 0
-
-    async def bounded() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > MAX_BODY:
-            raise HTTPException(413, f"A wish has at most {MAX_BODY} bytes.")
-        return message
-
-    return bounded
 
 
 def wearer(archive: Archive, name: str | None) -> int:

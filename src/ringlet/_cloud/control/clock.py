@@ -33,6 +33,7 @@ from ..._archive.archive import Archive
 from ..._archive.storage.locks import Lock
 from ..._archive.storage.settings import Setting
 from ...errors import ArchiveError
+from ..core.bodies import read_body
 from ..core.clock import Clock, duration
 from ..wearer.life import Life
 from ..webhooks.deliveries import Deliveries
@@ -91,7 +92,7 @@ class Timekeeper:
 
     async def advance(self, request: Request) -> Response:
         """Let time pass."""
-        body = msgspec.json.decode(await request.body(), type=_Advance)
+        body = msgspec.json.decode(await read_body(request), type=_Advance)
         by = duration(body.advance) if isinstance(body.advance, str) else timedelta(seconds=body.advance)
         self.clock.after(by)  # raises what makes no sense, before anything has moved
         until = time.monotonic() + body.settle

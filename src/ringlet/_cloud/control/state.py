@@ -28,7 +28,7 @@ from starlette.routing import BaseRoute, Route
 from ..._archive.archive import Archive
 from ..._oauth.scopes import SCOPES
 from ..._version import __version__
-from ..data.routes import Usercollection
+from ..core.bodies import read_body
 from ..oauth.grants import Grants
 from .admin import Admin, wearer
 from .faults import Fault, Faults
@@ -55,14 +55,12 @@ class Control:
         admin: Admin,
         grants: Grants,
         archive: Archive,
-        data: Usercollection,
         faults: Faults,
         journal: deque[Seen],
     ) -> None:
         self._admin = admin
         self.grants = grants
         self.archive = archive
-        self.data = data
         self.faults = faults
         self.journal = journal
         self._house_app = ""
@@ -100,7 +98,7 @@ class Control:
 
     async def token(self, request: Request) -> Response:
         """An access token for one wearer, without the consent page."""
-        body = msgspec.json.decode(await request.body(), type=_TokenFor)
+        body = msgspec.json.decode(await read_body(request), type=_TokenFor)
         user = wearer(self.archive, body.user)
         self._house_app = self._house_app or self._settle_house()
         issued = self.grants.issue(self._house_app, user, body.scopes, refreshable=False)
@@ -112,11 +110,10 @@ class Control:
 
     async def membership(self, request: Request) -> Response:
         """End or renew the Oura membership of a wearer."""
-        body = msgspec.json.decode(await request.body(), type=_Membership)
+        body = msgspec.json.decode(await read_body(request), type=_Membership)
         user = wearer(self.archive, body.user)
         memberships = self.grants.memberships
         (memberships.end if body.membership == "expired" else memberships.renew)(user)
-        self.data.forget()
         return JSONResponse(self._shown(user, body.user))
 
     def _shown(self, user: int, name: str) -> dict[str, str]:
@@ -137,7 +134,7 @@ class Control:
 
     async def add_fault(self, request: Request) -> Response:
         """Let something go wrong from now on."""
-        fault = self.faults.add(msgspec.json.decode(await request.body(), type=Fault))
+        fault = self.faults.add(msgspec.json.decode(await read_body(request), type=Fault))
         return JSONResponse(msgspec.to_builtins(fault), status_code=201)
 
     async def clear_faults(self, request: Request) -> Response:

@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Route
 
 from ..._archive.archive import Archive
 from ...errors import ArchiveError
+from ..core.bodies import read_body
 from .admin import Admin, wearer
 from .triggers import Triggers
 
@@ -49,7 +50,7 @@ class Hand:
 
     async def trigger(self, request: Request) -> Response:
         """Let something happen, once or many times."""
-        body = msgspec.json.decode(await request.body(), type=_Trigger)
+        body = msgspec.json.decode(await read_body(request), type=_Trigger)
         user = wearer(self.archive, body.user)
         fired = self.triggers.fire(user, body.event, body.override)
         count = 1

@@ -30,6 +30,7 @@ from starlette.routing import BaseRoute, Route
 
 from ..._api.windows import to_ms
 from ...errors import UsageError
+from ..core.bodies import read_body
 from ..webhooks.attempts import Attempt
 from ..webhooks.deliveries import Deliveries
 from ..webhooks.delivery_list import Delivery, DeliveryList
@@ -119,7 +120,7 @@ class Happenings:
 
     async def replay_many(self, request: Request) -> Response:
         """Send all again that failed, or all of what happened between two instants."""
-        body = msgspec.json.decode(await request.body(), type=_Replay)
+        body = msgspec.json.decode(await read_body(request), type=_Replay)
         if body.failed == (body.first is not None or body.last is not None):
             raise UsageError("which ones?", cure='pass {"failed": true}, or {"from": ISO, "to": ISO}')
         if body.failed:

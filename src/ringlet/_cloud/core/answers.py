@@ -105,6 +105,18 @@ def _answer(status: int, body: dict[str, Any], extra: Headers | None = None) -> 
     return Answer(status, encoded, headers)
 
 
+class Refused(Exception):
+    """A request is refused before anything happens. Whoever catches it makes a page or JSON of it."""
+
+    def __init__(self, title: str, detail: str, *, status: int = 400, retry_after: int = 0) -> None:
+        super().__init__(title)
+        self.title = title
+        self.detail = detail
+        self.status = status
+        self.retry_after = retry_after
+        """Seconds after which the request may succeed; 0 where waiting does not help."""
+
+
 class TokenMissing(InvalidToken):
     """401: nobody said who they are."""
 

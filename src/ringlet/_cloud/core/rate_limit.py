@@ -21,7 +21,7 @@ class Exhausted:
     retry_after: int
 
 
-class Limits:
+class RateLimit:
     """One rolling window per key; the least recently used are forgotten past `keys`."""
 
     def __init__(self, limit: int = 5000, window: int = 300, keys: int = 10_000) -> None:

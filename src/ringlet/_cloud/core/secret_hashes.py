@@ -12,16 +12,16 @@ import hashlib
 import hmac
 
 
-def digest(secret: str) -> bytes:
+def hash_secret(secret: str) -> bytes:
     """What is stored in place of a secret."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-def is_same(given: str, expected: str) -> bool:
+def is_same_secret(given: str, expected: str) -> bool:
     """Whether two secrets are one, at the same cost wherever they differ and however long they are."""
-    return hmac.compare_digest(digest(given), digest(expected))
+    return hmac.compare_digest(hash_secret(given), hash_secret(expected))
 
 
-def is_digest_of(secret: str, stored: bytes) -> bool:
+def matches_hash(secret: str, stored: bytes) -> bool:
     """Whether a secret is the one that was stored."""
-    return hmac.compare_digest(digest(secret), stored)
+    return hmac.compare_digest(hash_secret(secret), stored)

@@ -20,6 +20,8 @@ from ipaddress import IPv6Address, ip_address
 from math import ceil
 from typing import TypeAlias
 
+from starlette.requests import Request
+
 Key: TypeAlias = tuple[str, str]
 """A client's address, and what is guessed at: a client_id, or a word such as `sign-in`."""
 
@@ -40,7 +42,7 @@ class _Slate:
     """When the next attempt is looked at."""
 
 
-class Guesses:
+class Throttle:
     """Who failed how often. Seconds are those of a monotonic clock."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -68,6 +70,11 @@ class Guesses:
     def passed(self, key: Key) -> None:
         """Forget the failures of a key; those of its address stay."""
         self._slates.pop(_counted(key)[0], None)
+
+
+def throttle_key(request: Request, subject: str) -> Key:
+    """The key of an attempt: the client's address, and what is guessed at, cut to 64 characters."""
+    return request.client.host if request.client else "", subject[:64]
 
 
 def _counted(key: Key) -> tuple[Key, Key]:

@@ -17,7 +17,7 @@ Texts = Sequence[bytes | bytearray]
 """Documents, each in its own bytes."""
 
 
-def to_fields(kind: AnyKind, texts: Texts, fields: str) -> Texts:
+def select_fields(kind: AnyKind, texts: Texts, fields: str) -> Texts:
     """The documents with only what `fields` names, and the anchors.
 
     Unknown names are dropped silently, and when none is left the whole documents come back: so does Oura.
@@ -32,7 +32,7 @@ def to_fields(kind: AnyKind, texts: Texts, fields: str) -> Texts:
     return [msgspec.json.encode(one) for one in slim]
 
 
-def to_scopes(kind: AnyKind, body: bytes, scopes: frozenset[str]) -> bytes:
+def select_scopes(kind: AnyKind, body: bytes, scopes: frozenset[str]) -> bytes:
     """A single object: the id is open to any token, the e-mail address has a scope of its own."""
     if {kind.scope, "email"} <= scopes:
         return body

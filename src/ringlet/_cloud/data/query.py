@@ -18,7 +18,7 @@ from ..core.answers import Invalid
 from ..core.clock import Clock
 
 
-def pairs_of(query: bytes) -> dict[str, str]:
+def parse_query(query: bytes) -> dict[str, str]:
     """The parameters of a query; of one that is repeated, the last."""
     text = query.decode("latin-1")
     if "%" in text or "+" in text:
@@ -63,9 +63,9 @@ def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
     return span
 
 
-def is_repeatable(kind: AnyKind, query: bytes) -> bool:
+def is_cacheable(kind: AnyKind, query: bytes) -> bool:
     """Whether the same question has the same answer later; a window that ends "now" does not."""
-    return not kind.has_window or all(map(pairs_of(query).get, kind.bounds))
+    return not kind.has_window or all(map(parse_query(query).get, kind.bounds))
 
 
 def _bound(name: str, text: str) -> int:

@@ -31,13 +31,13 @@ from ...errors import (
     MembershipEnded,
     RouteNotFound,
 )
-from ..core.access import Access, Doorkeeper
+from ..core.access import Access, AccessLookup
 from ..core.answers import Answer, Headers, TokenMissing, ok, problem, refuse, unavailable
 from ..core.clock import Clock
-from ..core.rate_limit import Exhausted, Limits
-from .fields import Texts, to_fields, to_scopes
+from ..core.rate_limit import Exhausted, RateLimit
+from .fields import Texts, select_fields, select_scopes
 from .page_tokens import PageTokens
-from .query import is_repeatable, pairs_of, wants_latest, window_of
+from .query import is_cacheable, parse_query, wants_latest, window_of
 
 
 class Source(Protocol):
@@ -53,17 +53,17 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class CloudSettings:
     """How a cloud behaves."""
 
     dialect: Dialect = "live"
-    document_page: int | None = None
+    documents_per_page: int | None = None
     """Documents per page; the real service was seen to return 2,141 in one."""
-    sample_page: int = 1000
+    samples_per_page: int = 1000
     """Rows of a series per page."""
-    keep: int = 32 << 20
+    cache_bytes: int = 32 << 20
     """How many bytes of finished answers to keep; 0 keeps none."""
-    latency: float = 0.0
+    latency_s: float = 0.0
     """Seconds added to every data answer, to stand in for a network."""
 
 
@@ -73,23 +73,24 @@ class _Route:
     sandbox: bool
 
 
-class Usercollection:
+class DataRoutes:
     """All data routes of the table."""
 
     def __init__(
         self,
         archive: Archive,
-        doorkeeper: Doorkeeper,
+        lookup: AccessLookup,
         sandbox: Source,
         clock: Clock,
-        limits: Limits,
-        settings: Settings,
+        rate_limit: RateLimit,
+        settings: CloudSettings,
     ) -> None:
         self.archive = archive
-        self.doorkeeper = doorkeeper
+        self.lookup = lookup
+        lookup.access_changed.connect(self.forget_access)
         self.sandbox = sandbox
         self.clock = clock
-        self.limits = limits
+        self.rate_limit = rate_limit
         self.settings = settings
         self._page_tokens = PageTokens()
         self._routes = {
@@ -117,14 +118,13 @@ class Usercollection:
             if not isinstance(access, Access):
                 return access
             if route.kind.is_single:
-                return ok(
-                    to_scopes(route.kind, _found(self.archive.single(access.user, route.kind)), access.scopes)
-                )
+                body = _found(self.archive.single(access.user, route.kind))
+                return ok(select_scopes(route.kind, body, access.scopes))
             key = (access.user, path, query)
             kept = self._kept.get(key)
             if kept is None:
                 kept = ok(self._list(self.archive, route.kind, access.user, query))
-                if self.settings.keep and is_repeatable(route.kind, query):
+                if self.settings.cache_bytes and is_cacheable(route.kind, query):
                     self._keep(key, kept)
             return kept
         except ApiError as error:
@@ -139,7 +139,7 @@ class Usercollection:
         access = self._accesses.get(authorization)
         if access is None or access.expires <= self.clock.seconds():
             access = self._look_up(query, authorization)
-        used_up = self.limits.take(access.log, now)
+        used_up = self.rate_limit.take(access.log, now)
         if used_up is not None:
             return self._too_many(used_up)
         if access.lapsed:
@@ -151,7 +151,7 @@ class Usercollection:
     def _look_up(self, query: bytes, authorization: bytes) -> Access:
         self._accesses.pop(authorization, None)
         token = _bearer(query, authorization)
-        access = self.doorkeeper.access(token) if token else None
+        access = self.lookup.access(token) if token else None
         if access is None:
             if not token and not authorization:
                 raise TokenMissing("Missing access token")
@@ -162,8 +162,8 @@ class Usercollection:
             self._accesses[authorization] = access
         return access
 
-    def forget(self) -> None:
-        """Forget who is who: a token was revoked."""
+    def forget_access(self) -> None:
+        """Look every token up again: some may open less than before."""
         self._accesses.clear()
 
     def _too_many(self, used_up: Exhausted) -> Answer:
@@ -192,11 +192,11 @@ class Usercollection:
 
     def _keep(self, key: tuple[int, str, bytes], answer: Answer) -> None:
         size = len(answer.body)
-        if size > self.settings.keep // 8:
+        if size > self.settings.cache_bytes // 8:
             return
         self._kept[key] = answer
         self._kept_bytes += size
-        while self._kept_bytes > self.settings.keep:
+        while self._kept_bytes > self.settings.cache_bytes:
             oldest = next(iter(self._kept))
             self._kept_bytes -= len(self._kept.pop(oldest).body)
 
@@ -222,7 +222,7 @@ class Usercollection:
         token = _bearer(query, authorization) or authorization.strip().decode("latin-1")
         if not token:
             raise TokenMissing("Missing access token")
-        used_up = self.limits.take(self.limits.of(token), now)
+        used_up = self.rate_limit.take(self.rate_limit.of(token), now)
         if used_up is not None:
             return self._too_many(used_up)
         if id is not None:
@@ -232,7 +232,7 @@ class Usercollection:
     # Lists
 
     def _list(self, source: Source, kind: AnyKind, user: int, query: bytes, *, sparse: bool = True) -> bytes:
-        params = pairs_of(query)
+        params = parse_query(query)
         token: str | None = None
         texts: Texts
         if wants_latest(kind, params):
@@ -243,11 +243,11 @@ class Usercollection:
             span, after = window_of(kind, params, self.clock), None
             if params.get("next_token"):  # which alone is enough: it remembers its window
                 span, after = self._page_tokens.open(where, params["next_token"])
-            limit = self.settings.sample_page if kind.is_series else self.settings.document_page
+            limit = self.settings.samples_per_page if kind.is_series else self.settings.documents_per_page
             texts, after = source.texts(user, kind, span, self.settings.dialect, after=after, limit=limit)
             token = self._page_tokens.make(where, span, after) if after else None
         if sparse and kind.supports_fields and params.get("fields"):
-            texts = to_fields(kind, texts, params["fields"])
+            texts = select_fields(kind, texts, params["fields"])
         return _envelope(texts, token)
 
 
@@ -256,7 +256,7 @@ def _bearer(query: bytes, authorization: bytes) -> str:
     if authorization:
         scheme, _, token = authorization.decode("latin-1").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
-    return pairs_of(query).get("access_token", "") if b"access_token=" in query else ""
+    return parse_query(query).get("access_token", "") if b"access_token=" in query else ""
 
 
 def _envelope(texts: Texts, token: str | None) -> bytes:

@@ -19,8 +19,8 @@ from ..._archive.storage.database import Row
 from ..._archive.storage.migrations import Migrations
 from ..._net.loopback import is_loopback
 from ...errors import OAuthError, UsageError
-from ..core.secret_hashes import digest, is_digest_of
-from ..core.tables import Tables
+from ..core.access import AccessTables
+from ..core.secret_hashes import hash_secret, matches_hash
 
 LONGEST_NAME = 100
 LONGEST_URI = 2000
@@ -45,7 +45,7 @@ COLUMNS = "client_id, secret_hash, name, redirect_uris, owner, approved_at, crea
 
 
 @dataclass(frozen=True, kw_only=True)
-class Registered:
+class Application:
     """An application the cloud knows."""
 
     client_id: str
@@ -61,7 +61,7 @@ class Registered:
     """Epoch milliseconds on the cloud's clock."""
 
 
-class Applications(Tables):
+class Applications(AccessTables):
     """All applications, in the archive's database."""
 
     MIGRATIONS = MIGRATIONS
@@ -79,31 +79,38 @@ class Applications(Tables):
         with self.archive.transaction():
             self.db.execute(
                 f"INSERT INTO oauth_apps ({COLUMNS}) VALUES (?, ?, ?, ?, ?, NULL, ?)",
-                (client_id, digest(secret) if secret else None, name.strip(), uris, owner, self.clock.ms()),
+                (
+                    client_id,
+                    hash_secret(secret) if secret else None,
+                    name.strip(),
+                    uris,
+                    owner,
+                    self.clock.ms(),
+                ),
             )
         return client_id, secret
 
-    def get(self, client_id: str) -> Registered | None:
+    def get(self, client_id: str) -> Application | None:
         """An application by its id."""
         row = self._row(client_id)
-        return _registered(row) if row else None
+        return _application(row) if row else None
 
-    def of(self, owner: int) -> list[Registered]:
+    def of(self, owner: int) -> list[Application]:
         """The applications a wearer registered, oldest first."""
         rows = self.db.all(
             f"SELECT {COLUMNS} FROM oauth_apps WHERE owner = ? ORDER BY created_at, client_id", (owner,)
         )
-        return [_registered(row) for row in rows]
+        return [_application(row) for row in rows]
 
-    def authenticate(self, client_id: str, client_secret: str) -> Registered:
+    def authenticate(self, client_id: str, client_secret: str) -> Application:
         """The application, having proved itself. Raises OAuthError invalid_client."""
         row = self._row(client_id)
         stored: bytes | None = row[1] if row else _NOBODY
         # An unknown application costs what a wrong secret costs (RFC 6749 section 10.10).
-        proved = is_digest_of(client_secret, stored) if stored is not None else not client_secret
+        proved = matches_hash(client_secret, stored) if stored is not None else not client_secret
         if row is None or not proved:
             raise OAuthError("invalid_client", "Client authentication failed", status=401)
-        return _registered(row)
+        return _application(row)
 
     def signing_key(self, client_id: str) -> bytes | None:
         """What signs an application's events as its secret would (`events.signing_key`)."""
@@ -123,14 +130,14 @@ class Applications(Tables):
             raise UsageError(
                 f"{app.name} is public: it has no secret", cure="register another that is not public"
             )
-        self._write("UPDATE oauth_apps SET secret_hash = ?", (digest(secret),), client_id)
+        self._write("UPDATE oauth_apps SET secret_hash = ?", (hash_secret(secret),), client_id)
         return secret
 
     def set_secret(self, client_id: str, secret: str) -> None:
         """Let it have this secret, if it has another. Raises UsageError."""
         kept = self.signing_key(client_id)
-        if kept is None or not is_digest_of(secret, kept):
-            self._write("UPDATE oauth_apps SET secret_hash = ?", (digest(secret),), client_id)
+        if kept is None or not matches_hash(secret, kept):
+            self._write("UPDATE oauth_apps SET secret_hash = ?", (hash_secret(secret),), client_id)
 
     def approve(self, client_id: str) -> None:
         """Let it have any number of wearers. Raises UsageError."""
@@ -139,6 +146,7 @@ class Applications(Tables):
     def delete(self, client_id: str) -> None:
         """Forget it, and with it every grant it holds. Raises UsageError."""
         self._write("DELETE FROM oauth_apps", (), client_id)
+        self.access_changed.emit()
 
     def _row(self, client_id: str) -> Row | None:
         if "\0" in client_id:
@@ -156,12 +164,12 @@ def _new_secret() -> str:
     return secrets.token_urlsafe(49)
 
 
-_NOBODY = digest("no such application")
+_NOBODY = hash_secret("no such application")
 
 
-def _registered(row: Row) -> Registered:
+def _application(row: Row) -> Application:
     client_id, secret_hash, name, uris, owner, approved_at, created_at = row
-    return Registered(
+    return Application(
         client_id=client_id,
         name=name,
         redirect_uris=tuple(uris.split()),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -23,20 +24,21 @@ from starlette.routing import BaseRoute, Route
 from ..._archive.archive import Archive
 from ..._oauth.scopes import SCOPES, scope_set, scope_text
 from ...errors import ArchiveError, OAuthError
-from ..browser.pages import Refused, form_of, once
 from ..browser.sessions import Sessions
 from ..browser.visitor import (
     SIGN_IN,
-    Visit,
-    Visits,
-    address_of,
-    check_guesses,
-    check_origin,
-    expired,
-    to_sign_in,
+    Visitor,
+    Visitors,
+    check_same_site,
+    check_throttle,
+    page_expired,
+    path_and_query,
+    redirect_to_sign_in,
 )
-from ..core.throttle import Guesses
-from .applications import Registered
+from ..core.answers import Refused
+from ..core.forms import read_form, single_query
+from ..core.throttle import Throttle, throttle_key
+from .applications import Application
 from .grants import Grants
 from .tokens import Issued
 
@@ -45,59 +47,57 @@ log = logging.getLogger("ringlet")
 PATHS = ("/oauth/authorize", "/oauth/v2/ext/oauth-authorize")
 
 
-class Authorization:
+@dataclass(frozen=True)
+class AuthorizeEndpoint:
     """Ask the wearer, and send the browser back with what was decided."""
 
-    def __init__(
-        self, archive: Archive, grants: Grants, sessions: Sessions, visits: Visits, guesses: Guesses
-    ) -> None:
-        self.archive = archive
-        self.grants = grants
-        self.sessions = sessions
-        self.visits = visits
-        self.guesses = guesses
+    archive: Archive
+    grants: Grants
+    sessions: Sessions
+    visitors: Visitors
+    throttle: Throttle
 
     def routes(self) -> list[BaseRoute]:
         """The same page under both families of paths."""
         return [
-            Route(path, self.visits.for_all(handler), methods=[method])
+            Route(path, self.visitors.page(handler), methods=[method])
             for path in PATHS
             for handler, method in ((self.ask, "GET"), (self.consent, "POST"))
         ]
 
-    async def ask(self, request: Request, visit: Visit) -> Response:
+    async def ask(self, request: Request, visitor: Visitor) -> Response:
         """Show the consent page."""
-        params = once(request.scope["query_string"])
+        params = single_query(request.scope["query_string"])
         app, redirect_uri = self._who(params)
         # Judged before anybody signs in: browsers hold the redirect after a form to that form's policy, and
         # the sign-in page knows no application.
         if flaw := self._flaw(params, app):
             return _send_back(request, params, redirect_uri, flaw)
-        if self.visits.guarded and visit.user is None:
-            return to_sign_in(request)
+        if self.visitors.needs_passphrase and visitor.user is None:
+            return redirect_to_sign_in(request)
         wanted = _wanted(params)
-        return visit.page(
+        return visitor.page(
             request,
             "consent.html",
             leads_to=redirect_uri,
             app=app,
             redirect_uri=redirect_uri,
-            users=[] if self.visits.guarded else [name for _, name in self.archive.users()],
+            users=[] if self.visitors.needs_passphrase else [name for _, name in self.archive.users()],
             scopes=[(name, SCOPES[name]) for name in SCOPES if name in wanted],
-            ticket=self.sessions.ticket(visit.cookie, address_of(request)),
-            switch=f"{SIGN_IN}?{urlencode({'next': address_of(request)})}",
+            ticket=self.sessions.ticket(visitor.cookie, path_and_query(request)),
+            switch=f"{SIGN_IN}?{urlencode({'next': path_and_query(request)})}",
         )
 
-    async def consent(self, request: Request, visit: Visit) -> Response:
+    async def consent(self, request: Request, visitor: Visitor) -> Response:
         """Take the wearer's decision and send the browser back to the application."""
-        params = once(request.scope["query_string"])
+        params = single_query(request.scope["query_string"])
         app, redirect_uri = self._who(params)
-        check_origin(request)
-        form = await form_of(request)
+        check_same_site(request)
+        form = await read_form(request)
         if flaw := self._flaw(params, app):
             return _send_back(request, params, redirect_uri, flaw)
         try:
-            decided = self._decided(request, visit, params, app, redirect_uri, form)
+            decided = self._decided(request, visitor, params, app, redirect_uri, form)
             return _send_back(request, params, redirect_uri, decided)
         except OAuthError as refused:
             return _send_back(request, params, redirect_uri, _error(refused.error, refused.description))
@@ -109,28 +109,30 @@ class Authorization:
     def _decided(
         self,
         request: Request,
-        visit: Visit,
+        visitor: Visitor,
         params: Mapping[str, str],
-        app: Registered,
+        app: Application,
         redirect_uri: str,
         form: Mapping[str, list[str]],
     ) -> dict[str, str]:
         """What the decision gives the application. Raises Refused, OAuthError, ArchiveError."""
-        key = (request.client.host if request.client else "", f"consent {app.client_id}")
-        check_guesses(self.guesses, key)
-        if visit.is_new or not self.sessions.spend(_one(form, "ticket"), visit.cookie, address_of(request)):
-            self.guesses.failed(key)
-            raise expired()
+        key = throttle_key(request, f"consent {app.client_id}")
+        check_throttle(self.throttle, key)
+        if visitor.is_new or not self.sessions.spend(
+            _one(form, "ticket"), visitor.cookie, path_and_query(request)
+        ):
+            self.throttle.failed(key)
+            raise page_expired()
         if _one(form, "decision") != "allow":
             return _error("access_denied", "The user denied the request.")
-        user = self._user(visit, form)
+        user = self._user(visitor, form)
         granted = _wanted(params) & set(form.get("granted", []))
         if params.get("response_type") == "token":
             return _fragment(self.grants.issue(app.client_id, user, granted, refreshable=False))
         code = self.grants.authorize(app, user, redirect_uri, granted, params.get("code_challenge"))
         return {"code": code, "scope": scope_text(granted)}
 
-    def _who(self, params: Mapping[str, str]) -> tuple[Registered, str]:
+    def _who(self, params: Mapping[str, str]) -> tuple[Application, str]:
         app = self.grants.apps.get(params.get("client_id", ""))
         if app is None:
             raise Refused("Invalid Client ID", "No application with this client_id is registered here.")
@@ -144,15 +146,15 @@ class Authorization:
             )
         return app, uri
 
-    def _user(self, visit: Visit, form: Mapping[str, list[str]]) -> int:
+    def _user(self, visitor: Visitor, form: Mapping[str, list[str]]) -> int:
         """Whose decision it is. Raises Refused."""
-        if visit.user is not None:
-            return visit.user
-        if self.visits.guarded:
-            raise expired()
-        return self.visits.named(_one(form, "user"))
+        if visitor.user is not None:
+            return visitor.user
+        if self.visitors.needs_passphrase:
+            raise page_expired()
+        return self.visitors.named(_one(form, "user"))
 
-    def _flaw(self, params: Mapping[str, str], app: Registered) -> dict[str, str] | None:
+    def _flaw(self, params: Mapping[str, str], app: Application) -> dict[str, str] | None:
         """What is wrong with a request whose sender is known: it is told so (RFC 6749 section 4.1.2.1)."""
         offered = ("code", "token") if self.grants.rules.implicit else ("code",)
         if not params.get("response_type"):

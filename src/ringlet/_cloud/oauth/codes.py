@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from ..._api.windows import MILLISECOND
 from ..._archive.storage.migrations import Migrations
-from ..core.secret_hashes import digest
+from ..core.secret_hashes import hash_secret
 from ..core.tables import Tables
 
 CODE_LIFE = timedelta(minutes=10)
@@ -65,7 +65,7 @@ class Codes(Tables):
             "INSERT INTO oauth_codes (hash, grant_id, client_id, user_id, redirect_uri, scope, challenge,"
             " expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                digest(secret),
+                hash_secret(secret),
                 code.grant_id,
                 code.client_id,
                 code.user,
@@ -83,7 +83,7 @@ class Codes(Tables):
         row = self.db.one(
             "UPDATE oauth_codes SET used_at = ? WHERE hash = ? AND used_at IS NULL"
             " RETURNING grant_id, client_id, user_id, redirect_uri, scope, challenge, expires_at",
-            (now, digest(secret)),
+            (now, hash_secret(secret)),
         )
         if row is None:
             return None
@@ -101,7 +101,7 @@ class Codes(Tables):
 
     def grant_id(self, secret: str) -> str | None:
         """The grant of a code, used or not; None for an unknown code."""
-        row = self.db.one("SELECT grant_id FROM oauth_codes WHERE hash = ?", (digest(secret),))
+        row = self.db.one("SELECT grant_id FROM oauth_codes WHERE hash = ?", (hash_secret(secret),))
         return row[0] if row else None
 
     def cancel(self, user: int, client_id: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..._archive.storage.migrations import Migrations
-from ..core.tables import Tables
+from ..core.access import AccessTables
 
 # The name is written in archives; it dates from when codes and tokens were created in the same step.
 MIGRATIONS = Migrations(
@@ -58,7 +58,7 @@ class Grant:
     ended: bool = False
 
 
-class Connections(Tables):
+class Connections(AccessTables):
     """All grants, in the archive's database."""
 
     MIGRATIONS = MIGRATIONS
@@ -114,23 +114,23 @@ class Connections(Tables):
 
     def end(self, grant_id: str) -> bool:
         """End one grant; False when there is none or it has ended."""
-        return bool(
-            self.db.execute(
-                "UPDATE oauth_grants SET ended_at = ? WHERE id = ? AND ended_at IS NULL",
-                (self.clock.ms(), grant_id),
-            )
+        ended = self.db.execute(
+            "UPDATE oauth_grants SET ended_at = ? WHERE id = ? AND ended_at IS NULL",
+            (self.clock.ms(), grant_id),
         )
+        self.access_changed.emit()
+        return ended > 0
 
     def disconnect(self, user: int, client_id: str) -> bool:
         """End all grants between a user and an application; False when none of them counted."""
         now = self.clock.ms()
-        return bool(
-            self.db.execute(
-                "UPDATE oauth_grants SET ended_at = ?"
-                " WHERE user_id = ? AND client_id = ? AND ended_at IS NULL AND expires_at > ?",
-                (now, user, client_id, now),
-            )
+        ended = self.db.execute(
+            "UPDATE oauth_grants SET ended_at = ?"
+            " WHERE user_id = ? AND client_id = ? AND ended_at IS NULL AND expires_at > ?",
+            (now, user, client_id, now),
         )
+        self.access_changed.emit()
+        return ended > 0
 
     def prune(self, before: int) -> None:
         """Delete grants that expired before an instant (epoch ms)."""

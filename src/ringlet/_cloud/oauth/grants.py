@@ -27,9 +27,10 @@ from ..._oauth.scopes import SCOPES, scope_set, scope_text
 from ...errors import OAuthError
 from ..core.access import Access
 from ..core.clock import Clock
-from ..core.rate_limit import Limits
-from ..core.secret_hashes import is_same
-from .applications import Applications, Registered
+from ..core.rate_limit import RateLimit
+from ..core.secret_hashes import is_same_secret
+from ..core.signals import Signal
+from .applications import Application, Applications
 from .codes import Code, Codes
 from .connections import Connections
 from .memberships import Memberships
@@ -43,7 +44,7 @@ USERS_ON_TRIAL = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class OAuthRules:
     """Where the authorization server may be kinder than RFC 9700 asks."""
 
     rotation: Rotation = "strict"
@@ -87,18 +88,20 @@ class Grants:
         self,
         archive: Archive,
         clock: Clock,
-        limits: Limits,
+        rate_limit: RateLimit,
         dialect: Dialect = "live",
-        rules: Rules | None = None,
+        rules: OAuthRules | None = None,
     ) -> None:
         self.archive = archive
         self.clock = clock
-        self.limits = limits
-        self.rules = rules or Rules()
-        self.apps = Applications(archive, clock)
-        self.personal = PersonalTokens(archive, clock)
-        self.memberships = Memberships(archive, clock)
-        self._connections = Connections(archive, clock)
+        self.rate_limit = rate_limit
+        self.rules = rules or OAuthRules()
+        self.access_changed = Signal()
+        """Emitted when a grant, token, application or membership has ended or begun again."""
+        self.apps = Applications(archive, clock, self.access_changed)
+        self.personal = PersonalTokens(archive, clock, self.access_changed)
+        self.memberships = Memberships(archive, clock, self.access_changed)
+        self._connections = Connections(archive, clock, self.access_changed)
         self._codes = Codes(archive, clock)
         self._tokens = Tokens(
             archive, clock, dialect, self.rules.rotation, self.rules.grace, self.rules.reuses
@@ -107,7 +110,7 @@ class Grants:
     # Issuing
 
     def authorize(
-        self, app: Registered, user: int, redirect_uri: str, scopes: Iterable[str], challenge: str | None
+        self, app: Application, user: int, redirect_uri: str, scopes: Iterable[str], challenge: str | None
     ) -> str:
         """A code for what the user granted. Raises OAuthError access_denied: too many users."""
         with self.archive.transaction():
@@ -123,7 +126,7 @@ class Grants:
                 )
             )
 
-    def exchange(self, app: Registered, code: str, redirect_uri: str, verifier: str | None) -> Issued:
+    def exchange(self, app: Application, code: str, redirect_uri: str, verifier: str | None) -> Issued:
         """Tokens for a code (RFC 6749 section 4.1.3). Raises OAuthError invalid_grant."""
         with self.archive.transaction():
             found = self._codes.use(code)
@@ -154,7 +157,7 @@ class Grants:
                 secrets.token_hex(16), client_id, user, scope_text(scopes), refreshable=refreshable
             )
 
-    def refresh(self, app: Registered, refresh_token: str, scope: str | None = None) -> Issued:
+    def refresh(self, app: Application, refresh_token: str, scope: str | None = None) -> Issued:
         """New tokens for a refresh token (RFC 6749 section 6), which spends it. Raises OAuthError."""
         with self.archive.transaction():
             used = self._tokens.use_refresh(refresh_token, app.client_id)
@@ -191,7 +194,7 @@ class Grants:
             Lock.APPLICATION_USERS, client_id
         )  # two at once would both take the last place
         app = self.apps.get(client_id)
-        if app and not app.approved and self.wearers(client_id, besides=user) >= USERS_ON_TRIAL:
+        if app and not app.approved and self.count_users(client_id, besides=user) >= USERS_ON_TRIAL:
             raise OAuthError(
                 "access_denied",
                 f"The application has {USERS_ON_TRIAL} users and is not approved for more",
@@ -208,9 +211,9 @@ class Grants:
             if found is None or found.use != "access":
                 return None
             user, scopes, expires = found.user, scope_set(found.scope), found.expires / 1000
-        return Access(user, scopes, expires, self.limits.of(token), self.memberships.has_lapsed(user))
+        return Access(user, scopes, expires, self.rate_limit.of(token), self.memberships.has_lapsed(user))
 
-    def introspect(self, token: str, app: Registered | None = None) -> Introspection | None:
+    def introspect(self, token: str, app: Application | None = None) -> Introspection | None:
         """What a live token is; None when it is unknown, expired, revoked or another application's.
 
         Token, grant and application are three reads. None of them comes back to life, so what was found alive
@@ -241,13 +244,13 @@ class Grants:
                 )
         return list(found.values())
 
-    def wearers(self, client_id: str, besides: int | None = None) -> int:
+    def count_users(self, client_id: str, besides: int | None = None) -> int:
         """How many users an application is or is about to be connected with, not counting `besides`."""
         return len((self._connections.users(client_id) | self._codes.users(client_id)) - {besides})
 
     # Ending
 
-    def revoke(self, token: str, app: Registered | None = None) -> bool:
+    def revoke(self, token: str, app: Application | None = None) -> bool:
         """End the grant a token belongs to (RFC 7009); False when it is unknown or has ended.
 
         An application that authenticated ends its own grants only. Raises OAuthError unauthorized_client.
@@ -277,4 +280,4 @@ def _is_verified(challenge: str | None, verifier: str | None) -> bool:
     if challenge is None or verifier is None:
         return challenge is None and verifier is None
     fits = verifier.isascii() and 43 <= len(verifier) <= 128
-    return fits and is_same(s256(verifier), challenge)
+    return fits and is_same_secret(s256(verifier), challenge)

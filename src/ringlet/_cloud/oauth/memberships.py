@@ -7,7 +7,7 @@ that part.
 from __future__ import annotations
 
 from ..._archive.storage.migrations import Migrations
-from ..core.tables import Tables
+from ..core.access import AccessTables
 
 MIGRATIONS = Migrations(
     "memberships",
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS lapsed_memberships (
 )
 
 
-class Memberships(Tables):
+class Memberships(AccessTables):
     """Who has none, in the archive's database."""
 
     MIGRATIONS = MIGRATIONS
@@ -37,8 +37,10 @@ class Memberships(Tables):
                 " ON CONFLICT (user_id) DO NOTHING",
                 (user, self.clock.ms()),
             )
+        self.access_changed.emit()
 
     def renew(self, user: int) -> None:
         """Let it begin again."""
         with self.archive.transaction():
             self.db.execute("DELETE FROM lapsed_memberships WHERE user_id = ?", (user,))
+        self.access_changed.emit()

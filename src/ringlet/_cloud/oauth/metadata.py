@@ -7,6 +7,7 @@ there is no OpenID here, and it does not claim any.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -16,18 +17,18 @@ from starlette.routing import BaseRoute, Route
 from ..._oauth.scopes import SCOPES, scope_text
 from .authorize_endpoint import PATHS as AUTHORIZE
 from .authorize_endpoint import issuer
-from .grants import Rules
+from .grants import OAuthRules
 from .token_endpoint import INTROSPECT, REVOKE, TOKEN
 
 OLDER = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")
 NEWER = ("/oauth/v2/oauth-anonymous/.well-known/openid-configuration",)
 
 
+@dataclass(frozen=True)
 class Metadata:
     """What is offered, under these rules."""
 
-    def __init__(self, rules: Rules) -> None:
-        self.rules = rules
+    rules: OAuthRules
 
     def routes(self) -> list[BaseRoute]:
         """Where clients look."""

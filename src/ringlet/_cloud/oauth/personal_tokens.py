@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 from ..._archive.storage.migrations import Migrations
 from ...errors import ArchiveError, UsageError
-from ..core.secret_hashes import digest
-from ..core.tables import Tables
+from ..core.access import AccessTables
+from ..core.secret_hashes import hash_secret
 
 PREFIX = "_2XRNGLT_"
-LONGEST_NOTE = 200
-HOUR = 3_600_000
+MAX_NOTE_CHARACTERS = 200
+USE_NOTED_EVERY_MS = 3_600_000
 
 MIGRATIONS = Migrations(
     "personal tokens",
@@ -48,7 +48,7 @@ class PersonalToken:
     """When it was last used, to the hour; None for never."""
 
 
-class PersonalTokens(Tables):
+class PersonalTokens(AccessTables):
     """All personal access tokens, in the archive's database."""
 
     MIGRATIONS = MIGRATIONS
@@ -56,13 +56,15 @@ class PersonalTokens(Tables):
     def create(self, user: int, note: str) -> str:
         """A new token of a wearer, told only now. Raises UsageError for a note that will not do."""
         note = note.strip()
-        if len(note) > LONGEST_NOTE or not note.isprintable():
-            raise UsageError(f"a note has at most {LONGEST_NOTE} characters", cure="write a shorter note")
+        if len(note) > MAX_NOTE_CHARACTERS or not note.isprintable():
+            raise UsageError(
+                f"a note has at most {MAX_NOTE_CHARACTERS} characters", cure="write a shorter note"
+            )
         token = PREFIX + secrets.token_urlsafe(27)
         with self.archive.transaction():
             self.db.execute(
                 "INSERT INTO personal_tokens (id, hash, user_id, note, created_at) VALUES (?, ?, ?, ?, ?)",
-                (secrets.token_hex(8), digest(token), user, note, self.clock.ms()),
+                (secrets.token_hex(8), hash_secret(token), user, note, self.clock.ms()),
             )
         return token
 
@@ -82,20 +84,21 @@ class PersonalTokens(Tables):
         if not id.isalnum():
             return False
         with self.archive.transaction():
-            return bool(
-                self.db.execute("DELETE FROM personal_tokens WHERE user_id = ? AND id = ?", (user, id))
-            )
+            ended = self.db.execute("DELETE FROM personal_tokens WHERE user_id = ? AND id = ?", (user, id))
+        self.access_changed.emit()
+        return ended > 0
 
     def user(self, token: str) -> int | None:
-        """Whose token this is; None when it is unknown or revoked."""
-        row = self.db.one("SELECT user_id, used_at FROM personal_tokens WHERE hash = ?", (digest(token),))
+        """The user a token belongs to; None when it is unknown or revoked. Notes the hour of its use."""
+        token_hash = hash_secret(token)
+        row = self.db.one("SELECT user_id, used_at FROM personal_tokens WHERE hash = ?", (token_hash,))
         if row is None:
             return None
         now = self.clock.ms()
-        if row[1] is None or row[1] <= now - HOUR:
-            # To the hour, because every write makes the data routes forget the answers they keep. And reading
-            # goes on while another program holds the archive: this is a courtesy.
+        if row[1] is None or row[1] <= now - USE_NOTED_EVERY_MS:
+            # Not at every use, because every write makes the data routes drop the answers they cache. And a
+            # data route must not fail because another program is writing: then the use goes unnoted.
             with contextlib.suppress(ArchiveError):
-                self.db.execute("UPDATE personal_tokens SET used_at = ? WHERE hash = ?", (now, digest(token)))
+                self.db.execute("UPDATE personal_tokens SET used_at = ? WHERE hash = ?", (now, token_hash))
         user: int = row[0]
         return user

@@ -15,6 +15,7 @@ import logging
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -25,10 +26,10 @@ from starlette.routing import BaseRoute, Route
 
 from ..._oauth.scopes import scope_set, scope_text
 from ...errors import ArchiveError, OAuthError
-from ..browser.pages import Refused, form_of, is_foreign, single_values
-from ..core.throttle import Guesses
-from ..data.routes import Usercollection
-from .applications import Registered
+from ..core.answers import Refused
+from ..core.forms import is_cross_site, read_form, single_values
+from ..core.throttle import Throttle, throttle_key
+from .applications import Application
 from .grants import Grants
 
 TOKEN = ("/oauth/token", "/oauth/v2/ext/oauth-token")
@@ -44,13 +45,12 @@ Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
 log = logging.getLogger("ringlet")
 
 
-class Tokens:
+@dataclass(frozen=True)
+class TokenEndpoint:
     """Give, renew, end and describe tokens."""
 
-    def __init__(self, grants: Grants, data: Usercollection, guesses: Guesses) -> None:
-        self.grants = grants
-        self.data = data
-        self.guesses = guesses
+    grants: Grants
+    throttle: Throttle
 
     def routes(self) -> list[BaseRoute]:
         """The same handlers under both families of paths."""
@@ -67,10 +67,8 @@ class Tokens:
     def _answering(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def answered(request: Request) -> Response:
             try:
-                return await handler(request, single_values(await form_of(request)))
+                return await handler(request, single_values(await read_form(request)))
             except OAuthError as refused:
-                # What came twice has ended its whole grant: the data routes must notice at once.
-                self.data.forget()
                 return _grant_error(refused, request)
             except Refused as refused:
                 wrong = OAuthError("invalid_request", refused.detail, status=refused.status)
@@ -87,7 +85,7 @@ class Tokens:
             app = self.grants.apps.authenticate(*_credentials(request, form))
             return _json(self._grant(app, form, prefix=_is_newer(request)))
 
-    def _grant(self, app: Registered, form: Mapping[str, str], *, prefix: bool) -> dict[str, object]:
+    def _grant(self, app: Application, form: Mapping[str, str], *, prefix: bool) -> dict[str, object]:
         grant_type = form.get("grant_type")
         if grant_type == "authorization_code":
             if not app.redirect_uris:
@@ -117,13 +115,11 @@ class Tokens:
         if _is_basic(request) or "client_id" in form or "client_secret" in form:
             app = self._proved(request, form)
             self.grants.revoke(_named(form), app)
-            self.data.forget()
             return Response(status_code=200)  # an unknown token is as dead as can be: RFC 7009 section 2.2
         query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
         header = request.headers.get("authorization", "").rpartition(" ")[2]
         named = form.get("token") or form.get("access_token") or query.get("access_token") or header
         revoked = self.grants.revoke(named)
-        self.data.forget()
         # The real service answers 401 for a token that is already revoked, and clients take it as success.
         return Response(status_code=200 if revoked else 401)
 
@@ -148,7 +144,7 @@ class Tokens:
             | ({"token_type": "bearer"} if found.use == "access" else {})
         )
 
-    def _proved(self, request: Request, form: Mapping[str, str]) -> Registered:
+    def _proved(self, request: Request, form: Mapping[str, str]) -> Application:
         """The application, having proved itself. Raises OAuthError."""
         with self._watched(request, form):
             return self.grants.apps.authenticate(*_credentials(request, form))
@@ -156,19 +152,18 @@ class Tokens:
     @contextmanager
     def _watched(self, request: Request, form: Mapping[str, str]) -> Generator[None]:
         """Count what fails in here as a guess. Raises OAuthError when there were too many already."""
-        address = request.client.host if request.client else ""
-        key = (address, _credentials(request, form)[0][:64])
-        if seconds := self.guesses.check(key):
+        key = throttle_key(request, _credentials(request, form)[0])
+        if seconds := self.throttle.check(key):
             raise _Later("Too many attempts failed; wait a little", seconds, status=429)
         try:
             yield
         except OAuthError as refused:
             # A page of another site cannot read the answer, so it guesses nothing: it could only use up what
             # the wearer's own programs at this address may fail.
-            if refused.error in GUESSES and not is_foreign(request):
-                self.guesses.failed(key)
+            if refused.error in GUESSES and not is_cross_site(request):
+                self.throttle.failed(key)
             raise
-        self.guesses.passed(key)
+        self.throttle.passed(key)
 
 
 class _Later(OAuthError):

@@ -21,7 +21,7 @@ from ..._api.windows import MILLISECOND, Dialect
 from ..._archive.archive import Archive
 from ..._archive.storage.migrations import Migrations
 from ..core.clock import Clock
-from ..core.secret_hashes import digest
+from ..core.secret_hashes import hash_secret
 from ..core.tables import Tables
 from .connections import OPEN_GRANT_IDS
 
@@ -107,11 +107,11 @@ class Tokens(Tables):
         now = self.clock.ms()
         access = ACCESS_PREFIX + secrets.token_urlsafe(27)
         refresh = None
-        rows = [(digest(access), "access", grant_id, scope, now + self.access_life // MILLISECOND)]
+        rows = [(hash_secret(access), "access", grant_id, scope, now + self.access_life // MILLISECOND)]
         if refresh_scope is not None:
             refresh = REFRESH_PREFIX + secrets.token_urlsafe(27)
             expires_at = now + REFRESH_LIFE // MILLISECOND
-            rows.append((digest(refresh), "refresh", grant_id, refresh_scope, expires_at))
+            rows.append((hash_secret(refresh), "refresh", grant_id, refresh_scope, expires_at))
         self.db.many(
             "INSERT INTO oauth_tokens (hash, use, grant_id, scope, expires_at, uses)"
             " VALUES (?, ?, ?, ?, ?, 0)",
@@ -130,7 +130,7 @@ class Tokens(Tables):
         """A token that has not been spent; it may have expired."""
         row = self.db.one(
             "SELECT use, grant_id, scope, expires_at FROM oauth_tokens WHERE hash = ? AND spent_at IS NULL",
-            (digest(secret),),
+            (hash_secret(secret),),
         )
         if row is None:
             return None
@@ -153,7 +153,7 @@ class Tokens(Tables):
             (
                 now if self.rotates else None,
                 1 if self.rotates else 0,
-                digest(secret),
+                hash_secret(secret),
                 now,
                 self._reuses,
                 now,
@@ -166,7 +166,8 @@ class Tokens(Tables):
     def spent_grant_id(self, secret: str) -> str | None:
         """The grant of a token that was spent; None for any other token."""
         row = self.db.one(
-            "SELECT grant_id FROM oauth_tokens WHERE hash = ? AND spent_at IS NOT NULL", (digest(secret),)
+            "SELECT grant_id FROM oauth_tokens WHERE hash = ? AND spent_at IS NOT NULL",
+            (hash_secret(secret),),
         )
         return row[0] if row else None
 

@@ -16,10 +16,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors import UsageError
-from ..browser.pages import Refused
-from ..browser.visitor import Visit, Visits, go
-from ..data.routes import Usercollection
-from ..oauth.applications import Applications, Registered, check_redirect_uri
+from ..browser.visitor import Visitor, Visitors, redirect
+from ..core.answers import Refused
+from ..oauth.applications import Application, Applications, check_redirect_uri
 from ..oauth.grants import USERS_ON_TRIAL, Grants
 from ..webhooks.deliveries import Deliveries
 from .home import base_of, sentence
@@ -30,17 +29,16 @@ ONE = f"{APPLICATIONS}/{{client_id}}"
 
 
 @dataclass(frozen=True)
-class Developer:
+class PortalApplications:
     """The pages of somebody who registers applications."""
 
     grants: Grants
     deliveries: Deliveries
-    data: Usercollection
-    visits: Visits
+    visitors: Visitors
 
     def routes(self) -> list[BaseRoute]:
         """Every page asks for somebody signed in."""
-        page = self.visits.for_wearers
+        page = self.visitors.signed_in
         return [
             Route(APPLICATIONS, page(self.index), methods=["GET"]),
             Route(NEW, page(self.new), methods=["GET"]),
@@ -52,41 +50,43 @@ class Developer:
             Route(f"{ONE}/delete", page(self.delete), methods=["POST"]),
         ]
 
-    async def index(self, request: Request, visit: Visit) -> Response:
+    async def index(self, request: Request, visitor: Visitor) -> Response:
         """The wearer's applications."""
-        apps = [(app, self.grants.wearers(app.client_id)) for app in self.grants.apps.of(visit.wearer)]
-        return visit.page(request, "applications.html", here=APPLICATIONS, apps=apps, on_trial=USERS_ON_TRIAL)
+        apps = [(app, self.grants.count_users(app.client_id)) for app in self.grants.apps.of(visitor.user_id)]
+        return visitor.page(
+            request, "applications.html", here=APPLICATIONS, apps=apps, on_trial=USERS_ON_TRIAL
+        )
 
-    async def new(self, request: Request, visit: Visit) -> Response:
+    async def new(self, request: Request, visitor: Visitor) -> Response:
         """An empty form."""
-        return _form(request, visit, {})
+        return _form(request, visitor, {})
 
-    async def register(self, request: Request, visit: Visit) -> Response:
+    async def register(self, request: Request, visitor: Visitor) -> Response:
         """Register an application, and show its secret once."""
-        form = await visit.form(request)
+        form = await visitor.form(request)
         uris = _lines(form)
         errors = _errors(uris)
         if not errors:
             try:
                 client_id, secret = self.grants.apps.register(
-                    form.get("name", ""), uris, public="public" in form, owner=visit.wearer
+                    form.get("name", ""), uris, public="public" in form, owner=visitor.user_id
                 )
             except UsageError as wrong:
                 errors = {"name": sentence(wrong)}
             else:
                 app = self.grants.apps.get(client_id)
                 assert app is not None
-                return self._page(request, visit, app, secret=secret, is_new=True)
-        return _form(request, visit, form, errors)
+                return self._page(request, visitor, app, secret=secret, is_new=True)
+        return _form(request, visitor, form, errors)
 
-    async def show(self, request: Request, visit: Visit) -> Response:
+    async def show(self, request: Request, visitor: Visitor) -> Response:
         """One application. Raises Refused."""
-        return self._page(request, visit, self._named(request, visit))
+        return self._page(request, visitor, self._named(request, visitor))
 
-    async def change(self, request: Request, visit: Visit) -> Response:
+    async def change(self, request: Request, visitor: Visitor) -> Response:
         """Give it another name and other redirect URIs. Raises Refused."""
-        form = await visit.form(request)
-        app = self._named(request, visit)
+        form = await visitor.form(request)
+        app = self._named(request, visitor)
         uris = _lines(form)
         errors = _errors(uris)
         if not errors:
@@ -95,46 +95,45 @@ class Developer:
             except UsageError as wrong:
                 errors = {"name": sentence(wrong)}
             else:
-                return go(f"{APPLICATIONS}/{app.client_id}")
-        return self._page(request, visit, app, typed=form, errors=errors)
+                return redirect(f"{APPLICATIONS}/{app.client_id}")
+        return self._page(request, visitor, app, typed=form, errors=errors)
 
-    async def rotate_secret(self, request: Request, visit: Visit) -> Response:
+    async def rotate_secret(self, request: Request, visitor: Visitor) -> Response:
         """A new secret, shown once; the old one stops at once. Raises Refused."""
-        await visit.form(request)
-        app = self._named(request, visit)
+        await visitor.form(request)
+        app = self._named(request, visitor)
         if not app.confidential:
             raise Refused("No secret", f"{app.name} is public: it has none.")
-        return self._page(request, visit, app, secret=self.grants.apps.rotate_secret(app.client_id))
+        return self._page(request, visitor, app, secret=self.grants.apps.rotate_secret(app.client_id))
 
-    async def ask_to_delete(self, request: Request, visit: Visit) -> Response:
+    async def ask_to_delete(self, request: Request, visitor: Visitor) -> Response:
         """Say what deleting means. Raises Refused."""
-        app = self._named(request, visit)
-        return visit.page(
+        app = self._named(request, visitor)
+        return visitor.page(
             request,
             "application_delete.html",
             here=APPLICATIONS,
             app=app,
-            wearers=self.grants.wearers(app.client_id),
+            wearers=self.grants.count_users(app.client_id),
         )
 
-    async def delete(self, request: Request, visit: Visit) -> Response:
+    async def delete(self, request: Request, visitor: Visitor) -> Response:
         """Forget an application, and with it all it was granted and subscribed to. Raises Refused."""
-        await visit.form(request)
-        app = self._named(request, visit)
+        await visitor.form(request)
+        app = self._named(request, visitor)
         with self.deliveries.subscriptions.locked(app.client_id):
             self.deliveries.delete_all_of(app.client_id)
             self.grants.apps.delete(app.client_id)
-        self.data.forget()
-        return go(APPLICATIONS)
+        return redirect(APPLICATIONS)
 
-    def _named(self, request: Request, visit: Visit) -> Registered:
-        return owned(self.grants.apps, request, visit)
+    def _named(self, request: Request, visitor: Visitor) -> Application:
+        return owned(self.grants.apps, request, visitor)
 
     def _page(
         self,
         request: Request,
-        visit: Visit,
-        app: Registered,
+        visitor: Visitor,
+        app: Application,
         *,
         secret: str = "",
         is_new: bool = False,
@@ -142,13 +141,13 @@ class Developer:
         errors: Mapping[str, str] | None = None,
     ) -> Response:
         kept = {"name": app.name, "redirect_uris": "\n".join(app.redirect_uris)}
-        return visit.page(
+        return visitor.page(
             request,
             "application.html",
             status=422 if errors else 200,
             here=APPLICATIONS,
             app=app,
-            wearers=self.grants.wearers(app.client_id),
+            wearers=self.grants.count_users(app.client_id),
             on_trial=USERS_ON_TRIAL,
             base=base_of(request),
             secret=secret,
@@ -158,18 +157,18 @@ class Developer:
         )
 
 
-def owned(apps: Applications, request: Request, visit: Visit) -> Registered:
+def owned(apps: Applications, request: Request, visitor: Visitor) -> Application:
     """The application of a path, which the wearer registered. Raises Refused."""
     app = apps.get(request.path_params["client_id"])
-    if app is None or app.owner != visit.wearer:
+    if app is None or app.owner != visitor.user_id:
         raise Refused("No such application", "You registered none with this client_id.", status=404)
     return app
 
 
 def _form(
-    request: Request, visit: Visit, typed: Mapping[str, str], errors: Mapping[str, str] | None = None
+    request: Request, visitor: Visitor, typed: Mapping[str, str], errors: Mapping[str, str] | None = None
 ) -> Response:
-    return visit.page(
+    return visitor.page(
         request,
         "application_new.html",
         status=422 if errors else 200,

@@ -2,7 +2,6 @@
 
 Rules of this file:
 * A secret is shown on the answer to the form that made it, and never again: no address leads to it.
-* What is ended is ended at once: the data routes are told to forget what they know of tokens.
 * Each wearer sees and ends only what is their own.
 """
 
@@ -16,9 +15,8 @@ from starlette.routing import BaseRoute, Route
 
 from ..._oauth.scopes import SCOPES
 from ...errors import UsageError
-from ..browser.pages import Refused
-from ..browser.visitor import HOME, Visit, Visits, go
-from ..data.routes import Usercollection
+from ..browser.visitor import HOME, Visitor, Visitors, redirect
+from ..core.answers import Refused
 from ..oauth.grants import Grants
 from ..webhooks.subscriptions import Subscriptions
 
@@ -27,17 +25,16 @@ CONNECTIONS = "/connected-apps"
 
 
 @dataclass(frozen=True)
-class Portal:
+class PortalHome:
     """The pages of somebody who is signed in, but for the applications they register."""
 
     grants: Grants
     subscriptions: Subscriptions
-    data: Usercollection
-    visits: Visits
+    visitors: Visitors
 
     def routes(self) -> list[BaseRoute]:
         """Every page asks for somebody signed in."""
-        page = self.visits.for_wearers
+        page = self.visitors.signed_in
         return [
             Route("/", _to_home, methods=["GET"]),
             Route(HOME, page(self.home), methods=["GET"]),
@@ -48,9 +45,9 @@ class Portal:
             Route(f"{CONNECTIONS}/{{client_id}}/disconnect", page(self.disconnect), methods=["POST"]),
         ]
 
-    async def home(self, request: Request, visit: Visit) -> Response:
+    async def home(self, request: Request, visitor: Visitor) -> Response:
         """What there is to do here."""
-        user = visit.wearer
+        user = visitor.user_id
         apps = self.grants.apps.of(user)
         counts = {
             "applications": len(apps),
@@ -58,47 +55,46 @@ class Portal:
             "tokens": len(self.grants.personal.of(user)),
             "connections": len(self.grants.connections(user)),
         }
-        return visit.page(request, "home.html", here=HOME, counts=counts, base=base_of(request))
+        return visitor.page(request, "home.html", here=HOME, counts=counts, base=base_of(request))
 
     # Personal access tokens
 
-    async def tokens(self, request: Request, visit: Visit) -> Response:
+    async def tokens(self, request: Request, visitor: Visitor) -> Response:
         """The wearer's tokens."""
-        return self._tokens(request, visit)
+        return self._tokens(request, visitor)
 
-    async def create_token(self, request: Request, visit: Visit) -> Response:
+    async def create_token(self, request: Request, visitor: Visitor) -> Response:
         """Make a token and show it, once."""
-        form = await visit.form(request)
+        form = await visitor.form(request)
         note = form.get("note", "")
         try:
-            token = self.grants.personal.create(visit.wearer, note)
+            token = self.grants.personal.create(visitor.user_id, note)
         except UsageError as wrong:
-            return self._tokens(request, visit, note=note, errors={"note": sentence(wrong)})
-        return self._tokens(request, visit, token=token)
+            return self._tokens(request, visitor, note=note, errors={"note": sentence(wrong)})
+        return self._tokens(request, visitor, token=token)
 
-    async def revoke_token(self, request: Request, visit: Visit) -> Response:
+    async def revoke_token(self, request: Request, visitor: Visitor) -> Response:
         """End one of the wearer's tokens. Raises Refused."""
-        await visit.form(request)
-        if not self.grants.personal.revoke(visit.wearer, request.path_params["id"]):
+        await visitor.form(request)
+        if not self.grants.personal.revoke(visitor.user_id, request.path_params["id"]):
             raise Refused("No such token", "It may have been revoked already.", status=404)
-        self.data.forget()
-        return go(TOKENS)
+        return redirect(TOKENS)
 
     def _tokens(
         self,
         request: Request,
-        visit: Visit,
+        visitor: Visitor,
         *,
         token: str = "",
         note: str = "",
         errors: dict[str, str] | None = None,
     ) -> Response:
-        return visit.page(
+        return visitor.page(
             request,
             "tokens.html",
             status=422 if errors else 200,
             here=TOKENS,
-            tokens=self.grants.personal.of(visit.wearer),
+            tokens=self.grants.personal.of(visitor.user_id),
             base=base_of(request),
             token=token,
             note=note,
@@ -107,21 +103,20 @@ class Portal:
 
     # Connected apps
 
-    async def connections(self, request: Request, visit: Visit) -> Response:
+    async def connections(self, request: Request, visitor: Visitor) -> Response:
         """The applications that may read the wearer's data."""
-        connections = self.grants.connections(visit.wearer)
-        return visit.page(
+        connections = self.grants.connections(visitor.user_id)
+        return visitor.page(
             request, "connections.html", here=CONNECTIONS, connections=connections, scopes=SCOPES
         )
 
-    async def disconnect(self, request: Request, visit: Visit) -> Response:
+    async def disconnect(self, request: Request, visitor: Visitor) -> Response:
         """End all that an application was granted. Raises Refused."""
-        await visit.form(request)
+        await visitor.form(request)
         app = self.grants.apps.get(request.path_params["client_id"])
-        if app is None or not self.grants.disconnect(visit.wearer, app.client_id):
+        if app is None or not self.grants.disconnect(visitor.user_id, app.client_id):
             raise Refused("No such connection", "It may have been ended already.", status=404)
-        self.data.forget()
-        return go(CONNECTIONS)
+        return redirect(CONNECTIONS)
 
 
 def base_of(request: Request) -> str:
@@ -136,4 +131,4 @@ def sentence(wrong: UsageError) -> str:
 
 
 async def _to_home(request: Request) -> Response:
-    return go(HOME)
+    return redirect(HOME)

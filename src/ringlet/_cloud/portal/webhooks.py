@@ -14,6 +14,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -22,10 +23,10 @@ from starlette.routing import BaseRoute, Route
 
 from ..._net.dial import USER_AGENT
 from ..._webhooks import events
-from ..browser.pages import Refused
-from ..browser.visitor import Visit, Visits, go
-from ..core.secret_hashes import is_same
-from ..oauth.applications import Applications, Registered
+from ..browser.visitor import Visitor, Visitors, redirect
+from ..core.answers import Refused
+from ..core.secret_hashes import is_same_secret
+from ..oauth.applications import Application, Applications
 from ..webhooks.attempts import Attempt
 from ..webhooks.deliveries import Deliveries
 from ..webhooks.delivery_list import Delivery, DeliveryList
@@ -66,25 +67,23 @@ class Tried:
     curl: str
 
 
-class WebhookPages:
+@dataclass
+class PortalWebhooks:
     """The pages of somebody who wants to know where events went."""
 
-    def __init__(
-        self,
-        apps: Applications,
-        subscriptions: Subscriptions,
-        deliveries: Deliveries,
-        visits: Visits,
-    ) -> None:
-        self.apps = apps
-        self.subscriptions = subscriptions
-        self.deliveries = deliveries
-        self.delivery_list = DeliveryList(deliveries.db)
-        self.visits = visits
+    apps: Applications
+    subscriptions: Subscriptions
+    deliveries: Deliveries
+    visitors: Visitors
+
+    @cached_property
+    def delivery_list(self) -> DeliveryList:
+        """The deliveries, as pages show them."""
+        return DeliveryList(self.deliveries.db)
 
     def routes(self) -> list[BaseRoute]:
         """Every page asks for somebody signed in."""
-        page = self.visits.for_wearers
+        page = self.visitors.signed_in
         return [
             Route(WEBHOOKS, page(self.index), methods=["GET"]),
             Route(LOG, page(self.log), methods=["GET"]),
@@ -93,24 +92,24 @@ class WebhookPages:
             Route(f"{DELIVERY}/resend", page(self.resend), methods=["POST"]),
         ]
 
-    async def index(self, request: Request, visit: Visit) -> Response:
+    async def index(self, request: Request, visitor: Visitor) -> Response:
         """The wearer's applications, and how much each hears of."""
         apps = [
             (app, len(self.subscriptions.of(app.client_id)))
-            for app in self.apps.of(visit.wearer)
+            for app in self.apps.of(visitor.user_id)
             if app.confidential
         ]
-        return visit.page(request, "webhooks.html", here=WEBHOOKS, apps=apps)
+        return visitor.page(request, "webhooks.html", here=WEBHOOKS, apps=apps)
 
-    async def log(self, request: Request, visit: Visit) -> Response:
+    async def log(self, request: Request, visitor: Visitor) -> Response:
         """Subscriptions and deliveries of one application. Raises Refused."""
-        app = owned(self.apps, request, visit)
+        app = owned(self.apps, request, visitor)
         state = _STATES.get(request.query_params.get("state", ""))
         before = _number(request.query_params.get("before", ""))
         found = self.delivery_list.page(app.client_id, None, state, before, PAGE + 1)
         shown, more = found[:PAGE], len(found) > PAGE
         older = ({"state": state} if state else {}) | {"before": str(shown[-1].id)} if more else {}
-        return visit.page(
+        return visitor.page(
             request,
             "webhook_log.html",
             here=WEBHOOKS,
@@ -124,12 +123,12 @@ class WebhookPages:
             older=urlencode(older),
         )
 
-    async def delivery(self, request: Request, visit: Visit) -> Response:
+    async def delivery(self, request: Request, visitor: Visitor) -> Response:
         """One delivery with its attempts, the newest first. Raises Refused."""
-        app, delivery = self._delivery(request, visit)
+        app, delivery = self._delivery(request, visitor)
         key = self.apps.signing_key(app.client_id)
         tries = [_tried(one, delivery, key) for one in reversed(self.delivery_list.attempts(delivery.id))]
-        return visit.page(
+        return visitor.page(
             request,
             "webhook_delivery.html",
             here=WEBHOOKS,
@@ -141,22 +140,22 @@ class WebhookPages:
             tries=tries,
         )
 
-    async def resend(self, request: Request, visit: Visit) -> Response:
+    async def resend(self, request: Request, visitor: Visitor) -> Response:
         """Deliver one again. Raises Refused."""
-        await visit.form(request)
-        app, delivery = self._delivery(request, visit)
+        await visitor.form(request)
+        app, delivery = self._delivery(request, visitor)
         if not self.deliveries.replay_one(delivery.id):
             raise Refused("Not sent again", "Its subscription has ended.", status=409)
-        return go(f"{APPLICATIONS}/{app.client_id}/webhooks/{delivery.id}")
+        return redirect(f"{APPLICATIONS}/{app.client_id}/webhooks/{delivery.id}")
 
-    async def resend_failed(self, request: Request, visit: Visit) -> Response:
+    async def resend_failed(self, request: Request, visitor: Visitor) -> Response:
         """Deliver all again that failed. Raises Refused."""
-        await visit.form(request)
-        app = owned(self.apps, request, visit)
+        await visitor.form(request)
+        app = owned(self.apps, request, visitor)
         self.deliveries.replay_failed(app.client_id)
-        return go(f"{APPLICATIONS}/{app.client_id}/webhooks")
+        return redirect(f"{APPLICATIONS}/{app.client_id}/webhooks")
 
-    def _subscriptions(self, app: Registered) -> Iterator[tuple[Subscribed, str, str]]:
+    def _subscriptions(self, app: Application) -> Iterator[tuple[Subscribed, str, str]]:
         """Those that live, then those that ended, the last first: each with its end and callback in words."""
         now = self.subscriptions.clock.ms()
         every = self.subscriptions.of(app.client_id, ended=True)
@@ -165,8 +164,8 @@ class WebhookPages:
         for one in living + ended[:ENDED]:
             yield one, _end(one, now), without_query(one.callback_url)
 
-    def _delivery(self, request: Request, visit: Visit) -> tuple[Registered, Delivery]:
-        app = owned(self.apps, request, visit)
+    def _delivery(self, request: Request, visitor: Visitor) -> tuple[Application, Delivery]:
+        app = owned(self.apps, request, visitor)
         id = _number(request.path_params["id"])
         found = None if id is None else self.delivery_list.get(id)
         if found is None or found.client_id != app.client_id:
@@ -214,7 +213,7 @@ def _plain(said: str) -> str:
 def _signature(attempt: Attempt, body: bytes, key: bytes | None) -> str:
     if not attempt.signature:
         return "It was not sent."
-    if key is not None and is_same(events.sign(key, attempt.timestamp, body), attempt.signature):
+    if key is not None and is_same_secret(events.sign(key, attempt.timestamp, body), attempt.signature):
         return "It fits the application's secret."
     return "It does not fit the secret of now: the secret has been changed since."
 

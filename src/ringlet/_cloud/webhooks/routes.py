@@ -29,7 +29,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -38,10 +38,10 @@ from ..._net.dial import Dialer, Exchange
 from ..._webhooks import events
 from ..._webhooks.subscriptions import SUBSCRIPTION
 from ...errors import ApiError, OAuthError
-from ..browser.pages import MAX_BODY
-from ..core.answers import Answer, flawed, ok, problem, refuse, trace_id
-from ..core.rate_limit import Limits
-from ..core.throttle import Guesses
+from ..core.answers import Answer, Refused, flawed, ok, problem, refuse, trace_id
+from ..core.bodies import read_body
+from ..core.rate_limit import RateLimit
+from ..core.throttle import Throttle, throttle_key
 from ..oauth.applications import Applications
 from . import request_bodies as wishes
 from .deliveries import Deliveries
@@ -82,16 +82,16 @@ class Subscribing:
         deliveries: Deliveries,
         dialer: Dialer,
         dialect: Dialect,
-        guesses: Guesses,
-        limits: Limits,
+        throttle: Throttle,
+        rate_limit: RateLimit,
     ) -> None:
         self.apps = apps
         self.subscriptions = deliveries.subscriptions
         self.deliveries = deliveries
         self.dialer = dialer
         self.dialect: Dialect = dialect
-        self.guesses = guesses
-        self.limits = limits
+        self.throttle = throttle
+        self.rate_limit = rate_limit
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         """By application, as long as anybody there has or awaits one."""
 
@@ -120,7 +120,7 @@ class Subscribing:
 
     async def create(self, request: Request, asking: Asking) -> Answer:
         """A new one. Raises Flawed, BadRequest 409."""
-        wish = wishes.wish(await _body(request))
+        wish = wishes.wish(await read_body(request))
         _check_secret(asking)
         self.subscriptions.check_free(asking.client_id, wish.event_type, wish.data_type)
         await self._prove(asking, wish.callback_url, wish.verification_token)
@@ -134,7 +134,7 @@ class Subscribing:
         """Another callback, or another wish. Raises Flawed, DocumentNotFound, BadRequest 409."""
         id: str = request.path_params["id"]
         was = self.subscriptions.get(asking.client_id, id)
-        change = wishes.change(await _body(request))
+        change = wishes.change(await read_body(request))
         _check_secret(asking)
         callback_url = was.callback_url if change.callback_url is None else change.callback_url
         await self._prove(asking, callback_url, change.verification_token)
@@ -168,6 +168,8 @@ class Subscribing:
                 answer = await handler(request, self._who(request))
             except _Refused as refused:
                 answer = problem(self.dialect, refused.status, refused.detail, refused.headers)
+            except Refused as refused:
+                answer = problem(self.dialect, refused.status, refused.detail)
             except Flawed as wrong:
                 answer = flawed(wrong.flaws)
             except ApiError as refused:
@@ -182,16 +184,18 @@ class Subscribing:
         asking = Asking(request.headers.get("x-client-id", ""), request.headers.get("x-client-secret", ""))
         if not asking.client_id or not asking.secret:
             raise _Refused(401, "x-client-id and x-client-secret are missing.")
-        key = (request.client.host if request.client else "", asking.client_id[:64])
-        if seconds := self.guesses.check(key):
+        key = throttle_key(request, asking.client_id)
+        if seconds := self.throttle.check(key):
             raise _Refused(429, "Too many attempts failed; wait a little.", seconds)
         try:
             self._prove_again(asking)
         except _Refused:
-            self.guesses.failed(key)
+            self.throttle.failed(key)
             raise
-        self.guesses.passed(key)
-        if used_up := self.limits.take(self.limits.log(("application", asking.client_id)), time.monotonic()):
+        self.throttle.passed(key)
+        if used_up := self.rate_limit.take(
+            self.rate_limit.log(("application", asking.client_id)), time.monotonic()
+        ):
             raise _Refused(429, "Request Rate Limit Exceeded.", used_up.retry_after)
         return asking
 
@@ -242,15 +246,3 @@ def _check_secret(asking: Asking) -> None:
         raise _Refused(
             400, "This client secret is too short to sign events with; make a new one in the portal."
         )
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MAX_BODY:
-                raise _Refused(413, f"A request has at most {MAX_BODY} bytes.")
-    except ClientDisconnect:
-        raise _Refused(400, "The request ended before its body did.") from None
-    return bytes(body)
