@@ -41,7 +41,7 @@ from ..errors import (
 R = TypeVar("R")
 
 DECODE_ERRORS: tuple[type[Exception], ...] = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding raises at bytes that are not the JSON they should be, are not UTF-8, or nest without end."""
+"""What decoding raises for JSON of another shape, for bytes that are not UTF-8, and for endless nesting."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +65,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back. Header names are lower case."""
+    """One HTTP response. Header names are lower case."""
 
     status: int
     body: bytes = field(default=b"", repr=False)

@@ -1,14 +1,15 @@
-"""A profile: one person's sign-in, with the application it was made with, under a name.
+"""Sign-ins stored under a name (the option `--profile`), each with the application it was made with.
 
-    <configuration>/profiles/NAME.json   what is no secret: the application's id, and which store has the rest
-    <configuration>/tokens/NAME.json     store `file`: the tokens
-    <configuration>/tokens/NAME.secret   store `file`: the application's secret
-    keyring, "NAME tokens" and "NAME secret"   store `keyring`: the same
+    <configuration>/profiles/NAME.json   what is not secret: the application's id, and which store has the
+    rest <configuration>/tokens/NAME.json     store `file`: the tokens <configuration>/tokens/NAME.secret
+    store `file`: the application's secret keyring, "NAME tokens" and "NAME secret"   store `keyring`: the
+    same
 
-So a sync can renew its tokens without a variable in its environment. Rules of this file:
+The application is stored so that a sync can renew its tokens without environment variables. Rules of this
+file:
 
-* The store is remembered, not guessed: a sign-in kept in a keyring is never looked for in a file.
-* A new sign-in is written before what it replaces is removed.
+* The name of the store is stored too: a sign-in in the keyring is never looked for in a file.
+* A new sign-in is written before the one that it replaces is removed.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ DEFAULT = "default"
 
 
 class _Card(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written down of a profile in the open."""
+    """The content of `profiles/NAME.json`: nothing secret."""
 
     store: Store = "file"
     client_id: str = ""
@@ -47,7 +48,7 @@ class _Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignIn:
-    """A named sign-in in this user's configuration directory. Raises RingletError for a name that is none."""
+    """A named sign-in in this user's configuration directory. Raises RingletError for an invalid name."""
 
     def __init__(self, name: str = DEFAULT) -> None:
         if not re.fullmatch(r"[\w.@-]{1,64}", name):
@@ -63,28 +64,28 @@ class SignIn:
 
     @property
     def store(self) -> Store:
-        """Where its secrets are. Raises RingletError."""
+        """Which store has its secrets. Raises RingletError."""
         return self._card().store
 
     @property
     def is_kept(self) -> bool:
-        """Whether anything is known of it. Raises RingletError."""
+        """Whether there is a sign-in or an application under this name. Raises RingletError."""
         return disk.stamp(self._card_path) is not None
 
     @property
     def is_meant_without_a_name(self) -> bool:
-        """Whether it is the one that clients use when nobody names one."""
+        """Whether clients use it when no name is given."""
         return self.name == (os.environ.get("RINGLET_PROFILE") or DEFAULT)
 
     @property
     def cure(self) -> Cure:
-        """What to do where it is signed out. Its name is left out where it is the one meant without."""
+        """What to do when it is signed out. The name is left out if clients use it without one."""
         named = {} if self.is_meant_without_a_name else {"profile": self.name}
         return Cure("sign in again", Action.SIGN_IN, **named)
 
     @property
     def app(self) -> App | None:
-        """The application it was signed in with, where that is known. Raises RingletError."""
+        """The application it was signed in with; None if it is not known. Raises RingletError."""
         card = self._card()
         if not card.client_id:
             return None
@@ -97,11 +98,11 @@ class SignIn:
 
     @property
     def token_store(self) -> FileTokenStore | KeyringWallet:
-        """Where its tokens are. Raises RingletError."""
+        """The store of its tokens. Raises RingletError."""
         return self._wallet(self.store)
 
     def keep(self, app: App, tokens: Tokens, store: Store) -> None:
-        """A sign-in, in place of an earlier one. Raises RingletError."""
+        """Stores a sign-in in place of an earlier one. Raises RingletError."""
         before = self.store
         token_store = self._wallet(store)
         with _claimed(token_store):
@@ -118,12 +119,12 @@ class SignIn:
             )
             disk.write(self._card_path, msgspec.json.encode(card))
             if before != store:
-                # What cannot be reached to be removed does not spoil a sign-in that is kept.
+                # The new sign-in is stored: a locked keyring that keeps the old one is no reason to fail.
                 with suppress(RingletError):
                     self._remove(before)
 
     def forget(self, *, purge: bool = False) -> None:
-        """Delete the tokens and, with `purge`, all that is known of the application. Raises RingletError."""
+        """Deletes the tokens and, with `purge`, the application too. Raises RingletError."""
         store = self.store
         token_store = self._wallet(store)
         with _claimed(token_store):
@@ -166,7 +167,7 @@ class SignIn:
 
 @contextmanager
 def _claimed(token_store: FileTokenStore | KeyringWallet) -> Generator[None]:
-    """Nobody else renews meanwhile: their tokens would be written over what is done here."""
+    """Prevents a renewal meanwhile: its tokens would overwrite what is done here."""
     while not token_store.claim():
         time.sleep(CLAIM_POLL_S)
     try:
@@ -176,7 +177,7 @@ def _claimed(token_store: FileTokenStore | KeyringWallet) -> Generator[None]:
 
 
 def profiles() -> list[SignIn]:
-    """All that have a sign-in or an application, by name."""
+    """All names that have a sign-in or an application, sorted."""
     folder = platformdirs.user_config_path("ringlet")
     kept = [*_named(folder / "profiles", "*.json"), *_named(folder / "tokens", "*.json")]
     return [SignIn(name) for name in sorted(set(kept))]

@@ -64,7 +64,7 @@ class Sessions(Tables):
         self._secret = secret or ""
 
     def begin(self, user: int | None, *, instead_of: str = "") -> str:
-        """A new session, in place of the one an older cookie named: its cookie, told only now."""
+        """Starts a session in place of the one an older cookie names; returns its cookie."""
         cookie = new_cookie()
         now = self.clock.ms()
         with self.archive.transaction():

@@ -74,7 +74,7 @@ class Timekeeper:
         ]
 
     def leave(self) -> None:
-        """Let nobody wait any longer until time has passed: the server is about to stop."""
+        """Ends requests that wait for the simulated wearer's time to advance: the server is about to stop."""
         self._leaving = True
         if self.life:
             self.life.leaving = True

@@ -241,7 +241,7 @@ class DataRoutes:
         else:
             where = f"{SANDBOX if source is self.sandbox else ROOT}/{kind.name}"
             span, after = window_of(kind, params, self.clock), None
-            if params.get("next_token"):  # which alone is enough: it remembers its window
+            if params.get("next_token"):  # holds the window of the first request
                 span, after = self._page_tokens.open(where, params["next_token"])
             limit = self.settings.samples_per_page if kind.is_series else self.settings.documents_per_page
             texts, after = source.texts(user, kind, span, self.settings.dialect, after=after, limit=limit)

@@ -69,7 +69,7 @@ class Applications(AccessTables):
     def register(
         self, name: str, redirect_uris: Sequence[str], *, public: bool = False, owner: int | None = None
     ) -> tuple[str, str]:
-        """A new application: its client_id and, unless `public`, its secret, told only now.
+        """A new application: its client_id and, unless `public`, its secret, which is stored as a digest.
 
         Raises UsageError for a name or a redirect URI that will not do.
         """
@@ -123,7 +123,7 @@ class Applications(AccessTables):
         self._write("UPDATE oauth_apps SET name = ?, redirect_uris = ?", (name.strip(), uris), client_id)
 
     def rotate_secret(self, client_id: str) -> str:
-        """A new secret, told only now; the old one stops at once. Raises UsageError."""
+        """Replaces the secret and returns the new one, which is stored as a digest. Raises UsageError."""
         secret = _new_secret()
         app = self.get(client_id)
         if app is not None and not app.confidential:

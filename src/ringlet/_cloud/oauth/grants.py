@@ -52,7 +52,7 @@ class OAuthRules:
     grace: timedelta = timedelta(seconds=60)
     """With `grace`: how long a spent refresh token may still be used, on the cloud's clock."""
     reuses: int = 3
-    """With `grace`: how many times it may be."""
+    """With `grace`: how many times a spent refresh token may still be used."""
     implicit: bool = False
     """Whether `response_type=token` is offered (RFC 6749 section 4.2; RFC 9700 advises against it)."""
 

@@ -54,7 +54,10 @@ class PersonalTokens(AccessTables):
     MIGRATIONS = MIGRATIONS
 
     def create(self, user: int, note: str) -> str:
-        """A new token of a wearer, told only now. Raises UsageError for a note that will not do."""
+        """Makes a token of a user and returns it; only its digest is stored.
+
+        Raises UsageError for a note that is too long or cannot be printed.
+        """
         note = note.strip()
         if len(note) > MAX_NOTE_CHARACTERS or not note.isprintable():
             raise UsageError(

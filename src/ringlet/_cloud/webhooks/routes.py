@@ -56,7 +56,7 @@ RENEW = f"{SUBSCRIPTION}/renew/{{id}}"
 
 @dataclass(frozen=True)
 class Asking:
-    """An application that has proved itself."""
+    """An application that was authenticated by its client id and secret."""
 
     client_id: str
     secret: str = field(repr=False)
