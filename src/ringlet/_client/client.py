@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 
 class _Config(ABC, Generic[T]):
-    """What both clients are told, and how a flow is dressed before it is carried out."""
+    """The arguments of both clients, and the flows that add tokens and retries to every flow they run."""
 
     def __init__(
         self,

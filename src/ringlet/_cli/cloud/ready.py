@@ -95,7 +95,7 @@ class Ready:
 
 
 def open_portal(api: str) -> None:
-    """Show a cloud's first page, and say its address: a browser may open nowhere."""
+    """Opens a cloud's portal in the browser and prints its address, in case no browser can be opened."""
     screen.remark(f"opening {api}/portal")
     open_page(f"{api}/portal")
 

@@ -80,7 +80,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     times: int | None = None
 
     def check(self) -> None:
-        """See that it can be meant. Raises UsageError, ValidationError."""
+        """Checks that the fields of the step fit together. Raises UsageError, ValidationError."""
         from ..._cloud.control import faults
 
         if (self.fault == "clear") != (self.path is None):

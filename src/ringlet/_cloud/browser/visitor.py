@@ -82,7 +82,10 @@ Handler = Callable[[Request, Visitor], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Visitors:
-    """Knows who is there. Without a passphrase everybody is let in, and only says who they are."""
+    """Finds out which user a browser's request is from.
+
+    Without a passphrase everyone may sign in, by choosing a user.
+    """
 
     archive: Archive
     sessions: Sessions

@@ -130,6 +130,6 @@ def bare(url: str) -> str:
     shown = re.split(r"[?#]", url, maxsplit=1)[0]
     if "@" in shown:
         return f"…@{shown.rpartition('@')[2]}"
-    # A password may hold what ends a host: then half of it stands before.
+    # A password may contain / ? or #, which end a host: half of the password would then pass for the host.
     has_path = "/" in shown.partition("://")[2]
     return "…" if "@" in url and not has_path else shown
