@@ -72,7 +72,7 @@ def test_an_archive_held_by_another_program_is_503_and_soon(path: Path) -> None:
         assert ask(cloud, "/oauth/revoke", f"access_token={code}")[0] == 401, "looking needs no lock"
         token_request = ask(cloud, "/_ringlet/tokens", token=cloud.admin_token, method="POST")
         assert token_request[0] in (422, 503)
-        with pytest.raises(Exception, match="held by another program"):
+        with pytest.raises(Exception, match="locked by another program"):
             cloud.grants.apps.register("Two", [])
 
 

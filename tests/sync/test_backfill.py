@@ -351,7 +351,7 @@ def test_an_archive_held_by_another_program_is_an_archive_error(shared: Running,
         Archive.open(mine.path) as other,
         Archive.open(mine.path, timeout=0.05) as locked_out,
         other.transaction(),
-        pytest.raises(ArchiveError, match="is held by another program") as refused,
+        pytest.raises(ArchiveError, match="is locked by another program") as refused,
     ):
         sync(shared, locked_out)
     assert refused.value.exit_code == 6

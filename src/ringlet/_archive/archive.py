@@ -26,7 +26,7 @@ from .document_keys import SINGLE_ID
 from .documents import Change, Notify
 from .overview import TypeOverview
 from .series import chunks
-from .series.runs import Run as Packed
+from .series.sorted_rows import SortedRows as Packed
 from .storage import settings
 from .storage.counts import Counts
 from .storage.database import Database

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ringlet._api.catalog import Catalog
 from ringlet._api.windows import DAY_MS, Span, from_ms, parse_instant
-from ringlet._archive.series.runs import MOST
+from ringlet._archive.series.sorted_rows import MAX_CHUNK_ROWS
 from ringlet.archive import Archive, Counts
 from ringlet.errors import ServerError, UsageError
 
@@ -138,7 +138,7 @@ def test_rows_are_put_in_order_of_their_instant_whatever_their_zone(archive: Arc
 
 
 def test_a_day_may_take_several_chunks(archive: Archive, me: int) -> None:
-    rows = [row(second) for second in range(3 * MOST)]
+    rows = [row(second) for second in range(3 * MAX_CHUNK_ROWS)]
     for start in range(0, len(rows), 1000):
         archive.put_samples(me, HEART, [page_of(*rows[start : start + 1000])])
     assert archive.page(me, HEART, EVER)[0] == b",".join(rows)
@@ -147,7 +147,7 @@ def test_a_day_may_take_several_chunks(archive: Archive, me: int) -> None:
 
 
 def test_rows_of_one_instant_are_never_parted(archive: Archive, me: int) -> None:
-    rows = [row(7, bpm) for bpm in range(MOST + 10)]
+    rows = [row(7, bpm) for bpm in range(MAX_CHUNK_ROWS + 10)]
     archive.put_samples(me, HEART, [page_of(row(0), *rows, row(8))])
     assert archive.page(me, HEART, EVER)[0] == b",".join([row(0), *rows, row(8)])
     assert archive.put_samples(me, HEART, [page_of(row(7))]) == Counts(changed=1)

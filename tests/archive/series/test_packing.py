@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet._archive.series.layout import split
-from ringlet._archive.series.packing import run, unpack
+from ringlet._archive.series.packing import rows_of, unpack
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 scalars = st.none() | st.booleans() | st.integers() | numbers | st.text()
@@ -55,7 +55,7 @@ def like_rows(draw: st.DrawFn) -> list[bytes]:
 
 def same(rows: list[bytes]) -> None:
     text = b",".join(rows)
-    made = run(text)
+    made = rows_of(text)
     assert made.n == len(rows)
     found = unpack(made.encoding, made.pack(), made.n)
     for packed in (made, found):
@@ -107,8 +107,8 @@ def test_rows_of_a_series_come_back_and_know_their_instants(
         for at, bpm, source in values
     ]
     same(rows)
-    packed = run(b",".join(rows))
-    assert packed.stamps() == [json.loads(row)["timestamp"].encode() for row in rows]
+    packed = rows_of(b",".join(rows))
+    assert packed.timestamps() == [json.loads(row)["timestamp"].encode() for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -132,22 +132,22 @@ def test_odd_rows_come_back(rows: list[bytes]) -> None:
 
 
 def test_rows_alike_are_stored_as_planes_and_others_as_text() -> None:
-    assert run(b'{"a":1},{"a":22},{"a":null}').encoding == "planes"
-    assert run(b'{"a":1},{"b":2}').encoding == "text"
-    assert run(b'{"a":1},{"a":[2]}').encoding == "text"
+    assert rows_of(b'{"a":1},{"a":22},{"a":null}').encoding == "planes"
+    assert rows_of(b'{"a":1},{"b":2}').encoding == "text"
+    assert rows_of(b'{"a":1},{"a":[2]}').encoding == "text"
 
 
 def test_blanks_between_rows_are_dropped_and_blanks_within_are_kept() -> None:
-    packed = run(b'{"a": 1},\n  {"a": 2}')
+    packed = rows_of(b'{"a": 1},\n  {"a": 2}')
     assert packed.encoding == "planes"
     assert packed.text(0, 2) == b'{"a": 1},{"a": 2}'
 
 
 def test_rows_without_a_timestamp_say_so() -> None:
     for text in (b'{"bpm":1}', b'{"timestamp":1,"bpm":1}', b"[1]", b"{}"):
-        packed = run(text)
+        packed = rows_of(text)
         with pytest.raises(ValueError, match="without a timestamp"):
-            packed.stamps()
+            packed.timestamps()
 
 
 @pytest.mark.parametrize("layout", ['{{"timestamp":"{}","bpm":1}}', '{{"bpm":1,"timestamp":"{}"\n}}'])
@@ -158,6 +158,6 @@ def test_timestamps_of_unequal_length_are_read(layout: str) -> None:
         "2026-01-01T02:00:00+02:00",
         "2026-01-01",
     ]
-    packed = run(b",".join(layout.format(stamp).encode() for stamp in stamps))
+    packed = rows_of(b",".join(layout.format(stamp).encode() for stamp in stamps))
     assert packed.encoding == "planes"
-    assert packed.stamps() == [stamp.encode() for stamp in stamps]
+    assert packed.timestamps() == [stamp.encode() for stamp in stamps]

@@ -69,7 +69,7 @@ def test_a_reader_goes_on_while_another_writes(archive: Archive, me: int) -> Non
         with pytest.raises(ArchiveError) as caught, Archive.open(archive.path, timeout=0) as third:
             third.put(me, DAILY, other("b"))
     assert archive.path in caught.value.message
-    assert "held by another program" in caught.value.message
+    assert "locked by another program" in caught.value.message
     assert caught.value.cure
     assert archive.document(me, DAILY, "a") == BODY
 
@@ -99,7 +99,7 @@ def test_another_process_in_the_middle_of_writing_is_named_and_when_killed_leave
         assert child.stdout is not None
         assert child.stdout.readline() == b"written\n"
         with Archive.open(archive.path, timeout=0) as second:
-            with pytest.raises(ArchiveError, match="held by another program"):
+            with pytest.raises(ArchiveError, match="locked by another program"):
                 second.put(me, DAILY, other("b"))
             assert second.document(me, DAILY, "a") == BODY
         os.kill(child.pid, signal.SIGKILL)

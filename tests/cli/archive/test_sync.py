@@ -201,7 +201,7 @@ def test_an_archive_held_by_another_program(ringlet, ready, tmp_path):
         done = here("sync", "--db", archive, "--types", "sleep")
         other.execute("ROLLBACK")
     assert done.returncode == 6
-    assert "is held by another program" in done.stderr
+    assert "is locked by another program" in done.stderr
     assert "next: let it finish" in done.stderr
 
 

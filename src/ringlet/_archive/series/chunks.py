@@ -1,12 +1,12 @@
-"""Samples: runs of rows in order of time, in chunks of some days of heart rate or some minutes of beats.
+"""The table `chunks`: samples, about a thousand rows in a chunk (days of heart rate, minutes of heart beats).
 
 Rules of this file:
-* The very bytes of every row are kept. Equal instants stand in the order they came.
-* An instant belongs to one chunk, so the chunks of a series never overlap.
+* Every row is kept byte for byte. Rows of one instant stay in the order they came.
+* An instant belongs to one chunk, so the chunks of a data type never overlap.
 * New rows replace the stored rows of the same instants and leave all others alone: an answer that is empty
-  or short by mistake loses nothing. Rows of an older request give way to rows of a newer one.
-* Because rows of one instant are replaced together, the pages of one answer are put together: a page may end
-  between two rows of one instant. They may be packed one by one, each while the next is on its way.
+  or short by mistake loses nothing. Rows that an older request brought do not replace those of a newer one.
+* Rows of one instant are replaced together, and a page of an answer may end between them. So all pages of an
+  answer are stored by one call; they may be packed one by one, each while the next is on its way.
 """
 
 from __future__ import annotations
@@ -24,37 +24,39 @@ from ...errors import ServerError, UsageError
 from ..storage.counts import Counts
 from ..storage.database import Database
 from ..storage.locks import Lock
-from .packing import Packed, unpack
-from .runs import Run
+from .packing import Rows, unpack
+from .sorted_rows import SortedRows
 
-FEW = 512
-"""A chunk smaller than this is taken up by as few rows that follow or precede it."""
+SMALL_CHUNK_ROWS = 512
+"""Fewer new rows than this are merged into a neighbouring chunk that has fewer rows than this."""
 
 
 class Chunk(NamedTuple):
-    """A row of the table, without its owner."""
+    """A row of the table, without its user and type."""
 
     t0: int
     t1: int
+    """The instants of its first and its last row."""
     n: int
+    """How many rows it holds."""
     seen_at: int
     encoding: str
     body: bytes
 
-    def unpack(self) -> Packed:
-        """Its rows."""
+    def unpack(self) -> Rows:
+        """Its rows of samples."""
         return unpack(self.encoding, self.body, self.n)
 
 
-_OF = "SELECT t0, t1, n, seen_at, encoding, body FROM chunks WHERE user_id = ? AND type = ?"
+_SELECT = "SELECT t0, t1, n, seen_at, encoding, body FROM chunks WHERE user_id = ? AND type = ?"
 
 
-def pack(name: str, page: bytes) -> Run | None:
-    """The rows of a page's `data` array, ready to be put; None if it is empty. Pure, and most of the work."""
+def pack(name: str, page: bytes) -> SortedRows | None:
+    """The rows of a page's `data` array, for `put`; None if it is empty. Pure, and most of the work."""
     try:
-        # Taken whole, brackets off: a page seldom holds a blank, so this is its rows joined by commas.
+        # Without its brackets an array is its rows joined by commas; `rows_of` sees to blanks between them.
         text = _inside(page)
-        return Run.of(text) if text else None
+        return SortedRows.of(text) if text else None
     except (msgspec.MsgspecError, ValueError) as error:
         raise ServerError(
             f"{name}: these are not samples: {error}", status=502, cure="nothing of them was saved"
@@ -62,19 +64,21 @@ def pack(name: str, page: bytes) -> Run | None:
 
 
 def put(
-    database: Database, user: int, name: str, pages: Sequence[bytes | Run | None], seen_at: int
+    database: Database, user: int, name: str, pages: Sequence[bytes | SortedRows | None], seen_at: int
 ) -> Counts:
-    """Keep the rows of one answer: the `data` arrays of its pages, or what `pack` made of them."""
+    """Store the rows of one answer: the `data` array of each of its pages, or what `pack` made of it."""
     runs = [run for page in pages if (run := pack(name, page) if isinstance(page, bytes) else page)]
     if not runs:
         return Counts()
     count = sum(len(run.times) for run in runs)
     parted = all(before.times[-1] < after.times[0] for before, after in pairwise(runs))
-    if not parted or count < FEW * len(runs):
+    if not parted or count < SMALL_CHUNK_ROWS * len(runs):
         runs = [_joined(runs)]
     with database.transaction():
         database.lock(Lock.DOCUMENTS, user, name)
-        chunks = _touched(database, user, name, runs[0].times[0], runs[-1].times[-1], few=count < FEW)
+        chunks = _touched(
+            database, user, name, runs[0].times[0], runs[-1].times[-1], few=count < SMALL_CHUNK_ROWS
+        )
         if chunks:
             return _put_among(database, user, name, chunks, _joined(runs), seen_at)
         for run in runs:
@@ -82,8 +86,8 @@ def put(
     return Counts(added=count)
 
 
-def _joined(runs: Sequence[Run]) -> Run:
-    return runs[0] if len(runs) == 1 else Run.of(b",".join([run.text() for run in runs]))
+def _joined(runs: Sequence[SortedRows]) -> SortedRows:
+    return runs[0] if len(runs) == 1 else SortedRows.of(b",".join([run.text() for run in runs]))
 
 
 def _inside(page: bytes) -> bytes:
@@ -94,7 +98,7 @@ def _inside(page: bytes) -> bytes:
 
 
 def _put_among(
-    database: Database, user: int, name: str, chunks: list[Chunk], new: Run, seen_at: int
+    database: Database, user: int, name: str, chunks: list[Chunk], new: SortedRows, seen_at: int
 ) -> Counts:
     packed = [chunk.unpack() for chunk in chunks]
     old_text, new_text = b",".join([one.text(0, one.n) for one in packed]), new.text()
@@ -104,20 +108,24 @@ def _put_among(
     if chunks[-1].t1 < new.times[0]:
         merged, counts = old_text + b"," + new_text, Counts(added=len(new.times))
     else:
-        merged, counts = _merge(Run.of(old_text), new, [chunk for chunk in chunks if chunk.seen_at > seen_at])
+        merged, counts = _merge(
+            SortedRows.of(old_text), new, [chunk for chunk in chunks if chunk.seen_at > seen_at]
+        )
     if counts.added or counts.changed:
         database.execute(
             "DELETE FROM chunks WHERE user_id = ? AND type = ? AND t0 BETWEEN ? AND ?",
             (user, name, chunks[0].t0, chunks[-1].t0),
         )
-        _write(database, user, name, Run.of(merged), max(seen_at, *(chunk.seen_at for chunk in chunks)))
+        _write(
+            database, user, name, SortedRows.of(merged), max(seen_at, *(chunk.seen_at for chunk in chunks))
+        )
     else:
         _confirm(database, user, name, chunks, seen_at)
     return counts
 
 
 def _confirm(database: Database, user: int, name: str, chunks: Sequence[Chunk], seen_at: int) -> None:
-    """An answer brought nothing new, and is newer news than what stands here."""
+    """Note that a request sent at `seen_at` brought what is stored."""
     database.execute(
         "UPDATE chunks SET seen_at = ? WHERE user_id = ? AND type = ? AND t0 BETWEEN ? AND ? AND seen_at < ?",
         (seen_at, user, name, chunks[0].t0, chunks[-1].t0, seen_at),
@@ -125,7 +133,7 @@ def _confirm(database: Database, user: int, name: str, chunks: Sequence[Chunk], 
 
 
 def _touched(database: Database, user: int, name: str, first: int, last: int, *, few: bool) -> list[Chunk]:
-    """The stored chunks that rows from `first` to `last` fall into; of few rows, a small neighbour, too."""
+    """The stored chunks that rows from `first` to `last` fall into; with `few`, small neighbours as well."""
     whose = (user, name)
     stored = database.all(
         "SELECT t0, t1, n FROM chunks WHERE user_id = ? AND type = ?"
@@ -134,16 +142,16 @@ def _touched(database: Database, user: int, name: str, first: int, last: int, *,
     )
     start = bisect_left(stored, first, key=lambda chunk: chunk[1])
     stop = bisect_right(stored, last, key=lambda chunk: chunk[0])
-    if few and start > 0 and stored[start - 1][2] < FEW:
+    if few and start > 0 and stored[start - 1][2] < SMALL_CHUNK_ROWS:
         start -= 1
-    if few and stop < len(stored) and stored[stop][2] < FEW:
+    if few and stop < len(stored) and stored[stop][2] < SMALL_CHUNK_ROWS:
         stop += 1
     if start >= stop:
         return []
     return [
         Chunk(*row)
         for row in database.all(
-            f"{_OF} AND t0 BETWEEN ? AND ? ORDER BY t0", (*whose, stored[start][0], stored[stop - 1][0])
+            f"{_SELECT} AND t0 BETWEEN ? AND ? ORDER BY t0", (*whose, stored[start][0], stored[stop - 1][0])
         )
     ]
 
@@ -152,8 +160,8 @@ _BEFORE = "SELECT max(t0) FROM chunks WHERE user_id = ? AND type = ? AND t0 <= ?
 _AFTER = "SELECT min(t0) FROM chunks WHERE user_id = ? AND type = ? AND t0 > ?"
 
 
-def _merge(old: Run, new: Run, newer: list[Chunk]) -> tuple[bytes, Counts]:
-    """Stored rows with new ones in place of those of the same instant, except where the stored are newer."""
+def _merge(old: SortedRows, new: SortedRows, newer: list[Chunk]) -> tuple[bytes, Counts]:
+    """All rows, new ones in place of stored ones of the same instant, except of those in `newer` chunks."""
     rows = old.by_instant()
     added = changed = unchanged = 0
     for time, fresh in new.by_instant().items():
@@ -170,7 +178,7 @@ def _merge(old: Run, new: Run, newer: list[Chunk]) -> tuple[bytes, Counts]:
     return merged, Counts(added, changed, unchanged)
 
 
-def _write(database: Database, user: int, name: str, rows: Run, seen_at: int) -> None:
+def _write(database: Database, user: int, name: str, rows: SortedRows, seen_at: int) -> None:
     database.many(
         "INSERT INTO chunks (user_id, type, t0, t1, n, seen_at, encoding, body)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -180,10 +188,10 @@ def _write(database: Database, user: int, name: str, rows: Run, seen_at: int) ->
                 name,
                 one.times[0],
                 one.times[-1],
-                one.packed.n,
+                one.rows.n,
                 seen_at,
-                one.packed.encoding,
-                one.packed.pack(),
+                one.rows.encoding,
+                one.rows.pack(),
             )
             for one in rows.pieces()
         ),
@@ -193,9 +201,10 @@ def _write(database: Database, user: int, name: str, rows: Run, seen_at: int) ->
 def page(
     database: Database, user: int, name: str, span: Span, after: str | None, limit: int | None
 ) -> tuple[list[bytes | bytearray], str | None]:
-    """The rows of a window in runs already joined by commas, and where to go on beyond `limit` rows.
+    """The rows of a window, in texts of many rows joined by commas; and the token of the next page.
 
-    To go on is an instant and how many of its rows were given: a page may end between rows of one instant.
+    The token is the instant of the last row, and how many of its rows were given: a page may end between rows
+    of one instant.
     """
     start, given = _place(after) if after else (span.start, 0)
     if start < span.start:
@@ -204,8 +213,8 @@ def page(
     room = limit
     token: str | None = None
     chunks = database.each(
-        # Chunks do not overlap, so the first that can reach `start` is the last that begins by then.
-        f"{_OF} AND t0 >= coalesce(({_BEFORE}), ?) AND t0 <= ? AND t1 >= ? ORDER BY t0",
+        # Chunks do not overlap: the first that may hold rows from `start` on is the last that begins by then.
+        f"{_SELECT} AND t0 >= coalesce(({_BEFORE}), ?) AND t0 <= ? AND t1 >= ? ORDER BY t0",
         (user, name, user, name, start, start, span.end, start),
     )
     with closing(chunks):
@@ -245,8 +254,8 @@ def _place(after: str) -> tuple[int, int]:
         ) from None
 
 
-def _token(rows: Packed, stop: int) -> str:
-    """Where to go on after the row before `stop`: its instant, and how many of that instant there were."""
+def _token(rows: Rows, stop: int) -> str:
+    """The token of the page that begins with the row `stop`."""
     instant = _instant(rows, stop - 1)
     first = stop - 1
     while first > 0 and _instant(rows, first - 1) == instant:
@@ -254,18 +263,18 @@ def _token(rows: Packed, stop: int) -> str:
     return f"{instant}:{stop - first}"
 
 
-def _instant(rows: Packed, at: int) -> int:
-    return parse_instant(rows.stamp(at).decode())
+def _instant(rows: Rows, at: int) -> int:
+    return parse_instant(rows.timestamp(at).decode())
 
 
-def _first(rows: Packed, instant: int) -> int:
+def _first(rows: Rows, instant: int) -> int:
     """The first row at or after an instant."""
     return bisect_left(range(rows.n), instant, key=lambda at: _instant(rows, at))
 
 
 def latest(database: Database, user: int, name: str) -> bytes | None:
     """The newest row; the last among rows of one instant."""
-    row = database.one(f"{_OF} ORDER BY t0 DESC LIMIT 1", (user, name))
+    row = database.one(f"{_SELECT} ORDER BY t0 DESC LIMIT 1", (user, name))
     if row is None:
         return None
     rows = Chunk(*row).unpack()

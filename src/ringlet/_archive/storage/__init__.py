@@ -1,1 +1,1 @@
-"""The database port with its two implementations, SQLite and PostgreSQL, and the schema."""
+"""Opening an archive on SQLite or PostgreSQL, its tables, locks and settings."""

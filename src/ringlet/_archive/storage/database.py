@@ -1,12 +1,13 @@
-"""The port to the database: a few verbs, one transaction, every failure an ArchiveError with its cure.
+"""What every connection to a database can do; `sqlite` and `postgres` implement it, `opening` chooses.
 
-`sqlite` and `postgres` are what stands behind it; `opening` chooses.
+Every failure is an ArchiveError with its cure.
 
 Rules of this file:
-* Nothing here knows a table. The rooms above write each statement once, with `?` for values, in what both
-  databases read: `ON CONFLICT DO UPDATE`, `RETURNING`, row values, integers of milliseconds, blobs.
+* Nothing here knows a table. Each statement is written once, by the owner of its table, with `?` for values,
+  in the SQL that both databases read: `ON CONFLICT DO UPDATE`, `RETURNING`, row values. Times are integers
+  of milliseconds.
 * `transaction` is the only way to write more than one statement. A transaction inside a transaction is a
-  savepoint: it joins the outer one, and undoes only itself when it fails.
+  savepoint: it is committed with the outer one, and undoes only itself when it fails.
 * A transaction that reads, decides and writes first locks what the decision is about: see `locks`.
 * One Database is one connection, used by one thread at a time.
 """
@@ -22,11 +23,11 @@ from ...errors import ArchiveError
 from .locks import Lock
 
 Row: TypeAlias = tuple[Any, ...]
-"""What a SELECT gives: the caller knows its columns."""
+"""One row of an answer, in the order of the columns that the statement names."""
 
 
 class Database(ABC):
-    """One connection, and the place it is open on. Everything raises ArchiveError."""
+    """One connection. Everything raises ArchiveError."""
 
     begin: str
     """The statement that begins a transaction."""
@@ -34,14 +35,14 @@ class Database(ABC):
     def __init__(self, path: str) -> None:
         self.path = path
         """A file, or a URL without its password."""
-        self._depth = 0
+        self._depth = 0  # transactions that are open, one inside the other
         self._locks: dict[tuple[Lock, tuple[int | str, ...]], None] = {}
         # Those of the open transaction, in the order they were taken.
-        self._undone = 0
+        self._rollbacks = 0
 
     @abstractmethod
     def execute(self, sql: str, values: Sequence[object] = ()) -> int:
-        """Run one statement; the number of rows it wrote."""
+        """Run one statement; how many rows it wrote."""
 
     @abstractmethod
     def many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
@@ -49,7 +50,7 @@ class Database(ABC):
 
     @abstractmethod
     def all(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        """Every row of an answer."""
+        """All rows of an answer."""
 
     @abstractmethod
     def one(self, sql: str, values: Sequence[object] = ()) -> Row | None:
@@ -57,7 +58,10 @@ class Database(ABC):
 
     @abstractmethod
     def each(self, sql: str, values: Sequence[object] = ()) -> Generator[Row]:
-        """The rows of an answer one by one, one answer at a time; a reader that stops early closes it."""
+        """The rows of an answer, fetched as they are needed.
+
+        Close it (`contextlib.closing`) when reading stops early; only one may be open at a time.
+        """
 
     def lock(self, lock: Lock, *key: int | str) -> None:
         """Wait until no other transaction has this lock by the same key, and have it until this one ends.
@@ -78,7 +82,7 @@ class Database(ABC):
 
     @abstractmethod
     def wait_at_most(self, seconds: float) -> None:
-        """How long to wait from now on for others who write."""
+        """Wait this long, from now on, for a lock that another program has."""
 
     @property
     @abstractmethod
@@ -104,17 +108,17 @@ class Database(ABC):
     @property
     @abstractmethod
     def size(self) -> int:
-        """Bytes on the disk."""
+        """Bytes on the disk, indexes included."""
 
     @property
     @abstractmethod
-    def _sound(self) -> bool:
-        """Whether a transaction is under way, and nothing has gone wrong with it."""
+    def _can_commit(self) -> bool:
+        """Whether a transaction is open, and no failure has undone it."""
 
     @property
     @abstractmethod
-    def _under_way(self) -> bool:
-        """Whether a transaction is under way, sound or not."""
+    def _in_transaction(self) -> bool:
+        """Whether a transaction is open, undone or not."""
 
     @abstractmethod
     def close(self) -> None:
@@ -122,23 +126,24 @@ class Database(ABC):
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All or nothing."""
-        start, keep, undo = self.begin, "COMMIT", ["ROLLBACK"]
+        """Commit everything in the block, or nothing if it raises."""
+        begin, commit, rollback = self.begin, "COMMIT", ["ROLLBACK"]
         if self._depth:
-            self._still_sound()
-            start, keep, undo = "SAVEPOINT nested", "RELEASE nested", ["ROLLBACK TO nested", "RELEASE nested"]
-        self.execute(start)
+            self._check_can_commit()
+            begin, commit = "SAVEPOINT nested", "RELEASE nested"
+            rollback = ["ROLLBACK TO nested", "RELEASE nested"]
+        self.execute(begin)
         self._depth += 1
         locks = dict(self._locks)
         try:
             yield
-            self._still_sound()
-            self.execute(keep)
+            self._check_can_commit()
+            self.execute(commit)
         except BaseException:
-            self._undone += 1
-            if self._under_way:
-                for step in undo:
-                    self.execute(step)
+            self._rollbacks += 1
+            if self._in_transaction:
+                for statement in rollback:
+                    self.execute(statement)
             self._locks = locks  # a savepoint that is undone gives back the locks taken since
             raise
         finally:
@@ -146,10 +151,11 @@ class Database(ABC):
             if not self._depth:
                 self._locks.clear()
 
-    def _still_sound(self) -> None:
-        # A full disk makes SQLite undo the whole transaction by itself: going on would write a half. After
-        # any failure PostgreSQL takes nothing more, and answers COMMIT with a rollback and no error.
-        if not self._sound:
+    def _check_can_commit(self) -> None:
+        # After some failures (a full disk) SQLite rolls the whole transaction back by itself: what follows
+        # would be committed without what came before. After any failure PostgreSQL refuses further
+        # statements, and answers COMMIT with a rollback and no error.
+        if not self._can_commit:
             raise ArchiveError(
                 f"a transaction on {self.path} was undone after a failure", cure="start it again"
             )

@@ -1,4 +1,4 @@
-"""An archive in a file of its own: SQLite, which comes with Python.
+"""An archive in a file: SQLite, which comes with Python.
 
 Rules of this file:
 * A file is an archive by its application id; the file of another program is refused, untouched.
@@ -23,13 +23,13 @@ from .schema import prepare
 APPLICATION_ID = int.from_bytes(b"ring")
 MEMORY = ":memory:"
 
-# Primary result codes of SQLite: what happened ("{path}" is put in), and what to do about it.
+# By SQLite's primary result code: the message (with `{path}`) and the cure.
 FAILURES: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_BUSY: (
-        "{path} is held by another program",
+        "{path} is locked by another program",
         "let it finish or close it, then run it again",
     ),
-    sqlite3.SQLITE_LOCKED: ("{path} is held by this program", "finish the other use of the archive first"),
+    sqlite3.SQLITE_LOCKED: ("{path} is locked by this program", "finish the other use of the archive first"),
     sqlite3.SQLITE_FULL: ("no space is left for {path}", "free some space; what was saved is safe"),
     sqlite3.SQLITE_IOERR: ("{path} could not be read or written", "check the disk and its free space"),
     sqlite3.SQLITE_READONLY: ("{path} may only be read", "make the file and its directory writable"),
@@ -120,8 +120,8 @@ class SqliteDatabase(Database):
 
     @property
     def generation(self) -> int:
-        # `data_version` grows with commits of other connections only
-        return self._connection.total_changes + self._undone + self._pragma("data_version")
+        # `data_version` grows with commits of other connections only.
+        return self._connection.total_changes + self._rollbacks + self._pragma("data_version")
 
     @property
     def size(self) -> int:
@@ -130,11 +130,11 @@ class SqliteDatabase(Database):
         return sum(file.stat().st_size for file in files if file.exists())
 
     @property
-    def _sound(self) -> bool:
+    def _can_commit(self) -> bool:
         return self._connection.in_transaction
 
     @property
-    def _under_way(self) -> bool:
+    def _in_transaction(self) -> bool:
         return self._connection.in_transaction
 
     def close(self) -> None:

@@ -94,7 +94,7 @@ def _challenge(error: ApiError) -> Headers:
 
 
 def unavailable(dialect: Dialect, error: ArchiveError) -> Answer:
-    """503: the archive is held by another program, full or damaged; which, is for who runs the cloud."""
+    """503: the archive is locked by another program, full or damaged; which, is for who runs the cloud."""
     logging.getLogger("ringlet").error("%s", error)
     return problem(dialect, 503, "The archive cannot be used right now.", [(b"retry-after", b"1")])
 
