@@ -115,8 +115,8 @@ def _become(descriptor: int, stdout: int, stderr: int) -> None:
 
 
 def _main(control: socket.socket) -> None:
-    commands = import_module("ringlet._cli.shared.commands").COMMANDS
-    for name in ("client", "archive", "cloud", "_cli.main", *(f"_cli.{one}" for one in commands.values())):
+    entries = import_module("ringlet._cli.shared.commands").COMMANDS.values()
+    for name in ("client", "archive", "cloud", "_cli.main", *(f"_cli.{entry.module}" for entry in entries)):
         import_module(f"ringlet.{name}")
     gc.collect()
     gc.freeze()  # so that the collector of a fork does not touch, and thereby copy, every page
