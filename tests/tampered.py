@@ -4,6 +4,7 @@ import hmac
 import json
 
 from ringlet import webhooks as w
+from ringlet._webhooks import events
 
 SECRET = "the application's secret"
 NOW = 1_770_000_000.0
@@ -14,11 +15,11 @@ EVENT = w.Event(
     event_time="2026-02-02T02:40:00.123000+00:00",
     user_id="wearer",
 )
-HEADERS = w.headers(SECRET, EVENT.body, now=NOW)
+HEADERS = w.signed_headers(SECRET, EVENT.body, now=NOW)
 
 
 def signed(body: bytes, *, at: float = NOW, secret: str = SECRET) -> tuple[dict[str, str], bytes]:
-    return w.headers(secret, body, now=at), body
+    return w.signed_headers(secret, body, now=at), body
 
 
 def other(**changed: str) -> dict[str, str]:
@@ -94,7 +95,7 @@ TAMPERED: dict[str, tuple[dict[str, str], bytes, float]] = {
     "signed, a field of another type": (*signed(BODY.replace(b'"5f2e0c1a"', b"17")), NOW),
     "signed, twice": (*signed(BODY + BODY), NOW),
     "signed, a deep nest": (*signed(b"[" * 30_000), NOW),
-    "signed, too large": (*signed(b'{"event_type":"' + b"a" * w.MOST + b'"}'), NOW),
+    "signed, too large": (*signed(b'{"event_type":"' + b"a" * events.MAX_EVENT_BYTES + b'"}'), NOW),
     "signed, a NUL in an id": (*signed(BODY.replace(b"5f2e0c1a", b"5f2e\\u0000")), NOW),
     "signed, half a character in an id": (*signed(BODY.replace(b"5f2e0c1a", b"5f2e\\ud800")), NOW),
     "signed, an endless id": (*signed(BODY.replace(b"5f2e0c1a", b"5" * 129)), NOW),

@@ -1,64 +1,37 @@
-"""Webhooks, as programs write them: events and subscriptions (pure), and the receiver, behind one name."""
+"""Oura's webhooks, for programs: events received and verified, and an application's subscriptions.
 
+`receiver` answers challenges, and acknowledges events once they are stored; `answer_challenge` and `verify`
+do the same by hand. `client.webhooks` makes and renews subscriptions. `sign` and `signed_headers` make
+deliveries for tests of a callback.
+"""
+
+from ._receiver.answers import Reply
 from ._receiver.receiver import Receiver, receiver
 from ._webhooks.events import (
     DATA_TYPES,
     EVENT_TYPES,
-    KINDS,
-    MOST,
-    OTHERS,
-    TOLERANCE,
     Event,
     EventType,
-    answer,
-    challenge_url,
-    headers,
-    is_proof,
+    answer_challenge,
     sign,
-    signing_key,
+    signed_headers,
     verify,
 )
-from ._webhooks.subscriptions import (
-    LIFE,
-    SUBSCRIPTION,
-    AsyncWebhooks,
-    Subscription,
-    Webhooks,
-    renew,
-    subscribe,
-    subscription,
-    subscriptions,
-    unsubscribe,
-    update,
-)
+from ._webhooks.subscriptions import AsyncWebhooks, Subscription, Webhooks
 
 __all__ = [
     "DATA_TYPES",
     "EVENT_TYPES",
-    "KINDS",
-    "LIFE",
-    "MOST",
-    "OTHERS",
-    "SUBSCRIPTION",
-    "TOLERANCE",
     "AsyncWebhooks",
     "Event",
     "EventType",
     "Receiver",
+    "Reply",
     "Subscription",
     "Webhooks",
-    "answer",
-    "challenge_url",
-    "headers",
-    "is_proof",
+    "answer_challenge",
     "receiver",
-    "renew",
     "sign",
-    "signing_key",
-    "subscribe",
-    "subscription",
-    "subscriptions",
-    "unsubscribe",
-    "update",
+    "signed_headers",
     "verify",
 ]

@@ -18,9 +18,9 @@ from ringlet._cloud.data.openapi import document
 from ringlet._cloud.wearer.demo import settle_in
 from ringlet._cloud.webhooks.subscriptions import Subscribed
 from ringlet._oauth.scopes import SCOPES
+from ringlet._webhooks.subscriptions import SUBSCRIPTION_PATH
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, OAuthRules
-from ringlet.webhooks import SUBSCRIPTION
 
 from .conftest import NOW, Answer, Asked
 
@@ -34,7 +34,7 @@ OPERATIONS = sorted(
 SUBSCRIBING = sorted(
     (path, method)
     for path, operations in document()["paths"].items()
-    if path.startswith(SUBSCRIPTION)
+    if path.startswith(SUBSCRIPTION_PATH)
     for method in operations
 )
 WIDE = {"start_date": "2026-01-01", "end_date": "2026-03-02"}

@@ -182,7 +182,7 @@ def test_the_retries_of_the_page_are_those_of_the_cloud() -> None:
 
 GIVEN = """
 import sys, threading, time
-from ringlet.webhooks import Event, headers
+from ringlet.webhooks import Event, signed_headers
 
 printed = threading.Event()
 
@@ -193,7 +193,7 @@ def print(event):
 CLIENT_SECRET, VERIFICATION_TOKEN = "the client secret", "the token"
 QUERY = "verification_token=the%20token&challenge=1234"
 BODY = Event(event_type="update", data_type="sleep", object_id="5f2e", event_time="now", user_id="me").body
-SIGNED = headers(CLIENT_SECRET, BODY, now=time.time())
+SIGNED = signed_headers(CLIENT_SECRET, BODY, now=time.time())
 """
 """What the page's readers have."""
 

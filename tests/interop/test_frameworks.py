@@ -16,6 +16,7 @@ import uvicorn
 
 from ringlet import webhooks
 from ringlet._net.listen import bind
+from ringlet._webhooks import events
 
 pytestmark = pytest.mark.interop
 
@@ -126,7 +127,7 @@ def test_a_receiver_works_wherever_it_is_mounted(mounted: Callable[[Any], Any], 
         handled.append(event.object_id)
 
     body = EVENT.body
-    signed = webhooks.headers(SECRET, body, now=time.time())
+    signed = webhooks.signed_headers(SECRET, body, now=time.time())
     hook = webhooks.receiver(SECRET, TOKEN, inbox=tmp_path / "inbox.db", handler=handler)
     with hook, mounted(hook) as base, requests.Session() as oura:
 
@@ -135,11 +136,11 @@ def test_a_receiver_works_wherever_it_is_mounted(mounted: Callable[[Any], Any], 
 
         question = {"verification_token": TOKEN, "challenge": "c=1&"}
         answer = oura.get(f"{base}/oura/", params=question, timeout=PATIENT)
-        assert webhooks.is_proof(answer.status_code, answer.content, "c=1&")
+        assert events.is_proof(answer.status_code, answer.content, "c=1&")
         assert status("GET", params=question | {"verification_token": "other"}) == 401
         assert status("POST", data=body) == 401
         assert status("POST", data=body + b"\n", headers=signed) == 401
-        assert status("POST", data=b"x" * (webhooks.MOST + 1), headers=signed) == 413
+        assert status("POST", data=b"x" * (events.MAX_EVENT_BYTES + 1), headers=signed) == 413
         assert [status("POST", data=body, headers=signed) for _ in range(2)] == [200, 200]
         late = time.monotonic() + PATIENT
         while not handled:

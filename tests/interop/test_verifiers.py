@@ -25,6 +25,7 @@ import pytest
 
 from ringlet import webhooks as w
 from ringlet._net.addresses import AddressPolicy
+from ringlet._webhooks import events
 from ringlet.archive import Archive
 from ringlet.cloud import Cloud
 
@@ -120,10 +121,10 @@ def test_it_answers_the_challenge_as_this_end_asks_it(
 ) -> None:
     verifier = run(command)
     for challenge in ODD[:3]:
-        assert w.is_proof(*ask(w.challenge_url(verifier.url, TOKEN, challenge)), challenge)
-    status, body = ask(w.challenge_url(verifier.url, "another token", "challenge"))
+        assert events.is_proof(*ask(events.challenge_url(verifier.url, TOKEN, challenge)), challenge)
+    status, body = ask(events.challenge_url(verifier.url, "another token", "challenge"))
     assert status in (401, 403)
-    assert not w.is_proof(status, body, "challenge")
+    assert not events.is_proof(status, body, "challenge")
 
 
 @each_verifier
@@ -134,13 +135,13 @@ def test_it_believes_every_event_that_is_signed_here(
     events = [event(type_, what, ODD[0], "wearer") for type_ in w.DATA_TYPES for what in w.EVENT_TYPES]
     events += [event("sleep", "update", id, user) for id in ODD for user in ODD]
     for one in events:
-        status, _ = ask(verifier.url, one.body, w.headers(SECRET, one.body, now=time.time()))
+        status, _ = ask(verifier.url, one.body, w.signed_headers(SECRET, one.body, now=time.time()))
         assert status == 200, one
         assert verifier.next()["believed"]
 
 
 BODY = event("sleep", "update", ODD[0], "wearer").body
-GOOD = w.headers(SECRET, BODY, now=1_770_000_000)
+GOOD = w.signed_headers(SECRET, BODY, now=1_770_000_000)
 FORGED: dict[str, tuple[dict[str, str], bytes]] = {
     "another document": (GOOD, BODY.replace(b"5f2e", b"5f2f")),
     "another wearer": (GOOD, BODY.replace(b"wearer", b"Wearer")),
@@ -149,7 +150,7 @@ FORGED: dict[str, tuple[dict[str, str], bytes]] = {
     "nothing": (GOOD, b""),
     "no JSON": (GOOD, b"{" * 300),
     "another moment": (GOOD | {"x-oura-timestamp": "1770000001"}, BODY),
-    "another secret": (w.headers(f"{SECRET} ", BODY, now=1_770_000_000), BODY),
+    "another secret": (w.signed_headers(f"{SECRET} ", BODY, now=1_770_000_000), BODY),
     "no signature": ({name: GOOD[name] for name in ("content-type", "x-oura-timestamp")}, BODY),
     "half a signature": (GOOD | {"x-oura-signature": GOOD["x-oura-signature"][:32]}, BODY),
     "no signature but the digest of the body": (

@@ -241,7 +241,9 @@ def test_an_id_that_cannot_be_one_is_told_and_spoils_nothing(world: World) -> No
         await world.subscriber(url, ["sleep"]).check()
         standing = await world.subscriber(url, transport=Odd).check()
         assert verbs(standing) == {"keep": 2, "make": 3}
-        assert ["cannot be a subscription" in reason for reason in standing.refused.values()] == [True]
+        assert ["cannot be the id of a subscription" in reason for reason in standing.refused.values()] == [
+            True
+        ]
 
     world.run(act)
 

@@ -137,7 +137,7 @@ def test_an_inbox_that_handlers_take_from_gives_a_sync_nothing_and_the_other_way
 
 def test_a_receiver_on_the_inbox_of_a_sync_acknowledges_and_hands_nothing_out(place: str) -> None:
     told: list[w.Event] = []
-    signed = w.headers("secret", EVENT.body, now=time.time())
+    signed = w.signed_headers("secret", EVENT.body, now=time.time())
     with Archive.open(place) as archive, owning(archive, "sync"):
         with Receiver("secret", "token", inbox=place, handler=told.append) as hook:
             assert hook.handle("POST", {}, signed, EVENT.body).status == 200

@@ -30,6 +30,7 @@ from ringlet._net.listen import bind
 from ringlet._receiver import receiver as module
 from ringlet._receiver.fetch_queue import FetchQueue
 from ringlet._receiver.inbox import Inbox
+from ringlet._webhooks import events
 from ringlet.archive import Archive
 from ringlet.errors import ArchiveError, UsageError
 from ringlet.webhooks import Receiver, receiver
@@ -113,7 +114,7 @@ def ask(
 
 
 def post(port: int, body: bytes, *, at: float = NOW, target: str = "/") -> int:
-    return ask(port, "POST", target, body, w.headers(SECRET, body, now=at))[0]
+    return ask(port, "POST", target, body, w.signed_headers(SECRET, body, now=at))[0]
 
 
 def challenge(token: str = TOKEN, **more: str) -> str:
@@ -139,7 +140,7 @@ def test_what_is_acknowledged_can_be_worked_off_however_long_its_names_are(place
     )
     long = w.Event(event_type="update", data_type=data_type, object_id=name, event_time=name, user_id=user)
     with receiver(SECRET, TOKEN, inbox=place, clock=clock) as hook:
-        status = hook.handle("POST", {}, w.headers(SECRET, long.body, now=NOW), long.body).status
+        status = hook.handle("POST", {}, w.signed_headers(SECRET, long.body, now=NOW), long.body).status
     assert (status == 200) == (length <= 128)
     with Archive.open(place) as archive:
         queue, later = FetchQueue(archive), int(NOW * 1000) + 10_000
@@ -240,7 +241,7 @@ GARBLED = {
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xff" * 200,
     "a length that is none": b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: many\r\n\r\n{}",
     "a length below nothing": b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n{}",
-    "a body that ends early": as_sent(w.headers(SECRET, EVENT.body, now=NOW), EVENT.body)[:-5],
+    "a body that ends early": as_sent(w.signed_headers(SECRET, EVENT.body, now=NOW), EVENT.body)[:-5],
     "a chunk that is none": b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n",
 }
 
@@ -313,7 +314,7 @@ def test_without_a_secret_there_is_no_receiver(secret: Any) -> None:
 def test_an_event_that_cannot_be_kept_is_not_acknowledged(file: Path) -> None:
     with Archive.open(file) as other, served(receiver(SECRET, TOKEN, inbox=file, clock=clock)) as port:
         other.database.execute("ALTER TABLE webhook_inbox RENAME TO lost")
-        status, body = ask(port, "POST", "/", EVENT.body, w.headers(SECRET, EVENT.body, now=NOW))
+        status, body = ask(port, "POST", "/", EVENT.body, w.signed_headers(SECRET, EVENT.body, now=NOW))
         assert (status, b"send it again" in body) == (503, True)
         other.database.execute("ALTER TABLE lost RENAME TO webhook_inbox")
         assert post(port, EVENT.body) == 200
@@ -324,7 +325,7 @@ def test_an_archive_that_comes_back_is_used_again(tmp_path: Path) -> None:
     folder = tmp_path / "not yet"
     folder.write_text("in the way")
     hook = receiver(SECRET, TOKEN, inbox=folder / "oura.db", clock=clock)
-    send = w.headers(SECRET, EVENT.body, now=NOW)
+    send = w.signed_headers(SECRET, EVENT.body, now=NOW)
     assert hook.handle("POST", {}, send, EVENT.body).status == 503
     folder.unlink()
     assert hook.handle("POST", {}, send, EVENT.body).status == 200
@@ -334,7 +335,7 @@ def test_an_archive_that_comes_back_is_used_again(tmp_path: Path) -> None:
 
 def test_a_connection_that_was_lost_is_made_again(postgres: str) -> None:
     hook = receiver(SECRET, TOKEN, inbox=postgres, clock=clock)
-    send = w.headers(SECRET, EVENT.body, now=NOW)
+    send = w.signed_headers(SECRET, EVENT.body, now=NOW)
     assert hook.handle("POST", {}, send, EVENT.body).status == 200
     with psycopg.connect(postgres) as other:
         other.execute(
@@ -379,7 +380,7 @@ def test_threads_share_commits(place: str) -> None:
 
     def send(object: str) -> int:
         body = event(object).body
-        return hook.handle("POST", {}, w.headers(SECRET, body, now=NOW), body).status
+        return hook.handle("POST", {}, w.signed_headers(SECRET, body, now=NOW), body).status
 
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(send, objects)) == {200}
@@ -395,7 +396,7 @@ def test_threads_share_commits(place: str) -> None:
         ("GET", challenge(challenge="c")[1:], b"", "200 OK"),
         ("GET", "", b"", "401 Unauthorized"),
         ("PUT", "", b"", "405 Method Not Allowed"),
-        ("POST", "", b"x" * (w.MOST + 1), "413 "),
+        ("POST", "", b"x" * (events.MAX_EVENT_BYTES + 1), "413 "),
     ],
 )
 def test_it_is_a_wsgi_application(file: Path, method: str, query: str, body: bytes, status: str) -> None:
@@ -408,7 +409,7 @@ def test_it_is_a_wsgi_application(file: Path, method: str, query: str, body: byt
         "wsgi.input": BytesIO(body),
         **{
             "HTTP_" + name.upper().replace("-", "_"): value
-            for name, value in w.headers(SECRET, EVENT.body, now=NOW).items()
+            for name, value in w.signed_headers(SECRET, EVENT.body, now=NOW).items()
             if name != "content-type"
         },
     }
@@ -439,7 +440,7 @@ def test_a_body_in_chunks_is_read_where_its_end_is_known(
     file: Path, more: dict[str, Any], status: str
 ) -> None:
     """Elsewhere reading it would wait for ever, and a body that is not read has no right signature."""
-    said = w.headers(SECRET, EVENT.body, now=NOW)
+    said = w.signed_headers(SECRET, EVENT.body, now=NOW)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "POST",
         "wsgi.input": BytesIO(EVENT.body),
@@ -519,7 +520,7 @@ def test_a_handler_that_awaits_runs_in_the_loop_that_serves(file: Path) -> None:
 def test_without_a_loop_both_kinds_of_handler_are_called(file: Path, handled: tuple[Handled, Any]) -> None:
     one, handler = handled
     with receiver(SECRET, TOKEN, inbox=file, handler=handler, clock=clock) as hook:
-        headers = w.headers(SECRET, EVENT.body, now=NOW)
+        headers = w.signed_headers(SECRET, EVENT.body, now=NOW)
         assert hook.handle("POST", {}, headers, EVENT.body).status == 200
         until(lambda: len(one.seen) == 1)
 
@@ -530,7 +531,7 @@ def test_a_handler_that_raises_is_asked_again(
     monkeypatch.setattr("ringlet._receiver.handler_worker.HANDLER_RETRY_FIRST_MS", 20)
     one = Handled(failing=3)
     with receiver(SECRET, TOKEN, inbox=file, handler=one.take) as hook:
-        headers = w.headers(SECRET, EVENT.body, now=time.time())
+        headers = w.signed_headers(SECRET, EVENT.body, now=time.time())
         assert hook.handle("POST", {}, headers, EVENT.body).status == 200
         until(lambda: len(one.seen) == 1)
     assert one.tried == 4
@@ -541,7 +542,7 @@ def test_a_handler_that_raises_is_asked_again(
 def test_what_was_left_is_handed_out_after_a_restart(file: Path) -> None:
     failing, well = Handled(failing=99), Handled()
     with receiver(SECRET, TOKEN, inbox=file, handler=failing.take) as hook:
-        headers = w.headers(SECRET, EVENT.body, now=time.time())
+        headers = w.signed_headers(SECRET, EVENT.body, now=time.time())
         assert hook.handle("POST", {}, headers, EVENT.body).status == 200
         until(lambda: failing.tried > 0)
     with receiver(SECRET, TOKEN, inbox=file, handler=well.take):
@@ -552,7 +553,7 @@ def test_whoever_follows_the_inbox_is_woken_by_each_commit(file: Path) -> None:
     news = threading.Event()
     with receiver(SECRET, TOKEN, inbox=file, clock=clock, on_commit=news.set) as hook:
         assert not news.is_set()
-        hook.handle("POST", {}, w.headers(SECRET, EVENT.body, now=NOW), EVENT.body)
+        hook.handle("POST", {}, w.signed_headers(SECRET, EVENT.body, now=NOW), EVENT.body)
         assert news.wait(SOON)
 
 
@@ -563,7 +564,7 @@ def test_in_a_lifespan_it_hands_out_before_the_first_request(
     file: Path, handled: tuple[Handled, Any]
 ) -> None:
     with receiver(SECRET, TOKEN, inbox=file, handler=Handled(failing=99).take) as hook:
-        hook.handle("POST", {}, w.headers(SECRET, EVENT.body, now=time.time()), EVENT.body)
+        hook.handle("POST", {}, w.signed_headers(SECRET, EVENT.body, now=time.time()), EVENT.body)
         time.sleep(0.05)
     one, handler = handled
 
@@ -588,7 +589,7 @@ def test_a_handler_that_hangs_does_not_keep_it_from_ending(
         assert free.wait(SOON)
 
     with receiver(SECRET, TOKEN, inbox=file, handler=hangs, clock=clock) as hook:
-        hook.handle("POST", {}, w.headers(SECRET, EVENT.body, now=NOW), EVENT.body)
+        hook.handle("POST", {}, w.signed_headers(SECRET, EVENT.body, now=NOW), EVENT.body)
         assert begun.wait(SOON)
         began = time.monotonic()
     assert below(time.monotonic() - began, 2)
@@ -602,7 +603,9 @@ def test_what_follows_a_commit_cannot_undo_it(file: Path, caplog: pytest.LogCapt
         raise RuntimeError("the loop is closed")
 
     with receiver(SECRET, TOKEN, inbox=file, clock=clock, on_commit=fails) as hook:
-        assert hook.handle("POST", {}, w.headers(SECRET, EVENT.body, now=NOW), EVENT.body).status == 200
+        assert (
+            hook.handle("POST", {}, w.signed_headers(SECRET, EVENT.body, now=NOW), EVENT.body).status == 200
+        )
     assert "the loop is closed" in caplog.text
 
 
@@ -610,7 +613,7 @@ def test_it_goes_on_after_it_was_closed(file: Path) -> None:
     hook = receiver(SECRET, TOKEN, inbox=file, clock=clock)
     for object in ("a", "b"):
         body = event(object).body
-        assert hook.handle("POST", {}, w.headers(SECRET, body, now=NOW), body).status == 200
+        assert hook.handle("POST", {}, w.signed_headers(SECRET, body, now=NOW), body).status == 200
         hook.close()
         hook.close()
     assert stored(file) == ["a", "b"]
@@ -619,7 +622,10 @@ def test_it_goes_on_after_it_was_closed(file: Path) -> None:
 def test_an_open_archive_is_used_and_left_open() -> None:
     with Archive.open(":memory:") as archive:
         with receiver(SECRET, TOKEN, inbox=archive, clock=clock) as hook:
-            assert hook.handle("POST", {}, w.headers(SECRET, EVENT.body, now=NOW), EVENT.body).status == 200
+            assert (
+                hook.handle("POST", {}, w.signed_headers(SECRET, EVENT.body, now=NOW), EVENT.body).status
+                == 200
+            )
         assert Inbox(archive).pending() == 1
 
 

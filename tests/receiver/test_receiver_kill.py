@@ -63,7 +63,7 @@ class Load:
             ).body
             while not self.over.is_set():
                 try:
-                    line.request("POST", "/", body, w.headers(SECRET, body, now=time.time()))
+                    line.request("POST", "/", body, w.signed_headers(SECRET, body, now=time.time()))
                     answer = line.getresponse()
                     answer.read()
                 except (OSError, http.client.HTTPException):

@@ -43,7 +43,7 @@ class Served:
         """Post an event; the status of the answer."""
         reader, writer = connection
         headers = {"host": "a", "content-length": str(len(EVENT.body))}
-        headers |= w.headers(SECRET, EVENT.body, now=time.time())
+        headers |= w.signed_headers(SECRET, EVENT.body, now=time.time())
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         writer.write(f"POST / HTTP/1.1\r\n{head}\r\n".encode() + EVENT.body)
         return (await reader.readuntil(b"\r\n\r\n"))[9:12]

@@ -46,7 +46,7 @@ def test_who_decodes_a_body_and_encodes_it_again_has_the_same_bytes(event: w.Eve
 
 @given(events, st.integers(0, 4_000_000_000), some_text)
 def test_what_one_end_signs_the_other_believes(event: w.Event, at: int, secret: str) -> None:
-    headers = w.headers(secret, event.body, now=at)
+    headers = w.signed_headers(secret, event.body, now=at)
     assert w.verify(secret, headers, event.body, now=at) == event
 
 
@@ -68,14 +68,14 @@ def test_while_a_secret_is_changed_both_are_believed() -> None:
 def test_with_an_empty_secret_nothing_is_believed(secret: str | list[str]) -> None:
     """Anybody can sign with it."""
     with pytest.raises(UsageError) as refused:
-        w.verify(secret, w.headers("", EVENT.body, now=NOW), EVENT.body, now=NOW)
+        w.verify(secret, w.signed_headers("", EVENT.body, now=NOW), EVENT.body, now=NOW)
     assert refused.value.cure
 
 
 def test_with_an_empty_token_no_challenge_is_answered() -> None:
     for query in ({"challenge": "c"}, {"challenge": "c", "verification_token": ""}):
         with pytest.raises(UsageError) as refused:
-            w.answer("", query)
+            w.answer_challenge("", query)
         assert refused.value.cure
 
 
@@ -102,7 +102,7 @@ def test_no_byte_of_a_delivery_can_be_changed(event: w.Event, data: st.DataObjec
     at = data.draw(st.integers(0, len(body) - 1))
     body[at] ^= data.draw(st.integers(1, 255))
     with pytest.raises(EventRejected):
-        w.verify(SECRET, w.headers(SECRET, event.body, now=NOW), bytes(body), now=NOW)
+        w.verify(SECRET, w.signed_headers(SECRET, event.body, now=NOW), bytes(body), now=NOW)
 
 
 # --- The challenge ---
@@ -110,7 +110,7 @@ def test_no_byte_of_a_delivery_can_be_changed(event: w.Event, data: st.DataObjec
 
 @given(some_text, texts)
 def test_a_challenge_that_knows_the_token_is_answered(token: str, challenge: str) -> None:
-    body = w.answer(token, {"verification_token": token, "challenge": challenge})
+    body = w.answer_challenge(token, {"verification_token": token, "challenge": challenge})
     assert w.is_proof(200, body, challenge)
     assert not w.is_proof(201, body, challenge)
     assert not w.is_proof(200, body, challenge + "x")
@@ -118,13 +118,13 @@ def test_a_challenge_that_knows_the_token_is_answered(token: str, challenge: str
 
 def test_a_challenge_that_is_no_text_is_refused() -> None:
     with pytest.raises(EventRejected):
-        w.answer("hush", {"verification_token": "hush", "challenge": "\ud800"})
+        w.answer_challenge("hush", {"verification_token": "hush", "challenge": "\ud800"})
 
 
 @pytest.mark.parametrize("query", [{}, {"challenge": "c"}, {"verification_token": "other", "challenge": "c"}])
 def test_a_challenge_that_does_not_know_the_token_is_refused(query: dict[str, str]) -> None:
     with pytest.raises(EventRejected) as caught:
-        w.answer("hush", query)
+        w.answer_challenge("hush", query)
     assert caught.value.status == 401
     assert "hush" not in str(caught.value)
 
@@ -144,9 +144,9 @@ def test_a_callback_keeps_its_own_query() -> None:
 
 
 def test_an_event_knows_its_row_of_the_table() -> None:
-    assert EVENT.kind is w.KINDS["sleep"]
-    assert w.KINDS["vo2_max"].name == "vO2_max"
-    assert "heartrate" not in w.KINDS
+    assert EVENT.kind is w.WEBHOOK_KINDS["sleep"]
+    assert w.WEBHOOK_KINDS["vo2_max"].name == "vO2_max"
+    assert "heartrate" not in w.WEBHOOK_KINDS
     meal = w.Event(event_type="create", data_type="meal", object_id="1", event_time="", user_id="")
     assert meal.kind is None
 

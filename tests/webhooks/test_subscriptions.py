@@ -29,7 +29,7 @@ def subscription(**changed: str | None) -> bytes:
 def test_a_time_without_a_zone_is_utc() -> None:
     (one,) = drive(w.subscriptions(APP), Response(200, b"[%s]" % subscription()))[1]
     assert one.expires_at == datetime(2026, 11, 1, 12, 34, 56, 789000, UTC)
-    assert one.expires_at - w.LIFE == one.expires_at - timedelta(days=90)
+    assert one.expires_at - w.SUBSCRIPTION_LIFETIME == one.expires_at - timedelta(days=90)
 
 
 @pytest.mark.parametrize("end", ["soon", "", "2026-13-01", None])
@@ -37,7 +37,7 @@ def test_an_end_that_nobody_can_read_is_known_to_be_one_and_spoils_no_list(end: 
     both = b"[%s,%s]" % (subscription(expiration_time=end), subscription(id="2"))
     odd, good = drive(w.subscriptions(APP), Response(200, both))[1]
     assert odd.expiration_time == end
-    with pytest.raises(ServerError, match="no expiration_time"):
+    with pytest.raises(ServerError, match="not a date"):
         _ = odd.expires_at
     assert good.expires_at.tzinfo is UTC
 

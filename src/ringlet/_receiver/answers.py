@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from .._webhooks.events import MOST
+from .._webhooks.events import MAX_EVENT_BYTES
 
 BODY_TIMEOUT_S = 10.0
 """Seconds for a body to arrive: as long as Oura waits for a response."""
@@ -33,6 +33,6 @@ def problem(status: int, detail: str, **headers: str) -> Reply:
 ACKNOWLEDGED = reply(200, b"", **{"content-type": "text/plain"})
 NOT_ALLOWED = problem(405, "use POST for an event, GET for a challenge", allow="GET, POST")
 NO_LENGTH = problem(411, "a request body needs a content-length here")
-TOO_LARGE = problem(413, f"an event has at most {MOST} bytes")
+TOO_LARGE = problem(413, f"an event has at most {MAX_EVENT_BYTES} bytes")
 TOO_SLOW = problem(408, f"the event did not arrive within {BODY_TIMEOUT_S:.0f} seconds")
 UNAVAILABLE = problem(503, "the event could not be stored; send it again", **{"retry-after": "30"})

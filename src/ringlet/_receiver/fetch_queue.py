@@ -40,7 +40,7 @@ class FetchJob:
     user_id: str
     """Oura's id of the user."""
     data_type: str
-    """As webhooks call it: a key of `events.KINDS`, or a type that no route serves."""
+    """As webhooks call it: a key of `events.WEBHOOK_KINDS`, or a type that no route serves."""
     object_id: str
     event_type: str
     """Of the latest event. Oura sends events in any order: what the fetch finds is the truth."""

@@ -36,7 +36,15 @@ from urllib.parse import parse_qsl
 
 from .._archive.archive import Archive
 from .._archive.storage.opening import default_place
-from .._webhooks.events import MOST, TOLERANCE, Event, answer, check_secrets, check_token, verify
+from .._webhooks.events import (
+    MAX_EVENT_BYTES,
+    SIGNATURE_TOLERANCE,
+    Event,
+    answer_challenge,
+    check_secrets,
+    check_verification_token,
+    verify,
+)
 from ..errors import ArchiveError, EventRejected, RingletError
 from .answers import (
     ACKNOWLEDGED,
@@ -92,11 +100,11 @@ class Receiver:
         inbox: str | Path | Archive | None = None,
         handler: Handler | None = None,
         on_commit: Callable[[], None] | None = None,
-        tolerance: timedelta = TOLERANCE,
+        tolerance: timedelta = SIGNATURE_TOLERANCE,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._secrets = check_secrets(client_secret)
-        check_token(verification_token)
+        check_verification_token(verification_token)
         self._verification_token = verification_token
         self._tolerance = tolerance
         self._clock = clock
@@ -232,7 +240,7 @@ class Receiver:
         """The event to store, or the response if there is none."""
         try:
             if method == "GET":
-                return reply(200, answer(self._verification_token, query))
+                return reply(200, answer_challenge(self._verification_token, query))
             if method == "POST":
                 return verify(self._secrets, headers, body, now=self._clock(), tolerance=self._tolerance)
         except EventRejected as refused:
@@ -261,9 +269,9 @@ def _read_wsgi(environ: Mapping[str, Any]) -> bytes | Reply:
     """
     length = environ.get("CONTENT_LENGTH", "")
     if length.isdecimal():
-        return bytes(environ["wsgi.input"].read(min(int(length[:9]), MOST + 1)))
+        return bytes(environ["wsgi.input"].read(min(int(length[:9]), MAX_EVENT_BYTES + 1)))
     if environ.get("wsgi.input_terminated"):  # Gunicorn, Werkzeug and others, for chunked bodies
-        return bytes(environ["wsgi.input"].read(MOST + 1))
+        return bytes(environ["wsgi.input"].read(MAX_EVENT_BYTES + 1))
     return NO_LENGTH
 
 
@@ -277,7 +285,7 @@ async def _read(receive: Receive) -> bytes | Reply:
                 body += message.get("body", b"")
                 # `http.disconnect` has no `more_body` either; nobody reads the response then.
                 more = message.get("more_body", False)
-                if len(body) > MOST:
+                if len(body) > MAX_EVENT_BYTES:
                     return _closing(TOO_LARGE)
     except TimeoutError:
         return _closing(TOO_SLOW)

@@ -25,7 +25,7 @@ from .._archive.archive import Archive
 from .._archive.storage.counts import Counts
 from .._client.client import AsyncClient
 from .._receiver.fetch_queue import FetchJob, FetchQueue
-from .._webhooks.events import KINDS
+from .._webhooks.events import WEBHOOK_KINDS
 from ..errors import (
     ArchiveError,
     BadRequest,
@@ -189,7 +189,7 @@ class Follow:
         return "later"
 
     async def _look(self, job: FetchJob) -> tuple[Result, str, bytes | None]:
-        kind = KINDS.get(job.data_type)
+        kind = WEBHOOK_KINDS.get(job.data_type)
         if kind is None or not kind.has_ids:
             return self._leave_out(job, "no route serves documents of this type")
         if kind.name not in self.names:

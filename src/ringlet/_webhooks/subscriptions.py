@@ -1,7 +1,8 @@
-"""Subscriptions to webhooks, pure: the six calls as flows, and their faces on both clients.
+"""Webhook subscriptions: the six calls as flows, and their faces on both clients. No I/O.
 
-They belong to an application, which proves itself by its secret (`x-client-id`, `x-client-secret`); no
-wearer's token is asked for. There is one subscription for each pair of data type and event type.
+Subscriptions belong to an application, which proves itself by its id and secret (`x-client-id`,
+`x-client-secret`); a user's token is not needed. There is at most one subscription for each pair of data type
+and event type.
 """
 
 from __future__ import annotations
@@ -21,30 +22,30 @@ from .._oauth.grant import App
 from ..errors import BadRequest, DocumentNotFound, ServerError, UsageError
 from .events import EventType
 
-SUBSCRIPTION = "/v2/webhook/subscription"
-LIFE = timedelta(days=90)
-"""How long a subscription lives, and lives on when it is renewed."""
+SUBSCRIPTION_PATH = "/v2/webhook/subscription"
+SUBSCRIPTION_LIFETIME = timedelta(days=90)
+"""How long a subscription lasts after it is made or renewed."""
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """One application's wish to hear of one kind of change."""
+    """One subscription of an application: one event type of one data type, sent to one callback."""
 
     id: str
     callback_url: str
     event_type: EventType | str
     data_type: str
     expiration_time: str | None = None
-    """As Oura writes it: without a zone, which means UTC. What is no date hides no other subscription."""
+    """As Oura writes it: without a zone, meaning UTC. Text, so that one bad date does not spoil a list."""
 
     @property
     def expires_at(self) -> datetime:
-        """When it ends unless renewed; aware. Raises ServerError where it is no date."""
+        """When it ends unless renewed, with a zone. Raises ServerError where it is not a date."""
         text = self.expiration_time or ""
         try:
             at = datetime.fromisoformat(text)
         except ValueError:
             raise ServerError(
-                f"{text[:40]!r} is no expiration_time", status=502, cure="renew the subscription"
+                f"expiration_time is {text[:40]!r}, not a date", status=502, cure="renew the subscription"
             ) from None
         return at if at.tzinfo else at.replace(tzinfo=UTC)
 
@@ -52,45 +53,47 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 S = TypeVar("S")
 
 
-def _ask(app: App, shape: type[S], method: str, path: str, wish: Mapping[str, str] | None = None) -> Flow[S]:
-    response = yield from _send(app, method, path, wish)
+def _ask(
+    app: App, shape: type[S], method: str, path: str, payload: Mapping[str, str] | None = None
+) -> Flow[S]:
+    response = yield from _send(app, method, path, payload)
     return decode(response.body, shape)
 
 
-CALLBACK = "callback_url"
-PROVE = "do what it says of the callback; it must answer its challenge, with the same verification token"
+CALLBACK_FIELD = "callback_url"
+_CALLBACK_CURE = "mend the callback: it must answer the challenge with the same verification token"
 
 
-def _send(app: App, method: str, path: str, wish: Mapping[str, str] | None = None) -> Flow[Response]:
+def _send(app: App, method: str, path: str, payload: Mapping[str, str] | None = None) -> Flow[Response]:
     if not app.client_secret:
         raise UsageError(
-            "subscriptions belong to an application, which proves itself by its secret",
+            "subscriptions need the client id and secret of the application",
             cure="pass client_id and client_secret, or set OURA_CLIENT_ID and OURA_CLIENT_SECRET",
         )
-    said = {"x-client-id": app.client_id, "x-client-secret": app.client_secret}
+    credentials = {"x-client-id": app.client_id, "x-client-secret": app.client_secret}
     request = Request(
-        path=f"{SUBSCRIPTION}{path}",
+        path=f"{SUBSCRIPTION_PATH}{path}",
         method=method,
-        headers=said | ({"content-type": "application/json"} if wish is not None else {}),
-        body=msgspec.json.encode(wish) if wish is not None else b"",
+        headers=credentials | ({"content-type": "application/json"} if payload is not None else {}),
+        body=msgspec.json.encode(payload) if payload is not None else b"",
         bearer=False,
     )
     response = yield request
     if response.status < 400:
         return response
     refused = refusal(request, response)
-    if response.status == 403:  # where elsewhere it is 404
+    if response.status == 403:  # Oura answers 403 here where other routes answer 404
         raise DocumentNotFound(refused.detail, status=403, cure="list the subscriptions to see what is there")
     if response.status == 409:
-        raise BadRequest(refused.detail, status=409, cure="update or renew the subscription there is")
-    if isinstance(refused, BadRequest) and refused.field == CALLBACK:
-        refused.cure = PROVE
+        raise BadRequest(refused.detail, status=409, cure="update or renew the existing subscription")
+    if isinstance(refused, BadRequest) and refused.field == CALLBACK_FIELD:
+        refused.cure = _CALLBACK_CURE
     raise refused
 
 
 def _one(id: str) -> str:
     if not re.fullmatch(r"[\w-]+", id, re.ASCII):
-        raise UsageError(f"{id!r} cannot be a subscription", cure="pass the `id` of a subscription")
+        raise UsageError(f"{id!r} cannot be the id of a subscription", cure="pass the `id` of a subscription")
     return f"/{id}"
 
 
@@ -108,13 +111,13 @@ def subscribe(
     app: App, callback_url: str, verification_token: str, event_type: EventType, data_type: str
 ) -> Flow[Subscription]:
     """A new subscription; the callback is asked to prove itself before this returns. Raises BadRequest."""
-    wish = {
+    payload = {
         "callback_url": callback_url,
         "verification_token": verification_token,
         "event_type": event_type,
         "data_type": data_type,
     }
-    return _ask(app, Subscription, "POST", "", wish)
+    return _ask(app, Subscription, "POST", "", payload)
 
 
 def update(
@@ -126,10 +129,10 @@ def update(
     event_type: EventType | None = None,
     data_type: str | None = None,
 ) -> Flow[Subscription]:
-    """Another callback, or another wish. Raises DocumentNotFound, BadRequest."""
+    """Change the callback, event type or data type. Raises DocumentNotFound, BadRequest."""
     given = {"callback_url": callback_url, "event_type": event_type, "data_type": data_type}
-    wish = {"verification_token": verification_token} | {k: v for k, v in given.items() if v is not None}
-    return _ask(app, Subscription, "PUT", _one(id), wish)
+    payload = {"verification_token": verification_token} | {k: v for k, v in given.items() if v is not None}
+    return _ask(app, Subscription, "PUT", _one(id), payload)
 
 
 def renew(app: App, id: str) -> Flow[Subscription]:
@@ -144,7 +147,7 @@ def unsubscribe(app: App, id: str) -> Flow[None]:
 
 @dataclass(frozen=True)
 class Webhooks:
-    """An application's subscriptions. What each method raises stands at the function of its flow."""
+    """The webhook subscriptions of the client's application, as `client.webhooks`."""
 
     app: App
     runner: Runner
@@ -152,11 +155,35 @@ class Webhooks:
     def create(
         self, callback_url: str, verification_token: str, event_type: EventType, data_type: str
     ) -> Subscription:
-        """A new subscription; the callback must answer a challenge meanwhile."""
+        """Make a subscription. Before this returns Oura sends the callback a challenge, which it must answer.
+
+        Args:
+            callback_url: where Oura sends events; it must be reachable from the internet.
+            verification_token: a long random text, which the callback recognises the challenge by.
+            event_type: "create", "update" or "delete".
+            data_type: one of `webhooks.DATA_TYPES`.
+
+        Returns:
+            The subscription, which lasts 90 days unless it is renewed.
+
+        Raises:
+            BadRequest: the callback did not answer the challenge, or the subscription exists already (409).
+            UsageError: the client has no client secret; nothing was sent.
+            InvalidToken: Oura refuses the client id and secret.
+            RateLimited, ServerError, ConnectionFailed: no usable answer came. Only RateLimited is retried,
+                because the subscription may have been made: list them before you try again.
+        """
         return self.runner.run(subscribe(self.app, callback_url, verification_token, event_type, data_type))
 
     def get(self, id: str) -> Subscription:
-        """One subscription."""
+        """One subscription by its `id`.
+
+        Raises:
+            DocumentNotFound: this application has no subscription with this id.
+            UsageError: the client has no client secret, or the id cannot be one; nothing was sent.
+            InvalidToken, BadRequest: Oura refuses the id and secret, or the request.
+            RateLimited, ServerError, ConnectionFailed: no usable answer came, after all retries.
+        """
         return self.runner.run(subscription(self.app, id))
 
     def update(
@@ -168,7 +195,19 @@ class Webhooks:
         event_type: EventType | None = None,
         data_type: str | None = None,
     ) -> Subscription:
-        """Another callback, or another wish."""
+        """Change a subscription. Oura sends the callback a challenge again.
+
+        Args:
+            id: the `id` of the subscription.
+            verification_token: which the callback recognises the challenge by.
+            callback_url, event_type, data_type: the new values; what is left out stays.
+
+        Raises:
+            DocumentNotFound: this application has no subscription with this id.
+            UsageError: the client has no client secret, or the id cannot be one; nothing was sent.
+            InvalidToken, BadRequest: Oura refuses the id and secret, or the request.
+            RateLimited, ServerError, ConnectionFailed: no usable answer came, after all retries.
+        """
         flow = update(
             self.app,
             id,
@@ -180,21 +219,41 @@ class Webhooks:
         return self.runner.run(flow)
 
     def renew(self, id: str) -> Subscription:
-        """Another 90 days."""
+        """Let a subscription last another 90 days from now.
+
+        Raises:
+            DocumentNotFound: this application has no subscription with this id.
+            UsageError: the client has no client secret, or the id cannot be one; nothing was sent.
+            InvalidToken, BadRequest: Oura refuses the id and secret, or the request.
+            RateLimited, ServerError, ConnectionFailed: no usable answer came, after all retries.
+        """
         return self.runner.run(renew(self.app, id))
 
     def delete(self, id: str) -> None:
-        """End a subscription."""
+        """End a subscription.
+
+        Raises:
+            DocumentNotFound: this application has no subscription with this id.
+            UsageError: the client has no client secret, or the id cannot be one; nothing was sent.
+            InvalidToken, BadRequest: Oura refuses the id and secret, or the request.
+            RateLimited, ServerError, ConnectionFailed: no usable answer came, after all retries.
+        """
         self.runner.run(unsubscribe(self.app, id))
 
     def list(self) -> list[Subscription]:
-        """All of them."""
+        """All subscriptions of the application.
+
+        Raises:
+            UsageError: the client has no client secret; nothing was sent.
+            InvalidToken, BadRequest: Oura refuses the id and secret, or the request.
+            RateLimited, ServerError, ConnectionFailed: no usable answer came, after all retries.
+        """
         return self.runner.run(subscriptions(self.app))
 
 
 @dataclass(frozen=True)
 class AsyncWebhooks:
-    """An application's subscriptions, awaited. See `Webhooks`."""
+    """The webhook subscriptions of the client's application, awaited, as `async_client.webhooks`."""
 
     app: App
     runner: AsyncRunner
@@ -202,12 +261,12 @@ class AsyncWebhooks:
     async def create(
         self, callback_url: str, verification_token: str, event_type: EventType, data_type: str
     ) -> Subscription:
-        """A new subscription; the callback must answer a challenge meanwhile."""
+        """Make a subscription. Arguments and errors: see `Webhooks.create`."""
         flow = subscribe(self.app, callback_url, verification_token, event_type, data_type)
         return await self.runner.run(flow)
 
     async def get(self, id: str) -> Subscription:
-        """One subscription."""
+        """One subscription by its `id`. Errors: see `Webhooks.get`."""
         return await self.runner.run(subscription(self.app, id))
 
     async def update(
@@ -219,7 +278,7 @@ class AsyncWebhooks:
         event_type: EventType | None = None,
         data_type: str | None = None,
     ) -> Subscription:
-        """Another callback, or another wish."""
+        """Change a subscription. Arguments and errors: see `Webhooks.update`."""
         flow = update(
             self.app,
             id,
@@ -231,13 +290,13 @@ class AsyncWebhooks:
         return await self.runner.run(flow)
 
     async def renew(self, id: str) -> Subscription:
-        """Another 90 days."""
+        """Let a subscription last another 90 days from now. Errors: see `Webhooks.renew`."""
         return await self.runner.run(renew(self.app, id))
 
     async def delete(self, id: str) -> None:
-        """End a subscription."""
+        """End a subscription. Errors: see `Webhooks.delete`."""
         await self.runner.run(unsubscribe(self.app, id))
 
     async def list(self) -> list[Subscription]:
-        """All of them."""
+        """All subscriptions of the application. Errors: see `Webhooks.list`."""
         return await self.runner.run(subscriptions(self.app))

@@ -184,7 +184,7 @@ def test_an_address_that_the_cloud_guards_says_how_it_is_opened(
             "begins with https:// or http://",
             "--callback https://",
         ),
-        (["get", "../users"], 2, "cannot be a subscription", "pass the `id`"),
+        (["get", "../users"], 2, "cannot be the id of a subscription", "pass the `id`"),
         (["update", "some-id"], 2, "challenge", "--verification-token"),
         (["renew"], 2, "which subscriptions", "ringlet webhooks list"),
         (["delete", "some-id", "--all"], 2, "which subscriptions", "--all"),

@@ -9,10 +9,11 @@ import pytest
 from ringlet._api.catalog import TYPES
 from ringlet._cloud.control.triggers import Triggers, moved, parse
 from ringlet._cloud.wearer.demo import settle_in
+from ringlet._webhooks.events import WEBHOOK_KINDS
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 from ringlet.errors import ApiError, UsageError
-from ringlet.webhooks import DATA_TYPES, EVENT_TYPES, KINDS
+from ringlet.webhooks import DATA_TYPES, EVENT_TYPES
 
 from ... import populated
 
@@ -43,7 +44,7 @@ def triggers(cloud):
 
 def check(cloud, user, data_type, operation):
     """Let it happen, and see that log and document say so."""
-    kind = KINDS.get(data_type)
+    kind = WEBHOOK_KINDS.get(data_type)
     before = cloud.events.newest
     newest = kind and cloud.archive.latest(user, kind)
     done = triggers(cloud).fire(user, f"{data_type}.{operation}")

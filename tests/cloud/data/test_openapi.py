@@ -21,8 +21,8 @@ from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import ROOT, SANDBOX, Documents, Inventory, LiveSamples, Samples, Single
 from ringlet._cloud.data.openapi import document
 from ringlet._oauth.scopes import SCOPES
+from ringlet._webhooks.subscriptions import SUBSCRIPTION_PATH
 from ringlet.archive import Archive
-from ringlet.webhooks import SUBSCRIPTION
 
 from ...paths import REFERENCE
 from ...program import Program
@@ -162,7 +162,7 @@ def test_every_subscription_operation_is_answered_as_specified(runner, version, 
         (method, path): one
         for path, methods in spec["paths"].items()
         for method, one in methods.items()
-        if path.startswith(SUBSCRIPTION)
+        if path.startswith(SUBSCRIPTION_PATH)
     }
     words = spec["components"]["schemas"]["ExtApiV2DataType"]["enum"]
 
@@ -179,17 +179,19 @@ def test_every_subscription_operation_is_answered_as_specified(runner, version, 
         told.setdefault((method, path), set()).add(answer.status)
 
     async def all_six(town, here):
-        one, renew = f"{SUBSCRIPTION}/{{id}}", f"{SUBSCRIPTION}/renew/{{id}}"
+        one, renew = f"{SUBSCRIPTION_PATH}/{{id}}", f"{SUBSCRIPTION_PATH}/renew/{{id}}"
         new = {"verification_token": "token"}
         for data_type in words:
             for event_type in ("create", "update", "delete"):
                 made = await town.send("POST", "", wish(here.url, data_type, event_type))
                 assert made.status == 201
-                told_as_specified("post", SUBSCRIPTION, made)
-        told_as_specified("post", SUBSCRIPTION, await town.send("POST", "", {}))
-        told_as_specified("post", SUBSCRIPTION, await town.send("POST", "", wish("http://127.0.0.1:1/", "x")))
-        told_as_specified("post", SUBSCRIPTION, await town.send("POST", "", wish(here.url, words[0])))
-        told_as_specified("get", SUBSCRIPTION, await town.send("GET"))
+                told_as_specified("post", SUBSCRIPTION_PATH, made)
+        told_as_specified("post", SUBSCRIPTION_PATH, await town.send("POST", "", {}))
+        told_as_specified(
+            "post", SUBSCRIPTION_PATH, await town.send("POST", "", wish("http://127.0.0.1:1/", "x"))
+        )
+        told_as_specified("post", SUBSCRIPTION_PATH, await town.send("POST", "", wish(here.url, words[0])))
+        told_as_specified("get", SUBSCRIPTION_PATH, await town.send("GET"))
         for id in (made.json["id"], "x"):
             told_as_specified("get", one, await town.send("GET", f"/{id}"))
             told_as_specified("put", one, await town.send("PUT", f"/{id}", new))
@@ -199,7 +201,7 @@ def test_every_subscription_operation_is_answered_as_specified(runner, version, 
             told_as_specified("delete", one, await town.send("DELETE", f"/{id}"))
         for method, path in every:
             nobody = {"x-client-secret": "wrong"}
-            at = path.removeprefix(SUBSCRIPTION).replace("{id}", "x")
+            at = path.removeprefix(SUBSCRIPTION_PATH).replace("{id}", "x")
             told_as_specified(method, path, await town.send(method.upper(), at, **nobody))
 
     with Archive.open(":memory:") as archive:
@@ -207,12 +209,12 @@ def test_every_subscription_operation_is_answered_as_specified(runner, version, 
         town.beside(lambda here: all_six(town, here))
     seen = {f"{method} {path}": statuses for (method, path), statuses in told.items()}
     assert seen == {
-        f"get {SUBSCRIPTION}": {200, 401},
-        f"post {SUBSCRIPTION}": {201, 401, 409, 422},
-        f"get {SUBSCRIPTION}/{{id}}": {200, 401, 403},
-        f"put {SUBSCRIPTION}/{{id}}": {200, 401, 403, 422},
-        f"delete {SUBSCRIPTION}/{{id}}": {204, 401, 403},
-        f"put {SUBSCRIPTION}/renew/{{id}}": {200, 401, 403},
+        f"get {SUBSCRIPTION_PATH}": {200, 401},
+        f"post {SUBSCRIPTION_PATH}": {201, 401, 409, 422},
+        f"get {SUBSCRIPTION_PATH}/{{id}}": {200, 401, 403},
+        f"put {SUBSCRIPTION_PATH}/{{id}}": {200, 401, 403, 422},
+        f"delete {SUBSCRIPTION_PATH}/{{id}}": {204, 401, 403},
+        f"put {SUBSCRIPTION_PATH}/renew/{{id}}": {200, 401, 403},
     }
     assert len(every) == 6
     assert len(every) + DATA_OPERATIONS[version] == OPERATIONS[version]
@@ -226,7 +228,7 @@ def test_what_we_publish_of_subscriptions_is_what_was_published(version):
     """Each schema is as strict as the official one, but for words that only one version has."""
     ours, spec = document(), SPECS[version]
     for path, methods in spec["paths"].items():
-        if not path.startswith(SUBSCRIPTION):
+        if not path.startswith(SUBSCRIPTION_PATH):
             continue
         assert set(ours["paths"][path]) == set(methods)
         for method, said in methods.items():
@@ -301,10 +303,10 @@ def test_it_describes_the_table_and_nothing_else():
     paths = document()["paths"]
     listed = {f"{root}/{kind.name}" for root in (ROOT, SANDBOX) for kind in TYPES.values()}
     listed -= {f"{SANDBOX}/personal_info"}
-    listed.add(SUBSCRIPTION)
+    listed.add(SUBSCRIPTION_PATH)
     assert {path for path in paths if "{" not in path} == listed
     for path in paths:
-        if path.startswith(SUBSCRIPTION):
+        if path.startswith(SUBSCRIPTION_PATH):
             continue
         kind = TYPES[path.split("usercollection/")[1].split("/")[0]]
         assert ("{document_id}" in path) <= isinstance(kind, Documents | Inventory)

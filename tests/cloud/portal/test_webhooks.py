@@ -22,9 +22,9 @@ from ringlet._cloud.webhooks.deliveries import Claimed, Outcome
 from ringlet._cloud.webhooks.delivery_list import DeliveryList
 from ringlet._net.addresses import AddressPolicy
 from ringlet._oauth.scopes import SCOPES
+from ringlet._webhooks.subscriptions import SUBSCRIPTION_LIFETIME
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
-from ringlet.webhooks import LIFE
 
 from ..callbacks import callback
 from ..conftest import NOW, Answer, Asked
@@ -66,7 +66,7 @@ class Desk:
         """The first delivery that is ready has been tried."""
         [ready] = self.cloud.deliveries.ready()
         [claimed] = self.cloud.deliveries.claim([(ready, 1)], timedelta(seconds=30))
-        signed = webhooks.headers(self.secret, claimed.body, now=1_772_366_400.0)
+        signed = webhooks.signed_headers(self.secret, claimed.body, now=1_772_366_400.0)
         attempt = Attempt(
             delivery_id=claimed.id,
             callback_url=ready.callback_url,
@@ -126,7 +126,7 @@ def test_subscriptions_are_shown_with_their_end_or_with_what_ended_them(desk: De
     desk.tried(410)
     assert "its callback answered 410" in desk.page().text
     desk.subscribe(data_type="meal")
-    desk.cloud.clock.advance(LIFE)
+    desk.cloud.clock.advance(SUBSCRIPTION_LIFETIME)
     desk.person.sign_in(user="wearer")
     assert "its 90 days were over" in desk.page().text
 
@@ -164,7 +164,7 @@ def test_a_delivery_shows_each_request_as_it_was_sent_and_what_came_back(desk: D
     assert "2026-03-01 12:00:00 UTC, took 42 ms" in text
     assert "It fits the application's secret." in html.unescape(text)
     assert re.search(r"Next attempt</dt><dd>2026-03-01 12:00:\d\d UTC", text)
-    signed = webhooks.headers(desk.secret, claimed.body, now=1_772_366_400.0)
+    signed = webhooks.signed_headers(desk.secret, claimed.body, now=1_772_366_400.0)
     for name, value in signed.items():
         assert f"<dt>{name}</dt><dd><code>{value}</code></dd>" in text
         assert f"--header {shlex.quote(f'{name}: {value}')}" in curl

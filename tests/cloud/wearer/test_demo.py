@@ -14,7 +14,7 @@ from ringlet._cloud.wearer.demo import REDIRECT_URIS, USER, credentials, settle_
 from ringlet._cloud.wearer.life import BLOCK
 from ringlet._oauth.scopes import SCOPES
 from ringlet._person.person import Person
-from ringlet._webhooks.events import LONG
+from ringlet._webhooks.events import MIN_HASHED_SECRET_LENGTH
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 
@@ -166,7 +166,7 @@ def test_an_archive_has_one_demo_application_which_keeps_its_secret(clock):
         first, again = credentials(grants, user, "demo"), credentials(grants, user, "demo")
         assert [app.client_id for app in apps.of(user)] == [first.client_id] == [again.client_id]
         assert first.client_secret == again.client_secret
-        assert len(first.client_secret) >= LONG
+        assert len(first.client_secret) >= MIN_HASHED_SECRET_LENGTH
         assert apps.authenticate(first.client_id, first.client_secret).approved
         assert grants.access(first.access_token), "what was granted stays granted"
         apps.rotate_secret(first.client_id)

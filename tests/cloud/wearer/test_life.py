@@ -16,9 +16,9 @@ from ringlet._api.kinds import Single
 from ringlet._api.windows import Span, parse_instant
 from ringlet._cloud.wearer.demo import settle_in, wearer
 from ringlet._cloud.webhooks.publisher import SYNC_LATENCY
+from ringlet._webhooks.events import WEBHOOK_KINDS
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, CloudSettings
-from ringlet.webhooks import KINDS
 
 EVER = Span(parse_instant("2000-01-01"), parse_instant("2100-01-01"))
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -69,7 +69,7 @@ def test_everything_that_happens_is_told_once_at_its_time_and_due_30_seconds_lat
         assert cloud.events.newest == 0, "nobody is told of what was there from the beginning"
         client_id, _ = cloud.grants.apps.register("App", ["https://app.example/"])
         cloud.grants.issue(client_id, life.user, ["daily"])
-        for name in KINDS:
+        for name in WEBHOOK_KINDS:
             for event_type in ("create", "update", "delete"):
                 cloud.subscriptions.create(client_id, "https://app.example/hook", event_type, name)
         cloud.clock.advance(15 * DAY)
@@ -119,7 +119,7 @@ def test_what_was_deleted_is_gone_and_its_event_names_it(place):
         for one in cloud.events.after(0, 10_000):
             if one.event_type == "delete":
                 id = json.loads(one.body)["object_id"]
-                assert archive.document(life.user, KINDS[one.data_type], id) is None
+                assert archive.document(life.user, WEBHOOK_KINDS[one.data_type], id) is None
 
 
 def test_a_kept_cloud_tells_what_happened_while_it_was_away(place):

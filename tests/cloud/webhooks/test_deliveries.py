@@ -19,8 +19,8 @@ from ringlet._cloud.webhooks.delivery_records import Claimed
 from ringlet._cloud.webhooks.retries import MAX_RETRY_AFTER_S, RETRIES, RETRY_JITTER
 from ringlet._cloud.webhooks.sender import Policy
 from ringlet._oauth.scopes import SCOPES
+from ringlet._webhooks.subscriptions import SUBSCRIPTION_LIFETIME
 from ringlet.archive import Archive
-from ringlet.webhooks import LIFE
 
 from ...timed import below
 from ..office import LEASE, Office, backlog, outcome, pass_by, state
@@ -194,7 +194,7 @@ def test_a_claim_that_ran_out_ends_nothing(office: Office, other: Office) -> Non
 def test_nothing_is_delivered_to_a_subscription_that_has_expired(office: Office) -> None:
     office.subscribe("https://one.example/")
     office.happen()
-    pass_by(office, LIFE)
+    pass_by(office, SUBSCRIPTION_LIFETIME)
     assert not office.deliveries.ready()
     assert office.deliveries.next_due() is None
 

@@ -16,9 +16,10 @@ from ringlet._cloud.core.clock import Clock
 from ringlet._cloud.wearer.demo import settle_in
 from ringlet._cloud.webhooks.event_log import EventLog
 from ringlet._cloud.webhooks.publisher import RETENTION, SYNC_LATENCY
+from ringlet._webhooks.events import MAX_EVENT_BYTES
+from ringlet._webhooks.subscriptions import SUBSCRIPTION_LIFETIME
 from ringlet.archive import Archive
 from ringlet.errors import UsageError
-from ringlet.webhooks import LIFE, MOST
 
 from ..office import Office, outcome
 from .test_subscriptions import rows
@@ -60,7 +61,7 @@ def test_each_change_of_a_document_is_an_event_for_who_wants_to_hear_of_it(offic
         "user_id": "wearer",
     }
     assert json.dumps(json.loads(delivery.body), separators=(",", ":")).encode() == delivery.body
-    assert len(delivery.body) < MOST
+    assert len(delivery.body) < MAX_EVENT_BYTES
 
 
 def test_what_is_undone_was_never_an_event(office: Office) -> None:
@@ -99,7 +100,7 @@ def test_only_the_connected_living_and_interested_hear_of_a_wearer(office: Offic
     assert office.publisher.publish(office.user, "update", "sleep", "a").deliveries == 1
     assert office.publisher.publish(other, "update", "sleep", "b").deliveries == 0
     assert [one.subscription_id for one in office.listed.page()] == [hears.id]
-    office.clock.advance(LIFE)
+    office.clock.advance(SUBSCRIPTION_LIFETIME)
     assert office.publisher.publish(office.user, "update", "sleep", "c").deliveries == 0
 
 
@@ -283,7 +284,7 @@ def test_the_newest_event_stays_so_that_no_number_is_given_twice(office: Office)
 def test_what_waits_in_vain_is_forgotten_and_what_ended_long_ago(office: Office) -> None:
     office.subscribe(URL)
     office.happen()
-    office.clock.advance(LIFE)
+    office.clock.advance(SUBSCRIPTION_LIFETIME)
     assert not office.deliveries.ready()
     office.publisher.prune()
     assert rows(office)["deliveries"] == 0

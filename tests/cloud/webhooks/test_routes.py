@@ -21,10 +21,11 @@ from ringlet._cloud.core.throttle import FREE
 from ringlet._cloud.webhooks.routes import CHALLENGES
 from ringlet._cloud.webhooks.subscriptions import Subscriptions
 from ringlet._net.addresses import AddressPolicy
+from ringlet._webhooks.subscriptions import SUBSCRIPTION_LIFETIME, SUBSCRIPTION_PATH
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, CloudSettings
 from ringlet.errors import BadRequest
-from ringlet.webhooks import DATA_TYPES, EVENT_TYPES, LIFE, SUBSCRIPTION, Subscription
+from ringlet.webhooks import DATA_TYPES, EVENT_TYPES, Subscription
 
 from ..callbacks import Callback, Reply, callback, proves
 from ..conftest import NOW, Answer, Asked
@@ -50,7 +51,7 @@ class Town:
     async def send(self, method: str, path: str = "", wish: Any = None, **changes: str) -> Answer:
         body = wish if isinstance(wish, bytes) else b"" if wish is None else json.dumps(wish).encode()
         headers = self.who(**changes)
-        return await self.asked.send(f"{SUBSCRIPTION}{path}", method=method, headers=headers, body=body)
+        return await self.asked.send(f"{SUBSCRIPTION_PATH}{path}", method=method, headers=headers, body=body)
 
     def __call__(self, method: str, path: str = "", wish: Any = None, **changes: str) -> Answer:
         return self.asked.runner.run(self.send(method, path, wish, **changes))
@@ -217,7 +218,7 @@ def test_an_expiration_has_no_zone_as_the_service_has_it_or_one_as_documented(ru
         with Archive.open(":memory:") as archive:
             one = town_in(archive, runner, dialect=dialect).subscribe().json
             assert one["expiration_time"] == f"2026-05-30T12:00:00.000000{zone}"
-            assert Subscription(**one).expires_at == NOW + LIFE
+            assert Subscription(**one).expires_at == NOW + SUBSCRIPTION_LIFETIME
 
 
 # --- Who asks ---
@@ -240,7 +241,7 @@ def test_without_a_secret_nobody_is_let_in(town: Town) -> None:
 
 
 def test_an_access_token_opens_nothing_here(town: Town) -> None:
-    answer = town.asked(SUBSCRIPTION, token=town.asked.token())
+    answer = town.asked(SUBSCRIPTION_PATH, token=town.asked.token())
     assert answer.status == 401
     assert "www-authenticate" not in answer.headers
 
@@ -595,7 +596,7 @@ def test_the_journal_knows_the_request_and_no_secret(town: Town, caplog: pytest.
     caplog.set_level("DEBUG")
     canary = "canary-of-this-test"
     town.asked(
-        SUBSCRIPTION,
+        SUBSCRIPTION_PATH,
         f"client_secret={canary}",
         method="POST",
         headers=town.who(),
@@ -605,7 +606,7 @@ def test_the_journal_knows_the_request_and_no_secret(town: Town, caplog: pytest.
     assert canary not in answer.text
     answer = town("POST", "", {"callback_url": f"http://a/?{canary}", "verification_token": canary})
     assert canary not in answer.text
-    seen = town.asked.admin("requests", query=f"path={SUBSCRIPTION}")
+    seen = town.asked.admin("requests", query=f"path={SUBSCRIPTION_PATH}")
     assert [(one["method"], one["status"]) for one in seen.json] == [("POST", 422)] * 3
     for secret in (canary, town.secret):
         assert secret not in seen.text

@@ -20,9 +20,10 @@ from ringlet._cloud.webhooks.deliveries import Outcome
 from ringlet._cloud.webhooks.sender import Policy
 from ringlet._net.addresses import AddressPolicy
 from ringlet._oauth.scopes import SCOPES
+from ringlet._webhooks.subscriptions import SUBSCRIPTION_LIFETIME
 from ringlet.archive import Archive
 from ringlet.errors import ArchiveError, EventRejected
-from ringlet.webhooks import DATA_TYPES, LIFE, verify
+from ringlet.webhooks import DATA_TYPES, verify
 
 from ...timed import below
 from ..office import Office, running, until
@@ -208,7 +209,7 @@ def test_nothing_is_sent_for_a_subscription_that_expired_or_was_deleted(here: Of
         here.subscribe(there.url("ok?2"))
         here.happen()
         here.deliveries.unsubscribe(deleted.client_id, deleted.id)
-        here.clock.advance(LIFE)
+        here.clock.advance(SUBSCRIPTION_LIFETIME)
         async with running(here.sender()):
             await asyncio.sleep(0.1)
         assert not there.seen

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ringlet._cloud.webhooks.subscriptions import ENDED_LISTED
+from ringlet._webhooks.subscriptions import SUBSCRIPTION_LIFETIME
 from ringlet.errors import BadRequest, DocumentNotFound
-from ringlet.webhooks import LIFE
 
 from ..office import Office, outcome
 
@@ -25,10 +25,10 @@ def rows(office: Office) -> dict[str, int]:
 
 def test_one_lives_for_ninety_days_and_as_long_again_when_it_is_renewed(office: Office) -> None:
     one = office.subscribe(URL)
-    office.clock.advance(LIFE - timedelta(milliseconds=1))
+    office.clock.advance(SUBSCRIPTION_LIFETIME - timedelta(milliseconds=1))
     assert office.subscriptions.get(one.client_id, one.id) == one
     renewed = office.subscriptions.renew(one.client_id, one.id)
-    office.clock.advance(LIFE - timedelta(milliseconds=1))
+    office.clock.advance(SUBSCRIPTION_LIFETIME - timedelta(milliseconds=1))
     assert office.subscriptions.of(one.client_id) == [renewed]
     office.clock.advance(timedelta(milliseconds=1))
     assert office.subscriptions.of(one.client_id) == []
@@ -42,7 +42,7 @@ def test_what_ended_one_can_be_seen_afterwards(office: Office) -> None:
     office.deliveries.unsubscribe(app, deleted.id)
     office.happen()
     office.deliveries.finish([outcome(one, 410) for one in office.claim()])
-    office.clock.advance(LIFE)
+    office.clock.advance(SUBSCRIPTION_LIFETIME)
     office.subscribe(URL, "meal", "update", app)
     ended = {one.id: one.ended_by for one in office.subscriptions.of(app, ended=True)}
     assert ended | {deleted.id: "deleted", gone.id: "gone", expired.id: "expired"} == ended

@@ -25,7 +25,7 @@ from urllib.parse import urljoin, urlsplit
 from ..._api.wire import RetryPolicy
 from ..._net.addresses import AddressPolicy
 from ..._net.dial import Dialer
-from ..._webhooks.events import Event, challenge_url, headers, is_proof
+from ..._webhooks.events import Event, challenge_url, is_proof, signed_headers
 from ...errors import RingletError, UsageError
 from ..shared import screen
 
@@ -95,7 +95,7 @@ class Forwarder:
         failures, said = 0, ""
         while True:
             body = event.body
-            seen = self._send("POST", self.url, headers(self.secret, body, now=time.time()), body)
+            seen = self._send("POST", self.url, signed_headers(self.secret, body, now=time.time()), body)
             if seen.status == GONE:
                 raise RingletError(
                     "the receiver answered 410, which ends a subscription",

@@ -17,7 +17,7 @@ from ..._api.wire import Flow, R
 from ..._client.client import Client
 from ..._net.addresses import ALLOW, AddressPolicy
 from ..._sync.server_time import ServerTime
-from ..._webhooks.subscriptions import CALLBACK, Subscription, Webhooks
+from ..._webhooks.subscriptions import CALLBACK_FIELD, Subscription, Webhooks
 from ...errors import BadRequest, DocumentNotFound, InvalidToken, UsageError
 from ..shared.next_steps import command
 
@@ -86,6 +86,6 @@ def cure(refused: BadRequest) -> str:
     if refused.status == CONFLICT:
         update = command("webhooks update", "ID", "--callback", "URL")
         return f"{command('webhooks list')}, then: {update}"
-    if refused.field == CALLBACK and ALLOW in refused.detail:  # a cloud of one's own guards addresses
+    if refused.field == CALLBACK_FIELD and ALLOW in refused.detail:  # a cloud of one's own guards addresses
         return "start the cloud with the --callbacks that it names, or name another --callback"
     return refused.cure

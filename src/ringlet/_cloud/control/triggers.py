@@ -29,7 +29,7 @@ from ..._api.catalog import AnyKind
 from ..._api.windows import Dialect
 from ..._archive.archive import Archive
 from ..._person.person import DOCUMENTS, Person
-from ..._webhooks.events import DATA_TYPES, EVENT_TYPES, KINDS, EventType
+from ..._webhooks.events import DATA_TYPES, EVENT_TYPES, WEBHOOK_KINDS, EventType
 from ...errors import BadRequest, UsageError
 from ..core.clock import Clock
 from ..webhooks.publisher import Published, Publisher
@@ -62,7 +62,7 @@ class Triggers:
     def fire(self, user: int, what: str, override: Mapping[str, Any] | None = None) -> Triggered:
         """Let `what` (`sleep.update`) happen to a wearer. Raises UsageError, BadRequest."""
         data_type, operation = parse(what)
-        kind = KINDS.get(data_type)
+        kind = WEBHOOK_KINDS.get(data_type)
         if override and (kind is None or operation == "delete"):
             raise UsageError(f"{what} has no fields to override", cure="leave the override out")
         with self.archive.transaction():

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from ..._webhooks.events import DATA_TYPES, EVENT_TYPES
-from ..._webhooks.subscriptions import SUBSCRIPTION
+from ..._webhooks.subscriptions import SUBSCRIPTION_PATH
 
 _MODEL: Final = "WebhookSubscriptionModel"
 _ONE: Final = {"$ref": f"#/components/schemas/{_MODEL}"}
@@ -48,7 +48,7 @@ def paths() -> dict[str, Any]:
     """The operations, by path and method."""
     found: dict[str, Any] = {}
     for one in _OPERATIONS:
-        found.setdefault(f"{SUBSCRIPTION}{one.path}", {})[one.method] = _described(one)
+        found.setdefault(f"{SUBSCRIPTION_PATH}{one.path}", {})[one.method] = _described(one)
     return found
 
 

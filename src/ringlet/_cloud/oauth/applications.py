@@ -113,7 +113,7 @@ class Applications(AccessTables):
         return _application(row)
 
     def signing_key(self, client_id: str) -> bytes | None:
-        """What signs an application's events as its secret would (`events.signing_key`)."""
+        """What signs an application's events as its secret would (`events.MIN_HASHED_SECRET_LENGTH`)."""
         row = self._row(client_id)
         return row[1] if row else None
 
@@ -160,7 +160,7 @@ class Applications(AccessTables):
 
 
 def _new_secret() -> str:
-    # So long that its digest signs webhooks as the secret itself would: see `events.signing_key`.
+    # So long that its digest signs webhooks as the secret itself does: `events.MIN_HASHED_SECRET_LENGTH`.
     return secrets.token_urlsafe(49)
 
 

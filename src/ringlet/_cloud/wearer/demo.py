@@ -14,7 +14,7 @@ from ..._archive.storage.settings import Setting
 from ..._oauth.grant import LOCAL_REDIRECT_URIS
 from ..._oauth.scopes import SCOPES
 from ..._person.person import Person
-from ..._webhooks.events import LONG
+from ..._webhooks.events import MIN_HASHED_SECRET_LENGTH
 from ..core.clock import Clock
 from ..oauth.grants import Grants
 from ..webhooks.deliveries import Deliveries
@@ -100,4 +100,4 @@ def credentials(grants: Grants, user: int, user_id: str) -> Credentials:
 
 def _secret(client_id: str, salt: str) -> str:
     derived = hmac.digest(salt.encode(), client_id.encode(), "sha512")
-    return urlsafe_b64encode(derived).decode()[:LONG]
+    return urlsafe_b64encode(derived).decode()[:MIN_HASHED_SECRET_LENGTH]

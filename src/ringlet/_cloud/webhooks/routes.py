@@ -36,7 +36,7 @@ from starlette.routing import BaseRoute, Route
 from ..._api.windows import Dialect
 from ..._net.dial import Dialer, Exchange
 from ..._webhooks import events
-from ..._webhooks.subscriptions import SUBSCRIPTION
+from ..._webhooks.subscriptions import SUBSCRIPTION_PATH
 from ...errors import ApiError, OAuthError
 from ..core.answers import Answer, Refused, flawed, ok, problem, refuse, trace_id
 from ..core.bodies import read_body
@@ -50,8 +50,8 @@ from .subscriptions import Subscribed
 
 CHALLENGES: Final = 4
 """Callbacks of one application that are asked to prove themselves at a time."""
-ONE = f"{SUBSCRIPTION}/{{id}}"
-RENEW = f"{SUBSCRIPTION}/renew/{{id}}"
+ONE = f"{SUBSCRIPTION_PATH}/{{id}}"
+RENEW = f"{SUBSCRIPTION_PATH}/renew/{{id}}"
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class Subscribing:
         return [
             Route(path, self._for_applications(handler), methods=[method])
             for path, method, handler in (
-                (SUBSCRIPTION, "GET", self.list_all),
-                (SUBSCRIPTION, "POST", self.create),
+                (SUBSCRIPTION_PATH, "GET", self.list_all),
+                (SUBSCRIPTION_PATH, "POST", self.create),
                 (RENEW, "PUT", self.renew),
                 (ONE, "GET", self.get),
                 (ONE, "PUT", self.update),
@@ -241,8 +241,8 @@ def _why(exchange: Exchange) -> str:
 
 
 def _check_secret(asking: Asking) -> None:
-    # What is kept of a secret signs as it does only if it is long: see `events.signing_key`.
-    if len(asking.secret) < events.LONG:
+    # What is kept of a secret signs as it does only if it is long: see `events.MIN_HASHED_SECRET_LENGTH`.
+    if len(asking.secret) < events.MIN_HASHED_SECRET_LENGTH:
         raise _Refused(
             400, "This client secret is too short to sign events with; make a new one in the portal."
         )

@@ -180,7 +180,7 @@ class Sender:
             if key is None:
                 exchange = NO_SECRET
             else:
-                signed = events.headers(key, claimed.body, now=began)
+                signed = events.signed_headers(key, claimed.body, now=began)
                 exchange = await self.dialer.send("POST", claimed.to.callback_url, signed, claimed.body)
         finally:
             task = asyncio.current_task()

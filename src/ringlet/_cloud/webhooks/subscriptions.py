@@ -22,7 +22,7 @@ from ..._archive.storage.database import Row
 from ..._archive.storage.locks import Lock
 from ..._archive.storage.migrations import Migrations
 from ..._webhooks.events import EventType
-from ..._webhooks.subscriptions import LIFE
+from ..._webhooks.subscriptions import SUBSCRIPTION_LIFETIME
 from ..._webhooks.subscriptions import Subscription as Shown
 from ...errors import BadRequest, DocumentNotFound
 from ..core.tables import Tables
@@ -121,7 +121,15 @@ class Subscriptions(Tables):
             id = str(uuid.uuid4())
             self.db.execute(
                 f"INSERT INTO webhook_subscriptions ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
-                (id, client_id, callback_url, event_type, data_type, now, now + LIFE // MILLISECOND),
+                (
+                    id,
+                    client_id,
+                    callback_url,
+                    event_type,
+                    data_type,
+                    now,
+                    now + SUBSCRIPTION_LIFETIME // MILLISECOND,
+                ),
             )
             return self.get(client_id, id)
 
@@ -176,7 +184,7 @@ class Subscriptions(Tables):
         """Let it expire 90 days from now. Raises DocumentNotFound."""
         with self.locked(client_id):
             self.get(client_id, id)
-            until = self.clock.ms() + LIFE // MILLISECOND
+            until = self.clock.ms() + SUBSCRIPTION_LIFETIME // MILLISECOND
             self.db.execute("UPDATE webhook_subscriptions SET expires_at = ? WHERE id = ?", (until, id))
             return self.get(client_id, id)
 
