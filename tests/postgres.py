@@ -9,7 +9,6 @@ Rules of this file:
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,7 @@ def databases() -> Iterator[Databases]:
         home = Path(directory)
         data = home / "data"
         shutil.copytree(once("postgres", _create), data)
-        owner: dict[str, Any] = {"cwd": home}
-        if os.geteuid() == 0:  # as which PostgreSQL refuses to run
-            nobody = pwd.getpwnam("nobody")
-            for path in (home, data, *data.rglob("*")):
-                os.chown(path, nobody.pw_uid, nobody.pw_gid)
-            owner |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        owner = _owner(home, data, *data.rglob("*"))
         data.chmod(0o700)
         # Nothing needs to survive a crash, and vacuuming would count as somebody's writing.
         run = ("postgres", "-D", data, "-k", home, "-F", "--listen_addresses=", "--autovacuum=off")
@@ -90,13 +85,18 @@ def databases() -> Iterator[Databases]:
 
 
 def _create(data: Path) -> None:
-    owner: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(data, nobody.pw_uid, nobody.pw_gid)
-        owner |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": data}
     create = ("initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync", "--auth=trust")
-    subprocess.run(_program(*create), check=True, capture_output=True, **owner)
+    subprocess.run(_program(*create), check=True, capture_output=True, **_owner(data))
+
+
+def _owner(*paths: Path) -> dict[str, Any]:
+    """Who runs PostgreSQL and owns its files: nobody, where we are root, as whom it refuses to run."""
+    if os.geteuid() != 0:
+        return {"cwd": paths[0]}
+    nobody = import_module("pwd").getpwnam("nobody")  # which Windows does not have
+    for path in paths:
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    return {"cwd": paths[0], "user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
 def _first_connection(server: subprocess.Popen[bytes], url: str) -> psycopg.Connection[Any]:
