@@ -40,6 +40,7 @@ def _float32(x: float) -> float:
 
 
 def daily_activity(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """One document a day, with a version every few hours; one version only where the ring was hardly worn."""
     movement, rng = writer.days.movement(day), writer.streams.stream("activity synced", day)
     versions: list[Version] = []
     if movement.seconds("0") < 20 * HOUR_S:
@@ -87,6 +88,7 @@ def _activity(writer: DocumentWriter, day: int, at: int) -> Fields:
 
 
 def daily_stress(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """One document a day in three versions; none on days without the ring."""
     stress = writer.estimates.stress(day)
     if stress is None:
         return []
@@ -112,6 +114,7 @@ def daily_stress(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
 
 
 def workout(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """The workouts and walks that begin on the day."""
     histories: list[DocumentHistory] = []
     for workout in writer.calendar.plan(day).workouts:
         own = writer.calendar.local_day(workout.begin)
@@ -145,6 +148,7 @@ def _workout(writer: DocumentWriter, workout: Workout) -> Fields:
 
 
 def session(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """The sessions that begin on the day; each comes a minute after its end."""
     return [
         DocumentHistory(day, [(session.end + 60, partial(_session, writer, session))])
         for session in writer.calendar.plan(day).sessions

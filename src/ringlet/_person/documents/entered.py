@@ -51,6 +51,7 @@ def _tags(writer: DocumentWriter, day: int) -> list[tuple[str, int, str | None]]
 
 
 def enhanced_tag(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """The tags of a day; each comes 45 seconds after its time."""
     return [
         DocumentHistory(day, [(at + 45, partial(_enhanced_tag, writer, day, reason, at, comment))])
         for reason, at, comment in _tags(writer, day)
@@ -72,6 +73,7 @@ def _enhanced_tag(writer: DocumentWriter, day: int, reason: str, at: int, commen
 
 
 def tag(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """The same tags in the older type, which has no custom ones."""
     return [
         DocumentHistory(day, [(at + 45, partial(_tag, writer, day, reason, at, comment))])
         for reason, at, comment in _tags(writer, day)
@@ -89,6 +91,7 @@ def _tag(writer: DocumentWriter, day: int, reason: str, at: int, comment: str | 
 
 
 def rest_mode_period(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """The rest mode of an illness, on its first day: open at first, closed in the last version."""
     illness = writer.calendar.episodes_around(day).illness
     if illness is None or not illness.rest_mode or illness.first != day:
         return []

@@ -22,6 +22,7 @@ def _floats(items: Sequence[int | None]) -> list[float | None]:
 
 
 def sleep(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """The night that ended on the day and the naps that belong to it."""
     histories: list[DocumentHistory] = []
     for period in writer.nights.periods(day):
         if period.kind == "long_sleep":
@@ -88,6 +89,7 @@ def _readiness(readiness: Readiness, points: int) -> Fields:
 
 
 def daily_sleep(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """The sleep score of the night; none without a night."""
     sleep = writer.scores.sleep(day)
     if sleep is None:
         return []
@@ -104,6 +106,7 @@ def daily_sleep(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
 
 
 def daily_readiness(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """The readiness after the night; none without a night."""
     readiness = writer.scores.readiness(day)
     if readiness is None:
         return []
@@ -121,6 +124,7 @@ def daily_readiness(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
 
 
 def daily_spo2(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """The oxygen saturation of the night."""
     oxygen = writer.estimates.oxygen(day)
     if oxygen is None:
         return []
@@ -134,6 +138,7 @@ def daily_spo2(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
 
 
 def daily_resilience(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """The resilience of the last two weeks; none with too few nights."""
     resilience = writer.estimates.resilience(day)
     if resilience is None:
         return []
@@ -150,6 +155,7 @@ def daily_resilience(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
 
 
 def daily_cardiovascular_age(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """The vascular age measured in the night; none in one night of eight."""
     vascular = writer.estimates.vascular(day)
     if vascular is None:
         return []
@@ -159,6 +165,7 @@ def daily_cardiovascular_age(writer: DocumentWriter, day: int) -> list[DocumentH
 
 
 def vo2_max(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """An estimate after a day with training, an hour before the next night."""
     value = writer.estimates.vo2_max(day)
     if value is None:
         return []
@@ -171,6 +178,7 @@ def vo2_max(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
 
 
 def sleep_time(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
+    """The recommended bedtime, from the bedtimes of the last two weeks."""
     night = writer.nights.long_sleep(day)
     if night is None:
         return []

@@ -52,6 +52,7 @@ class RandomStream:
         return self.uint32() / 4294967296
 
     def between(self, low: float, high: float) -> float:
+        """A number with low <= x < high."""
         return low + (high - low) * self.uniform()
 
     def integer(self, low: int, high: int) -> int:
@@ -59,6 +60,7 @@ class RandomStream:
         return low + (self.uint32() * (high - low + 1) >> 32)
 
     def chance(self, probability: float) -> bool:
+        """True with a probability of 0..1."""
         return self.uniform() < probability
 
     def normal(self) -> float:
@@ -66,6 +68,7 @@ class RandomStream:
         return 2 * (self.uniform() + self.uniform() + self.uniform() - 1.5)
 
     def choice(self, options: Sequence[_T]) -> _T:
+        """One of the options, all equally likely."""
         return options[self.uint32() * len(options) >> 32]
 
 
@@ -78,6 +81,7 @@ class RandomStreams:
         self._seed = shake_128(f"ringlet person {seed}\0{user}".encode()).digest(16)
 
     def stream(self, purpose: str, number: int = 0) -> RandomStream:
+        """The stream of a purpose and a number, as of a day, from its beginning."""
         return RandomStream(self._seed + f"{purpose}\0{number}\0".encode())
 
     def random_bytes(self, purpose: str, number: int, length: int) -> bytes:
