@@ -37,7 +37,7 @@ class Document(NamedTuple):
 
 
 class State(NamedTuple):
-    """How a stored document stands, without its body."""
+    """A stored document without its body."""
 
     version: int
     seen_at: int
@@ -129,7 +129,7 @@ def stored_ids(database: Database, user: int, type: str, ids: Sequence[str]) -> 
 
 
 def state(database: Database, user: int, type: str, id: str) -> State | None:
-    """How a document stands, deleted or not; None if its id is not stored."""
+    """A stored document, deleted or not; None if its id is not stored."""
     row = database.one(
         f"SELECT version, seen_at, deleted_at, hash, instant FROM documents WHERE {_ONE}", (user, type, id)
     )

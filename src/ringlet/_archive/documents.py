@@ -1,4 +1,4 @@
-"""Documents: what storing, deleting and reading one means. The statements stand in `document_table`.
+"""Documents: the rules of storing, deleting and reading them. The statements are in `document_table`.
 
 Rules of this file:
 * The same body again changes nothing. Another body moves the stored one to the revisions.

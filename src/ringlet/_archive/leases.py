@@ -1,4 +1,4 @@
-"""Leases: a row that was claimed is nobody else's until an instant, its `leased_until`.
+"""Leases: a row that one process claimed is not given to another until an instant, its `leased_until`.
 
 Rules of this file:
 * A clock may be set back. A lease that ends later than any lease can was given before that: it has ended.

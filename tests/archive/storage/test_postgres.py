@@ -88,7 +88,7 @@ def test_what_others_keep_is_left_alone_but_a_name_that_is_taken_is_refused(post
     with beside(postgres) as other:
         other.execute("CREATE TABLE mine (x int)")
         other.execute("CREATE TABLE windows (x int)")
-        with pytest.raises(ArchiveError, match="other tables by the names of ours"):
+        with pytest.raises(ArchiveError, match="other tables with the names of an archive's"):
             Archive.open(postgres)
         assert tables(other) == {"mine", "windows"}
         other.execute("DROP TABLE windows")

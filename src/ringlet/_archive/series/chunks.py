@@ -1,4 +1,4 @@
-"""The table `chunks`: samples, about a thousand rows in a chunk (days of heart rate, minutes of heart beats).
+"""The table `chunks`: samples, about a thousand rows in each (days of heart rate, minutes of heart beats).
 
 Rules of this file:
 * Every row is kept byte for byte. Rows of one instant stay in the order they came.
@@ -19,12 +19,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from ..._api.windows import Span, parse_instant
-from ...errors import ServerError, UsageError
+from ..._api.windows import Span
+from ...errors import ServerError
 from ..storage.counts import Counts
 from ..storage.database import Database
 from ..storage.locks import Lock
 from .packing import Rows, unpack
+from .page_tokens import first_from, instant_at, parse_token, token_at
 from .sorted_rows import SortedRows
 
 SMALL_CHUNK_ROWS = 512
@@ -203,14 +204,13 @@ def page(
 ) -> tuple[list[bytes | bytearray], str | None]:
     """The rows of a window, in texts of many rows joined by commas; and the token of the next page.
 
-    The token is the instant of the last row, and how many of its rows were given: a page may end between rows
-    of one instant.
+    `after` and the token are those of `page_tokens`.
     """
-    start, given = _place(after) if after else (span.start, 0)
+    start, given = parse_token(after) if after else (span.start, 0)
     if start < span.start:
         start, given = span.start, 0
     parts: list[bytes | bytearray] = []
-    room = limit
+    left = limit
     token: str | None = None
     chunks = database.each(
         # Chunks do not overlap: the first that may hold rows from `start` on is the last that begins by then.
@@ -219,57 +219,29 @@ def page(
     )
     with closing(chunks):
         for row in chunks:
-            if room == 0:
+            if left == 0:
                 return parts, token
             chunk = Chunk(*row)
             rows = chunk.unpack()
             first, last = 0, rows.n
             if chunk.t0 < start or given:
-                first = _first(rows, start)
-                while given and first < last and _instant(rows, first) == start:
+                first = first_from(rows, start)
+                while given and first < last and instant_at(rows, first) == start:
                     first, given = first + 1, given - 1
                 given = 0
             if chunk.t1 > span.end:
-                last = _first(rows, span.end + 1)
+                last = first_from(rows, span.end + 1)
             if first >= last:
                 continue
-            if room is not None:
-                if last - first >= room:
-                    stop = first + room
-                    token = _token(rows, stop)
+            if left is not None:
+                if last - first >= left:
+                    stop = first + left
+                    token = token_at(rows, stop)
                     if stop < last:
                         return [*parts, rows.text(first, stop)], token
-                room -= last - first
+                left -= last - first
             parts.append(rows.text(first, last))
     return parts, None
-
-
-def _place(after: str) -> tuple[int, int]:
-    instant, _, given = after.partition(":")
-    try:
-        return int(instant), int(given)
-    except ValueError:
-        raise UsageError(
-            f"{after!r} does not continue a page", cure="pass the token that came with the page before"
-        ) from None
-
-
-def _token(rows: Rows, stop: int) -> str:
-    """The token of the page that begins with the row `stop`."""
-    instant = _instant(rows, stop - 1)
-    first = stop - 1
-    while first > 0 and _instant(rows, first - 1) == instant:
-        first -= 1
-    return f"{instant}:{stop - first}"
-
-
-def _instant(rows: Rows, at: int) -> int:
-    return parse_instant(rows.timestamp(at).decode())
-
-
-def _first(rows: Rows, instant: int) -> int:
-    """The first row at or after an instant."""
-    return bisect_left(range(rows.n), instant, key=lambda at: _instant(rows, at))
 
 
 def latest(database: Database, user: int, name: str) -> bytes | None:

@@ -3,7 +3,7 @@
 Rules of this file:
 * A value is its text as written: `61`, `"awake"` with its quotes, `null`.
 * Rows share a layout if all are flat objects with the same keys in the same order and the same text around
-  the values. The layout is read from the first row; whoever uses it checks that it fits the others.
+  the values. The layout is read from the first row; its user checks that it fits the others.
 """
 
 from __future__ import annotations

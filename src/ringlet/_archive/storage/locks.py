@@ -17,7 +17,7 @@ from enum import IntEnum, auto
 
 
 class Lock(IntEnum):
-    """What can be locked; the key that each takes stands behind it."""
+    """What can be locked, each with the key that it takes."""
 
     SCHEMA = auto()
     """(): creating and changing tables."""

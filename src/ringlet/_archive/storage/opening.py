@@ -1,4 +1,4 @@
-"""Which database a place names."""
+"""Opening an archive: which database a path or URL names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ POSTGRES = ("postgresql://", "postgres://")
 
 
 def default_place() -> str | Path:
-    """Where the archive is kept when nobody says otherwise: RINGLET_DB, or the user's data directory."""
+    """Where the archive is unless a caller says otherwise: RINGLET_DB, or the user's data directory."""
     import platformdirs
 
     return os.environ.get("RINGLET_DB") or platformdirs.user_data_path("ringlet") / "archive.db"

@@ -3,7 +3,7 @@
 Rules of this file:
 * Statements are run as their owners wrote them, with two differences: `?` becomes `$1`, `$2`, ..., and new
   columns have the types of `COLUMN_TYPES`. Texts compare by their bytes, as in SQLite.
-* An archive's tables stand in the current schema of its user. Other tables in it are left alone; where one of
+* An archive's tables are in the current schema of its user. Other tables in it are left alone; if one of
   them has a name that the archive needs, the place is refused.
 * Errors name the URL without its password.
 * A connection that was lost is made again for the next statement, but never in the middle of a transaction.
@@ -40,7 +40,7 @@ COLUMN_TYPES = {
 """By the type in a statement: what PostgreSQL calls it. The first that fits counts."""
 
 VERSION_TABLE = "ringlet_archive"
-"""Its one row is the schema version; where it stands is an archive."""
+"""The table whose one row is the schema version; where there is one, there is an archive."""
 MIN_SERVER_VERSION = 13
 """The first PostgreSQL that has `pg_current_snapshot`."""
 CURSOR_FETCH_ROWS = 16
@@ -55,7 +55,10 @@ FAILURES: dict[str, tuple[str, str]] = {
     "3F000": ("{path} has no schema for its tables", "see that the user's search_path names one"),
     "40": ("{path} is locked by another program that waits for this one", "run it again"),
     "42501": ("{path} does not let this user do that", "name a database that belongs to the user"),
-    "42P07": ("{path} holds other tables by the names of ours", "name a database or schema of its own"),
+    "42P07": (
+        "{path} has other tables with the names of an archive's",
+        "name a database or schema of its own",
+    ),
     "53100": ("no space is left for {path}", "free some space; what was saved is safe"),
     "53300": ("{path} takes no more connections", "close some, or raise its max_connections"),
     "55P03": ("{path} is locked by another program", "let it finish or close it, then run it again"),
@@ -265,10 +268,10 @@ def _parameters(url: str) -> dict[str, Any]:
         parameters = {}
     place = [str(parameters.get(name, "")) for name in ("host", "hostaddr", "port", "dbname")]
     if not parameters or any("@" in part for part in place):
-        # Not quoted, nor what was read of it: a password with a sign of its own would end up anywhere in it.
+        # The URL is not quoted, nor any part of it: a password with an unescaped `@` may end up in each.
         raise ArchiveError(
             "this URL does not name a database",
-            cure="write postgresql://USER:PASSWORD@HOST/DATABASE, signs in a password as %40 and the like",
+            cure="write postgresql://USER:PASSWORD@HOST/DATABASE, with @ in a password as %40, / as %2F",
         )
     return {
         "connect_timeout": CONNECT_TIMEOUT_S,

@@ -89,7 +89,7 @@ class SqliteDatabase(Database):
             raise failure(error, self.path) from error
 
     def _lock(self, lock: Lock, *key: int | str) -> None:
-        """Nothing is left to do: whoever is in a transaction is the only writer."""
+        """Do nothing: a transaction is the only writer as long as it is open."""
 
     def wait_at_most(self, seconds: float) -> None:
         self.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
@@ -217,7 +217,8 @@ def _prepare_archive(database: SqliteDatabase, *, create: bool, read_only: bool)
     # Looked at before anything is written: the file of another program stays untouched.
     is_archive = database.version is not None
     if not read_only and (is_archive or create):
-        # WAL: readers go on while a sync writes. FULL: what is committed is told to others as safe.
+        # WAL: readers go on while a sync writes. FULL: a client that was answered (with a token, a 200 to an
+        # event) relies on what was committed.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
     prepare(database, create=create, read_only=read_only)
