@@ -43,7 +43,7 @@ def serve_cloud(spec: dict[str, Any]) -> None:
     )
     cloud = Cloud(archive, settings=settings, clock=Clock(NOW), admin_token="bench")
     cloud.rate_limit.limit = 10**9  # the limit is counted, and never reached
-    cloud.journal = type(cloud.journal)(maxlen=10_000)
+    cloud.requests = type(cloud.requests)(maxlen=10_000)
     user = archive.users()[0].id
     keys = demo.credentials(cloud.grants, user, "bench")
     listener = bind("127.0.0.1", 0)

@@ -100,7 +100,7 @@ def test_the_journal_is_bounded_in_bytes(path: Path) -> None:
     with Archive.open(path) as archive:
         cloud = Cloud(archive)
         ask(cloud, "/v2/" + "x" * 60_000, "y" * 60_000)
-        _, _, asked, query, _ = cloud.journal[-1]
+        _, _, asked, query, _ = cloud.requests[-1]
         assert (len(asked), len(query)) == (512, 2048)
 
 
@@ -115,7 +115,7 @@ def test_a_bound_at_the_beginning_of_time_is_no_failure(path: Path) -> None:
 def test_what_a_cloud_does_by_itself_is_begun_again_when_it_fails(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "AGAIN", 0.0)
+    monkeypatch.setattr(app, "WORKER_RESTART_S", 0.0)
     begun: list[int] = []
     third = asyncio.Event()
 

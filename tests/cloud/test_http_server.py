@@ -30,7 +30,8 @@ limits = ConnectionLimits(request_timeout_s=1.0, max_connections={MAX_CONNECTION
 cloud = Cloud(Archive.open(":memory:"), admin_token="an admin token")
 cloud.archive.user("me")
 listener = bind("127.0.0.1", 0)
-run(cloud, listener, lambda: print(listener.getsockname()[1], flush=True), leave=cloud.leave, limits=limits)
+ready = lambda: print(listener.getsockname()[1], flush=True)
+run(cloud, listener, ready, shut_down=cloud.shut_down, limits=limits)
 """
 HEALTH = b"GET /_ringlet/health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 CHUNKED = b"POST %s HTTP/1.1\r\nhost: 127.0.0.1\r\n%s\r\ntransfer-encoding: chunked\r\n\r\n"

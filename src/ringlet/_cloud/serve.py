@@ -41,14 +41,14 @@ class _Server(BoundedServer):
         limits: ConnectionLimits,
         clock: Clock,
         ready: Callable[[], None],
-        leave: Callable[[], None],
+        shut_down: Callable[[], None],
     ) -> None:
         super().__init__(config, limits)
         self._clock = clock
         self._ready = ready
-        self._leave = leave
+        self._shut_down = shut_down
         self._headers = [(b"date", b"")]
-        clock.moved = self._date
+        clock.moved.connect(self._date)
 
     def _date(self) -> None:
         # In place: answers that are being worked out when the clock is moved have taken the list already.
@@ -60,7 +60,7 @@ class _Server(BoundedServer):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal says to stop."""
-        self._leave()
+        self._shut_down()
         super().handle_exit(sig, frame)
 
     @contextlib.contextmanager
@@ -86,12 +86,13 @@ def run(
     ready: Callable[[], None],
     *,
     clock: Clock | None = None,
-    leave: Callable[[], None] = lambda: None,
+    shut_down: Callable[[], None] = lambda: None,
     limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008  # frozen
 ) -> None:
     """Serve an ASGI application until SIGTERM or SIGINT; then let requests in flight finish.
 
-    `clock` dates the answers. `leave` is called with the signal, so that requests that wait for an event end.
+    `clock` dates the answers. `shut_down` is called with the signal, so that requests that wait for
+    an event end.
     """
     rest_the_heap()
     # What is loaded by now stays: the collector need not walk it again and again.
@@ -112,7 +113,7 @@ def run(
         timeout_graceful_shutdown=10,
         timeout_keep_alive=75,
     )
-    _Server(config, limits, clock or Clock(), ready, leave).run(sockets=[listener])
+    _Server(config, limits, clock or Clock(), ready, shut_down).run(sockets=[listener])
 
 
 def rest_the_heap() -> None:

@@ -125,7 +125,7 @@ def advanced(status, *steps):
             cloud = Cloud(archive, clock=Clock(NOW), callbacks=AddressPolicy.parse("dev"))
             life = wearer(archive, cloud.clock, cloud.publisher, seed=7)
             life.settle_in(3)
-            cloud.adopt(life)
+            cloud.add_timeline(life)
             app, _ = cloud.grants.apps.register("App", ["https://app.example/"])
             cloud.grants.issue(app, life.user, ["daily"])
             async with cloud.running(), receiver(status) as (url, bodies):

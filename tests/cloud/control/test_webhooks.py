@@ -126,7 +126,7 @@ def test_nobody_waits_longer_than_they_asked_for_or_beyond_the_end_of_the_server
         asked = live.send("/_ringlet/events", "wait=50", token=live.cloud.admin_token)
         waiting = asyncio.create_task(asked)
         await asyncio.sleep(0.1)
-        live.cloud.leave()
+        live.cloud.shut_down()
         return (await waiting).status
 
     assert live.runner.run(run()) == 200

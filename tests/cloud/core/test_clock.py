@@ -90,6 +90,6 @@ def test_what_is_no_duration_says_how_to_write_one(text: str) -> None:
 
 def test_whoever_tells_the_time_hears_that_it_was_moved() -> None:
     clock, told = Clock.parse("frozen:2026-03-01T08:00:00Z"), list[datetime]()
-    clock.moved = lambda: told.append(clock.now())
+    clock.moved.connect(lambda: told.append(clock.now()))
     clock.advance(timedelta(hours=1))
     assert told == [datetime(2026, 3, 1, 9, tzinfo=UTC)]

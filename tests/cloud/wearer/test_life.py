@@ -33,7 +33,7 @@ def place(request, tmp_path):
 def start(archive, at=BEGIN, days=6, dialect="live"):
     """A demo cloud, settled in."""
     cloud = Cloud(archive, clock=Clock(at), settings=CloudSettings(dialect=dialect))
-    life = wearer(archive, cloud.clock, cloud.publisher, seed=7, dialect=dialect)
+    life = wearer(archive, cloud.clock, cloud.publisher, seed=7, dialect=dialect, shutdown=cloud.shutdown)
     life.settle_in(days)
     return cloud, life
 
@@ -170,7 +170,7 @@ def test_it_lives_on_by_itself_while_the_cloud_runs(place):
     async def run():
         with Archive.open(place) as archive:
             cloud, life = start(archive)
-            cloud.adopt(life)
+            cloud.add_timeline(life)
             cloud.clock.advance(DAY)
             async with cloud.running():
                 for _ in range(200):
@@ -221,12 +221,12 @@ def test_when_the_cloud_leaves_the_rest_is_lived_at_the_next_start(place):
         cloud.clock.advance(60 * DAY)
         living = asyncio.create_task(life.live_on())
         await asyncio.sleep(0.1)
-        cloud.leave()
+        cloud.shut_down()
         return await asyncio.wait_for(living, 5)
 
     with Archive.open(place) as archive, Archive.open(":memory:") as other:
         cloud, life = start(archive)
-        cloud.adopt(life)
+        cloud.add_timeline(life)
         lived = asyncio.run(run(cloud, life))
         _, again = start(archive, BEGIN + 60 * DAY)
         whole, at_once = start(other)

@@ -118,7 +118,7 @@ def serve(
             listener,
             lambda: ready.announce(ready_as, open_browser),
             clock=cloud.clock,
-            leave=cloud.leave,
+            shut_down=cloud.shut_down,
         )
 
 
@@ -160,10 +160,17 @@ def _settled(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
     from ..._cloud.wearer.demo import credentials, wearer
     from .ready import Ready, settling
 
-    life = wearer(cloud.archive, cloud.clock, cloud.publisher, seed=seed, dialect=cloud.settings.dialect)
+    life = wearer(
+        cloud.archive,
+        cloud.clock,
+        cloud.publisher,
+        seed=seed,
+        dialect=cloud.settings.dialect,
+        shutdown=cloud.shutdown,
+    )
     with settling(days) as progress:
         life.settle_in(days, progress)
-    cloud.adopt(life)
+    cloud.add_timeline(life)
     names = dict(cloud.archive.users())
     issued = credentials(cloud.grants, life.user, names[life.user])
     ahead = cloud.clock.ahead.total_seconds()

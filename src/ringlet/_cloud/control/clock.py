@@ -35,6 +35,7 @@ from ..._archive.storage.settings import Setting
 from ...errors import ArchiveError
 from ..core.bodies import read_body
 from ..core.clock import Clock, duration
+from ..core.shutdown import Shutdown
 from ..wearer.life import Life
 from ..webhooks.deliveries import Deliveries
 from .admin import Admin
@@ -53,17 +54,19 @@ class _Advance(msgspec.Struct, forbid_unknown_fields=True):
     """How many real seconds to wait until all that is due is sent."""
 
 
-class Timekeeper:
+class ControlClock:
     """The control API of the clock."""
 
-    def __init__(self, admin: Admin, archive: Archive, clock: Clock, deliveries: Deliveries) -> None:
+    def __init__(
+        self, admin: Admin, archive: Archive, clock: Clock, deliveries: Deliveries, shutdown: Shutdown
+    ) -> None:
         self._admin = admin
         self.archive = archive
         self.clock = clock
         self.deliveries = deliveries
         self.life: Life | None = None
         """The wearer who lives on with the clock, if there is one."""
-        self._leaving = False
+        self.shutdown = shutdown
         self._follow()
 
     def routes(self) -> list[BaseRoute]:
@@ -72,12 +75,6 @@ class Timekeeper:
             Route("/_ringlet/clock", self._admin.only(self.time), methods=["GET"]),
             Route("/_ringlet/clock", self._admin.only(self.advance), methods=["POST"]),
         ]
-
-    def leave(self) -> None:
-        """Ends requests that wait for the simulated wearer's time to advance: the server is about to stop."""
-        self._leaving = True
-        if self.life:
-            self.life.leaving = True
 
     async def time(self, request: Request) -> Response:
         """What time it is."""
@@ -102,7 +99,7 @@ class Timekeeper:
             events += (await self.life.live_on()).events if self.life else 0
             self.deliveries.wakeup.notify()
             settled = await self._settle(until)
-            if self._leaving:
+            if self.shutdown.begun:
                 break
         waiting = self.deliveries.counts().get("waiting", 0)
         now = self.clock.now().isoformat()
@@ -129,7 +126,7 @@ class Timekeeper:
     async def _settle(self, until: float) -> bool:
         """Wait until nothing is due any more, or a time has come; whether nothing is."""
         while self.deliveries.due():
-            if self._leaving or time.monotonic() >= until:
+            if self.shutdown.begun or time.monotonic() >= until:
                 return False
             await asyncio.sleep(LOOK)
         return True

@@ -61,7 +61,7 @@ class Faults:
         """Let a rule hold no more; it may be used up already."""
         self.rules = [rule for rule in self.rules if rule.id != id]
 
-    def strikes(self, path: str) -> Fault | None:
+    def select(self, path: str) -> Fault | None:
         """What a request to this path meets."""
         for rule in self.rules:
             if rule.covers(path) and self._dice.random() < rule.probability:
@@ -72,7 +72,7 @@ class Faults:
                 return rule
         return None
 
-    async def inflict(self, fault: Fault, send: Send) -> Send | None:
+    async def apply(self, fault: Fault, send: Send) -> Send | None:
         """Let it go wrong: where the answer is to be sent now; None where there is nothing more to do."""
         if fault.act == "drop":
             return self.losing(send)

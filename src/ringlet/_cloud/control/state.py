@@ -33,8 +33,8 @@ from ..oauth.grants import Grants
 from .admin import Admin, wearer
 from .faults import Fault, Faults
 
-Seen: TypeAlias = tuple[float, str, str, bytes, int]
-"""One request as the journal keeps it: when, method, path, query, status."""
+LoggedRequest: TypeAlias = tuple[float, str, str, bytes, int]
+"""One request, for `GET /_ringlet/requests`: epoch seconds of real time, method, path, query, status."""
 
 
 class _TokenFor(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,13 +56,13 @@ class Control:
         grants: Grants,
         archive: Archive,
         faults: Faults,
-        journal: deque[Seen],
+        requests: deque[LoggedRequest],
     ) -> None:
         self._admin = admin
         self.grants = grants
         self.archive = archive
         self.faults = faults
-        self.journal = journal
+        self.logged = requests
         self._house_app = ""
 
     def routes(self) -> list[BaseRoute]:
@@ -91,7 +91,7 @@ class Control:
         return JSONResponse(
             [
                 {"at": at, "method": method, "path": path, "query": _without_token(query), "status": status}
-                for at, method, path, query, status in self.journal
+                for at, method, path, query, status in self.logged
                 if path.startswith(prefix)
             ]
         )

@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 from ..._archive.archive import Archive
 from ...errors import ArchiveError
 from ..core.bodies import read_body
+from ..core.shutdown import Shutdown
 from .admin import Admin, wearer
 from .triggers import Triggers
 
@@ -34,15 +35,14 @@ class _Trigger(msgspec.Struct, forbid_unknown_fields=True):
     count: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
 
 
-class Hand:
-    """The control API of what happens because somebody asked for it."""
+class ControlTrigger:
+    """The control API of triggered events."""
 
-    def __init__(self, admin: Admin, archive: Archive, triggers: Triggers) -> None:
+    def __init__(self, admin: Admin, archive: Archive, triggers: Triggers, shutdown: Shutdown) -> None:
         self._admin = admin
         self.archive = archive
         self.triggers = triggers
-        self.leaving = False
-        """Whether the cloud is about to end: nothing more is begun then."""
+        self.shutdown = shutdown
 
     def routes(self) -> list[BaseRoute]:
         """All routes."""
@@ -54,7 +54,7 @@ class Hand:
         user = wearer(self.archive, body.user)
         fired = self.triggers.fire(user, body.event, body.override)
         count = 1
-        while count < body.count and not (self.leaving or await request.is_disconnected()):
+        while count < body.count and not (self.shutdown.begun or await request.is_disconnected()):
             await asyncio.sleep(0)  # others have their turn
             try:
                 fired = self.triggers.fire(user, body.event, body.override)

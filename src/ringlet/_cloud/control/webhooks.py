@@ -31,6 +31,7 @@ from starlette.routing import BaseRoute, Route
 from ..._api.windows import to_ms
 from ...errors import UsageError
 from ..core.bodies import read_body
+from ..core.shutdown import Shutdown
 from ..webhooks.attempts import Attempt
 from ..webhooks.deliveries import Deliveries
 from ..webhooks.delivery_list import Delivery, DeliveryList
@@ -52,16 +53,15 @@ class _Replay(msgspec.Struct, forbid_unknown_fields=True):
     last: Annotated[datetime, msgspec.Meta(tz=True)] | None = msgspec.field(default=None, name="to")
 
 
-class Happenings:
+class ControlEvents:
     """The control API of events and where they went."""
 
-    def __init__(self, admin: Admin, log: EventLog, deliveries: Deliveries) -> None:
+    def __init__(self, admin: Admin, log: EventLog, deliveries: Deliveries, shutdown: Shutdown) -> None:
         self._admin = admin
         self.log = log
         self.deliveries = deliveries
         self.delivery_list = DeliveryList(deliveries.db)
-        self.leaving = False
-        """Whether the cloud is about to end: nobody waits any longer then."""
+        self.shutdown = shutdown
 
     def routes(self) -> list[BaseRoute]:
         """All routes."""
@@ -86,7 +86,7 @@ class Happenings:
         while True:
             newest = self.log.newest
             found = self.log.after(after, limit) if known else []
-            if found or not known or after > newest or self.leaving or time.monotonic() >= until:
+            if found or not known or after > newest or self.shutdown.begun or time.monotonic() >= until:
                 break
             await asyncio.sleep(LOOK)
             if await request.is_disconnected():

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from ..._api.windows import seconds_to_ms
 from ...errors import UsageError
+from .signals import Signal
 
 
 class Clock:
@@ -21,8 +21,8 @@ class Clock:
     def __init__(self, frozen_at: datetime | None = None) -> None:
         self.frozen_at = frozen_at
         self.ahead = timedelta(0)
-        self.moved: Callable[[], None] = lambda: None
-        """Called when it has been moved; the server that tells its time puts itself here."""
+        self.moved = Signal()
+        """Emitted when it has been moved."""
 
     @classmethod
     def parse(cls, text: str) -> Clock:
@@ -74,7 +74,7 @@ class Clock:
         """Be as far ahead as another, unless it is further already."""
         if ahead > self.ahead:
             self.ahead = ahead
-            self.moved()
+            self.moved.emit()
 
 
 UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}

@@ -16,6 +16,7 @@ from ..._oauth.scopes import SCOPES
 from ..._person.person import Person
 from ..._webhooks.events import MIN_HASHED_SECRET_LENGTH
 from ..core.clock import Clock
+from ..core.shutdown import Shutdown
 from ..oauth.grants import Grants
 from ..webhooks.deliveries import Deliveries
 from ..webhooks.event_log import EventLog
@@ -61,10 +62,16 @@ def settle_in(
 
 
 def wearer(
-    archive: Archive, clock: Clock, publisher: Publisher, *, seed: int, dialect: Dialect = "live"
+    archive: Archive,
+    clock: Clock,
+    publisher: Publisher,
+    *,
+    seed: int,
+    dialect: Dialect = "live",
+    shutdown: Shutdown | None = None,
 ) -> Life:
     """The demo wearer of an archive, who lives with a cloud's clock."""
-    return Life.of(archive, clock, publisher, Person(seed, USER, dialect=dialect))
+    return Life.of(archive, clock, publisher, Person(seed, USER, dialect=dialect), shutdown)
 
 
 def credentials(grants: Grants, user: int, user_id: str) -> Credentials:

@@ -34,6 +34,7 @@ from ..._person.person import Person
 from ...errors import ArchiveError
 from ...models import PersonalInfo
 from ..core.clock import Clock
+from ..core.shutdown import Shutdown
 from ..webhooks.publisher import Published, Publisher
 
 DAY = timedelta(days=1)
@@ -93,7 +94,13 @@ class Life:
     """
 
     def __init__(
-        self, archive: Archive, clock: Clock, publisher: Publisher, person: Person, user: int
+        self,
+        archive: Archive,
+        clock: Clock,
+        publisher: Publisher,
+        person: Person,
+        user: int,
+        shutdown: Shutdown | None = None,
     ) -> None:
         self.archive = archive
         self.clock = clock
@@ -102,14 +109,21 @@ class Life:
         self.user = user
         self._setting = Setting.TIMELINE.of(user)
         self._alone = asyncio.Lock()
-        self.leaving = False
-        """Whether the cloud is about to end: the rest is lived when it starts again."""
+        self.shutdown = shutdown or Shutdown()
+        """Ends `live_on` early: the rest is written when the cloud starts again."""
 
     @classmethod
-    def of(cls, archive: Archive, clock: Clock, publisher: Publisher, person: Person) -> Life:
+    def of(
+        cls,
+        archive: Archive,
+        clock: Clock,
+        publisher: Publisher,
+        person: Person,
+        shutdown: Shutdown | None = None,
+    ) -> Life:
         """The life of a person, who is made a user of the archive by the name that the API has for them."""
         me = msgspec.json.decode(person.personal_info(), type=PersonalInfo)
-        return cls(archive, clock, publisher, person, archive.user(me.id))
+        return cls(archive, clock, publisher, person, archive.user(me.id), shutdown)
 
     # The past
 
@@ -190,7 +204,7 @@ class Life:
         async with self._alone:
             lived, refused = Lived(), 0
             now = to_ms(self.clock.now())  # a clock that runs on is never caught up with
-            while not self.leaving:
+            while not self.shutdown.begun:
                 try:
                     piece = next(self._pieces(now), None)
                 except ArchiveError:

@@ -73,7 +73,7 @@ class _Refused(Exception):
 Handler = Callable[[Request, Asking], Awaitable[Answer]]
 
 
-class Subscribing:
+class SubscriptionRoutes:
     """The routes of subscriptions."""
 
     def __init__(
