@@ -88,7 +88,7 @@ def keep(ringlet: Program, cloud: dict[str, Any]) -> Iterator[Callable[..., Keep
 
 def test_each_event_is_a_line_and_secrets_are_none(keep: Any, cloud: dict[str, Any]) -> None:
     keeping = keep()
-    keeping.says("keeping up")
+    keeping.says("syncing continuously")
     trigger(cloud, "daily_sleep.update", override={"score": 61})
     keeping.says("score 61")
     assert keeping.end(signal.SIGTERM) == 0
@@ -119,14 +119,14 @@ def test_json_is_one_object_per_line(keep: Any, cloud: dict[str, Any]) -> None:
 
 def test_it_keeps_up_on_postgres(keep: Any, cloud: dict[str, Any], postgres: str) -> None:
     keeping = keep("--types", "workout", "--db", postgres)
-    keeping.says("keeping up")
+    keeping.says("syncing continuously")
     trigger(cloud, "workout.create")
     keeping.says("workout                   create  2026-03-01  added")
 
 
 def test_a_callback_that_nobody_reaches_is_told_once_and_the_sync_goes_on(keep: Any) -> None:
     keeping = keep("--types", "tag", "--public-url", "http://127.0.0.1:1/nobody?key=geheim")
-    keeping.says("keeping up")
+    keeping.says("syncing continuously")
     assert keeping.end(signal.SIGTERM) == 0
     said = keeping.err.read_text()
     assert said.count("3 subscriptions could not be made") == 1
@@ -140,27 +140,27 @@ def test_what_happened_while_it_was_away_is_there_after_the_next_start(
     keep: Any, cloud: dict[str, Any]
 ) -> None:
     first = keep("--types", "workout")
-    first.says("keeping up")
+    first.says("syncing continuously")
     first.process.kill()
     first.process.wait(20)
     trigger(cloud, "workout.delete")
     again = keep("--types", "workout")
-    again.says("keeping up")
+    again.says("syncing continuously")
     assert "1 deleted" in again.out.read_text()
 
 
 @pytest.mark.parametrize(
     ("options", "error", "cure"),
     [
-        (["--webhooks"], "where to send", "--public-url https://"),
-        (["--webhooks", "--public-url", "ftp://x/"], "no http", "--public-url https://"),
-        (["--webhooks", "--public-url", "https://me:pw@x/"], "user or a password", "leave them out"),
-        (["--webhooks", "--public-url", "https://x:99999/"], "no http", "--public-url https://"),
-        (["--webhooks", URL, "--listen", "8767"], "no address", "--listen 127.0.0.1:8767"),
-        (["--webhooks", URL, "--db", ":memory:"], "others can open", "--db"),
+        (["--webhooks"], "expected the URL", "--public-url https://"),
+        (["--webhooks", "--public-url", "ftp://x/"], "starts with http", "--public-url https://"),
+        (["--webhooks", "--public-url", "https://me:pw@x/"], "no user and password", "leave them out"),
+        (["--webhooks", "--public-url", "https://x:99999/"], "starts with http", "--public-url https://"),
+        (["--webhooks", URL, "--listen", "8767"], "expects HOST:PORT", "--listen 127.0.0.1:8767"),
+        (["--webhooks", URL, "--db", ":memory:"], "an archive on disk", "--db"),
         (["--webhooks", URL], "id and secret", "OURA_CLIENT_SECRET"),
-        ([URL], "about webhooks", "--webhooks"),
-        (["--take-over"], "about webhooks", "--webhooks"),
+        ([URL], "need --webhooks", "--webhooks"),
+        (["--take-over"], "need --webhooks", "--webhooks"),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_is_sent(

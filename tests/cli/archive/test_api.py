@@ -59,8 +59,8 @@ def test_include_shows_the_head(ringlet, ready):
         (["daily_sleep?start_date=2026-11-20&end_date=2026-11-01"], 2, "Start must not be after end", "next"),
         (["daily_sleep", "-f", "start_date=0024-99-01"], 2, "error: 4", "correct the request"),
         (["daily_sleep", "-f", "start_date"], 2, "has no '='", "-f start_date=VALUE"),
-        (["https://api.ouraring.com/v2"], 2, "is a whole URL", "--base-url"),
-        (["/"], 2, "the path is empty", "personal_info"),
+        (["https://api.ouraring.com/v2"], 2, "expected a path", "--base-url"),
+        (["/"], 2, "expected a path or a data type", "personal_info"),
     ],
 )
 def test_refusals(ringlet, ready, refused, args, code, error, cure):

@@ -134,12 +134,12 @@ def test_a_kept_sign_in_is_used_by_its_name(ringlet, ready):
 @pytest.mark.parametrize(
     ("args", "error", "cure"),
     [
-        (["--since", "31.12.2025"], "'31.12.2025' is no date", "2026-11-19"),
+        (["--since", "31.12.2025"], "'31.12.2025' is not a date", "2026-11-19"),
         (["--since", "0024-01-01"], "the year 0024", "2026-11-19"),
         (["--since", "2099-01-01"], "start 2099-01-01 is after end", "a day that has been"),
-        (["--types", "sleeep"], "no data type 'sleeep'", "did you mean sleep?"),
-        (["--types", "sleep,xyz"], "no data type 'xyz'", "choose from sleep, daily_sleep, "),
-        (["--types", " , "], "names nothing", "leave it out"),
+        (["--types", "sleeep"], "'sleeep' is not a data type", "did you mean sleep?"),
+        (["--types", "sleep,xyz"], "'xyz' is not a data type", "choose from sleep, daily_sleep, "),
+        (["--types", " , "], "expects names of data types", "leave it out"),
         (["--connections", "0"], "0 is not in the range", "ringlet sync --help"),
         (["--profile", "../x"], "cannot be a profile name", "letters"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ringlet._cli.archive.sync_progress import Lines
-from ringlet._cli.archive.sync_webhooks_output import Telling
+from ringlet._cli.archive.sync_webhooks_output import Output
 from ringlet._sync.backfill import Report
 from ringlet._sync.subscriber import Standing, Step
 
@@ -18,7 +18,7 @@ SAID = f"events come in at {DOOR}"
 
 
 def test_that_events_come_in_is_said_once_a_subscription_stands(capsys: pytest.CaptureFixture[str]) -> None:
-    telling = Telling(Lines("mine.db", []), DOOR)
+    telling = Output(Lines("mine.db", []), DOOR)
     telling.subscribed(REFUSED)
     telling.round(NOTHING, everything=True)
     said = capsys.readouterr().err
@@ -33,7 +33,7 @@ def test_that_events_come_in_is_said_once_a_subscription_stands(capsys: pytest.C
 def test_where_subscriptions_stood_from_the_beginning_it_is_said_with_the_first_round(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    telling = Telling(Lines("mine.db", []), DOOR)
+    telling = Output(Lines("mine.db", []), DOOR)
     telling.subscribed(MADE)
     telling.round(NOTHING, everything=True)
     telling.subscribed(KEPT)

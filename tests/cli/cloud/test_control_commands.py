@@ -59,9 +59,9 @@ def test_trigger_knows_every_event_without_a_cloud(ringlet, refused):
     assert len(said(ringlet("trigger", "--list")).split()) == len(DATA_TYPES) * len(EVENT_TYPES)
     listed = json.loads(said(ringlet("trigger", "--list", "--json")))
     assert (listed["v"], "sleep.update" in listed["events"]) == (1, True)
-    refused(ringlet("trigger"), 2, "which event?", "sleep.update")
-    refused(ringlet("trigger", "sleep.update"), 2, "none is named", "ringlet serve --demo")
-    refused(ringlet("trigger", "sleep.update", "--override", "score"), 2, "is no override", "score=61")
+    refused(ringlet("trigger"), 2, "expected the name of an event", "sleep.update")
+    refused(ringlet("trigger", "sleep.update"), 2, "the address of a cloud", "ringlet serve --demo")
+    refused(ringlet("trigger", "sleep.update", "--override", "score"), 2, "takes KEY=VALUE", "score=61")
 
 
 def test_clock_tells_and_moves_the_time_and_answers_are_dated_by_it(own, refused):
@@ -76,8 +76,8 @@ def test_clock_tells_and_moves_the_time_and_answers_are_dated_by_it(own, refused
     refused(own("clock", "advance", "soon"), 2, "'soon' is no duration", "")
     assert said(own("clock", "--json")) == said(own("clock", "show", "--json"))
     refused(own("clock", "advance", "-1"), 2, "No such option", "--help")
-    refused(own("clock", "advance", "--", "-1"), 2, "only goes forward", "clock advance 1d")
-    refused(own("clock", "advance", "3651d"), 2, "too much at once", "clock advance 3650d")
+    refused(own("clock", "advance", "--", "-1"), 2, "only moves forward", "clock advance 1d")
+    refused(own("clock", "advance", "3651d"), 2, "at most 3650d at once", "clock advance 3650d")
     base = own.variables["OURA_API_BASE_URL"]
     advance = urllib.request.Request(
         f"{base}/_ringlet/clock",
@@ -229,25 +229,25 @@ def test_the_faults_of_a_scenario_end_with_it_by_a_signal_too(own, tmp_path, num
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("steps: [{triger: sleep.update}]", "step 1: 'triger' is no step (did you mean 'trigger'?)"),
-        ("steps: [{wait: 0}, {trigger: sleep.update, wait: 1}]", "step 2: 'trigger and wait' is no step"),
+        ("steps: [{triger: sleep.update}]", "step 1: 'triger' is not a step (did you mean 'trigger'?)"),
+        ("steps: [{wait: 0}, {trigger: sleep.update, wait: 1}]", "step 2: 'trigger and wait' is not a step"),
         ("steps: [{clock: 1d, settl: 3}]", "step 1 (clock)"),
-        ("steps: [{expect: {events: {sleep: many}}}]", "'many' is no count"),
+        ("steps: [{expect: {events: {sleep: many}}}]", "'many' is not a count"),
         ("steps: [{expect: {deliveries: {lost: 1}}}]", "step 1 (expect)"),
         ("steps: [{fault: drop}]", "a fault has a path"),
-        ("steps: [{}]", "'nothing' is no step"),
-        ("step: []", "this is no scenario"),
-        ("- wait: 1", "this is no scenario"),
-        ("steps: [", "is no YAML"),
+        ("steps: [{}]", "'nothing' is not a step"),
+        ("step: []", "a scenario has `steps:`"),
+        ("- wait: 1", "a scenario has `steps:`"),
+        ("steps: [", "not valid YAML"),
         ("steps: [{wait: 0}, {trigger: sleep}]", "step 2 (trigger): 'sleep' is no event: which operation?"),
         ("steps: [{trigger: slep.update}]", "did you mean 'sleep'"),
         ("steps: [{trigger: sleep.update, count: 0}]", "step 1 (trigger)"),
         ("steps: [{clock: soon}]", "step 1 (clock): 'soon' is no duration"),
-        ("steps: [{clock: -1}]", "only goes forward"),
-        ("steps: [{clock: 11000d}]", "too much at once"),
-        ("steps: [{fault: drop, path: v2}]", "step 1 (fault): 'v2' is no path"),
+        ("steps: [{clock: -1}]", "only moves forward"),
+        ("steps: [{clock: 11000d}]", "at most 3650d at once"),
+        ("steps: [{fault: drop, path: v2}]", "step 1 (fault): a path begins with a slash"),
         ("steps: [{fault: status, path: /v2, status: 200}]", "step 1 (fault)"),
-        ("steps: [{expect: {events: {slep.update: 0}}}]", "no event is called 'slep.update'"),
+        ("steps: [{expect: {events: {slep.update: 0}}}]", "'slep.update' matches none"),
         ("steps: [{expect: {requests: {/oauth/token: 0}}}]", "only requests to /v2/ are counted"),
     ],
 )
@@ -267,7 +267,7 @@ def test_what_is_wrong_in_a_scenario_says_how_it_is_right(ringlet, tmp_path, ref
     file.write_text("steps: [{wait: long}]")
     refused(ringlet("scenario", file), 2, f"error: {file}: step 1 (wait): Expected `float`", "wait: 2.5")
     file.write_bytes(bytes(range(256)))
-    refused(ringlet("scenario", file), 2, "this is no text", "YAML or JSON")
+    refused(ringlet("scenario", file), 2, "a text file in UTF-8", "YAML or JSON")
 
 
 def test_serve_refuses_callbacks_that_it_does_not_know(ringlet, refused):

@@ -170,6 +170,6 @@ def test_what_names_no_receiver_is_refused(typed: str) -> None:
 
 
 def test_a_port_alone_before_a_path_says_how_it_is_meant() -> None:
-    with pytest.raises(UsageError, match="8003 alone is no host") as refused:
+    with pytest.raises(UsageError, match="8003 alone before a path") as refused:
         receiver_url("8003/x?key=hidden")
     assert refused.value.cure.endswith("--forward-to localhost:8003/x")

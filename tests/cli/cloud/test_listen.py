@@ -233,9 +233,9 @@ def test_a_cloud_that_is_killed_and_comes_back_is_followed_on(
         first = trigger(control, "sleep.update")
         assert listening.events(1) == first
         cloud.end(signal.SIGKILL)
-        listening.until("asking again")
+        listening.until("trying until it does")
         serve()
-        listening.until("it is back")
+        listening.until("it answers again")
         second = trigger(control, "sleep.delete")
         assert listening.events(1) == second
         assert listening.err.empty()
@@ -354,9 +354,9 @@ def test_only_what_is_wanted_is_told_and_the_place_moves_on_all_the_same(
 
 def test_two_who_listen_both_hear_and_one_keeps_the_place(control: ControlClient, start: Start) -> None:
     first, second = start("listen", "--json"), None
-    first.until("keeps the place")
+    first.until("the place is stored")
     second = start("listen", "--json")
-    second.until("another one keeps the place")
+    second.until("another listen stores the place")
     made = trigger(control, "sleep.update")
     assert first.events(1) == second.events(1) == made
 
@@ -365,9 +365,9 @@ def test_two_who_forward_to_one_receiver_are_told_that_it_hears_twice(
     control: ControlClient, start: Start, hook: Callable[..., Hook]
 ) -> None:
     there = f"127.0.0.1:{hook().server_port}"
-    start("listen", "--forward-to", there).until("keeps the place")
+    start("listen", "--forward-to", there).until("the place is stored")
     second = start("listen", "--forward-to", there)
-    second.until("another listen forwards there, too")
+    second.until("another listen forwards to it, too")
 
 
 def test_people_get_a_line_for_each_event(control: ControlClient, start: Start) -> None:
@@ -593,22 +593,22 @@ def test_a_place_that_is_none_is_an_error(ringlet: Any, refused: Any, control: C
     [kept] = (ringlet.home / "state").rglob("*.json")
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     kept.write_bytes(b"{")
-    refused(ringlet("listen"), 1, "is not a place in a log any more", "--from-start")
+    refused(ringlet("listen"), 1, "is damaged", "--from-start")
 
 
 @pytest.mark.parametrize(
     ("args", "error", "cure"),
     [
-        (["--events", "slep.update"], "no event is called 'slep.update'", "'sleep.update'"),
-        (["--events", "sleep.*,wrkout"], "no event is called 'wrkout.*'", "'workout.*'"),
-        (["--events", "sleep.updated"], "no event is called", "'sleep.update'"),
-        (["--events", ""], "no event is named", "'sleep.*,daily_*.update'"),
-        (["--events", " , "], "no event is named", "'sleep.*,daily_*.update'"),
-        (["--from-start", "--from-now"], "two places to begin at", "leave one out"),
+        (["--events", "slep.update"], "'slep.update' matches none", "'sleep.update'"),
+        (["--events", "sleep.*,wrkout"], "'wrkout.*' matches none", "'workout.*'"),
+        (["--events", "sleep.updated"], "matches none of the events", "'sleep.update'"),
+        (["--events", ""], "expected names of events", "'sleep.*,daily_*.update'"),
+        (["--events", " , "], "expected names of events", "'sleep.*,daily_*.update'"),
+        (["--from-start", "--from-now"], "exclude each other", "leave one out"),
         (["--forward-to", "8000", "--verification-token", ""], "token is empty", "the receiver knows"),
-        (["--forward-to", "8003/x"], "8003 alone is no host", "--forward-to localhost:8003/x"),
+        (["--forward-to", "8003/x"], "8003 alone before a path", "--forward-to localhost:8003/x"),
         (["--forward-to", "ftp://here"], "begins with https", "--forward-to http://localhost"),
-        (["--verification-token", "x"], "none is named", "--forward-to URL"),
+        (["--verification-token", "x"], "needs a receiver", "--forward-to URL"),
     ],
 )
 def test_what_cannot_be_meant(

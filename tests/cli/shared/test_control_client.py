@@ -106,7 +106,7 @@ def test_another_name_is_not_ouras(host: str) -> None:
 
 
 def test_without_an_admin_token_it_says_which(ready: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="opens the controls") as refused:
+    with pytest.raises(UsageError, match="the admin token") as refused:
         ControlClient(ready["api"])
     assert "RINGLET_ADMIN_TOKEN" in refused.value.cure
 

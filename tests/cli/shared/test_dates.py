@@ -46,7 +46,7 @@ def test_what_is_understood(text, first, last):
     ],
 )
 def test_what_is_not(text):
-    with pytest.raises(UsageError, match="is no date") as caught:
+    with pytest.raises(UsageError, match="is not a date") as caught:
         days(text, TODAY)
     assert "2026-11-19" in caught.value.cure
 

@@ -1,4 +1,4 @@
-"""Who is made to wait is told why, and for how long."""
+"""Who is made to wait is notifying why, and for how long."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from ringlet._api.wire import Flow, Request, Response, RetryPolicy, with_retries
-from ringlet._cli.shared.wait_notices import Overheard, told
+from ringlet._cli.shared.wait_notices import NotifyingTransport, notifying
 from ringlet.errors import ConnectionFailed
 
 BUSY = Response(429, headers={"retry-after": "42"})
@@ -19,9 +19,9 @@ def asking() -> Flow[Response]:
     return (yield Request(path="/v2"))
 
 
-def test_each_wait_is_told_with_its_reason_before_it_begins() -> None:
+def test_each_wait_is_notifying_with_its_reason_before_it_begins() -> None:
     heard: list[tuple[str, float]] = []
-    flow = told(with_retries(asking(), PATIENCE), lambda why, seconds: heard.append((why, seconds)))
+    flow = notifying(with_retries(asking(), PATIENCE), lambda why, seconds: heard.append((why, seconds)))
     assert next(flow).after == 0
     assert heard == []
     assert flow.send(BUSY).after == 42
@@ -33,8 +33,8 @@ def test_each_wait_is_told_with_its_reason_before_it_begins() -> None:
     assert done.value.value.status == 200
 
 
-def test_a_wait_that_is_too_long_is_not_told_because_nobody_waits() -> None:
-    flow = told(with_retries(asking(), PATIENCE), lambda why, seconds: pytest.fail(why))
+def test_a_wait_that_is_too_long_is_not_notifying_because_nobody_waits() -> None:
+    flow = notifying(with_retries(asking(), PATIENCE), lambda why, seconds: pytest.fail(why))
     next(flow)
     with pytest.raises(StopIteration):
         flow.send(Response(429, headers={"retry-after": "1000"}))
@@ -56,7 +56,7 @@ class Busy:
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"),
+    ("headers", "notifying"),
     [
         ({"retry-after": "7"}, ("rate limit reached", 7.0)),
         (
@@ -68,11 +68,11 @@ class Busy:
     ],
 )
 def test_a_transport_hears_who_asks_for_a_wait(
-    headers: dict[str, str] | None, told: tuple[str, float]
+    headers: dict[str, str] | None, notifying: tuple[str, float]
 ) -> None:
     heard: list[tuple[str, float]] = []
-    transport = Overheard(Busy(headers))
+    transport = NotifyingTransport(Busy(headers))
     transport.on_wait = lambda why, seconds: heard.append((why, seconds))
     with suppress(ConnectionFailed):
         asyncio.run(transport.send(Request(path="/v2")))
-    assert heard == [told]
+    assert heard == [notifying]

@@ -1,4 +1,4 @@
-"""`ringlet api`: one authorized GET, its body to stdout unchanged."""
+"""`ringlet api`: sends one authorized GET and prints the body of the answer unchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...errors import ApiError
 
 ROOTS = ("v2/", "v1/", "oauth/", "_ringlet/", "openapi.json")
-"""Paths that stand on their own; any other is a data type under /v2/usercollection."""
+"""Paths that are taken as they are; any other is a data type under /v2/usercollection."""
 
 
 @click.command()
@@ -43,13 +43,13 @@ def api(
     """
     from ..._api.wire import RetryPolicy, with_retries
     from ..._client.client import Client
-    from ..shared.wait_notices import told
+    from ..shared.wait_notices import notifying
 
     asked = request(path, fields)
-    # RetryPolicy is out here, where its waits are told; within it, the client tries once.
+    # The retries are out here, where the user is notified of waits. The client itself tries once.
     with Client(base_url=base_url, profile=profile, retry_policy=RetryPolicy(max_tries=1)) as client:
         while True:
-            response = client.run(told(with_retries(_send(asked), RetryPolicy()), _tell_wait))
+            response = client.run(notifying(with_retries(_send(asked), RetryPolicy()), _tell_wait))
             _print(response, include, paginate)
             if response.status >= 400:
                 raise _refused(asked, response)
@@ -66,16 +66,18 @@ def request(path: str, fields: tuple[str, ...]) -> Request:
     from ..._api.wire import Request
 
     if "://" in path:
-        raise UsageError(f"{path} is a whole URL", cure="give the path, and the host with --base-url")
+        raise UsageError(
+            f"expected a path, and {path} is a URL", cure="give the path, and the host with --base-url"
+        )
     bare, _, query = path.partition("?")
     bare = bare.strip("/").removeprefix("usercollection/")
     if not bare:
-        raise UsageError("the path is empty", cure=f"e.g. {command('api', 'personal_info')}")
+        raise UsageError("expected a path or a data type", cure=f"e.g. {command('api', 'personal_info')}")
     params = dict(parse_qsl(query, keep_blank_values=True))
     for field in fields:
         name, equals, value = field.partition("=")
         if not equals:
-            raise UsageError(f"-f {field} has no '='", cure=f"write -f {field}=VALUE")
+            raise UsageError(f"-f takes KEY=VALUE, and {field} has no '='", cure=f"write -f {field}=VALUE")
         params[name] = value
     whole = f"/{bare}" if bare.startswith(ROOTS) else f"{ROOT}/{bare}"
     kind = TYPES.get(whole.removeprefix(f"{ROOT}/").partition("/")[0])
@@ -83,7 +85,7 @@ def request(path: str, fields: tuple[str, ...]) -> Request:
 
 
 def _refused(asked: Request, response: Response) -> ApiError:
-    """The error that a refusal means; of a data type that there is not, what may have been meant."""
+    """The error for a refusal; of an unknown data type, with the nearest known one."""
     from ..._api.catalog import TYPES
     from ..._api.kinds import ROOT
     from ..._api.wire import refusal
@@ -106,7 +108,7 @@ def _tell_wait(why: str, seconds: float) -> None:
 
 
 def _print(response: Response, include: bool, paginate: bool) -> None:
-    """What was asked to be seen of an answer; what a refusal says comes as its error."""
+    """Print an answer. The body of a refusal is not printed: it is in the error."""
     if include:
         head = [f"HTTP {response.status}", *(f"{name}: {value}" for name, value in response.headers.items())]
         click.echo("\n".join(head) + "\n")

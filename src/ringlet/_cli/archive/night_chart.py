@@ -1,9 +1,8 @@
-"""A night, drawn. Pure: documents in, a rich renderable out; no archive, no terminal, no clock.
+"""Draws a night. Pure: documents in, a rich renderable out; no archive, no terminal, no clock.
 
 Rules of this file:
 * Times are the sleeper's wall clock: the offset of the document, never this machine's zone.
-* Missing is drawn as missing: a null sample is a gap, and a heart rate of 255 (what Oura writes where
-  none was measured) is no heart rate.
+* What was not measured is a gap: a null sample, and a heart rate of 255, which Oura writes in its place.
 * Every column of the picture is the same stretch of time in each of its rows.
 """
 

@@ -1,4 +1,4 @@
-"""Finding nights in the archive, by the day of waking."""
+"""Finds nights in the archive by the day of waking."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .night_chart import Night, gather
 if TYPE_CHECKING:
     from ..._archive.archive import Archive
 
-EVER = Span(day_ms(date.min), day_ms(date.max))
+ALL_DAYS = Span(day_ms(date.min), day_ms(date.max))
 
 
 class _Stretch(msgspec.Struct):
@@ -25,7 +25,7 @@ class _Stretch(msgspec.Struct):
 
 def days_with_nights(archive: Archive, user: int) -> list[date]:
     """Every day that has a night, in order."""
-    body, _ = archive.page(user, TYPES["sleep"], EVER, "docs")
+    body, _ = archive.page(user, TYPES["sleep"], ALL_DAYS, "docs")
     stretches = msgspec.json.decode(b"[%s]" % body, type=list[_Stretch])
     return sorted({one.day for one in stretches if one.type == "long_sleep"})
 

@@ -1,4 +1,4 @@
-"""`ringlet show night`: one night, drawn in the terminal."""
+"""`ringlet show night`: draws one night in the terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def show() -> None:
 @options.user
 @options.as_json
 def night(when: str | None, db: str | None, user: str | None, as_json: bool) -> None:
-    """One night: sleep phases, heart rate, variability, and what the score is made of.
+    """Draw one night: sleep phases, heart rate, variability, and the parts of the sleep score.
 
     A night belongs to the day of waking. --json prints its document as Oura sent it.
     """
@@ -39,30 +39,31 @@ def night(when: str | None, db: str | None, user: str | None, as_json: bool) -> 
         found_user = archives.find_user(archive, user)
         day = asked or (nights.newest(archive, found_user.id) if found_user else None)
         if found_user is None or day is None:
-            nothing_at_all()
+            report_empty()
             return
         found, document = nights.night_of(archive, found_user.id, day)
         if found is None:
-            no_night(archive, found_user.id, day)
+            report_missing(archive, found_user.id, day)
         elif as_json:
             screen.raw(document)
         else:
             screen.results().print(picture(found, screen.results().width), soft_wrap=True)
 
 
-def nothing_at_all() -> None:
-    """The archive has no night."""
-    screen.remark("there is no night in the archive yet")
+def report_empty() -> None:
+    """Say that there are no nights at all, and suggest a sync."""
+    screen.remark("the archive holds no nights yet")
     screen.next_step(command("sync"))
 
 
-def no_night(archive: Archive, user: int, day: date) -> None:
-    """Say so, and name the nearest ones."""
+def report_missing(archive: Archive, user: int, day: date) -> None:
+    """Say that a day has no night, and suggest the nearest that has one."""
     from . import nights
 
     near = nights.nearest(archive, user, day)
     if not near:
-        nothing_at_all()
+        report_empty()
         return
-    screen.remark(f"there is no night of {day:%a} {day}; the nearest: {' and '.join(map(str, near))}")
+    nearest = " and ".join(map(str, near))
+    screen.remark(f"the archive holds no night for {day:%a} {day}; the nearest: {nearest}")
     screen.next_step(command("show night", "--date", str(near[-1])))

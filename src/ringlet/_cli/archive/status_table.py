@@ -1,4 +1,4 @@
-"""What the archive holds, drawn as a table: every type of the table, in its order, synced or not."""
+"""Draws the table of `ringlet status`: every data type, in the order of the catalog, synced or not."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ..._archive.overview import TypeOverview
     from ..._archive.users import User
 
-STALE = 36 * 3600
-"""Seconds without news after which a sync is suggested: a night and a forgotten morning."""
+STALE_AFTER_S = 36 * 3600
+"""How old the newest sync may be before another is suggested: a day, and the morning after it."""
 COLUMNS: tuple[tuple[str, JustifyMethod, int], ...] = (
     ("type", "left", 0),
     ("rows", "right", 0),
@@ -28,7 +28,7 @@ COLUMNS: tuple[tuple[str, JustifyMethod, int], ...] = (
     ("size", "right", 52),
     ("revised", "right", 88),
 )
-"""Each with the width of the screen from which on it is shown: a number is better left out than cut."""
+"""Name, alignment, and the width of the screen from which on a column is shown: numbers are never cut."""
 
 
 def table(archive: Archive, user: User, now: float, width: int) -> Table:
@@ -50,16 +50,16 @@ def table(archive: Archive, user: User, now: float, width: int) -> Table:
 
 
 def footer(archive: Archive, users: list[User], remark: str = "") -> Text:
-    """The place under the tables."""
+    """Where the archive is and how large, for under the tables."""
     words = [f"archive  {archive.path}", screen.size(archive.size)]
-    words += [remark or ("" if users else "nothing in it yet")]
+    words += [remark or ("" if users else "empty so far")]
     return Text("   ".join(filter(None, words)), style="dim")
 
 
 def stale(archive: Archive, users: list[User], now: float) -> bool:
-    """Whether somebody's data has not been asked for in a while."""
+    """Whether the last sync of any user is too long ago."""
     return any(
-        now - max((one.last_seen_at / 1000 for one in archive.overview(user.id)), default=0.0) > STALE
+        now - max((one.last_seen_at / 1000 for one in archive.overview(user.id)), default=0.0) > STALE_AFTER_S
         for user in users
     )
 
@@ -76,7 +76,7 @@ def _row(one: TypeOverview, now: float) -> tuple[str | Text, ...]:
 
 
 def _absent(name: str, asked: Sequence[object]) -> tuple[str | Text, ...]:
-    """A type without rows: either there are none, or nobody asked."""
+    """A type without rows: synced and empty, or never synced."""
     words = ("0", "none there") if asked else ("-", "not synced")
     return tuple(Text(word, style="dim") for word in (name, *words, "", "", ""))
 

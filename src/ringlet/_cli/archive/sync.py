@@ -1,4 +1,4 @@
-"""`ringlet sync`: everything that is missing, into the archive."""
+"""`ringlet sync`: fetches what is missing into the archive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..._archive.archive import Archive
     from ..._client.client import AsyncClient
     from ..._sync.backfill import Report
-    from ..shared.wait_notices import Overheard
+    from ..shared.wait_notices import NotifyingTransport
     from .sync_progress import Watcher
 
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 @click.option(
     "--connections",
     type=click.IntRange(1, 64),
-    help="How many windows are fetched at once; left out, one from next door and eight from further away.",
+    help="How many requests at once.  [default: 1 to a server nearby, 8 to one further away]",
 )
 @options.as_json
-@click.option("--fast", is_flag=True, help="Over aiohttp: less CPU for bulk work. Extra 'fast'.")
-@click.option("--webhooks", is_flag=True, help="Then keep up, by webhooks, until stopped.")
+@click.option("--fast", is_flag=True, help="Use aiohttp, which needs less CPU: pip install 'ringlet[fast]'.")
+@click.option("--webhooks", is_flag=True, help="Then go on by webhooks until stopped.")
 @click.option(
     "--public-url", metavar="URL", help="Where Oura reaches the address of --listen, with --webhooks."
 )
@@ -64,36 +64,40 @@ def sync(
     import asyncio
 
     from ..shared import archives as places
-    from . import sync_webhooks as keeping
+    from . import sync_webhooks
 
     names = _types(types)
     first = _since(since)
     if (public_url or take_over) and not webhooks:
-        raise UsageError("--public-url and --take-over are about webhooks", cure="add --webhooks")
-    door = keeping.Door.parse(public_url, listen, take_over=take_over) if webhooks else None
-    client, overheard = _client(base_url, profile, connections, fast)
-    # Before an archive is made: who cannot ask leaves nothing behind.
+        raise UsageError("--public-url and --take-over need --webhooks", cure="add --webhooks")
+    endpoint = (
+        sync_webhooks.WebhookEndpoint.parse(public_url, listen, take_over=take_over) if webhooks else None
+    )
+    client, transport = _client(base_url, profile, connections, fast)
+    # Before the archive is created: a sync that cannot start leaves nothing behind.
     if client.token_store.load() is None:
         raise NotSignedIn("no access token was found")
-    if door:
-        keeping.application(client)
-    with places.for_sync(db) as archive, _watcher(archive.path, names, as_json) as watching:
-        overheard.on_wait = watching.waiting
-        if door:
-            return keeping.keep_up(client, archive, db, door, watching, names, first, connections)
+    if endpoint:
+        sync_webhooks.application(client)
+    with places.for_sync(db) as archive, _watcher(archive.path, names, as_json) as watcher:
+        transport.on_wait = watcher.waiting
+        if endpoint:
+            return sync_webhooks.run_until_stopped(
+                client, archive, db, endpoint, watcher, names, first, connections
+            )
         try:
-            report = asyncio.run(_run(client, archive, names, first, connections, watching))
+            report = asyncio.run(_run(client, archive, names, first, connections, watcher))
         except KeyboardInterrupt:
-            watching.interrupted()
+            watcher.interrupted()
             return 130
-        watching.end(report)
+        watcher.end(report)
     if report.stopped_by:
         raise report.stopped_by
     return report.exit_code
 
 
 def _watcher(path: str, names: list[str], as_json: bool) -> Watcher:
-    """The watcher that suits who is looking."""
+    """Shows progress: bars on a terminal, lines elsewhere, JSON for programs."""
     from ..shared import screen
 
     if as_json or not screen.can_redraw():
@@ -111,32 +115,32 @@ async def _run(
     names: list[str],
     since: date,
     connections: int | None,
-    watching: Watcher,
+    watcher: Watcher,
 ) -> Report:
     from ..._sync.backfill import Backfill
 
     async with client:
         backfill = Backfill(
-            client, archive, types=names, since=since, connections=connections, on_progress=watching.progress
+            client, archive, types=names, since=since, connections=connections, on_progress=watcher.progress
         )
         return await backfill.run()
 
 
 def _client(
     base_url: str | None, profile: str | None, connections: int | None, fast: bool
-) -> tuple[AsyncClient, Overheard]:
-    """Who asks, and where it is heard that it is made to wait."""
+) -> tuple[AsyncClient, NotifyingTransport]:
+    """The client, and its transport, which calls `on_wait`."""
     from ..._client.client import AsyncClient, base_url_from
     from ..._client.transport import AiohttpTransport, AsyncHttpcoreTransport
-    from ..shared.wait_notices import Overheard
+    from ..shared.wait_notices import NotifyingTransport
 
     if fast:
         _need_aiohttp()
     transport = (AiohttpTransport if fast else AsyncHttpcoreTransport)(
         base_url_from(base_url), connections=connections or 8
     )
-    overheard = Overheard(transport)
-    return AsyncClient(base_url=base_url, profile=profile, transport=overheard), overheard
+    notifying = NotifyingTransport(transport)
+    return AsyncClient(base_url=base_url, profile=profile, transport=notifying), notifying
 
 
 def _need_aiohttp() -> None:
@@ -158,9 +162,11 @@ def _types(text: str | None) -> list[str]:
         try:
             named.add(kind_named(word).name)
         except KeyError:
-            raise UsageError(f"there is no data type {word!r}", cure=nearest(word, list(TYPES))) from None
+            raise UsageError(f"{word!r} is not a data type", cure=nearest(word, list(TYPES))) from None
     if not named:
-        raise UsageError("--types names nothing", cure="e.g. --types sleep,daily_sleep, or leave it out")
+        raise UsageError(
+            "--types expects names of data types", cure="e.g. --types sleep,daily_sleep, or leave it out"
+        )
     return [name for name in TYPES if name in named]
 
 

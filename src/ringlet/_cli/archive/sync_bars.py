@@ -1,4 +1,4 @@
-"""A sync on a terminal: one bar per data type.
+"""Output of a sync on a terminal: one bar per data type.
 
 ✓ daily_sleep  ━━━━━━━━━━━━━━━━━━━━   1 204  +1
 ⠹ heartrate    ━━━━━━━━━━──────────  88 112  back to 2025-08-14
@@ -29,7 +29,7 @@ BARS = {"waiting": "dim", "running": "cyan", "done": "green", "partial": "yellow
 
 
 class _Mark(SpinnerColumn):
-    """How a type is doing, in one character."""
+    """The state of a type, in one character."""
 
     def render(self, task: Task) -> RenderableType:
         state = task.fields["state"]
@@ -37,7 +37,7 @@ class _Mark(SpinnerColumn):
 
 
 class _Bar(ProgressColumn):
-    """The windows of a type, in the colour of how it is doing."""
+    """The windows of a type that have ended, in the colour of its state."""
 
     def render(self, task: Task) -> ProgressBar:
         style = BARS[task.fields["state"]]
@@ -52,7 +52,7 @@ class _Bar(ProgressColumn):
 
 
 class _Screen(Live):
-    """The bars, and under them what is being waited for."""
+    """The bars, and under them why and how long we wait."""
 
     why = ""
     until = 0.0

@@ -1,9 +1,9 @@
-"""How a sync is told while it runs: bars on a terminal, plain lines elsewhere, JSON lines for programs.
+"""Output of a sync while it runs: plain lines, and JSON lines for programs. `sync_bars` has the bars.
 
 Rules of this file:
-* A type is told once when it has ended, and what could not be read is told with its reason.
-* Numbers are what this run brought: rows read, added, changed. A second run visibly adds nothing.
-* The run's answer (its last line) is a result and goes to stdout; how it went along goes to stderr.
+* Each data type is reported once when it has ended; what could not be read, with the reason.
+* Numbers are about this run: rows read, added, changed. A second run visibly adds nothing.
+* The last line of a run is its result and goes to stdout; progress goes to stderr.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from ..._sync.backfill import Progress, Report
 
 SAFE = "^C is safe: the next sync starts where this one stopped"
-EVERY = 5.0
-"""Seconds between two plain lines."""
+LINE_INTERVAL_S = 5.0
+"""Between two plain lines about types that go on."""
 
 
 class Watcher(AbstractContextManager["Watcher"]):
-    """Watches a run and, by itself, tells only how it ended."""
+    """Receives the progress of a run. This base class reports only how it ended."""
 
     def __init__(self, path: str, names: list[str]) -> None:
         self.path = path
@@ -79,16 +79,16 @@ class Watcher(AbstractContextManager["Watcher"]):
         return ", ".join([f"{screen.count(rows)} rows", whole, *under_way[:3]])
 
     def waiting(self, why: str, seconds: float) -> None:
-        """Nothing comes for a while."""
+        """The server makes us wait for some seconds."""
 
     def type_moved(self, one: Progress) -> None:
-        """A type has got further."""
+        """A window of a type has ended, and others are left."""
 
     def type_ended(self, one: Progress) -> None:
-        """A type has come to its end."""
+        """All windows of a type have ended."""
 
     def run_ended(self, report: Report) -> None:
-        """Tell how it ended."""
+        """The run has ended: report how."""
         types = report.types.values()
         added, changed = sum(one.added for one in types), sum(one.changed for one in types)
         deleted = sum(one.deleted for one in types)
@@ -100,10 +100,10 @@ class Watcher(AbstractContextManager["Watcher"]):
             f"{f'{screen.count(deleted)} deleted, ' if deleted else ''}{took:.1f} s   {self.path}"
         )
         if report.stopped_by is None:
-            self.tell_gaps(report)
+            self.report_gaps(report)
 
-    def tell_gaps(self, report: Report) -> None:
-        """What is missing, why, and what helps."""
+    def report_gaps(self, report: Report) -> None:
+        """Report what could not be read and why, and what to do about it."""
         types = report.types.values()
         for one in types:
             for reason in [one.skipped] if one.skipped else one.failures[:3]:
@@ -113,39 +113,39 @@ class Watcher(AbstractContextManager["Watcher"]):
         elif any(one.skipped for one in types):
             readable = ",".join(one.kind.name for one in types if one.complete)
             without = f", or leave it out: {command('sync', '--types', readable)}" if readable else ""
-            screen.next_step(f"sign in with what is missing{without}")
+            screen.next_step(f"{command('login')}, and allow what is missing{without}")
         else:
             screen.next_step(command("show night"))
 
     def stop(self) -> None:
-        """Let the screen go."""
+        """Stop drawing."""
 
 
 class Lines(Watcher):
-    """A line for each type that has ended, and one now and then meanwhile."""
+    """A line for each type that has ended, and one every few seconds meanwhile."""
 
     def __enter__(self) -> Lines:
         screen.remark(f"Archive  {self.path}")
-        self._told = time.monotonic()
-        self._wait_told = 0.0
+        self._line_at = time.monotonic()
+        self._wait_until = 0.0
         return self
 
     def waiting(self, why: str, seconds: float) -> None:
         now = time.monotonic()
-        if now >= self._wait_told:  # all connections are told to wait at the same time
-            self._wait_told = now + min(seconds, EVERY)
+        if now >= self._wait_until:  # all connections wait at the same time, and one line is enough
+            self._wait_until = now + min(seconds, LINE_INTERVAL_S)
             screen.remark(f"{why}; continuing in {seconds:.0f} s   {SAFE}")
 
     def type_moved(self, one: Progress) -> None:
-        if time.monotonic() - self._told >= EVERY:
-            self._told = time.monotonic()
+        if time.monotonic() - self._line_at >= LINE_INTERVAL_S:
+            self._line_at = time.monotonic()
             rows = screen.count(sum(rows_of(each) for each in self.seen.values()))
             screen.remark(
                 f"{len(self.ended)} of {len(self.names)} types, {rows} rows; {one.kind.name} at {day(one)}"
             )
 
     def type_ended(self, one: Progress) -> None:
-        self._told = time.monotonic()
+        self._line_at = time.monotonic()
         mark = "✓" if one.complete else "!"
         screen.remark(f"{mark} {one.kind.name:<24} {screen.count(rows_of(one)):>10}  {note(one)}".rstrip())
 
@@ -154,7 +154,7 @@ class JsonLines(Watcher):
     """One JSON object per type that has ended, and one for the run."""
 
     def type_ended(self, one: Progress) -> None:
-        tell(
+        print_json(
             event="collection",
             name=one.kind.name,
             added=one.added,
@@ -172,7 +172,7 @@ class JsonLines(Watcher):
         types = report.types.values()
         skipped = sum(bool(one.skipped) for one in types)
         ok = sum(one.complete for one in types)
-        tell(
+        print_json(
             event="done",
             user=report.user_name,
             resumed=report.resumed,
@@ -184,8 +184,8 @@ class JsonLines(Watcher):
         )
 
 
-def tell(**fields: Any) -> None:
-    """One line for programs."""
+def print_json(**fields: Any) -> None:
+    """One JSON object on a line of stdout."""
     click.echo(json.dumps({"v": 1} | fields))
 
 

@@ -1,6 +1,6 @@
-"""`ringlet sync --webhooks`: the run that goes on until it is stopped.
+"""`ringlet sync --webhooks`: continuous sync, until it is stopped.
 
-SIGTERM ends it with 0, ^C with 130; either way nothing is lost.
+SIGTERM ends it with 0, ^C with 130. Nothing is lost either way: events that wait are in the archive.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...errors import RingletError, UsageError
 from ..shared import screen
 from ..shared.next_steps import command
 from .sync_progress import JsonLines
-from .sync_webhooks_output import JsonTelling, Telling
+from .sync_webhooks_output import JsonOutput, Output
 
 if TYPE_CHECKING:
     import socket
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from ..._oauth.grant import App
     from .sync_progress import Watcher
 
-PUBLIC = "--public-url https://YOUR.HOST/oura"
+PUBLIC_URL = "--public-url https://YOUR.HOST/oura"
 
 
 @dataclass(frozen=True)
-class Door:
-    """Where events come in: what Oura calls, and the address here that it leads to.
+class WebhookEndpoint:
+    """Where events come in: the URL that Oura calls, and the address on this machine that it leads to.
 
-    Only scheme, host and path of the URL are ever shown: people put secrets into the query.
+    Only scheme, host and path of the URL are shown: a query may hold a secret.
     """
 
     url: str = field(repr=False)
@@ -45,25 +45,31 @@ class Door:
     take_over: bool
 
     @classmethod
-    def parse(cls, public_url: str | None, listen: str, *, take_over: bool) -> Door:
+    def parse(cls, public_url: str | None, listen: str, *, take_over: bool) -> WebhookEndpoint:
         """From the options. Raises UsageError."""
         if not public_url:
             raise UsageError(
-                "Oura must be told where to send events", cure=command("sync", "--webhooks", PUBLIC)
+                "expected the URL that Oura sends events to",
+                cure=command("sync", "--webhooks", PUBLIC_URL),
             )
         parts = _split(public_url)
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
-            raise UsageError("--public-url is no http or https URL", cure=f"write it whole: {PUBLIC}")
+            raise UsageError(
+                "--public-url starts with http:// or https:// and has no fragment",
+                cure=f"write {PUBLIC_URL}",
+            )
         if parts.username is not None:
-            raise UsageError("--public-url holds a user or a password", cure=f"leave them out: {PUBLIC}")
+            raise UsageError("--public-url has no user and password", cure=f"leave them out: {PUBLIC_URL}")
         address = _split(f"//{listen}")
         if address is None or not address.hostname or address.port is None:
-            raise UsageError(f"{listen!r} is no address to listen on", cure="--listen 127.0.0.1:8767")
+            raise UsageError(
+                f"--listen expects HOST:PORT, and {listen!r} is not", cure="--listen 127.0.0.1:8767"
+            )
         return cls(public_url, address.hostname, address.port, take_over)
 
     @property
     def shown(self) -> str:
-        """Both, for people."""
+        """URL and address, for people."""
         parts = urlsplit(self.url)
         only = " (which only this machine reaches)" if self.is_local else ""
         return f"{parts.scheme}://{parts.netloc}{parts.path}{only} -> {self.host}:{self.port}"
@@ -77,41 +83,41 @@ class Door:
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # read now: it is only then that it is looked at
+        _ = parts.port  # urlsplit checks the port only when it is read
     except ValueError:
         return None
     return parts
 
 
-def keep_up(
+def run_until_stopped(
     client: AsyncClient,
     archive: Archive,
     db: str | None,
-    door: Door,
-    watching: Watcher,
+    endpoint: WebhookEndpoint,
+    watcher: Watcher,
     names: list[str],
     since: date,
     connections: int | None,
 ) -> int:
-    """Sync, and keep up until stopped; the exit code. Raises RingletError."""
+    """Sync continuously until stopped; the exit code. Raises RingletError."""
     from ..._archive.storage.opening import default_place
     from ..._sync.keeping_up import Callback, KeepingUp
 
     place = db or default_place()
     if archive.path == ":memory:":
-        raise UsageError("events are kept in an archive that others can open", cure="name a file with --db")
+        raise UsageError("webhooks need an archive on disk or on a server", cure="name a file with --db")
     app = application(client)
-    telling = (JsonTelling if isinstance(watching, JsonLines) else Telling)(watching, door.shown)
+    output = (JsonOutput if isinstance(watcher, JsonLines) else Output)(watcher, endpoint.shown)
 
     async def run() -> None:
-        with _bound(door) as listener:
-            callback = Callback(url=door.url, listener=listener, take_over=door.take_over)
+        with _bound(endpoint) as listener:
+            callback = Callback(url=endpoint.url, listener=listener, take_over=endpoint.take_over)
             keeping = KeepingUp(
                 client,
                 archive,
                 place,
                 callback,
-                telling,
+                output,
                 app=app,
                 names=names,
                 since=since,
@@ -124,17 +130,17 @@ def keep_up(
         code = asyncio.run(_until_stopped(run()))
     except KeyboardInterrupt:
         code = 130
-    watching.stop()
-    screen.remark("Stopped. What came and was not followed yet waits in the archive.")
+    watcher.stop()
+    screen.remark("Stopped. Events that came in and were not followed yet are stored in the archive.")
     return code
 
 
-def _bound(door: Door) -> socket.socket:
+def _bound(endpoint: WebhookEndpoint) -> socket.socket:
     """The socket that the public URL leads to. Raises RingletError."""
     from ..._net.listen import bind
 
     try:
-        return bind(door.host, door.port)
+        return bind(endpoint.host, endpoint.port)
     except RingletError as refused:
         raise RingletError(
             refused.message, cure="name another with --listen HOST:PORT, and let the public URL lead there"
@@ -142,10 +148,10 @@ def _bound(door: Door) -> socket.socket:
 
 
 def application(client: AsyncClient) -> App:
-    """Whose subscriptions they are. Raises UsageError where nobody says."""
+    """The application that subscribes. Raises UsageError where its id and secret are not known."""
     if client.app is None or not client.app.client_secret:
         raise UsageError(
-            "webhooks belong to an application, and its id and secret are not known",
+            "webhooks need the id and the secret of your application",
             cure="export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=..., or sign in with them:"
             f" {command('login')}",
         )
@@ -153,7 +159,7 @@ def application(client: AsyncClient) -> App:
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None]) -> int:
-    """Carry work out that never ends, until a signal says so; the exit code."""
+    """Await work that never ends until SIGTERM or SIGINT; the exit code."""
     task = asyncio.ensure_future(work)
     stopped: list[int] = []
 

@@ -1,8 +1,8 @@
-"""How keeping up is told: to people line by line, to programs in JSON.
+"""Output of a continuous sync: lines for people, JSON for programs.
 
 Rules of this file:
-* One line on stdout for each event that was followed; how the rest goes stands on stderr.
-* What stays as it is (a type that may not be read, a subscription that is refused) is said once.
+* Each event that was followed is one line on stdout. Everything else goes to stderr.
+* A lasting trouble (a type that may not be read, a subscription that is refused) is reported once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 
 from ..shared import screen
 from ..shared.next_steps import command
-from .sync_progress import note, tell
+from .sync_progress import note, print_json
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .sync_progress import Watcher
 
 DONE: Mapping[Verb, str] = {"make": "made", "move": "moved here", "renew": "renewed", "end": "ended"}
-"""What was done about subscriptions, for people."""
+"""How each step about subscriptions is reported to people."""
 
 
 class _Glance(msgspec.Struct):
@@ -47,17 +47,17 @@ def _glance(one: Followed) -> _Glance:
         return _Glance()
 
 
-class Telling:
-    """Tells people how keeping up goes."""
+class Output:
+    """Reports a continuous sync to people."""
 
-    def __init__(self, watching: Watcher, door: str) -> None:
-        self.watching = watching
-        self.door = door
+    def __init__(self, watcher: Watcher, endpoint: str) -> None:
+        self.watcher = watcher
+        self.endpoint = endpoint
         """Where events come in, for people."""
-        self._told: set[tuple[str, str]] = set()
-        """What is said once: a data type and its reason."""
+        self._reported: set[tuple[str, str]] = set()
+        """What was reported already: data types and reasons."""
         self._synced = False
-        self._hears = False
+        self._subscribed = False
         """Whether a subscription stands."""
 
     def followed(self, one: Followed) -> None:
@@ -78,31 +78,35 @@ class Telling:
         said = [f"{done[verb]} {word}" for verb, word in DONE.items() if done[verb]]
         if said:
             screen.remark(f"subscriptions: {', '.join(said)}")
-        heard, self._hears = self._hears, bool(standing.pairs("make", "move", "renew", "keep"))
-        if self._synced and self._hears and not heard:
-            screen.remark(f"events come in at {self.door}")
-        if held := {data_type for data_type, _ in standing.pairs("leave")}:
-            self._once(", ".join(sorted(held)), "subscribed for another address, and polled here instead")
+        had_any, self._subscribed = self._subscribed, bool(standing.pairs("make", "move", "renew", "keep"))
+        if self._synced and self._subscribed and not had_any:
+            screen.remark(f"events come in at {self.endpoint}")
+        if elsewhere := {data_type for data_type, _ in standing.pairs("leave")}:
+            self._once(", ".join(sorted(elsewhere)), "subscribed for another address, so they are polled")
             take_over = command("sync", "--webhooks", "--public-url", "URL", "--take-over")
             self._next(f"{take_over}   (their events come here, and nowhere else)")
         for reason, times in Counter(standing.refused.values()).items():
             self._once(f"{times} subscriptions could not be made", reason)
         if standing.refused:
             sync = command("sync", "--webhooks", "--public-url", "URL")
-            self._next(f"{sync}, with one that leads here: {self.door}")
+            self._next(f"{sync}, with one that leads here: {self.endpoint}")
 
     def progress(self, one: Progress) -> None:
         """A window has ended; only the first round is watched window by window."""
         if not self._synced:
-            self.watching.progress(one)
+            self.watcher.progress(one)
 
     def round(self, report: Report, everything: bool) -> None:
-        """The first round is told as every sync is; of the others, what they brought."""
+        """A round has ended. The first is reported as every sync is; of the others, what they changed."""
         if not self._synced:
             self._synced = True
-            self.watching.end(report)
-            by = f"events come in at {self.door}" if self._hears else "no subscription stands, so by asking"
-            screen.remark(f"keeping up; {by}   ^C is safe")
+            self.watcher.end(report)
+            by = (
+                f"events come in at {self.endpoint}"
+                if self._subscribed
+                else "polling, for want of subscriptions"
+            )
+            screen.remark(f"syncing continuously; {by}   ^C is safe")
             return
         for one in report.types.values():
             if one.added or one.changed or one.deleted:
@@ -112,26 +116,26 @@ class Telling:
                 self._once(one.kind.name, reason)
 
     def trouble(self, part: str, failed: RingletError, wait: timedelta) -> None:
-        """Something that passes."""
-        screen.remark(f"! {part}: {failed.message}; again in {wait.total_seconds():.0f} s")
+        """A part of the sync failed, and is tried again."""
+        screen.remark(f"! {part}: {failed.message}; trying again in {wait.total_seconds():.0f} s")
 
     def _once(self, what: str, reason: str) -> None:
-        if (what, reason) not in self._told:
-            self._told.add((what, reason))
+        if (what, reason) not in self._reported:
+            self._reported.add((what, reason))
             screen.remark(screen.printable(f"! {what}: {reason}"))
 
     def _next(self, step: str) -> None:
-        if ("next", step) not in self._told:
-            self._told.add(("next", step))
+        if ("next", step) not in self._reported:
+            self._reported.add(("next", step))
             screen.next_step(step)
 
 
-class JsonTelling(Telling):
-    """Tells programs: one JSON object for each event that was followed, and for each check and round."""
+class JsonOutput(Output):
+    """Reports to programs: one JSON object for each event that was followed, and for each check and round."""
 
     def followed(self, one: Followed) -> None:
         seen = _glance(one)
-        tell(
+        print_json(
             event="followed",
             type=one.job.data_type,
             operation=one.job.event_type,
@@ -144,13 +148,13 @@ class JsonTelling(Telling):
 
     def subscribed(self, standing: Standing) -> None:
         done = Counter(step.verb for step in standing.steps)
-        tell(event="subscriptions", done=dict(done))
+        print_json(event="subscriptions", done=dict(done))
         super().subscribed(standing)
 
     def round(self, report: Report, everything: bool) -> None:
         if self._synced:
             types = report.types.values()
-            tell(
+            print_json(
                 event="round",
                 everything=everything,
                 added=sum(one.added for one in types),

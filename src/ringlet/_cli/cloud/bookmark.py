@@ -1,12 +1,12 @@
-"""Where `ringlet listen` is in a cloud's log of events, kept on disk; and the secret it signs with.
+"""Stores how far `ringlet listen` has read a cloud's log of events, and the secret it signs with.
 
     <state>/listen/NAME.json   the log and the number of the last event that was handled
-    <state>/listen/secret      what events are signed with that are forwarded without OURA_CLIENT_SECRET
+    <state>/listen/secret      the key of signatures where OURA_CLIENT_SECRET is not set
 
 Rules of this file:
-* There is a place for each pair of a cloud and a receiver: they do not wait for each other.
-* A place is kept by one process at a time. Another may read along, and keeps none.
-* Both files are their owner's alone.
+* Each pair of a cloud and a receiver has a place of its own, so that receivers do not wait for each other.
+* One process at a time stores a place. Another may listen meanwhile, and stores nothing.
+* Both files are readable by their owner only.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Bookmark:
-    """The place of one listener. Raises RingletError for a file that is none, or a disk that refuses."""
+    """The place of one listener. Raises RingletError for a file that cannot be read or written."""
 
     def __init__(self, api: str, receiver: str = "") -> None:
         name = hashlib.sha256(f"{api} {receiver}".encode()).hexdigest()[:16]
@@ -56,11 +56,11 @@ class Bookmark:
 
     @property
     def is_kept(self) -> bool:
-        """Whether this process is the one that keeps it."""
+        """Whether this process stores the place; another one does otherwise."""
         return self._lock.is_held
 
     def move(self, place: Place) -> None:
-        """All up to here was handled; what a crash leaves is this place, or an earlier one."""
+        """Everything up to this place was handled. A crash leaves this place on disk, or an earlier one."""
         if place != self.place:
             self.place = place
             if self.is_kept:
@@ -72,13 +72,13 @@ class Bookmark:
             return msgspec.json.decode(content, type=Place) if content is not None else None
         except DECODE_ERRORS:
             raise RingletError(
-                f"{self._path} is not a place in a log any more",
+                f"{self._path} is damaged: it does not hold a place in a log",
                 cure=f"rm {self._path}; {command('listen', '--from-start')}",
             ) from None
 
 
 def signing_secret() -> str:
-    """What to sign with: the application's own secret, else one made here once. Raises RingletError."""
+    """The key of signatures: the application's secret, else one made once and stored. Raises RingletError."""
     given = os.environ.get("OURA_CLIENT_SECRET")
     if given:
         return given
@@ -87,16 +87,16 @@ def signing_secret() -> str:
 
 
 def _made_once(path: Path) -> bytes:
-    """A new secret, or the one that another process has just made: both must sign alike."""
+    """Make the secret, unless another process just did: both must sign with the same one."""
     lock = disk.Lock(path.with_suffix(".lock"))
     while not lock.take():
         time.sleep(0.01)
     try:
-        kept = disk.read(path)
-        if not kept:
-            kept = secrets.token_hex(32).encode()
-            disk.write(path, kept)
-        return kept
+        secret = disk.read(path)
+        if not secret:
+            secret = secrets.token_hex(32).encode()
+            disk.write(path, secret)
+        return secret
     finally:
         lock.give_back()
 

@@ -1,4 +1,4 @@
-"""`ringlet clock`: what time it is in a cloud of one's own, and letting time pass there."""
+"""`ringlet clock`: shows the time in the user's own cloud, and moves it forward."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ...errors import UsageError
 from ..shared import options, screen
 from ..shared.next_steps import command
 
-PATIENCE = 600.0
-"""Seconds to wait for a cloud that lives on: years take a while."""
-LONGEST = timedelta(days=3650)
-"""How much may pass at once: a wearer would live on for many minutes, or for ever where a finger slipped."""
+ADVANCE_TIMEOUT_S = 600.0
+"""The cloud answers when its simulated wearer has lived through the time; for years that takes a while."""
+MAX_ADVANCE = timedelta(days=3650)
+"""More would take many minutes, and is most likely a typing mistake."""
 
 
 class _Clock(click.Group):
-    """Without a verb it shows the time, with the options of `show`."""
+    """Without a subcommand it shows the time, with the options of `show`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
@@ -43,7 +43,7 @@ def clock() -> None:
 @options.own_cloud
 @options.as_json
 def show(base_url: str | None, as_json: bool) -> None:
-    """What time it is."""
+    """Show the time."""
     from ..shared.control_client import ControlClient
 
     with ControlClient(base_url) as control:
@@ -67,15 +67,18 @@ def show(base_url: str | None, as_json: bool) -> None:
 @options.own_cloud
 @options.as_json
 def advance(duration: str, settle: float, base_url: str | None, as_json: bool) -> int:
-    """Let time pass: 1d, 36h, 30m, 1d12h. A made-up wearer lives on, and webhooks tell of it."""
+    """Move the clock forward: 1d, 36h, 30m, 1d12h.
+
+    A simulated wearer lives through that time, and webhooks are sent for what it brings.
+    """
     from ..shared.control_client import ControlClient
 
     by = seconds(duration)
-    with ControlClient(base_url, timeout=PATIENCE) as control:
+    with ControlClient(base_url, timeout=ADVANCE_TIMEOUT_S) as control:
         try:
             done = control.post("clock", {"advance": by, "settle": settle})
         except KeyboardInterrupt:
-            # What was asked for goes on there; to ask again would let as much time pass once more.
+            # The cloud goes on with it. Suggesting the same command would move the clock once more.
             screen.remark(f"\nerror: interrupted, but the clock has moved\nnext: {command('clock')}")
             return 130
     if as_json:
@@ -86,24 +89,24 @@ def advance(duration: str, settle: float, base_url: str | None, as_json: bool) -
 
 
 def seconds(text: str) -> float:
-    """How much time is meant to pass. Raises UsageError where that is no duration, or no good one."""
+    """A duration in seconds. Raises UsageError where it cannot be read, is negative or too long."""
     from ..._cloud.core.clock import duration
 
     by = duration(text)
     if by < timedelta(0):
         raise UsageError(
-            f"{text} leads back, and a clock only goes forward", cure=command("clock advance", "1d")
+            f"the clock only moves forward, and {text} is negative", cure=command("clock advance", "1d")
         )
-    if by > LONGEST:
+    if by > MAX_ADVANCE:
         raise UsageError(
-            f"{text} is too much at once: {LONGEST.days}d is the most",
-            cure=f"{command('clock advance', f'{LONGEST.days}d')}, or less",
+            f"the clock moves by at most {MAX_ADVANCE.days}d at once, and {text} is more",
+            cure=f"{command('clock advance', f'{MAX_ADVANCE.days}d')}, or less",
         )
     return by.total_seconds()
 
 
 def waiting(done: dict[str, Any]) -> str:
-    """What became of the deliveries, in words. Raises nothing: a receiver that is away is no failure."""
+    """What became of the deliveries, in words. Receivers that do not answer are no error of this command."""
     left = screen.count(done["waiting"])
     if not done["settled"]:
         return f"{left} deliveries still on their way"

@@ -1,11 +1,11 @@
-"""A cloud's log of events, read by number from a bookmark on, for as long as it takes.
+"""Follows a cloud's log of events from a bookmark on, without end.
 
 Rules of this file:
-* The bookmark moves after an event was handled, never before: who handles it comes back for the next one.
-* What the cloud forgot before it was read is said, and how much that is.
-* Another log at the same address (a cloud made anew) is read from its beginning, and said to be another.
-* A cloud that is away is asked again until it is back, which is said once each way. What it refuses is an
-  error: asking again would not help.
+* The bookmark moves after an event was handled, never before: asking for the next event says that it was.
+* Events that the cloud pruned before they were read are reported by number.
+* Another log at the same address (a new cloud) is read from its beginning, and reported.
+* A cloud that does not answer is asked until it does; both are reported once. A refusal is an error, since
+  another try would not help.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from ..shared.control_client import ControlClient
 from ..shared.next_steps import command
 from .bookmark import Bookmark, Place
 
-WAIT = 20.0
-"""Seconds that the cloud may think about one question; it answers as soon as something happens."""
-PAUSE = 0.5
-"""Seconds between two questions to a cloud that answers at once, and nothing."""
-MOST = 200
-"""Events in one answer."""
-AWAY = (ConnectionFailed, ServerError, RateLimited)
+LONG_POLL_S = 20.0
+"""How long the cloud may hold a request open while nothing happens."""
+POLL_S = 0.5
+"""Between two requests to a cloud that does not hold them open: it is stopping."""
+MAX_EVENTS_PER_ANSWER = 200
+UNAVAILABLE = (ConnectionFailed, ServerError, RateLimited)
 
 Start: TypeAlias = Literal["kept", "start", "now"]
 """Where to begin: at the bookmark (without one: now), at the first event there is, behind the newest."""
@@ -48,7 +47,7 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 class EventLog:
-    """The log of the cloud that a control steers. `say` is told what people should know of."""
+    """The log of one cloud. `say` is called with what the user should know of."""
 
     def __init__(self, control: ControlClient, bookmark: Bookmark, say: Callable[[str], None]) -> None:
         self.control = control
@@ -76,8 +75,8 @@ class EventLog:
             asked = time.monotonic()
             page = self._patiently()
             news = [line for line in page.events if line.seq > self._place.seq]
-            if not news and time.monotonic() - asked < PAUSE:
-                time.sleep(PAUSE)  # it does not wait for something to happen, as it was asked to
+            if not news and time.monotonic() - asked < POLL_S:
+                time.sleep(POLL_S)  # it does not wait for something to happen, as it was asked to
             for line in news:
                 if wanted(line.event):
                     yield line.event
@@ -87,28 +86,30 @@ class EventLog:
 
     def _patiently(self) -> _Page:
         """The events behind the place; waits for one, and for a cloud that is away."""
-        failures, wait = 0, WAIT
+        failures, wait = 0, LONG_POLL_S
         while True:
             try:
                 page = self._ask(self._place.seq, wait=wait)
-            except AWAY as away:
+            except UNAVAILABLE as failure:
                 if not failures:
-                    self.say(f"the cloud is away ({away.message}); asking again until it is back")
+                    self.say(f"the cloud does not answer ({failure.message}); trying until it does")
                 failures += 1
                 time.sleep(self._retry_policy.wait_s(failures))
                 wait = 0.0  # it may come back as another, which is to be noticed at once
                 continue
             if failures:
-                self.say("it is back")
+                self.say("it answers again")
             place = self._same(self._place, page)
             if place == self._place:
                 return page
             self._place, failures, wait = place, 0, 0.0
 
     def _same(self, place: Place, page: _Page) -> Place:
-        """A place, as far as it means anything in the log that answers."""
+        """The place to go on from, given what the log that answers still has."""
         if place.log != page.log:
-            self.say("this is another cloud than before at this address: its events come from the first on")
+            self.say(
+                "this is another cloud than before at this address: reading its events from the first on"
+            )
             return _beginning(page)
         if place.seq > page.newest:
             self.say("this cloud has forgotten its last events, as from an older copy: going on from here")
@@ -119,7 +120,7 @@ class EventLog:
             return _beginning(page)
         return place
 
-    def _ask(self, after: int, *, wait: float = 0.0, limit: int = MOST) -> _Page:
+    def _ask(self, after: int, *, wait: float = 0.0, limit: int = MAX_EVENTS_PER_ANSWER) -> _Page:
         said = self.control.get("events", after=after, log=self._place.log or None, wait=wait, limit=limit)
         try:
             return msgspec.convert(said, _Page)

@@ -1,4 +1,4 @@
-"""`ringlet fault`: letting something go wrong in a cloud of one's own, on purpose."""
+"""`ringlet fault`: makes requests to the user's own cloud fail on purpose."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ def fault() -> None:
 @options.own_cloud
 @options.as_json
 def add(act: str, path: str, base_url: str | None, as_json: bool, **rest: float | None) -> None:
-    """Let requests to PATH go wrong; a `*` at its end means all that begin so.
+    """Make requests to PATH fail; a `*` at its end means all paths that begin so.
 
-    drop: the answer is lost after the work. status: nothing is done. delay: the answer comes late.
+    drop: the work is done and the answer is lost. status: nothing is done, and the answer is an error.
+    delay: the answer comes late.
     """
     from ..shared.control_client import ControlClient
 
@@ -48,7 +49,7 @@ def add(act: str, path: str, base_url: str | None, as_json: bool, **rest: float 
 @options.own_cloud
 @options.as_json
 def list_(base_url: str | None, as_json: bool) -> None:
-    """What goes wrong now."""
+    """List the faults."""
     from ..shared.control_client import ControlClient
 
     with ControlClient(base_url) as control:
@@ -59,14 +60,14 @@ def list_(base_url: str | None, as_json: bool) -> None:
     for rule in rules:
         click.echo(line(rule))
     if not rules:
-        screen.remark("nothing goes wrong on purpose")
+        screen.remark("there are no faults")
 
 
 @fault.command()
 @options.own_cloud
 @options.as_json
 def clear(base_url: str | None, as_json: bool) -> None:
-    """Let nothing go wrong any more."""
+    """Remove all faults."""
     from ..shared.control_client import ControlClient
 
     with ControlClient(base_url) as control:
@@ -74,20 +75,20 @@ def clear(base_url: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"v": 1, "faults": []}))
     else:
-        screen.remark("nothing goes wrong on purpose any more")
+        screen.remark("all faults are removed")
 
 
 def check_path(path: str) -> None:
-    """See that a fault can strike there. Raises UsageError."""
+    """Check the path of a fault. Raises UsageError."""
     if not path.startswith("/"):
         raise UsageError(
-            f"{path!r} is no path: a path begins with a slash",
+            f"a path begins with a slash, and {path!r} does not",
             cure="write all of it, as in '/v2/usercollection/sleep', or '/v2/*' for all that begin so",
         )
 
 
 def line(rule: dict[str, Any]) -> str:
-    """One rule for people."""
+    """One fault for people."""
     what = {"status": f"status {rule['status']}", "delay": f"delay {rule['seconds']:g} s"}
     likely = "" if rule["probability"] == 1 else f", {rule['probability']:.0%} of them"
     left = "" if rule["times"] is None else f", {rule['times']} more"

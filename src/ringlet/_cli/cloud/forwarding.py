@@ -1,14 +1,14 @@
-"""Events handed on to a receiver by `ringlet listen`: signed and sent as the cloud sends them.
+"""Forwards events to a receiver for `ringlet listen`, signed and sent as a cloud sends them.
 
 Rules of this file:
-* One after the other, in the log's order. An event that a receiver does not take is sent again until it does:
-  a cloud gives up after ten retries, but here somebody is just mending the receiver.
-* 2xx and 3xx within ten seconds are a success, 410 is the end: so Oura documents it. But for one: a 3xx that
-  leads to the same path with its last slash, or without, comes from a framework that knows no such path, and
-  nothing there has seen the event.
-* What is told of a failure is sparse: when it changes, and at the first, second, fourth, eighth ... try. How
-  to go on without the event is told once.
-* Any address may be forwarded to: it is not a stranger's wish, as a callback is, but one's own.
+* One event after the other, in the order of the log. An event that the receiver refuses is sent until it is
+  accepted: a cloud gives up after ten retries, but here a developer is just repairing the receiver.
+* 2xx and 3xx within ten seconds are a success, 410 ends it, as Oura documents. One exception: a 3xx to the
+  same path with or without its last slash comes from a web framework whose route is the other one, and the
+  code behind that route has not seen the event.
+* A failure is reported when it changes, and at the first, second, fourth, eighth ... try. How to go on
+  without the event is suggested once.
+* Any address may be forwarded to: it is named by the user, not by an untrusted client, as callbacks are.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 ANYWHERE = AddressPolicy(name="lan", networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
 BACK_OFF = RetryPolicy(first_wait_s=1.0, max_wait_s=60.0)
 GONE = 410
-STUCK = 5
-"""Tries of one event after which somebody may want to go on without; they take ten seconds, or a minute."""
-SHOWN = 100
-"""Characters of a receiver's answer that are told."""
+TRIES_BEFORE_SKIP_IS_SUGGESTED = 5
+"""They take ten seconds, or a minute where the receiver does not answer."""
+SHOWN_CHARACTERS = 100
+"""How much of a receiver's answer is shown."""
 
 
 class Forwarder:
-    """Hands events on to one URL. `say` is told what became of them, `on_stuck` that one is not taken."""
+    """Forwards events to one URL. `say` gets what became of each; `on_stuck` is called if one is refused."""
 
     def __init__(
         self,
@@ -76,22 +76,22 @@ class Forwarder:
 
     @property
     def receiver(self) -> str:
-        """The URL by which its place is kept: the same with and without the path's last slash."""
+        """The URL under which its place is stored: the same with and without the path's last slash."""
         path, mark, query = self.url.partition("?")
         return path.rstrip("/") + mark + query
 
     def prove(self, verification_token: str) -> None:
-        """Let the receiver prove itself, as at the start of a subscription. Raises RingletError."""
+        """Check the challenge, as at the start of a subscription. Raises RingletError."""
         challenge = secrets.token_hex(16)
         seen = self._send("GET", challenge_url(self.url, verification_token, challenge), {})
         if not is_proof(seen.status or 0, seen.body, challenge):
             raise RingletError(
                 f"the receiver does not answer its challenge: {_failure(self.url, seen)}",
-                cure='let it answer with 200 and {"challenge": "..."}, and know the same verification token',
+                cure='let it answer 200 with {"challenge": "..."}, and give it the same verification token',
             )
 
     def forward(self, event: Event) -> None:
-        """Send one event until it is taken. Raises RingletError at 410."""
+        """Send one event until it is accepted. Raises RingletError at 410."""
         failures, said = 0, ""
         while True:
             body = event.body
@@ -108,9 +108,9 @@ class Forwarder:
             outcome = _failure(self.url, seen)
             wait = self.retry_policy.wait_s(failures)
             if outcome != said or failures & (failures - 1) == 0:
-                self.say(f"→ {outcome}, try {failures}; again in {wait:.0f} s")
+                self.say(f"→ {outcome}, try {failures}; trying again in {wait:.0f} s")
             said = outcome
-            if failures == STUCK and self._on_stuck:
+            if failures == TRIES_BEFORE_SKIP_IS_SUGGESTED and self._on_stuck:
                 self._on_stuck()
                 self._on_stuck = None
             time.sleep(wait)
@@ -120,14 +120,14 @@ class Forwarder:
 
 
 def receiver_url(text: str) -> str:
-    """Where to forward to: a URL, host and port, or a port here, as people type them. Raises UsageError."""
+    """The URL that a user means by a URL, HOST:PORT, or a port of this machine. Raises UsageError."""
     where = f"localhost:{text}" if text.isdecimal() else text
     url = where if "://" in where else f"http://{where}"
     alone, slash, path = _without_query(text).partition("/")
     if slash and alone.isdecimal():
         raise UsageError(
-            f"{alone} alone is no host",
-            cure=f"a port here is written so: --forward-to localhost:{alone}/{path}",
+            f"expected a host or a port, and {alone} alone before a path is neither",
+            cure=f"write a port of this machine as --forward-to localhost:{alone}/{path}",
         )
     try:
         ANYWHERE.check_url(url)
@@ -137,7 +137,7 @@ def receiver_url(text: str) -> str:
 
 
 def _failure(url: str, seen: Exchange) -> str:
-    """Why an event was not taken, in words."""
+    """Why the receiver did not accept an event."""
     if seen.status is None:
         return seen.reason
     if _slash_missed(url, seen):
@@ -155,7 +155,7 @@ def _slash_missed(url: str, seen: Exchange) -> bool:
 
 
 def _leads_to(url: str, seen: Exchange) -> str:
-    """Where a redirect leads; nowhere else where that cannot be read."""
+    """Where a redirect leads; the same URL where that cannot be read."""
     try:
         there = urljoin(url, seen.headers.get("location", ""))
         urlsplit(there)
@@ -169,6 +169,6 @@ def _without_query(url: str) -> str:
 
 
 def _first_line(body: bytes) -> str:
-    """What a receiver says about itself, unless it is a page for browsers."""
+    """The first line of a receiver's answer, unless that is a page for browsers."""
     lines = body.decode(errors="replace").strip().splitlines()
-    return screen.printable(lines[0])[:SHOWN] if lines and not lines[0].startswith("<") else ""
+    return screen.printable(lines[0])[:SHOWN_CHARACTERS] if lines and not lines[0].startswith("<") else ""

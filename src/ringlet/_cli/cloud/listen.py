@@ -1,6 +1,6 @@
-"""`ringlet listen`: what happens in a cloud of one's own, as it happens, and on to a receiver.
+"""`ringlet listen`: prints the events of the user's own cloud as they happen, and forwards them.
 
-No subscription and no public address are needed: the log of events is read from here.
+It reads the cloud's log of events, so it needs neither a subscription nor a public address.
 """
 
 from __future__ import annotations
@@ -29,19 +29,23 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--forward-to", metavar="URL", help="Post each event there, signed as Oura signs; a port is one here."
+    "--forward-to",
+    metavar="URL",
+    help="Post each event there, signed as Oura does; a port alone is one of this machine.",
 )
 @click.option("--events", metavar="A,B", help="Only these, as in 'sleep.*,daily_*.update'.")
 @click.option("--from-start", is_flag=True, help="From the first event the cloud remembers.")
-@click.option("--from-now", is_flag=True, help="Leave out what happened since the last time.")
+@click.option("--from-now", is_flag=True, help="Leave out what happened since the last listen.")
 @options.secret(
     "--verification-token",
     "RINGLET_VERIFICATION_TOKEN",
-    "Let the receiver answer the challenge first.",
+    "Check first that the receiver answers the challenge.",
     metavar="TOKEN",
     on_demand=True,
 )
-@click.option("--print-secret", is_flag=True, help="Print what forwarded events are signed with, and end.")
+@click.option(
+    "--print-secret", is_flag=True, help="Print the secret that forwarded events are signed with, and end."
+)
 @options.own_cloud
 @options.as_json
 def listen(
@@ -56,8 +60,8 @@ def listen(
 ) -> None:
     """Follow the events of your cloud: print them, forward them.
 
-    It keeps its place: started again, it goes on from where it was and misses nothing. Events are signed with
-    OURA_CLIENT_SECRET where that is set, so that a receiver needs no change.
+    It stores its place: started again, it goes on from there and misses nothing. Forwarded events are signed
+    with OURA_CLIENT_SECRET where that is set, so that a receiver needs no change.
 
     \b
     ringlet listen
@@ -66,26 +70,24 @@ def listen(
     from ..shared.control_client import ControlClient
     from ..shared.event_names import wanted_events
     from .bookmark import Bookmark, signing_secret
-    from .event_log import WAIT, EventLog
+    from .event_log import LONG_POLL_S, EventLog
 
     if print_secret:
         click.echo(signing_secret())
         return
     if from_start and from_now:
-        raise UsageError("--from-start and --from-now are two places to begin at", cure="leave one out")
+        raise UsageError("--from-start and --from-now exclude each other", cure="leave one out")
     if verification_token is not None and not verification_token.strip():
         raise UsageError(
             "the verification token is empty",
             cure="export RINGLET_VERIFICATION_TOKEN as the receiver knows it, or leave the option out",
         )
     if verification_token and not forward_to:
-        raise UsageError(
-            "a verification token is for a receiver, and none is named", cure="add --forward-to URL"
-        )
+        raise UsageError("--verification-token needs a receiver", cure="add --forward-to URL")
     wanted = wanted_events(events)
     signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as until_the_end:
-        control = until_the_end.enter_context(ControlClient(base_url, timeout=WAIT + 10))
+        control = until_the_end.enter_context(ControlClient(base_url, timeout=LONG_POLL_S + 10))
         forwarder = None
         if forward_to:
             tell = screen.remark if as_json else click.echo
@@ -151,16 +153,16 @@ def _behind(log: EventLog, start: Start) -> str:
 
 def _announce(log: EventLog, behind: str, forwarder: Forwarder | None) -> None:
     """How it begins, in a line or two."""
-    ends = "^C ends it, and keeps the place" if log.bookmark.is_kept else "another one keeps the place"
+    ends = "^C stops; the place is stored" if log.bookmark.is_kept else "another listen stores the place"
     screen.remark(f"listening to {log.control.base_url}, {behind}; {ends}")
     if forwarder:
         given = bool(os.environ.get("OURA_CLIENT_SECRET"))
         key = "OURA_CLIENT_SECRET" if given else "the secret that `ringlet listen --print-secret` prints"
         screen.remark(f"forwarding to {forwarder.shown_url}, signed with {key}")
         if not log.bookmark.is_kept:
-            screen.remark("another listen forwards there, too: each event arrives twice")
+            screen.remark("another listen forwards to it, too: each event arrives twice")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    # As ^C does: a loop that is forwarding knows how to end cleanly by that, and not by an exit.
+    # End as ^C does: KeyboardInterrupt ends an event loop that is forwarding cleanly, SystemExit does not.
     signal.raise_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""`ringlet scenario`: a story in a file, played in a cloud of one's own, with what is expected of it."""
+"""`ringlet scenario`: plays the steps of a file in the user's own cloud, and checks what the file expects."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from ..shared.control_client import ControlClient
     from .scenario_steps import Expect, Step
 
-LOOK = 0.1
-"""Seconds between two looks at what is to come true."""
-PATIENCE = 600.0
+EXPECT_POLL_S = 0.1
+"""Between two looks at whether an expectation is met."""
+STEP_TIMEOUT_S = 600.0
 
 
 @click.command()
@@ -47,18 +47,18 @@ def scenario(file: Path, base_url: str | None, as_json: bool) -> None:
         within: 10
     """
     from ..shared.control_client import ControlClient
-    from .scenario_steps import understood
+    from .scenario_steps import parse
 
-    with _told_of(f"{file}"):
-        steps = understood(_read(file))
-    # An end by SIGTERM is an end, too: its faults would outlive it.
+    with _naming(f"{file}"):
+        steps = parse(_read(file))
+    # SIGTERM ends it as ^C does: otherwise its faults would stay.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as until_the_end:
-        stage = Stage(until_the_end.enter_context(ControlClient(base_url, timeout=PATIENCE)))
-        until_the_end.callback(stage.end)
+        player = Player(until_the_end.enter_context(ControlClient(base_url, timeout=STEP_TIMEOUT_S)))
+        until_the_end.callback(player.end)
         for number, step in enumerate(steps, 1):
-            with _told_of(f"{file}: step {number}"):
-                missed = stage.play(step)
+            with _naming(f"{file}: step {number}"):
+                missed = player.play(step)
             kind = step.__struct_fields__[0]
             if as_json:
                 click.echo(json.dumps({"v": 1, "step": number, "kind": kind, "missed": missed}))
@@ -72,8 +72,8 @@ def scenario(file: Path, base_url: str | None, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _told_of(place: str) -> Generator[None]:
-    """Errors begin with the place in the file that they are about."""
+def _naming(place: str) -> Generator[None]:
+    """Puts the place in the file in front of the message of an error."""
     try:
         yield
     except RingletError as wrong:
@@ -86,24 +86,26 @@ def _read(file: Path) -> Any:
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise UsageError("this is no text", cure="name a file of steps, in YAML or JSON") from None
+        raise UsageError(
+            "expected a text file in UTF-8", cure="name a file of steps, in YAML or JSON"
+        ) from None
     if file.suffix == ".json":
         try:
             return json.loads(text)
         except ValueError as wrong:
-            raise UsageError(f"this is no JSON: {wrong}", cure="correct it there") from None
+            raise UsageError(f"not valid JSON: {wrong}", cure="correct it there") from None
     try:
         import yaml
     except ImportError:
         raise UsageError(
-            "this is YAML, and nothing here reads that",
+            "reading YAML needs an extra that is not installed",
             cure="pip install 'ringlet[scenario]', or write it as JSON in a file that ends in .json",
         ) from None
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as wrong:
         said = " ".join(str(wrong).split())
-        raise UsageError(f"this is no YAML: {said}", cure="correct it there") from None
+        raise UsageError(f"not valid YAML: {said}", cure="correct it there") from None
 
 
 def _line(step: Step) -> str:
@@ -112,8 +114,8 @@ def _line(step: Step) -> str:
     return screen.printable(f"{kind} {what if isinstance(what, str | float | int) else ''}".rstrip())
 
 
-class Stage:
-    """A cloud in which steps are played. It counts from now on."""
+class Player:
+    """Plays steps in a cloud, and counts what happens there from now on."""
 
     def __init__(self, control: ControlClient) -> None:
         self.control = control
@@ -124,14 +126,14 @@ class Stage:
         self._faults: list[int] = []
 
     def play(self, step: Step) -> list[str]:
-        """Do one step; what is otherwise than expected. Raises RingletError where the cloud refuses."""
+        """Play one step; the expectations that are not met. Raises RingletError where the cloud refuses."""
         from . import scenario_steps as steps
         from .clock import seconds
 
         match step:
             case steps.Trigger():
-                wish = {"event": step.trigger, "override": step.override, "count": step.count}
-                self.control.post("trigger", wish | ({"user": step.user} if step.user else {}))
+                wanted = {"event": step.trigger, "override": step.override, "count": step.count}
+                self.control.post("trigger", wanted | ({"user": step.user} if step.user else {}))
             case steps.Advance():
                 self.control.post("clock", {"advance": seconds(str(step.clock)), "settle": step.settle})
             case steps.Fault(fault="clear"):
@@ -145,9 +147,9 @@ class Stage:
         return []
 
     def end(self) -> None:
-        """End the faults that these steps added.
+        """Remove the faults that these steps added.
 
-        A cloud that cannot be told is no news beside what ended them: its faults end with it, too.
+        A cloud that does not answer any more has lost its faults with it, so that error is not raised.
         """
         with contextlib.suppress(RingletError):
             for id in self._faults:
@@ -156,7 +158,7 @@ class Stage:
     def _expect(self, step: Expect) -> list[str]:
         until = time.monotonic() + step.within
         while (missed := step.expect.missed(self._count)) and time.monotonic() < until:
-            time.sleep(LOOK)
+            time.sleep(EXPECT_POLL_S)
         return missed
 
     def _count(self, kind: str, name: str) -> int:

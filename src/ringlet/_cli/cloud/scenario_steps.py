@@ -1,4 +1,4 @@
-"""The steps of a scenario: what each looks like in a file, and what it asks of a cloud.
+"""The steps of a scenario: how each is written in a file, and how it is checked.
 
     trigger: sleep.update         also user, override {field: value}, count
     clock: 1d                     also settle: 10 (real seconds, until all that is due is sent)
@@ -10,8 +10,8 @@
 What is expected is counted from the beginning of the scenario: a number, or a comparison with one.
 
 Rules of this file:
-* A file is understood whole before its first step is done: nothing happens on behalf of a slip of the pen.
-  What only the cloud knows, it says when it is asked: its wearers, and whether a field can be overridden.
+* The whole file is checked before its first step is played, so that a typing mistake changes nothing. Only
+  the cloud knows its wearers and which fields can be overridden; it refuses the step when it is played.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Counted: TypeAlias = Callable[[str, str], int]
 
 
 class Trigger(msgspec.Struct, forbid_unknown_fields=True):
-    """Let an event happen."""
+    """Make an event happen."""
 
     SHAPE: ClassVar[str] = "trigger: sleep.update, also user, override {field: value}, count (1 to 10000)"
 
@@ -45,14 +45,14 @@ class Trigger(msgspec.Struct, forbid_unknown_fields=True):
     count: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
 
     def check(self) -> None:
-        """See that it can be meant. Raises UsageError."""
+        """Check the values. Raises UsageError."""
         from ..._cloud.control.triggers import parse
 
         parse(self.trigger)
 
 
 class Advance(msgspec.Struct, forbid_unknown_fields=True):
-    """Let time pass."""
+    """Move the clock forward."""
 
     SHAPE: ClassVar[str] = "clock: 1d, also settle (0 to 300 seconds)"
 
@@ -60,12 +60,12 @@ class Advance(msgspec.Struct, forbid_unknown_fields=True):
     settle: Annotated[float, msgspec.Meta(ge=0, le=300)] = 10.0
 
     def check(self) -> None:
-        """See that it can be meant. Raises UsageError."""
+        """Check the values. Raises UsageError."""
         seconds(str(self.clock))
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
-    """Let something go wrong, or nothing any more."""
+    """Add a fault, or remove all."""
 
     SHAPE: ClassVar[str] = (
         "fault: drop, status or delay, with path, also status (400 to 599), seconds (0 to 600),"
@@ -80,53 +80,55 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     times: int | None = None
 
     def check(self) -> None:
-        """Checks that the fields of the step fit together. Raises UsageError, ValidationError."""
+        """Check the values. Raises UsageError, ValidationError."""
         from ..._cloud.control import faults
 
         if (self.fault == "clear") != (self.path is None):
-            raise UsageError("a fault has a path, and `clear` has none", cure=f"write it as {self.SHAPE}")
+            raise UsageError(
+                "a fault needs a path, and `fault: clear` takes none", cure=f"write it as {self.SHAPE}"
+            )
         if self.path is not None:
             check_path(self.path)
             msgspec.convert(self.rule(), faults.Fault)
 
     def rule(self) -> dict[str, Any]:
-        """What a cloud is asked for."""
+        """The body of the request to the cloud."""
         given = {name: getattr(self, name) for name in self.__struct_fields__[1:]}
         return {"act": self.fault} | {name: value for name, value in given.items() if value is not None}
 
 
 class Wait(msgspec.Struct, forbid_unknown_fields=True):
-    """Do nothing for a while."""
+    """Wait."""
 
     SHAPE: ClassVar[str] = "wait: 2.5 (0 to 3600 seconds)"
 
     wait: Annotated[float, msgspec.Meta(ge=0, le=3600)]
 
     def check(self) -> None:
-        """Whatever has its type can be meant."""
+        """The type is all there is to check."""
 
 
 class Expected(msgspec.Struct, forbid_unknown_fields=True):
-    """What is to be true: counts by the name of an event, the state of a delivery, the path of a request."""
+    """Expected counts, by the name of an event, the state of a delivery, the path of a request."""
 
     events: dict[str, Count] = {}
     deliveries: dict[Literal["waiting", "delivered", "failed"], Count] = {}
     requests: dict[str, Count] = {}
 
     def missed(self, counted: Counted) -> list[str]:
-        """What is otherwise, a line for each."""
+        """A line for each count that is not as expected."""
         lines: list[str] = []
         for kind in self.__struct_fields__:
             wanted: Mapping[str, int | str] = getattr(self, kind)
             for name, count in wanted.items():
                 found = counted(kind, name)
                 if not holds(count, found):
-                    lines.append(f"{kind} {name}: expected {count}, there are {found}")
+                    lines.append(f"{kind} {name}: expected {count}, found {found}")
         return lines
 
 
 class Expect(msgspec.Struct, forbid_unknown_fields=True):
-    """See whether something is true, or comes true."""
+    """Check that counts are as expected, or become so within some seconds."""
 
     SHAPE: ClassVar[str] = (
         'expect: {events: {"sleep.*": ">= 1"}, deliveries: {waiting, delivered or failed: 0},'
@@ -137,7 +139,7 @@ class Expect(msgspec.Struct, forbid_unknown_fields=True):
     within: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
 
     def check(self) -> None:
-        """See that all it names can be there: a slip would be counted as 0. Raises UsageError."""
+        """Check the names: one with a typing mistake would count 0. Raises UsageError."""
         wanted = self.expect
         for count in (*wanted.events.values(), *wanted.deliveries.values(), *wanted.requests.values()):
             holds(count, 0)
@@ -160,7 +162,7 @@ STEPS: Mapping[str, type[Step]] = {
     "wait": Wait,
     "expect": Expect,
 }
-"""The steps by the key that makes them so."""
+"""The steps, by the key that says which one it is."""
 
 
 class Scenario(msgspec.Struct, forbid_unknown_fields=True):
@@ -170,12 +172,14 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
 
 
-def understood(document: Any) -> list[Step]:
+def parse(document: Any) -> list[Step]:
     """The steps of a scenario. Raises UsageError, which says which step is wrong, and how."""
     try:
         scenario = msgspec.convert(document, Scenario)
     except msgspec.ValidationError as wrong:
-        raise UsageError(f"this is no scenario: {wrong}", cure="write `steps:` and a list of steps") from None
+        raise UsageError(
+            f"a scenario has `steps:`, and {wrong}", cure="write `steps:` and a list of steps"
+        ) from None
     return [_step(number, raw) for number, raw in enumerate(scenario.steps, 1)]
 
 
@@ -185,7 +189,7 @@ def _step(number: int, raw: dict[str, Any]) -> Step:
         what = next(iter(raw), "nothing") if not kinds else " and ".join(kinds)
         close = difflib.get_close_matches(what, STEPS, n=1)
         raise UsageError(
-            f"step {number}: {what!r} is no step{f' (did you mean {close[0]!r}?)' if close else ''}",
+            f"step {number}: {what!r} is not a step{f' (did you mean {close[0]!r}?)' if close else ''}",
             cure=f"each step has one of {', '.join(STEPS)}",
         )
     try:
@@ -214,5 +218,5 @@ def holds(wanted: int | str, found: int) -> bool:
     """Whether a count is as expected: 3, or ">= 3". Raises UsageError."""
     match = _COUNT.fullmatch(str(wanted))
     if match is None:
-        raise UsageError(f"{wanted!r} is no count", cure='write 3, or ">= 3"')
+        raise UsageError(f"{wanted!r} is not a count", cure='write 3, or ">= 3"')
     return bool(_COMPARISONS[match[1]](found, int(match[2])))

@@ -1,4 +1,4 @@
-"""`ringlet trigger`: let an event happen in a cloud of one's own."""
+"""`ringlet trigger`: makes an event happen in the user's own cloud."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ...errors import UsageError
 from ..shared import options, screen
 from ..shared.next_steps import command, repeat
 
-PATIENCE = 600.0
-"""Seconds to wait for a cloud that makes thousands happen."""
+TRIGGER_TIMEOUT_S = 600.0
+"""The cloud answers when all events have happened; with --count there may be thousands."""
 
 
 @click.command()
@@ -48,47 +48,50 @@ def trigger(
         return 0
     if event is None:
         raise UsageError(
-            "which event?", cure=f"name one, as in sleep.update; {command('trigger', '--list')} shows all"
+            "expected the name of an event",
+            cure=f"name one, as in sleep.update; {command('trigger', '--list')} shows all",
         )
-    wish: dict[str, Any] = {"event": event, "override": overridden(overrides), "count": count}
-    with ControlClient(base_url, timeout=PATIENCE) as control:
-        done = control.post("trigger", wish | ({"user": user} if user else {}))
+    wanted: dict[str, Any] = {"event": event, "override": overridden(overrides), "count": count}
+    with ControlClient(base_url, timeout=TRIGGER_TIMEOUT_S) as control:
+        done = control.post("trigger", wanted | ({"user": user} if user else {}))
     if as_json:
         click.echo(json.dumps({"v": 1, **done}))
     else:
-        click.echo(told(done))
+        click.echo(result_line(done))
     if done["count"] == count:
         return 0
     happened, left = screen.count(done["count"]), count - done["count"]
-    screen.remark(f"error: {happened} of {screen.count(count)} have happened: the cloud stops, or is busy")
+    screen.remark(f"error: {happened} of {screen.count(count)} happened: the cloud is stopping, or busy")
     screen.next_step(f"when it answers again: {repeat('--count', str(left))}")
     return 1
 
 
-def told(done: dict[str, Any]) -> str:
-    """What happened, the last of it, in a line."""
+def result_line(done: dict[str, Any]) -> str:
+    """The last event that happened, and who receives it."""
     event = done["event"]
-    hears = {0: f"no subscription wants it ({command('listen')} shows it)", 1: "1 subscription"}.get(
+    received_by = {0: f"no subscription wants it ({command('listen')} shows it)", 1: "1 subscription"}.get(
         done["subscriptions"], f"{done['subscriptions']} subscriptions"
     )
-    alone = "" if done["changed"] else "; no document changed"
-    return f"{event['data_type']}.{event['event_type']}  {event['object_id']}  {hears}{alone}"
+    unchanged = "" if done["changed"] else "; no document changed"
+    return f"{event['data_type']}.{event['event_type']}  {event['object_id']}  {received_by}{unchanged}"
 
 
 def names() -> list[str]:
-    """Every event there is."""
+    """The names of all events."""
     from ..._webhooks.events import DATA_TYPES, EVENT_TYPES
 
     return [f"{data_type}.{operation}" for data_type in DATA_TYPES for operation in EVENT_TYPES]
 
 
 def overridden(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """`KEY=VALUE` as fields: a value that is JSON is meant as JSON, any other as text. Raises UsageError."""
+    """Fields from `KEY=VALUE`: a value that is JSON is read as JSON, any other as text. Raises UsageError."""
     found: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not name or not equals:
-            raise UsageError(f"{pair!r} is no override", cure="write KEY=VALUE, as in score=61")
+            raise UsageError(
+                f"--override takes KEY=VALUE, not {pair!r}", cure="write KEY=VALUE, as in score=61"
+            )
         try:
             found[name] = json.loads(text)
         except ValueError:

@@ -1,11 +1,11 @@
-"""The hand on the control, from the command line: a small client of a cloud's control API, `/_ringlet/`.
+"""A client of the control API of a cloud, `/_ringlet/`, for the commands that operate one.
 
-Where the cloud is comes from `--base-url`, else OURA_API_BASE_URL; what opens its controls from
+The address of the cloud comes from `--base-url`, else OURA_API_BASE_URL; the admin token from
 RINGLET_ADMIN_TOKEN. `ringlet serve` prints both.
 
 Rules of this file:
-* The admin token goes to the cloud that was named and to nobody else: never to Oura, who have no such API.
-* Whatever a cloud refuses is an error whose cure can be typed.
+* The admin token is sent to the cloud that was named and to no other host. Oura has no such API.
+* Every refusal is an error whose cure the user can type.
 """
 
 from __future__ import annotations
@@ -29,40 +29,40 @@ OURA = "ouraring.com"
 
 
 class ControlClient:
-    """The controls of one cloud. Raises UsageError where nothing says which, or what opens them."""
+    """The control API of one cloud. Raises UsageError where its address or the admin token is missing."""
 
     def __init__(
         self, base_url: str | None, admin_token: str | None = None, *, timeout: float = TIMEOUT
     ) -> None:
         self.base_url = base_url_from(base_url)
         if _is_ouras(self.base_url):
-            raise UsageError("this needs a cloud of your own, and none is named", cure=_start_one())
+            raise UsageError("expected the address of a cloud of your own", cure=_start_one())
         token = admin_token or os.environ.get("RINGLET_ADMIN_TOKEN")
         if not token:
             raise UsageError(
-                f"nothing says what opens the controls of {self.base_url}",
-                cure="export RINGLET_ADMIN_TOKEN as `ringlet serve` printed it",
+                f"expected the admin token of {self.base_url}",
+                cure="export RINGLET_ADMIN_TOKEN, as `ringlet serve` printed it",
             )
         self._signed = {"authorization": f"Bearer {token}"}
         self._transport = HttpcoreTransport(self.base_url, timeout=timeout)
 
     def get(self, path: str, /, **params: str | int | float | None) -> Any:
-        """What stands under `/_ringlet/PATH`. Raises ConnectionFailed, ApiError."""
+        """GET `/_ringlet/PATH`; parameters that are None are left out. Raises ConnectionFailed, ApiError."""
         given = {name: str(value) for name, value in params.items() if value is not None}
         return self._ask(Request(path=CONTROL + path, params=given, headers=self._signed))
 
     def post(self, path: str, body: Any = None) -> Any:
-        """Let something happen; what the cloud says of it. Raises ConnectionFailed, ApiError."""
+        """POST to `/_ringlet/PATH`, with `body` as JSON. Raises ConnectionFailed, ApiError."""
         headers = self._signed | {"content-type": "application/json"}
         sent = msgspec.json.encode(body) if body is not None else b""
         return self._ask(Request(path=CONTROL + path, method="POST", headers=headers, body=sent))
 
     def delete(self, path: str) -> Any:
-        """Take something away. Raises ConnectionFailed, ApiError."""
+        """DELETE `/_ringlet/PATH`. Raises ConnectionFailed, ApiError."""
         return self._ask(Request(path=CONTROL + path, method="DELETE", headers=self._signed))
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -93,18 +93,18 @@ class ControlClient:
             return msgspec.json.decode(response.body)
         except DECODE_ERRORS:
             raise ServerError(
-                f"{self.base_url} answers, but not as a cloud of ringlet's does",
+                f"{self.base_url} answers, but not as the control API of ringlet does",
                 status=502,
                 cure="see that the base URL names a cloud that `ringlet serve` runs",
             ) from None
 
     def _refused(self, request: Request, response: Response) -> ApiError:
-        """The error that a refusal means here: a bearer that is no sign-in, routes that Oura has not."""
+        """The error for a refusal, its cure about admin tokens and clouds, not sign-ins and data types."""
         said = refusal(request, response)
         cure = CURES.get(response.status) or _cure(response)
         if not cure:
             return said
-        # A wearer or a delivery that is not there is told in the cloud's words; a route is not.
+        # Of a missing wearer or delivery the cloud says more than that; of a missing route it does not.
         if response.status == 404 and said.detail not in ("", "Not Found", f"no route {request.path}"):
             kind = request.path.removeprefix(CONTROL).partition("/")[0]
             known = (
@@ -124,7 +124,7 @@ CURES = {
     404: "see that the base URL names a cloud of ringlet's, and that it is no older than this program",
     421: "reach the cloud as http://127.0.0.1:PORT, or start it with --host",
 }
-"""What to do about refusals that say more of the connection than of the request."""
+"""What to do about refusals that are about the connection rather than the request, by status."""
 
 
 def _start_one() -> str:
@@ -135,7 +135,7 @@ def _start_one() -> str:
 
 
 def unreached(base_url: str | None) -> str:
-    """What to do where nobody answers, as one types it; nothing, where that is not this machine."""
+    """How to start the cloud that does not answer; empty where it would not be on this machine."""
     url = urlsplit(base_url_from(base_url))
     host = url.hostname or ""
     if url.scheme != "http" or not is_loopback(host):
@@ -150,7 +150,7 @@ class _Refusal(msgspec.Struct):
 
 
 def _cure(response: Response) -> str:
-    """What a cloud says to do about a wish that makes no sense to it."""
+    """The cure in the body of a refusal; empty where there is none."""
     try:
         return msgspec.json.decode(response.body, type=_Refusal).cure
     except DECODE_ERRORS:

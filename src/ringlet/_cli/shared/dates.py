@@ -1,6 +1,6 @@
-"""Days as people write them: today, yesterday, 7d, 2026-11, 2026-11-19. Pure; today is an argument.
+"""Parses days as users type them: today, yesterday, 7d, 2026-11, 2026-11-19. Pure; today is an argument.
 
-Nobody wore an Oura ring before 2015, so a year before that is a slip of the finger and not an empty answer.
+There was no Oura ring before 2015: an earlier year is a typing mistake, and an error, not an empty answer.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ DAY_EXAMPLES = "write today, yesterday or 2026-11-19"
 
 
 def today_here() -> date:
-    """Today where this machine stands."""
+    """Today in this machine's time zone."""
     return datetime.now(UTC).astimezone().date()
 
 
 def days(text: str, today: date) -> tuple[date, date]:
-    """The first and the last day of what was written. Raises UsageError."""
+    """The first and the last day that a text means. Raises UsageError."""
     words = text.strip().lower()
     try:
         if words in _NAMED:
@@ -38,7 +38,7 @@ def days(text: str, today: date) -> tuple[date, date]:
         else:
             raise ValueError(words)
     except (ValueError, OverflowError):
-        raise UsageError(f"{text!r} is no date", cure=EXAMPLES) from None
+        raise UsageError(f"{text!r} is not a date", cure=EXAMPLES) from None
     if first.year < FIRST_YEAR:
         meant = f"; did you mean {first.year + 2000}?" if first.year < 100 else ""
         raise UsageError(
@@ -51,15 +51,17 @@ _NAMED = {"today": 0, "yesterday": 1}
 
 
 def since(text: str, today: date) -> date:
-    """The day to begin with. Raises UsageError."""
+    """The first day that a text means, which must not be after today. Raises UsageError."""
     first, _ = days(text, today)
     if first > today:
-        raise UsageError(f"start {first} is after end {today} (today)", cure="begin with a day that has been")
+        raise UsageError(
+            f"start {first} is after end {today} (today)", cure="begin with today or an earlier day"
+        )
     return max(first, date(FIRST_YEAR, 1, 1))
 
 
 def one_day(text: str, today: date) -> date:
-    """A single day. Raises UsageError."""
+    """The day that a text means. Raises UsageError where it means several."""
     first, last = days(text, today)
     if first != last:
         raise UsageError(f"{text!r} is more than one day", cure=DAY_EXAMPLES)

@@ -1,7 +1,6 @@
-"""Events by the names that people type: `sleep.update`, and patterns of such names.
+"""Parses names of events as users type them: `sleep.update`, and patterns such as `sleep.*`.
 
-Rules of this file:
-* A name that means nothing is an error which says what may have been meant.
+A name that matches nothing is an error, which suggests the nearest one that does.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from .suggest import nearest
 
 
 def wanted_events(patterns: str | None) -> Callable[[Event], bool]:
-    """Whether an event is among those that patterns name. Raises UsageError for one that names none."""
+    """A filter for events by comma-separated patterns. Raises UsageError where one matches nothing."""
     if patterns is None:
         return lambda event: True
     named = [pattern for pattern in patterns.split(",") if pattern.strip()]
     if not named:
-        raise UsageError("no event is named", cure="name some, as in 'sleep.*,daily_*.update'")
+        raise UsageError("expected names of events", cure="name some, as in 'sleep.*,daily_*.update'")
     names = frozenset[str]().union(*map(_named, named))
     return lambda event: f"{event.data_type}.{event.event_type}" in names
 
@@ -33,7 +32,7 @@ def _named(pattern: str) -> set[str]:
     names = {f"{data_type}.{event_type}" for data_type in DATA_TYPES for event_type in EVENT_TYPES}
     found = {name for name in names if fnmatchcase(name, meant)}
     if not found:
-        raise UsageError(f"no event is called {meant!r}", cure=_suggestion(meant, names))
+        raise UsageError(f"{meant!r} matches none of the events", cure=_suggestion(meant, names))
     return found
 
 
@@ -45,18 +44,18 @@ def _suggestion(meant: str, names: set[str]) -> str:
 
 
 def data_types(names: Iterable[str]) -> list[str]:
-    """The data types that are meant. Raises UsageError."""
-    return [_known(name, DATA_TYPES, "data type") for name in names]
+    """The data types that names mean. Raises UsageError."""
+    return [_known(name, DATA_TYPES, "a data type") for name in names]
 
 
 def event_types(names: Sequence[str]) -> list[EventType]:
-    """The kinds of change that are meant; all three, where none is named. Raises UsageError."""
-    return [_known(name, EVENT_TYPES, "event") for name in names] or list(EVENT_TYPES)
+    """The kinds of change that names mean; without names all three. Raises UsageError."""
+    return [_known(name, EVENT_TYPES, "an event") for name in names] or list(EVENT_TYPES)
 
 
 def _known(name: str, known: Sequence[Any], what: str) -> Any:
-    """The one of a list that is meant, however it is spelled. Raises UsageError."""
+    """The member of a list that a name means, in any case, with `-` or `_`. Raises UsageError."""
     meant = name.lower().replace("-", "_")
     if meant in known:
         return meant
-    raise UsageError(f"there is no {what} {name!r} to subscribe to", cure=nearest(name, known))
+    raise UsageError(f"{name!r} is not {what} to subscribe to", cure=nearest(name, known))

@@ -1,4 +1,4 @@
-"""A word that means nothing, and what may have been meant."""
+"""Suggests what an unknown word may have meant."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from difflib import get_close_matches
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """A cure: the known one that is nearest to a word, else all there are."""
+    """A cure: the known word that is most like the unknown one, else all known words."""
     near = get_close_matches(word.lower().replace("-", "_"), known, 1)
     return f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}"

@@ -1,7 +1,6 @@
-"""Whoever is made to wait is told why, and for how long.
+"""Notifies the user of waits: why, and for how long.
 
-Rules of this file:
-* Nothing waits here: a flow says how long it waits, and a transport sees who asks for it.
+Nothing waits here. A flow says how long it waits before a request, and a transport sees why.
 """
 
 from __future__ import annotations
@@ -12,51 +11,51 @@ from ..._api.wire import Flow, R, Request, Response, map_requests, seconds_until
 from ..._client.transport import AsyncTransport
 from ...errors import ConnectionFailed
 
-Tell = Callable[[str, float], None]
-"""Told why, and for how many seconds."""
+OnWait = Callable[[str, float], None]
+"""Called with the reason of a wait and its length in seconds."""
 
-LIMIT = "rate limit reached"
-SILENCE = "no answer"
-BACK_OFF = 1.0
-"""Seconds after which is asked again at first, where the other side does not say when."""
+RATE_LIMITED = "rate limit reached"
+NO_ANSWER = "no answer"
+FIRST_WAIT_S = 1.0
+"""How long the first wait is, where the server does not say."""
 
 
-class Overheard:
-    """A transport that tells when the other side asks to wait, or says nothing."""
+class NotifyingTransport:
+    """A transport that calls `on_wait` when the server asks to wait, or does not answer."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
-        self.on_wait: Tell = lambda why, seconds: None
+        self.on_wait: OnWait = lambda why, seconds: None
 
     async def send(self, request: Request) -> Response:
         try:
             response = await self._transport.send(request)
         except ConnectionFailed:
-            self.on_wait(SILENCE, BACK_OFF)
+            self.on_wait(NO_ANSWER, FIRST_WAIT_S)
             raise
         if response.status == 429:
             wait = seconds_until_retry(response)
-            self.on_wait(LIMIT, BACK_OFF if wait is None else wait)
+            self.on_wait(RATE_LIMITED, FIRST_WAIT_S if wait is None else wait)
         return response
 
     async def close(self) -> None:
         await self._transport.close()
 
 
-def told(flow: Flow[R], tell: Tell) -> Flow[R]:
-    """The same flow; each wait before a request is told. For use around `with_retries`, which waits."""
+def notifying(flow: Flow[R], on_wait: OnWait) -> Flow[R]:
+    """The same flow, which calls `on_wait` before each wait. For use around `with_retries`, which waits."""
     why = ""
 
     def step(request: Request) -> Flow[Response]:
         nonlocal why
         if request.after:
-            tell(why, request.after)
+            on_wait(why, request.after)
         try:
             response = yield request
         except ConnectionFailed:
-            why = SILENCE
+            why = NO_ANSWER
             raise
-        why = LIMIT if response.status == 429 else f"the server failed ({response.status})"
+        why = RATE_LIMITED if response.status == 429 else f"the server failed ({response.status})"
         return response
 
     return map_requests(flow, step)

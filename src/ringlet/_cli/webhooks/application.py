@@ -1,8 +1,8 @@
-"""The application that asks for its subscriptions, at a prompt.
+"""The application whose subscriptions the `webhooks` commands manage.
 
 Rules of this file:
-* What a refusal says to do next can be typed.
-* What time it is, the answers say: a cloud of one's own may live in another year.
+* Every refusal gets a cure that the user can type.
+* The time comes from the `Date` header of answers: the clock of the user's own cloud may be in another year.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from ..._webhooks.subscriptions import CALLBACK_FIELD, Subscription, Webhooks
 from ...errors import BadRequest, DocumentNotFound, InvalidToken, UsageError
 from ..shared.next_steps import command
 
-WHO = "export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=..., of the application that subscribes"
+NAME_APPLICATION = "export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=..., of the application that subscribes"
 CONFLICT = 409
-"""There is a subscription for that pair already, which says nothing against the next."""
-DAY = timedelta(days=1)
+"""The status where a pair of data type and event has a subscription already. Others may still succeed."""
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class _Heard(Runner):
-    """Asks as a client does, and notes what time it is there."""
+class _TimedRunner(Runner):
+    """Sends requests as the client does, and notes the time of the server."""
 
     client: Client
     server_time: ServerTime
@@ -40,31 +40,33 @@ class _Heard(Runner):
 
 @dataclass(frozen=True)
 class Application:
-    """The application that asks: its subscriptions, by the time of the server that keeps them."""
+    """An application: its subscriptions, and the time of the server that has them."""
 
     webhooks: Webhooks
     server_time: ServerTime
 
     def days_left(self, one: Subscription) -> int:
-        """The days until a subscription ends, one that has begun included; 0 where it has ended.
+        """The days until a subscription ends, rounded up; 0 where it has ended.
 
-        Raises ServerError where what it says of its end is no date.
+        Raises ServerError where its expiration time cannot be read.
         """
-        return max(0, -((self.server_time.now() - one.expires_at) // DAY))
+        return max(0, -((self.server_time.now() - one.expires_at) // ONE_DAY))
 
 
 @contextmanager
 def application(base_url: str | None, profile: str | None) -> Generator[Application]:
-    """The application that is named. Raises UsageError where none is, and what its subscriptions raise."""
+    """The application of the environment or of the sign-in. Raises UsageError where neither names one."""
     with Client(base_url=base_url, profile=profile) as client:
         asked = client.webhooks
         if not asked.app.client_secret:
-            raise UsageError("subscriptions belong to an application, and none is named", cure=WHO)
+            raise UsageError(
+                "subscriptions need the id and the secret of an application", cure=NAME_APPLICATION
+            )
         server_time = ServerTime()
         try:
-            yield Application(replace(asked, runner=_Heard(client, server_time)), server_time)
+            yield Application(replace(asked, runner=_TimedRunner(client, server_time)), server_time)
         except InvalidToken as refused:
-            raise InvalidToken(refused.detail, cure=WHO) from refused
+            raise InvalidToken(refused.detail, cure=NAME_APPLICATION) from refused
         except DocumentNotFound as refused:
             listed = f"{command('webhooks list')} lists them; name one of those"
             raise DocumentNotFound(refused.detail, status=refused.status, cure=listed) from refused
@@ -74,7 +76,7 @@ def application(base_url: str | None, profile: str | None) -> Generator[Applicat
 
 
 def check_callback(url: str) -> None:
-    """See that a callback's URL can be one, before anybody is asked. Raises UsageError."""
+    """Check the URL of a callback before it is sent. Raises UsageError."""
     try:
         AddressPolicy().check_url(url)
     except UsageError as wrong:
@@ -82,10 +84,11 @@ def check_callback(url: str) -> None:
 
 
 def cure(refused: BadRequest) -> str:
-    """What to do about a refusal, at a prompt."""
+    """What the user can type after a refusal."""
     if refused.status == CONFLICT:
         update = command("webhooks update", "ID", "--callback", "URL")
         return f"{command('webhooks list')}, then: {update}"
-    if refused.field == CALLBACK_FIELD and ALLOW in refused.detail:  # a cloud of one's own guards addresses
+    # The user's own cloud refuses private addresses unless it is started with `--callbacks`.
+    if refused.field == CALLBACK_FIELD and ALLOW in refused.detail:
         return "start the cloud with the --callbacks that it names, or name another --callback"
     return refused.cure

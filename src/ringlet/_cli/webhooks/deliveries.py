@@ -1,11 +1,10 @@
-"""`ringlet webhooks deliveries` and `resend`: what a cloud of one's own sent, what came of it, and once more.
+"""`ringlet webhooks deliveries` and `resend`: show what the user's own cloud sent, and send it again.
 
-Oura shows none of this: these two ask the control API of a cloud that `ringlet serve` runs.
+Oura does not show deliveries. Both commands use the control API of a cloud that `ringlet serve` runs.
 
 Rules of this file:
-* No query of a callback is shown, which may hold a secret; `--json` gives what the cloud says, whole.
-* What a receiver answered is other people's words: nothing of it moves the cursor, and a line shows its
-  beginning.
+* The query of a callback is left out, since it may hold a secret. `--json` prints what the cloud said.
+* The answer of a receiver is untrusted text: control characters are replaced, and its beginning is shown.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from ..shared import options, screen
 if TYPE_CHECKING:
     from ..shared.control_client import ControlClient
 
-SHOWN = 80
-"""Characters of what a receiver said, in a line."""
+SHOWN_CHARACTERS = 80
+"""How much of a receiver's answer is shown, in each line."""
 
 
 @click.command()
@@ -41,7 +40,7 @@ def deliveries(
     base_url: str | None,
     as_json: bool,
 ) -> None:
-    """What a cloud of your own sent, newest first; with an ID, every attempt."""
+    """Show what your cloud sent, newest first; with an ID, every attempt."""
     from ..shared.control_client import ControlClient
 
     with ControlClient(base_url) as control:
@@ -62,7 +61,7 @@ def deliveries(
 
 @click.command()
 @click.argument("ids", nargs=-1, type=click.IntRange(1), metavar="[ID]...")
-@click.option("--failed", is_flag=True, help="All that were given up after their last try.")
+@click.option("--failed", is_flag=True, help="All that failed at their last try.")
 @click.option(
     "--since",
     metavar="WHEN",
@@ -73,17 +72,17 @@ def deliveries(
 def resend(
     ids: tuple[int, ...], failed: bool, since: str | None, base_url: str | None, as_json: bool
 ) -> None:
-    """Let a cloud of your own send deliveries again."""
+    """Make your cloud send deliveries again."""
     from ..shared.control_client import ControlClient
 
     if bool(ids) + failed + bool(since) != 1:
-        raise UsageError("say which deliveries", cure="name their ids, or --failed, or --since 2h")
+        raise UsageError("expected deliveries", cure="name their ids, or --failed, or --since 2h")
     with ControlClient(base_url) as control:
         if ids:
             replayed = sum(control.post(f"deliveries/{id}/replay")["replayed"] for id in ids)
         else:
-            wish = {"failed": True} if since is None else _range(control, since)
-            replayed = control.post("deliveries/replay", wish)["replayed"]
+            wanted = {"failed": True} if since is None else _range(control, since)
+            replayed = control.post("deliveries/replay", wanted)["replayed"]
     click.echo(json.dumps({"v": 1, "replayed": replayed}) if as_json else f"{replayed} sent again")
 
 
@@ -119,10 +118,10 @@ def _row(one: dict[str, Any]) -> str:
 
 def _attempt(one: dict[str, Any]) -> str:
     status = one["status"] if one["status"] is not None else one["reason"]
-    said = f"  {one['response'][:SHOWN]!r}" if one["response"] else ""
+    said = f"  {one['response'][:SHOWN_CHARACTERS]!r}" if one["response"] else ""
     lines = [f"        {one['number']:>2}. {_at(one['began_at'])}  {status}  {one['took']} ms{said}"]
     headers = (f"{name}: {value}" for name, value in one["response_headers"].items())
-    lines += [f"            {header[:SHOWN]}" for header in headers]
+    lines += [f"            {header[:SHOWN_CHARACTERS]}" for header in headers]
     return "\n".join(map(screen.printable, lines))
 
 

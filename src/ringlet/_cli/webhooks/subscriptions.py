@@ -1,9 +1,9 @@
-"""Wishes about subscriptions, carried out one after the other; and how what came of them is shown.
+"""Runs create or renew for several subscriptions, collects refusals, and prints the result.
 
 Rules of this file:
-* A list shows no query of a callback, which may hold a secret; `--json` gives what the server says, whole.
-* An end that is no date is shown as it came, and hides nothing else.
-* Of several wishes, a refusal does not undo what was granted: the rest is tried, and the exit code is 3.
+* Lists leave out the query of a callback, which may hold a secret. `--json` prints what the server said.
+* An expiration time that cannot be read is shown as it came; the other subscriptions are shown all the same.
+* A refusal undoes nothing: the other requests are sent, and the exit code is 3.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from .application import CONFLICT, Application, cure
 
 
 class SomeRefused(RingletError):
-    """Of several wishes some were granted; why the others were not has been told."""
+    """Some of several requests succeeded; the refusals have been printed."""
 
     exit_code = 3
 
 
 def carry_out(
     asked: Application,
-    wishes: Mapping[str, Callable[[], Subscription]],
+    requests: Mapping[str, Callable[[], Subscription]],
     as_json: bool,
     *,
     there: Sequence[Subscription] = (),
 ) -> None:
-    """Carry wishes out, and show what came of them beside what was there. Raises where one is refused."""
+    """Send requests, and show the new subscriptions beside `there`. Raises RingletError if any is refused."""
     granted: list[Subscription] = []
     refused: list[BadRequest] = []
     try:
-        for name, wish in wishes.items():
+        for name, request in requests.items():
             try:
-                granted.append(wish())
+                granted.append(request())
             except BadRequest as wrong:
-                if len(wishes) == 1 or (not granted and wrong.status != CONFLICT):
+                if len(requests) == 1 or (not granted and wrong.status != CONFLICT):
                     raise
                 refused.append(wrong)
                 screen.remark(f"{name}: {wrong.message}")
@@ -52,7 +52,7 @@ def carry_out(
     if there or granted or not refused:
         show(asked, [*there, *granted], as_json)
     if refused:
-        what = f"{len(refused)} of {len(wishes)} were refused"
+        what = f"{len(refused)} of {len(requests)} were refused"
         raise (SomeRefused if there or granted else RingletError)(what, cure=cure(refused[0]))
 
 
@@ -74,11 +74,13 @@ def show(asked: Application, found: Sequence[Subscription], as_json: bool) -> No
         text = f"{one.id:<36}  {name:<31}  {ends:<24}  {where}{query and '?…'}"
         click.echo(screen.printable(text))
     if odd:
-        screen.remark(f"{odd} of {len(found)} end at no date that can be read: renewing gives another")
+        screen.remark(
+            f"{odd} of {len(found)} have an expiration time that cannot be read; renewing gives another"
+        )
 
 
 def show_ended(ended: Sequence[str], as_json: bool) -> None:
-    """The ids of what was ended."""
+    """Print the ids of deleted subscriptions."""
     if as_json:
         click.echo(json.dumps({"v": 1, "ended": ended}))
         return

@@ -1,9 +1,8 @@
-"""`ringlet webhooks`: an application's subscriptions, at Oura or at a cloud of one's own.
+"""`ringlet webhooks`: manages the subscriptions of an application, at Oura or at the user's own cloud.
 
-Who asks is an application: OURA_CLIENT_ID and OURA_CLIENT_SECRET, else the one that was signed in with.
+The application is that of OURA_CLIENT_ID and OURA_CLIENT_SECRET, else the one of the stored sign-in.
 
-Rules of this file:
-* What is wished for and there already is granted: asking twice is asking once.
+`create` is idempotent: a subscription that exists for the same callback counts as created.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ callback = click.option("--callback", metavar="URL", help="Where events are post
 token = options.secret(
     "--verification-token",
     "RINGLET_VERIFICATION_TOKEN",
-    "What the callback knows the challenge by.",
+    "The token by which the callback recognises the challenge.",
     metavar="TOKEN",
 )
-PROOF = "export RINGLET_VERIFICATION_TOKEN, or add --verification-token TOKEN"
+NEEDS_PROOF = "export RINGLET_VERIFICATION_TOKEN, or add --verification-token TOKEN"
 ids = click.argument("ids", nargs=-1, metavar="ID...")
 
 
@@ -49,7 +48,7 @@ ids = click.argument("ids", nargs=-1, metavar="ID...")
 @options.profile
 @options.as_json
 def list_(base_url: str | None, profile: str | None, as_json: bool) -> None:
-    """All subscriptions, and when they end."""
+    """List the subscriptions, and when they end."""
     from .application import application
     from .subscriptions import show
 
@@ -68,7 +67,7 @@ def list_(base_url: str | None, profile: str | None, as_json: bool) -> None:
 @options.profile
 @options.as_json
 def get(id: str, base_url: str | None, profile: str | None, as_json: bool) -> None:
-    """One subscription."""
+    """Show one subscription."""
     from .application import application
     from .subscriptions import show
 
@@ -99,7 +98,7 @@ def create(
     profile: str | None,
     as_json: bool,
 ) -> None:
-    """Subscribe. The callback is asked for its challenge meanwhile.
+    """Subscribe. The callback must answer the challenge meanwhile.
 
     What is there already, for the same callback, stays as it is. Exit code 3 means that some could not be
     made; the reasons stand on stderr.
@@ -111,11 +110,11 @@ def create(
 
     if not callback or not verification_token:
         raise UsageError(
-            "a callback and the token it knows the challenge by are needed",
-            cure=f"add --callback URL, and {PROOF}",
+            "expected a callback and its verification token",
+            cure=f"add --callback URL, and {NEEDS_PROOF}",
         )
     if everything == bool(types):
-        raise UsageError("say which data types", cure="add --type TYPE, once for each, or --all")
+        raise UsageError("expected data types", cure="add --type TYPE, once for each, or --all")
     pairs = dict.fromkeys(product(DATA_TYPES if everything else data_types(types), event_types(events)))
     check_callback(callback)
     with application(base_url, profile) as asked:
@@ -128,12 +127,12 @@ def create(
         if there:
             screen.remark(f"there already: {len(there)} of {len(pairs)}")
         create = partial(asked.webhooks.create, callback, verification_token)
-        wishes = {
+        requests = {
             f"{data_type}.{event_type}": partial(create, event_type, data_type)
             for data_type, event_type in pairs
             if (data_type, event_type) not in ours
         }
-        carry_out(asked, wishes, as_json, there=there)
+        carry_out(asked, requests, as_json, there=there)
 
 
 @webhooks.command()
@@ -155,15 +154,15 @@ def update(
     profile: str | None,
     as_json: bool,
 ) -> None:
-    """Another callback, data type or event for a subscription."""
+    """Change the callback, data type or event of a subscription."""
     from ..shared.event_names import data_types, event_types
     from .application import application, check_callback
     from .subscriptions import show
 
     if not verification_token:
         raise UsageError(
-            "the callback is asked for its challenge again",
-            cure=PROOF,
+            "expected the verification token: the callback must answer the challenge once more",
+            cure=NEEDS_PROOF,
         )
     if callback is not None:
         check_callback(callback)
@@ -187,7 +186,7 @@ def update(
 def renew(
     ids: tuple[str, ...], everything: bool, base_url: str | None, profile: str | None, as_json: bool
 ) -> None:
-    """Another 90 days for subscriptions."""
+    """Renew subscriptions for another 90 days."""
     from .application import application
     from .subscriptions import carry_out
 
@@ -205,7 +204,7 @@ def renew(
 def delete(
     ids: tuple[str, ...], everything: bool, base_url: str | None, profile: str | None, as_json: bool
 ) -> None:
-    """End subscriptions."""
+    """Delete subscriptions."""
     from .application import application
     from .subscriptions import show_ended
 
@@ -226,7 +225,7 @@ def delete(
 def _check_named(ids: tuple[str, ...], everything: bool) -> None:
     if everything == bool(ids):
         raise UsageError(
-            "say which subscriptions", cure=f"name their ids ({command('webhooks list')}), or --all"
+            "expected ids of subscriptions", cure=f"name their ids ({command('webhooks list')}), or --all"
         )
 
 
