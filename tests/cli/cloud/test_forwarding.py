@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ringlet import webhooks as w
 from ringlet._api.wire import RetryPolicy
-from ringlet._cli.cloud.forwarding import STUCK, Forwarder, receiver_url
+from ringlet._cli.cloud.forwarding import TRIES_BEFORE_SKIP_IS_SUGGESTED, Forwarder, receiver_url
 from ringlet.errors import RingletError, UsageError
 
 from ... import tampered
@@ -120,10 +120,16 @@ def test_how_to_go_on_without_is_told_once_and_not_at_once(callback: Callback) -
         RetryPolicy(first_wait_s=0.001, max_wait_s=0.002),
         on_stuck=lambda: told.append(len(callback.got)),
     ) as forwarder:
-        for refusals in STUCK - 1, STUCK + 3, STUCK:
+        for refusals in (
+            TRIES_BEFORE_SKIP_IS_SUGGESTED - 1,
+            TRIES_BEFORE_SKIP_IS_SUGGESTED + 3,
+            TRIES_BEFORE_SKIP_IS_SUGGESTED,
+        ):
             callback.statuses = [500] * refusals
             forwarder.forward(EVENT)
-    assert told == [STUCK + STUCK], "the fifth time that the second one came"
+    assert told == [TRIES_BEFORE_SKIP_IS_SUGGESTED + TRIES_BEFORE_SKIP_IS_SUGGESTED], (
+        "the fifth time that the second one came"
+    )
 
 
 def test_410_ends_it(callback: Callback, forwarding: Forwarding) -> None:
