@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ringlet._cloud.core.throttle import FREE
+from ringlet._cloud.core.throttle import FREE_FAILURES
 from ringlet._cloud.serve import rest_the_heap
 from ringlet._net.listen import bind
 from ringlet.errors import Action, Cure, RingletError
@@ -166,7 +166,7 @@ def test_nobody_dodges_the_wait_for_wrong_guesses_by_naming_other_addresses(wait
     port = int(waiting.stdout.readline().split()[0])
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     statuses = []
-    for guess in range(2 * FREE):
+    for guess in range(2 * FREE_FAILURES):
         headers = {"x-forwarded-for": f"192.0.2.{guess}", "content-type": "application/x-www-form-urlencoded"}
         body = f"grant_type=refresh_token&client_id=x&client_secret={guess}"
         connection.request("POST", "/oauth/token", body, headers)

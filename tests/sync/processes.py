@@ -29,7 +29,7 @@ def cloud(spec: dict[str, Any]) -> None:
     """Answer until told to stop; the first line on stdout says where, and how to get in."""
     archive = Archive.open(spec["path"])
     cloud = Cloud(archive, settings=CloudSettings(latency_s=spec.get("latency", 0.0)), clock=Clock(NOW))
-    cloud.rate_limit.limit, cloud.rate_limit.window = spec.get("limit", 5000), spec.get("window", 300)
+    cloud.rate_limit.limit, cloud.rate_limit.window_s = spec.get("limit", 5000), spec.get("window", 300)
     absent = "/v2/usercollection/" + spec.get("without", "nothing")
 
     async def app(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:

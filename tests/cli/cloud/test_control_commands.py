@@ -73,7 +73,7 @@ def test_clock_tells_and_moves_the_time_and_answers_are_dated_by_it(own, refused
     assert "events, everything delivered" in said(own("clock", "advance", "30m"))
     assert "moved by 36 h 30 m" in said(own("clock", "show"))
     assert json.loads(said(own("clock", "show", "--json")))["frozen"] is True
-    refused(own("clock", "advance", "soon"), 2, "'soon' is no duration", "")
+    refused(own("clock", "advance", "soon"), 2, "'soon' is not a duration", "")
     assert said(own("clock", "--json")) == said(own("clock", "show", "--json"))
     refused(own("clock", "advance", "-1"), 2, "No such option", "--help")
     refused(own("clock", "advance", "--", "-1"), 2, "only moves forward", "clock advance 1d")
@@ -242,7 +242,7 @@ def test_the_faults_of_a_scenario_end_with_it_by_a_signal_too(own, tmp_path, num
         ("steps: [{wait: 0}, {trigger: sleep}]", "step 2 (trigger): 'sleep' is no event: which operation?"),
         ("steps: [{trigger: slep.update}]", "did you mean 'sleep'"),
         ("steps: [{trigger: sleep.update, count: 0}]", "step 1 (trigger)"),
-        ("steps: [{clock: soon}]", "step 1 (clock): 'soon' is no duration"),
+        ("steps: [{clock: soon}]", "step 1 (clock): 'soon' is not a duration"),
         ("steps: [{clock: -1}]", "only moves forward"),
         ("steps: [{clock: 11000d}]", "at most 3650d at once"),
         ("steps: [{fault: drop, path: v2}]", "step 1 (fault): a path begins with a slash"),

@@ -253,7 +253,7 @@ def test_open_shows_the_page_where_people_begin_and_says_its_address(ringlet, tm
 
 
 def test_no_clock(ringlet, refused):
-    refused(ringlet("serve", "--clock", "x60", "--port", "0"), 2, "'x60' is no clock", "frozen:2026")
+    refused(ringlet("serve", "--clock", "x60", "--port", "0"), 2, "'x60' is not a clock", "frozen:2026")
 
 
 def test_another_file_is_left_alone(ringlet, tmp_path, refused):

@@ -27,7 +27,7 @@ def test_the_real_clock_goes() -> None:
 
 @pytest.mark.parametrize("text", ["", "x60", "frozen", "frozen:", "frozen:soon", "thawed:2026-03-01", "Real"])
 def test_anything_else_is_no_clock(text: str) -> None:
-    with pytest.raises(UsageError, match="is no clock"):
+    with pytest.raises(UsageError, match="is not a clock"):
         Clock.parse(text)
 
 
@@ -83,7 +83,7 @@ def test_a_duration_is_read_as_people_write_it(text: str, seconds: float) -> Non
     "text", ["", "d", "1x", "12h1d", "1d 12h tomorrow", "nan", "inf", "1e400", "9" * 400 + "d"]
 )
 def test_what_is_no_duration_says_how_to_write_one(text: str) -> None:
-    with pytest.raises(UsageError, match="is no duration") as refused:
+    with pytest.raises(UsageError, match="is not a duration") as refused:
         duration(text)
     assert "36h" in refused.value.cure
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringlet._cloud.core.throttle import FORGIVEN, FREE, KEYS, LONGEST, Throttle
+from ringlet._cloud.core.throttle import FORGIVE_ONE_AFTER_S, FREE_FAILURES, MAX_KEYS, MAX_WAIT_S, Throttle
 
 KEY = ("192.0.2.1", "client")
 
@@ -26,13 +26,13 @@ def throttle(watch):
 
 def test_each_failure_too_many_doubles_the_wait_up_to_the_longest(throttle, watch):
     waits = []
-    for _ in range(FREE + 12):
+    for _ in range(FREE_FAILURES + 12):
         waits.append(throttle.check(KEY))
         watch.now += waits[-1]
         throttle.failed(KEY)
-    assert waits[:FREE] == [0] * FREE
-    assert waits[FREE : FREE + 4] == [1, 2, 4, 8]
-    assert waits[-1] == LONGEST
+    assert waits[:FREE_FAILURES] == [0] * FREE_FAILURES
+    assert waits[FREE_FAILURES : FREE_FAILURES + 4] == [1, 2, 4, 8]
+    assert waits[-1] == MAX_WAIT_S
 
 
 def test_a_thousand_guesses_in_a_minute_get_a_few_answers(throttle, watch):
@@ -42,7 +42,7 @@ def test_a_thousand_guesses_in_a_minute_get_a_few_answers(throttle, watch):
         if not throttle.check(KEY):
             answered += 1
             throttle.failed(KEY)
-    assert FREE < answered < FREE + 10
+    assert FREE_FAILURES < answered < FREE_FAILURES + 10
 
 
 def test_an_address_that_tries_many_names_waits_as_well(throttle):
@@ -52,29 +52,29 @@ def test_an_address_that_tries_many_names_waits_as_well(throttle):
         if not throttle.check(key):
             answered += 1
             throttle.failed(key)
-    assert answered <= 10 * FREE + 1
+    assert answered <= 10 * FREE_FAILURES + 1
     assert throttle.check(("192.0.2.2", "client")) == 0, "another address does not wait for it"
 
 
 def test_success_costs_nothing_and_clears_the_slate(throttle):
-    for _ in range(FREE - 1):
+    for _ in range(FREE_FAILURES - 1):
         throttle.failed(KEY)
     throttle.passed(KEY)
-    for _ in range(FREE - 1):
+    for _ in range(FREE_FAILURES - 1):
         throttle.failed(KEY)
         assert throttle.check(KEY) == 0
 
 
 def test_quiet_clears_it_too(throttle, watch):
-    for _ in range(FREE + 5):
+    for _ in range(FREE_FAILURES + 5):
         throttle.failed(KEY)
-    watch.now += 3 * LONGEST
+    watch.now += 3 * MAX_WAIT_S
     throttle.failed(KEY)
     assert throttle.check(KEY) == 0
 
 
 def test_who_holds_a_whole_ipv6_network_waits_as_one(throttle):
-    for number in range(FREE + 1):
+    for number in range(FREE_FAILURES + 1):
         throttle.failed((f"2001:db8:1:2::{number:x}", "client"))
     assert throttle.check(("2001:db8:1:2:ffff::1", "client")) > 0
     assert throttle.check(("2001:db8:1:3::1", "client")) == 0
@@ -83,22 +83,22 @@ def test_who_holds_a_whole_ipv6_network_waits_as_one(throttle):
 
 
 def test_ipv4_on_a_socket_for_both_is_told_apart(throttle):
-    for _ in range(FREE + 1):
+    for _ in range(FREE_FAILURES + 1):
         throttle.failed(("::ffff:192.0.2.1", "client"))
     assert throttle.check(("192.0.2.1", "client")) > 0
     assert throttle.check(("::ffff:192.0.2.2", "client")) == 0
 
 
 def test_no_number_of_names_fills_the_memory(throttle):
-    for number in range(KEYS + 50):
+    for number in range(MAX_KEYS + 50):
         throttle.failed((f"address {number}", "client"))
-    assert len(throttle._slates) == KEYS
+    assert len(throttle._counts) == MAX_KEYS
 
 
 def test_failures_that_come_slowly_are_forgiven_as_they_come():
     now = [0.0]
     throttle = Throttle(lambda: now[0])
-    for _ in range(100 * FREE):
+    for _ in range(100 * FREE_FAILURES):
         throttle.failed(("192.0.2.1", "app"))
-        now[0] += FORGIVEN
+        now[0] += FORGIVE_ONE_AFTER_S
         assert throttle.check(("192.0.2.1", "app")) == 0

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from ringlet._cloud.core.throttle import FREE
+from ringlet._cloud.core.throttle import FREE_FAILURES
 from ringlet._oauth.scopes import SCOPES, scope_set
 from ringlet.cloud import OAuthRules
 
@@ -245,7 +245,7 @@ def test_a_page_left_open_for_an_hour_has_expired(live, browser):
 
 def test_whoever_forges_decisions_has_to_wait(browser):
     query = browser.query()
-    for _ in range(FREE):
+    for _ in range(FREE_FAILURES):
         answer = browser.asked(AUTHORIZE, query, method="POST", form={"ticket": "x", "decision": "allow"})
     assert answer.status == 400
     answer = browser.asked(AUTHORIZE, query, method="POST", form={"ticket": "x", "decision": "allow"})

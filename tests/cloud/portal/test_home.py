@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ringlet._cli.cloud.serve import check_host
 from ringlet._cloud.browser.sessions import form_token
 from ringlet._cloud.browser.visitor import is_own_path
-from ringlet._cloud.core.throttle import FREE
+from ringlet._cloud.core.throttle import FREE_FAILURES
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 from ringlet.errors import UsageError
@@ -125,7 +125,7 @@ def test_a_wrong_passphrase_is_refused_beside_its_field(guarded):
 
 def test_who_guesses_has_to_wait_and_the_right_passphrase_does_not_show_through(guarded):
     person = Person(guarded)
-    for _ in range(FREE):
+    for _ in range(FREE_FAILURES):
         assert person.sign_in(passphrase="a guess").status == 422
     for attempt in ("another guess", SECRET):
         answer = person("/sign-in", method="POST", form={"token": _token(person), "passphrase": attempt})

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ringlet._cloud.core.bodies import MAX_BODY_BYTES
 from ringlet._cloud.core.secret_hashes import hash_secret
-from ringlet._cloud.core.throttle import FREE
+from ringlet._cloud.core.throttle import FREE_FAILURES
 from ringlet._cloud.webhooks.routes import CHALLENGES
 from ringlet._cloud.webhooks.subscriptions import Subscriptions
 from ringlet._net.addresses import AddressPolicy
@@ -247,7 +247,7 @@ def test_an_access_token_opens_nothing_here(town: Town) -> None:
 
 
 def test_who_guesses_has_to_wait_and_the_right_secret_does_not_show_through(town: Town) -> None:
-    for _ in range(FREE):
+    for _ in range(FREE_FAILURES):
         assert town("GET", **{"x-client-secret": "a guess"}).status == 401
     for secret in ("another guess", town.secret):
         answer = town("GET", **{"x-client-secret": secret})

@@ -1,7 +1,7 @@
-"""How the cloud puts things: status codes, error bodies and headers of its two behaviour dialects.
+"""Status codes, error bodies and headers of answers, in the two dialects.
 
-`live` answers as the service was seen to, `docs` as its documents and OpenAPI files say. A refusal anywhere
-in the cloud is an `ApiError` raised; here it becomes a status and a body.
+`live` answers as the service was recorded, `docs` as its documentation and OpenAPI files say. Data routes
+raise `ApiError`, from which `refuse` makes a status and a body. Pages and forms raise `Refused`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...errors import ApiError, ArchiveError, BadRequest, InsufficientScope, Inv
 
 Headers = list[tuple[bytes, bytes]]
 Flaw: TypeAlias = dict[str, Any]
-"""One thing that is wrong with a request: `type`, `loc`, `msg`, and what came as `input`."""
+"""One entry of a 422: `type`, `loc` (where), `msg`, and the offending `input`."""
 
 
 class Answer(NamedTuple):
@@ -52,12 +52,12 @@ def trace_id() -> bytes:
 
 
 def ok(body: bytes) -> Answer:
-    """200 with the headers of a data answer, ready to be kept."""
+    """200 with the headers of a data answer; it may be cached."""
     return Answer(200, body, [*COMMON, (b"content-length", b"%d" % len(body))])
 
 
 def refuse(dialect: Dialect, error: ApiError) -> Answer:
-    """A refusal in the words of a dialect."""
+    """The answer to an error, in a dialect."""
     status, detail = error.status, error.detail
     if isinstance(error, InsufficientScope):
         # Documented as 403 with the required scopes; the service answers 401 in practice.
@@ -69,7 +69,7 @@ def refuse(dialect: Dialect, error: ApiError) -> Answer:
 
 
 def problem(dialect: Dialect, status: int, detail: str, extra: Headers | None = None) -> Answer:
-    """An error body: `{"detail": ...}` as seen, or RFC 7807 as documented."""
+    """An error body: `{"detail": ...}` as recorded, or RFC 7807 as documented."""
     if dialect == "docs":
         return _answer(
             status, {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}, extra
@@ -78,12 +78,12 @@ def problem(dialect: Dialect, status: int, detail: str, extra: Headers | None = 
 
 
 def flawed(flaws: Sequence[Flaw]) -> Answer:
-    """422 in the shape of the service's validator: each flaw with its place (`loc`), its type and words."""
+    """422 in the shape of the service's validator (FastAPI)."""
     return _answer(422, {"detail": flaws})
 
 
 def _challenge(error: ApiError) -> Headers:
-    """What a bearer lacks: RFC 6750 section 3. Who showed nothing is told no error."""
+    """The `WWW-Authenticate` header: RFC 6750 section 3. A request without a token gets no error code."""
     if isinstance(error, InsufficientScope):
         return [
             (b"www-authenticate", b'Bearer error="insufficient_scope", scope="%s"' % error.scope.encode())
@@ -94,7 +94,7 @@ def _challenge(error: ApiError) -> Headers:
 
 
 def unavailable(dialect: Dialect, error: ArchiveError) -> Answer:
-    """503: the archive is locked by another program, full or damaged; which, is for who runs the cloud."""
+    """503: another program is writing, the disk is full or the archive damaged. The log says which."""
     logging.getLogger("ringlet").error("%s", error)
     return problem(dialect, 503, "The archive cannot be used right now.", [(b"retry-after", b"1")])
 
@@ -118,7 +118,7 @@ class Refused(Exception):
 
 
 class TokenMissing(InvalidToken):
-    """401: nobody said who they are."""
+    """401: the request carries no access token."""
 
 
 class Invalid(BadRequest):

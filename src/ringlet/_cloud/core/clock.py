@@ -1,7 +1,7 @@
-"""What time it is in the cloud: the real time, or a time that stands still until someone moves it.
+"""The cloud's clock: the real time, or a time that stands still until it is moved.
 
-Default windows, tokens, codes, the sandbox and the demo wearer live by this clock. Rate limits do not: a
-client that is told to come back in 300 seconds waits real ones.
+Default windows, codes, tokens, the sandbox and the simulated wearer follow this clock. Rate limits follow the
+real time, because a client that is told to retry after 300 seconds waits real ones.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Clock:
                 raise ValueError(when)
         except ValueError:
             raise UsageError(
-                f"{text!r} is no clock", cure="pass real, or frozen:2026-03-01T08:00:00Z"
+                f"{text!r} is not a clock",
+                cure="pass real, or frozen:2026-03-01T08:00:00Z",
             ) from None
         return cls(instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC))
 
@@ -47,22 +48,22 @@ class Clock:
         return (self.frozen_at or datetime.now(UTC)) + self.ahead
 
     def seconds(self) -> float:
-        """The same as epoch seconds, for comparisons that happen with every request."""
+        """The time in epoch seconds, without building a datetime: the data routes ask at every request."""
         base = time.time() if self.frozen_at is None else self.frozen_at.timestamp()
         return base + self.ahead.total_seconds()
 
     def ms(self) -> int:
-        """The same as epoch milliseconds, which is how tables hold it."""
+        """The time in epoch milliseconds, as tables store it."""
         return seconds_to_ms(self.seconds())
 
     def advance(self, by: timedelta) -> datetime:
-        """Move forward; never back, because what was promised to expire has expired. Raises UsageError."""
+        """Move forward, never back: what has expired stays expired. Raises UsageError."""
         then = self.after(by)
         self.follow(self.ahead + by)
         return then
 
     def after(self, by: timedelta) -> datetime:
-        """What time it will be when it was moved. Raises UsageError where it cannot be moved so."""
+        """The time it would be after moving forward. Raises UsageError for a move back or past year 9999."""
         if by < timedelta(0):
             raise UsageError("a clock only goes forward", cure="advance by a positive duration")
         try:
@@ -71,7 +72,7 @@ class Clock:
             raise UsageError("the calendar ends with the year 9999", cure="advance by less") from None
 
     def follow(self, ahead: timedelta) -> None:
-        """Be as far ahead as another, unless it is further already."""
+        """Be as far ahead of the base time as another process's clock, unless it is further already."""
         if ahead > self.ahead:
             self.ahead = ahead
             self.moved.emit()
@@ -90,4 +91,6 @@ def duration(text: str) -> timedelta:
         parts = zip(found.groups(), UNITS.values(), strict=True)
         return timedelta(seconds=sum(float(number) * unit for number, unit in parts if number))
     except (ValueError, OverflowError):
-        raise UsageError(f"{text!r} is no duration", cure="write 1d, 36h, 30m or 1d12h") from None
+        raise UsageError(
+            f"{text!r} is not a duration", cure="write 1d, 36h, 30m or 1d12h"
+        ) from None

@@ -167,11 +167,11 @@ class DataRoutes:
         self._accesses.clear()
 
     def _too_many(self, used_up: Exhausted) -> Answer:
-        reset = int(time.time()) + used_up.retry_after
+        reset = int(time.time()) + used_up.retry_after_s
         extra: Headers = [
-            (b"retry-after", b"%d" % used_up.retry_after),
+            (b"retry-after", b"%d" % used_up.retry_after_s),
             (b"x-ratelimit-limit", b"%d" % used_up.limit),
-            (b"x-ratelimit-window", b"%d" % used_up.window),
+            (b"x-ratelimit-window", b"%d" % used_up.window_s),
             (b"x-ratelimit-reset", b"%d" % reset),
             (b"x-ratelimit-tier", b"access_token"),
         ]

@@ -196,7 +196,7 @@ class SubscriptionRoutes:
         if used_up := self.rate_limit.take(
             self.rate_limit.log(("application", asking.client_id)), time.monotonic()
         ):
-            raise _Refused(429, "Request Rate Limit Exceeded.", used_up.retry_after)
+            raise _Refused(429, "Request Rate Limit Exceeded.", used_up.retry_after_s)
         return asking
 
     def _prove_again(self, asking: Asking) -> None:
