@@ -59,7 +59,7 @@ def test_a_token_revoked_by_another_process_is_dead_here(path: Path) -> None:
         token = token_of(ours)
         assert ask(ours, "/v2/usercollection/daily_sleep", token=token)[0] == 200
         assert ask(theirs, "/oauth/revoke", f"access_token={token}")[0] == 200
-        ours.data._looked = 0.0  # it looks twenty times a second
+        ours.data._checked_at = 0.0  # it looks twenty times a second
         assert ask(ours, "/v2/usercollection/daily_sleep", token=token)[0] == 401
 
 
@@ -92,8 +92,8 @@ def test_kept_answers_are_bounded_in_bytes(path: Path) -> None:
         token = token_of(cloud)
         for number in range(100):
             assert ask(cloud, "/v2/usercollection/daily_sleep", f"{DAYS}&x={number}", token)[0] == 200
-        kept = cloud.data._kept
-        assert 0 < sum(len(one.body) for one in kept.values()) == cloud.data._kept_bytes <= 2000
+        kept = cloud.data._cache
+        assert 0 < sum(len(one.body) for one in kept.values()) == cloud.data._cached_bytes <= 2000
 
 
 def test_the_journal_is_bounded_in_bytes(path: Path) -> None:

@@ -646,7 +646,7 @@ def test_a_kept_answer_is_not_outlived_by_its_documents(live):
     token = live.token()
     for n in range(3):
         put(live, "daily_sleep", [{"id": f"{n}", "day": "2026-02-20"}])
-        live.cloud.data._looked = 0.0
+        live.cloud.data._checked_at = 0.0
         assert live("daily_sleep", ALL_TIME, token=token).ids == [str(one) for one in range(n + 1)]
 
 
@@ -656,7 +656,7 @@ def test_what_another_program_writes_is_seen(make, tmp_path):
     assert asked("daily_sleep", ALL_TIME, token=token).ids == []
     with Archive.open(tmp_path / "oura.db") as other:
         other.put(asked.user, TYPES["daily_sleep"], b'{"id": "new", "day": "2026-02-20"}')
-    asked.cloud.data._looked = 0.0
+    asked.cloud.data._checked_at = 0.0
     assert asked("daily_sleep", ALL_TIME, token=token).ids == ["new"]
 
 

@@ -91,6 +91,4 @@ def duration(text: str) -> timedelta:
         parts = zip(found.groups(), UNITS.values(), strict=True)
         return timedelta(seconds=sum(float(number) * unit for number, unit in parts if number))
     except (ValueError, OverflowError):
-        raise UsageError(
-            f"{text!r} is not a duration", cure="write 1d, 36h, 30m or 1d12h"
-        ) from None
+        raise UsageError(f"{text!r} is not a duration", cure="write 1d, 36h, 30m or 1d12h") from None

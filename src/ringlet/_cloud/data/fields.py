@@ -1,8 +1,8 @@
-"""Documents cut down before they leave: to the `fields` that were named, and to what scopes open.
+"""Leaves out of documents what `fields` does not name and what the token's scopes do not open.
 
 Rules of this file:
-* This is the only place where a document on its way out is parsed, and only its outermost names are: the
-  values keep their bytes.
+* Only here is a stored document parsed before it is sent, and only its outermost names: values keep their
+  bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from ..._api.catalog import AnyKind
 
 Texts = Sequence[bytes | bytearray]
-"""Documents, each in its own bytes."""
+"""Documents, one JSON text each."""
 
 
 def select_fields(kind: AnyKind, texts: Texts, fields: str) -> Texts:

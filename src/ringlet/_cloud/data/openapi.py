@@ -1,7 +1,7 @@
-"""`/openapi.json`: the API in Oura's own shape, from the table.
+"""`/openapi.json`: describes the API as Oura's published files do, generated from the catalog and the models.
 
-One list and one single-document operation per row, production and sandbox, with the parameters, statuses and
-security of the published files; schemas come from the models. `openapi_webhooks` adds the subscriptions.
+Each type has a list operation and, where it has ids, a single-document operation, in production and in the
+sandbox. `openapi_webhooks` adds the subscriptions.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from ...errors import BadRequest
 
 
 class PageTokens:
-    """Makes and opens the tokens of one cloud."""
+    """Makes and reads the page tokens of one cloud."""
 
     def __init__(self) -> None:
         self._key = os.urandom(16)
@@ -29,19 +29,19 @@ class PageTokens:
     def make(self, where: str, span: Span, after: str) -> str:
         """A token for the page of a route and window that begins after the position `after`."""
         body = msgspec.msgpack.encode((where, span.start, span.end, after))
-        return urlsafe_b64encode(self._mark(body) + body).rstrip(b"=").decode()
+        return urlsafe_b64encode(self._mac(body) + body).rstrip(b"=").decode()
 
     def open(self, where: str, token: str) -> tuple[Span, str]:
         """The window and position of a token. Raises BadRequest unless it was made here for this route."""
         try:
             raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-            mark, body = raw[:8], raw[8:]
+            mac, body = raw[:8], raw[8:]
             path, start, end, after = msgspec.msgpack.decode(body, type=tuple[str, int, int, str])
         except (ValueError, msgspec.MsgspecError):
-            mark, body, path, start, end, after = b"", b"", "", 0, 0, ""
-        if not hmac.compare_digest(mark, self._mark(body)) or path != where:
+            mac, body, path, start, end, after = b"", b"", "", 0, 0, ""
+        if not hmac.compare_digest(mac, self._mac(body)) or path != where:
             raise BadRequest("Invalid next_token")
         return Span(start, end), after
 
-    def _mark(self, body: bytes) -> bytes:
+    def _mac(self, body: bytes) -> bytes:
         return hashlib.blake2b(body, digest_size=8, key=self._key).digest()

@@ -1,9 +1,9 @@
-"""What the query of a data route asks for: a window, or the newest row alone.
+"""Reads the query of a data route: a window, or only the newest row.
 
 Rules of this file:
-* A query is read as Oura reads it: bounds are dates or instants in any spelling, a missing one has its
-  default, and an unknown parameter means nothing.
-* What does not parse is refused in the words of Oura's validator.
+* A query is read as Oura reads it: bounds are dates or instants in any spelling, a missing bound has a
+  default, and unknown parameters are ignored.
+* What does not parse is refused with the messages of Oura's validator (FastAPI and Pydantic).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ..core.clock import Clock
 
 
 def parse_query(query: bytes) -> dict[str, str]:
-    """The parameters of a query; of one that is repeated, the last."""
+    """The parameters of a query; where one is repeated, the last counts."""
     text = query.decode("latin-1")
     if "%" in text or "+" in text:
         return dict(parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace"))
-    # Nothing is escaped in most queries, and the general parser costs as much as reading the documents.
+    # Most queries have nothing to unescape, and the general parser costs as much as reading the documents.
     pairs = (pair.partition("=") for pair in text.split("&") if pair)
     return {name: value for name, _, value in pairs}
 
@@ -43,7 +43,7 @@ def wants_latest(kind: AnyKind, params: Mapping[str, str]) -> bool:
 
 
 def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
-    """The window that is asked for; an empty one where the kind has none. Raises Invalid and BadRequest."""
+    """The window of a request; an empty one for a kind without windows. Raises Invalid and BadRequest."""
     if not kind.has_window:
         return Span(0, 0)
     first, last = kind.bounds
@@ -64,7 +64,7 @@ def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
 
 
 def is_cacheable(kind: AnyKind, query: bytes) -> bool:
-    """Whether the same question has the same answer later; a window that ends "now" does not."""
+    """Whether the answer stays right until the archive changes: not where a default bound moves with time."""
     return not kind.has_window or all(map(parse_query(query).get, kind.bounds))
 
 

@@ -1,15 +1,13 @@
-"""The data routes, production and sandbox: from the table to stored bytes. No framework.
+"""The data routes, production and sandbox, of every type of the catalog. No framework: this is the hot path.
 
-A request is a path, a query and an Authorization header; the answer is a status, bytes and headers. Documents
-are not parsed on the way out, unless `fields` or a scope cuts them (`cutting`): the archive hands their bytes
-over and the envelope goes around them. What a query means stands in `questions`.
+A request is a path, a query and an Authorization header; the answer is a status, a body and headers. Stored
+documents are sent byte for byte, without parsing, unless `fields` or a scope takes something out (`fields`).
 
 Rules of this file:
-* One order for every route: is there such a route, who asks, may they ask this often, is their membership
-  alive, may they read this, does the question parse, what is the answer.
-* What differs between `live` and `docs` is named at the place where it differs; bodies and headers stand in
-  `dialects`.
-* Finished answers are kept until anything in the archive changes.
+* Every route checks in one order: the route (404), the token (401), the rate limit (429), the membership
+  (403), the scope (401 or 403), the query (400 or 422). So a refusal tells nothing that a check before it
+  should have hidden.
+* Finished answers are cached until anything in the archive changes.
 """
 
 from __future__ import annotations
@@ -45,11 +43,17 @@ class Source(Protocol):
 
     def texts(
         self, user: int, kind: AnyKind, span: Span, dialect: Dialect, *, after: str | None, limit: int | None
-    ) -> tuple[Texts, str | None]: ...
+    ) -> tuple[Texts, str | None]:
+        """A page of documents or rows in a window, and where the next page goes on (None: it is the last)."""
+        ...
 
-    def document(self, user: int, kind: AnyKind, id: str) -> bytes | None: ...
+    def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
+        """One document by its id."""
+        ...
 
-    def latest(self, user: int, kind: AnyKind) -> bytes | None: ...
+    def latest(self, user: int, kind: AnyKind) -> bytes | None:
+        """The newest row of a series."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +62,13 @@ class CloudSettings:
 
     dialect: Dialect = "live"
     documents_per_page: int | None = None
-    """Documents per page; the real service was seen to return 2,141 in one."""
+    """None puts all on one page: the real service was recorded with 2,141 documents in one."""
     samples_per_page: int = 1000
     """Rows of a series per page."""
     cache_bytes: int = 32 << 20
-    """How many bytes of finished answers to keep; 0 keeps none."""
+    """How many bytes of finished answers are cached; 0 turns the cache off."""
     latency_s: float = 0.0
-    """Seconds added to every data answer, to stand in for a network."""
+    """Added to every data answer, to simulate a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class _Route:
 
 
 class DataRoutes:
-    """All data routes of the table."""
+    """Answers GET requests for data."""
 
     def __init__(
         self,
@@ -100,10 +104,10 @@ class DataRoutes:
             if not (root is SANDBOX and kind.is_single)  # the sandbox has no personal_info
         }
         self._accesses: dict[bytes, Access] = {}
-        self._kept: dict[tuple[int, str, bytes], Answer] = {}
-        self._kept_bytes = 0
+        self._cache: dict[tuple[int, str, bytes], Answer] = {}
+        self._cached_bytes = 0
         self._generation = -1
-        self._looked = 0.0
+        self._checked_at = 0.0
 
     def answer(self, path: str, query: bytes, authorization: bytes) -> Answer:
         """The answer to a GET."""
@@ -121,18 +125,18 @@ class DataRoutes:
                 body = _found(self.archive.single(access.user, route.kind))
                 return ok(select_scopes(route.kind, body, access.scopes))
             key = (access.user, path, query)
-            kept = self._kept.get(key)
-            if kept is None:
-                kept = ok(self._list(self.archive, route.kind, access.user, query))
+            cached = self._cache.get(key)
+            if cached is None:
+                cached = ok(self._list(self.archive, route.kind, access.user, query))
                 if self.settings.cache_bytes and is_cacheable(route.kind, query):
-                    self._keep(key, kept)
-            return kept
+                    self._store(key, cached)
+            return cached
         except ApiError as error:
             return refuse(self.settings.dialect, error)
         except ArchiveError as error:
             return unavailable(self.settings.dialect, error)
 
-    # Who asks, and may they
+    # Token, rate limit, membership, scope
 
     def _enter(self, kind: AnyKind, query: bytes, authorization: bytes, now: float) -> Access | Answer:
         self._forget_if_changed(now)
@@ -177,28 +181,28 @@ class DataRoutes:
         ]
         return problem(self.settings.dialect, 429, "Request Rate Limit Exceeded.", extra)
 
-    # Answers that are kept
+    # The cache of finished answers
 
     def _forget_if_changed(self, now: float) -> None:
-        # Another process may have written; looking costs a microsecond, so look twenty times a second.
-        if now - self._looked > 0.05:
-            self._looked = now
+        # Another process may have written. Asking costs a microsecond, so ask twenty times a second at most.
+        if now - self._checked_at > 0.05:
+            self._checked_at = now
             generation = self.archive.generation
             if generation != self._generation:
                 self._generation = generation
-                self._kept.clear()
-                self._kept_bytes = 0
+                self._cache.clear()
+                self._cached_bytes = 0
                 self._accesses.clear()
 
-    def _keep(self, key: tuple[int, str, bytes], answer: Answer) -> None:
+    def _store(self, key: tuple[int, str, bytes], answer: Answer) -> None:
         size = len(answer.body)
         if size > self.settings.cache_bytes // 8:
             return
-        self._kept[key] = answer
-        self._kept_bytes += size
-        while self._kept_bytes > self.settings.cache_bytes:
-            oldest = next(iter(self._kept))
-            self._kept_bytes -= len(self._kept.pop(oldest).body)
+        self._cache[key] = answer
+        self._cached_bytes += size
+        while self._cached_bytes > self.settings.cache_bytes:
+            oldest = next(iter(self._cache))
+            self._cached_bytes -= len(self._cache.pop(oldest).body)
 
     # One document
 
@@ -214,7 +218,7 @@ class DataRoutes:
             return access
         return ok(_found(self.archive.document(access.user, route.kind, id)))
 
-    # The sandbox: any non-empty Authorization opens it, and it shares the rate limit
+    # The sandbox takes any token that is not empty, as Oura's does, and shares the rate limit
 
     def _sandbox(
         self, kind: AnyKind, id: str | None, query: bytes, authorization: bytes, now: float
@@ -252,7 +256,7 @@ class DataRoutes:
 
 
 def _bearer(query: bytes, authorization: bytes) -> str:
-    """The token of a request, from its header or else its query; empty where there is none."""
+    """The access token of a request, from its header or its query (RFC 6750 sections 2.1, 2.3); or empty."""
     if authorization:
         scheme, _, token = authorization.decode("latin-1").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
@@ -260,7 +264,7 @@ def _bearer(query: bytes, authorization: bytes) -> str:
 
 
 def _envelope(texts: Texts, token: str | None) -> bytes:
-    """The page around the documents, in one copy: they may be a megabyte."""
+    """The body of a page. Joined once, because the documents may be a megabyte."""
     tail = b'],"next_token":"%s"}' % token.encode() if token else b'],"next_token":null}'
     if not texts:
         return b'{"data":[' + tail

@@ -1,8 +1,8 @@
 """The sandbox: the simulated person as a source of documents, read directly, nothing stored.
 
-Oura's own sandbox is a generator that cannot be used to test windows (it returns one record too few for any
-window). This one filters as the production routes do. Ids keep the sandbox's shape, `sleep-0-2026-6-29`, from
-which a single document is found again.
+Oura's own sandbox generates documents too, and returns one too few for any window, so windows cannot be
+tested with it. This one filters as the production routes do. Ids have the shape of Oura's sandbox,
+`sleep-0-2026-6-29`: the day in it is how a single document is found.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ...errors import DocumentNotFound
 from ..core.clock import Clock
 
 FIRST_DAY = date(2016, 1, 1)
-"""Before this the simulated person wore no ring."""
+"""The simulated person's first day with a ring."""
 
 _ID = re.compile(r"[A-Za-z0-9_]+-\d+-(\d{4})-(\d{1,2})-(\d{1,2})")
 PAGE_DAYS = 120
-"""Days per page: what can be generated in a fraction of a second."""
+"""Days on a page: few enough to generate in a fraction of a second."""
 
 
 class Sandbox:
-    """A `Source` that makes up what it is asked for, the same for the same question."""
+    """A `Source` that generates documents on request; the same request gives the same documents."""
 
     def __init__(self, person: Person, clock: Clock) -> None:
         self.person = person
@@ -36,7 +36,7 @@ class Sandbox:
     def texts(
         self, user: int, kind: AnyKind, span: Span, dialect: Dialect, *, after: str | None, limit: int | None
     ) -> tuple[list[bytes], str | None]:
-        """A page of a window; `after` is the instant (and row) to go on from."""
+        """A page of a window; `after` is where it begins: a day, or an instant and a number of rows."""
         if kind.is_series:
             return self._samples(kind, span, after, limit or 1000)
         if kind.has_days:
@@ -121,7 +121,7 @@ def instant_of(kind: AnyKind, body: bytes) -> int:
 
 
 def _day(ms: int) -> date:
-    """A day, clamped: windows reach from year 1 to year 9999, lives do not."""
+    """The day of an instant, clamped: windows reach from year 1 to 9999, the simulation does not."""
     low, high = day_ms(FIRST_DAY), day_ms(date(9000, 1, 1))
     return from_ms(max(low, min(high, ms))).date()
 
