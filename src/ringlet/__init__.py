@@ -1,5 +1,4 @@
-"""Your Oura data, both ends of the wire: ringlet asks (client), answers (cloud), remembers (archive) and
-keeps up (sync).
+"""Your Oura data, both ends of the wire: a typed client, an Oura Cloud to run yourself, an archive, and sync.
 
 The names below are loaded when they are first used, so that `import ringlet` costs nothing.
 """
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from ._api.catalog import TYPES, Catalog
     from ._api.wire import RetryPolicy
     from ._oauth.grant import App, Tokens
+    from ._oauth.scopes import SCOPES
     from .archive import Archive
     from .client import AsyncClient, Client, FileTokenStore, MemoryTokenStore
     from .errors import RingletError
@@ -27,12 +27,14 @@ _MODULES = {
     "MemoryTokenStore": "client",
     "RetryPolicy": "_api.wire",
     "RingletError": "errors",
+    "SCOPES": "_oauth.scopes",
     "TYPES": "_api.catalog",
     "Tokens": "_oauth.grant",
 }
 """Which module each public name is loaded from."""
 
 __all__ = [
+    "SCOPES",
     "TYPES",
     "App",
     "Archive",

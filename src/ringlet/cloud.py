@@ -4,5 +4,6 @@ from ._cloud.app import Cloud
 from ._cloud.core.clock import Clock
 from ._cloud.data.routes import CloudSettings
 from ._cloud.oauth.grants import OAuthRules
+from ._net.addresses import AddressPolicy
 
-__all__ = ["Clock", "Cloud", "CloudSettings", "OAuthRules"]
+__all__ = ["AddressPolicy", "Clock", "Cloud", "CloudSettings", "OAuthRules"]

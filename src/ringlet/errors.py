@@ -35,6 +35,29 @@ from typing import TYPE_CHECKING, ClassVar, Self
 if TYPE_CHECKING:
     from datetime import datetime
 
+__all__ = [
+    "Action",
+    "ApiError",
+    "ArchiveError",
+    "BadRequest",
+    "ConnectionFailed",
+    "Cure",
+    "DocumentNotFound",
+    "EventRejected",
+    "InsufficientScope",
+    "InvalidToken",
+    "MembershipEnded",
+    "NotSignedIn",
+    "OAuthError",
+    "RateLimited",
+    "RingletError",
+    "RouteNotFound",
+    "ServerError",
+    "UnknownField",
+    "UsageError",
+    "WindowError",
+]
+
 
 class Action(Enum):
     """What a cure asks for, where a program calls the library for it and a person types a command.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,6 @@ import requests
 import uvicorn
 
 from ringlet import webhooks
-from ringlet._net.listen import bind
-from ringlet._webhooks import events
 
 pytestmark = pytest.mark.interop
 
@@ -33,7 +32,7 @@ EVENT = webhooks.Event(
 
 @contextlib.contextmanager
 def asgi(app: Any) -> Iterator[str]:
-    listener = bind("127.0.0.1", 0)
+    listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -136,11 +135,11 @@ def test_a_receiver_works_wherever_it_is_mounted(mounted: Callable[[Any], Any], 
 
         question = {"verification_token": TOKEN, "challenge": "c=1&"}
         answer = oura.get(f"{base}/oura/", params=question, timeout=PATIENT)
-        assert events.is_proof(answer.status_code, answer.content, "c=1&")
+        assert (answer.status_code, answer.json()) == (200, {"challenge": "c=1&"})
         assert status("GET", params=question | {"verification_token": "other"}) == 401
         assert status("POST", data=body) == 401
         assert status("POST", data=body + b"\n", headers=signed) == 401
-        assert status("POST", data=b"x" * (events.MAX_EVENT_BYTES + 1), headers=signed) == 413
+        assert status("POST", data=b"x" * (64 * 1024 + 1), headers=signed) == 413
         assert [status("POST", data=body, headers=signed) for _ in range(2)] == [200, 200]
         late = time.monotonic() + PATIENT
         while not handled:

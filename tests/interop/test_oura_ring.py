@@ -15,9 +15,7 @@ import oura_ring.client
 import pytest
 import requests
 
-from ringlet._api.catalog import TYPES, AnyKind
-from ringlet._api.kinds import Documents, Inventory, LiveSamples, Samples
-from ringlet._oauth.scopes import SCOPES, scope_set
+from ringlet import SCOPES, TYPES, Tokens
 from ringlet.client import AsyncClient, Client
 
 from .conftest import FIRST, LAST, Oura, Wearer
@@ -46,7 +44,7 @@ METHODS = {
     "personal_info": "get_personal_info",
 }
 BEGIN, END = datetime(2026, 2, 20, tzinfo=UTC), datetime(2026, 3, 1, 12, tzinfo=UTC)
-WITH_IDS = [name for name, kind in TYPES.items() if isinstance(kind, Documents | Inventory)]
+WITH_IDS = [name for name, kind in TYPES.items() if kind.has_ids]
 
 
 @pytest.fixture
@@ -62,11 +60,11 @@ def ours(oura: Oura) -> Iterator[Client]:
         yield client
 
 
-def bounds(kind: AnyKind) -> tuple[Any, ...]:
+def bounds(kind: Any) -> tuple[Any, ...]:
     """What both sides are asked for: days, instants, or nothing."""
-    if isinstance(kind, Documents):
+    if kind.has_days:
         return FIRST, LAST
-    return (BEGIN, END) if isinstance(kind, Samples) else ()
+    return (BEGIN, END) if kind.is_series else ()
 
 
 def documents(pages: list[bytes]) -> list[Any]:
@@ -132,7 +130,7 @@ def test_a_document_that_is_not_there_is_its_http_error(theirs: oura_ring.OuraCl
     assert missing.value.response.status_code == 404
 
 
-@pytest.mark.parametrize("name", [name for name, kind in TYPES.items() if isinstance(kind, LiveSamples)])
+@pytest.mark.parametrize("name", [name for name, kind in TYPES.items() if kind.has_latest])
 def test_the_latest_sample_is_the_same(theirs: oura_ring.OuraClient, ours: Client, name: str) -> None:
     [newest] = getattr(theirs, METHODS[name])(latest=True)
     assert getattr(ours, name).latest() == msgspec.convert(newest, TYPES[name].model)
@@ -188,7 +186,7 @@ def test_its_sign_in_completes_from_authorize_to_revoke(
     code = wearer.code(auth.authorize_url(oura.redirect_uri, scope=scope, state="a state"))
     tokens = auth.exchange_code(code, oura.redirect_uri)
     assert tokens["token_type"] == "bearer"
-    assert scope_set(tokens["scope"]) == set(SCOPES)
+    assert Tokens(access_token="", scope=tokens["scope"]).scopes == set(SCOPES)
     assert who(tokens["access_token"]) == oura.user_id
 
     fresh = auth.refresh_token(tokens["refresh_token"])

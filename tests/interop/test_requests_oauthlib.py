@@ -12,7 +12,7 @@ from oauthlib.oauth2.rfc6749.errors import InvalidGrantError
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
-from ringlet._oauth.scopes import SCOPES
+from ringlet import SCOPES
 
 from .conftest import Oura, Wearer
 
