@@ -25,7 +25,15 @@ from ringlet._net.listen import bind
 from ringlet._oauth.grant import App
 from ringlet._receiver.receiver import Receiver
 from ringlet._receiver.server import serving
-from ringlet._sync.subscriber import SOON, Pair, Standing, Step, Subscriber, steps, wanted
+from ringlet._sync.subscriber import (
+    RENEW_BEFORE,
+    Pair,
+    Subscriber,
+    SubscriptionReport,
+    SubscriptionStep,
+    steps,
+    wanted,
+)
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 from ringlet.errors import InvalidToken
@@ -63,7 +71,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Subscription], set[str]]:
     return listed, {one.id for one in listed if draw(st.booleans())}
 
 
-def plan(listed: list[Subscription], made: set[str], take_over: bool) -> dict[Pair, Step]:
+def plan(listed: list[Subscription], made: set[str], take_over: bool) -> dict[Pair, SubscriptionStep]:
     todo = steps(listed, PAIRS, callback_url=OURS, made=made, take_over=take_over, now=NOW)
     return {step.pair: step for step in todo}
 
@@ -82,7 +90,7 @@ def test_what_is_not_ours_is_never_touched_unless_it_is_taken_over(
         if pair not in PAIRS:
             assert (step is not None and step.verb == "end") == (one.id in made)
         elif one.callback_url == OURS:
-            ends_soon = one.expires_at - NOW < SOON
+            ends_soon = one.expires_at - NOW < RENEW_BEFORE
             assert step.verb == ("renew" if ends_soon else "keep")
         else:
             assert step.verb == ("move" if ours or take_over else "leave")
@@ -94,7 +102,7 @@ def test_what_is_not_ours_is_never_touched_unless_it_is_taken_over(
 def test_a_type_is_heard_of_only_when_every_operation_comes_here(
     world: tuple[list[Subscription], set[str]],
 ) -> None:
-    standing = Standing(list(plan(*world, take_over=False).values()))
+    standing = SubscriptionReport(list(plan(*world, take_over=False).values()))
     for name in ("sleep", "vO2_max"):
         left = {one for one in standing.pairs("leave") if one in wanted([name])}
         assert (name in standing.names) == (not left)
@@ -180,7 +188,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(cloud, clock, app, mine, tmp_path)
 
 
-def verbs(standing: Standing) -> dict[str, int]:
+def verbs(standing: SubscriptionReport) -> dict[str, int]:
     return {verb: len(standing.pairs(verb)) for verb in {step.verb for step in standing.steps}}
 
 

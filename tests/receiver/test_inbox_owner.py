@@ -20,8 +20,8 @@ from ringlet._oauth.grant import App
 from ringlet._receiver.fetch_queue import FetchQueue
 from ringlet._receiver.handler_worker import HANDLER_RETRY_MAX_MS
 from ringlet._receiver.inbox_owner import OWNER_EXPIRES_S, RENEW_OWNER_S, InboxOwner, acquire, owning, release
-from ringlet._sync import keeping_up
-from ringlet._sync.keeping_up import Audience, Callback, KeepingUp
+from ringlet._sync import continuous
+from ringlet._sync.continuous import CallbackEndpoint, ContinuousSync, SyncObserver
 from ringlet.archive import Archive
 from ringlet.errors import ArchiveError, UsageError
 from ringlet.webhooks import Receiver
@@ -168,10 +168,10 @@ class Silent:
 
 async def keep_up(archive: Archive, place: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        callback = Callback(url="https://one.example/", listener=listener)
+        callback = CallbackEndpoint(url="https://one.example/", listener=listener)
         client = AsyncClient("token", transport=Silent(), client_id="id", client_secret="secret")
-        app, nobody = App(client_id="id", client_secret="secret"), cast("Audience", None)
-        await KeepingUp(client, archive, place, callback, nobody, app=app, names=["sleep"]).run()
+        app, nobody = App(client_id="id", client_secret="secret"), cast("SyncObserver", None)
+        await ContinuousSync(client, archive, place, callback, nobody, app=app, names=["sleep"]).run()
 
 
 def test_a_run_that_keeps_up_does_not_begin_on_the_inbox_of_a_handler(archive: Archive, place: str) -> None:
@@ -185,7 +185,7 @@ def test_a_run_that_keeps_up_does_not_begin_on_the_inbox_of_a_handler(archive: A
 def test_a_run_that_keeps_up_has_its_inbox_though_it_gets_no_answer(
     archive: Archive, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping_up, "RENEW_OWNER_S", 0.01)
+    monkeypatch.setattr(continuous, "RENEW_OWNER_S", 0.01)
 
     async def run() -> None:
         with Archive.open(place) as mine:

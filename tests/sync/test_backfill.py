@@ -18,7 +18,7 @@ from ringlet._api.windows import Span, day_ms
 from ringlet._api.wire import RetryPolicy
 from ringlet._cloud.wearer import demo
 from ringlet._person.person import Person
-from ringlet._sync.backfill import Backfill, Progress, Report
+from ringlet._sync.backfill import Backfill, Report, TypeProgress
 from ringlet.archive import Archive
 from ringlet.client import AsyncClient
 from ringlet.cloud import Clock
@@ -42,7 +42,7 @@ def sync(
     types: Iterable[str] = TYPES,
     connections: int = 8,
     retry_policy: RetryPolicy = SWIFT,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[TypeProgress], None] = lambda _: None,
 ) -> Report:
     async def run() -> Report:
         async with AsyncClient(token or cloud.token, base_url=cloud.api, retry_policy=retry_policy) as client:
@@ -59,11 +59,11 @@ def sync(
     return asyncio.run(run())
 
 
-def after(windows: int, act: Callable[[], object]) -> Callable[[Progress], None]:
+def after(windows: int, act: Callable[[], object]) -> Callable[[TypeProgress], None]:
     """Does something in the middle of a run: when so many windows are behind it."""
     seen = [0]
 
-    def on_progress(_: Progress) -> None:
+    def on_progress(_: TypeProgress) -> None:
         seen[0] += 1
         if seen[0] == windows:
             act()

@@ -23,7 +23,7 @@ FAR_AWAY = (
 
 
 def hear(time: ServerTime, date: str | None) -> None:
-    flow = time.heard(ask(Request(path="/x")))
+    flow = time.observe(ask(Request(path="/x")))
     assert next(flow).path == "/x"
     with pytest.raises(StopIteration) as done:
         flow.send(Response(200, b"as it came", {} if date is None else {"date": date}))

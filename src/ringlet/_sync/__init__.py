@@ -1,1 +1,1 @@
-"""Keeping an archive up to date: backfill, following webhook events, subscriptions."""
+"""Keeping an archive up to date: backfill, fetching what webhook events name, and subscriptions."""

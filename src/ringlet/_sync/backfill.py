@@ -1,16 +1,17 @@
-"""Fetching what the plan says into the archive, over several connections at once.
+"""Fetches the windows that the plan names into the archive, several at once.
 
 Rules of this file:
-* A window's documents and the note that it is covered are one transaction. Killed at any point, the archive
-  holds whole windows and the next run goes on from there.
-* A run that did not end is resumed by the next one within the hour, so that even the days that every run
-  asks for again are asked for once.
-* A day is asked for again until a run finds it settled, however long ago the last run was.
-* What the archive holds of such a day and the answer leaves out is looked up, and if it is gone, deleted.
-* How far to read is up to the server's clock, not to this machine's.
-* A type that may not be read is skipped with its reason, and one that the server does not have is no failure.
-  A window that fails is told and the others go on. A dead token ends the run, and so does a network that is
-  gone: each of the windows left would wait for it in vain.
+* Storing the documents of a window and recording it as covered are one transaction. Killed at any point, the
+  archive has whole windows, and the next run continues from there.
+* A run that was interrupted is resumed by the next one within an hour. So even the latest days, which every
+  run fetches again, are fetched only once.
+* A day is fetched again until a run finds it settled, however long ago the latest run was.
+* Documents of such a day that the archive has and the answer leaves out are requested by id, and deleted if
+  they are gone (`deletions`).
+* A run reads up to the server's present, not up to this machine's.
+* A type that may not be read is skipped, with the reason. One that the server does not have is not a
+  failure. A window that fails is reported and the others continue. A revoked token ends the run, and so
+  does a network that is down: every window left would wait for it in vain.
 """
 
 from __future__ import annotations
@@ -45,17 +46,17 @@ from .deletions import left_out, look_up
 from .plan import FIRST_RINGS, Agenda, Window, horizon, plan, settled
 from .server_time import ServerTime
 
-RESUME = timedelta(hours=1)
-NEAR = 0.03
-"""A first answer within so many seconds comes from next door: more connections only wait for each other."""
-AFAR = 8
-"""Connections to a server that is further away."""
-ME = TYPES["personal_info"]
+RESUME_WITHIN = timedelta(hours=1)
+LOCAL_LATENCY_S = 0.03
+"""A server whose first answer is faster than this runs on this machine: one connection keeps it busy."""
+REMOTE_CONNECTIONS = 8
+"""Windows fetched at once from any other server."""
+PERSONAL_INFO = TYPES["personal_info"]
 
 
 @dataclass
-class Progress:
-    """How one type is doing."""
+class TypeProgress:
+    """The progress of one data type."""
 
     kind: AnyKind
     windows: int = 0
@@ -67,7 +68,7 @@ class Progress:
     deleted: int = 0
     oldest: int | None = None
     skipped: str = ""
-    """Why this type is not read at all; empty while it is."""
+    """Why this type is not read; empty while it is."""
     offered: bool = True
     """Whether the server has this type; some come and go with versions of the API."""
     failures: list[str] = field(default_factory=list[str])
@@ -80,10 +81,10 @@ class Progress:
 
 @dataclass
 class Report:
-    """How a run went."""
+    """The result of a run."""
 
     user_name: str
-    types: dict[str, Progress]
+    types: dict[str, TypeProgress]
     resumed: bool
     stopped_by: RingletError | None = None
 
@@ -98,10 +99,10 @@ class Report:
 class Backfill:
     """One run of `ringlet sync`.
 
-    `connections` is how many windows are fetched at once, and so how many are begun again after a `kill -9`;
-    None decides by how long the first answer takes. `now` is the server's time, and told by its first answer
-    unless it is given; `time` is who keeps it. Without `resume` a run that did not end is not gone on with:
-    the last days are read again, with what has changed since.
+    `connections` is how many windows are fetched at once, and so how many are fetched again after a `kill
+    -9`; None decides by how long the first answer takes. `now` is the server's time; by default
+    `server_time` reads it from the first answer. Without `resume` an interrupted run is not continued: the
+    latest days are fetched again, with what has changed since.
     """
 
     def __init__(
@@ -113,32 +114,35 @@ class Backfill:
         since: date = FIRST_RINGS,
         connections: int | None = None,
         now: datetime | None = None,
-        time: ServerTime | None = None,
+        server_time: ServerTime | None = None,
         resume: bool = True,
-        on_progress: Callable[[Progress], None] = lambda _: None,
+        on_progress: Callable[[TypeProgress], None] = lambda _: None,
     ) -> None:
         self.client = client
         self.archive = archive
         self.kinds = [TYPES[name] for name in types]
         self.since = since
         self.connections = connections
-        self.time = time or ServerTime()
+        self.server_time = server_time or ServerTime()
         self.resume = resume
         self._given = now
-        self.now = now or self.time.now()
+        self.now = now or self.server_time.now()
         self.on_progress = on_progress
         self._me: tuple[int, list[bytes]] = 0, []
 
     async def run(self) -> Report:
-        """Fetch all that is missing. Raises what stops it before the first window."""
+        """Fetch what is missing. Raises errors that come before the first window; later ones are in the
+        report."""
         began = perf_counter()
-        self._me = now_ms(), await self.client.run(self.time.heard(ME.raw_pages(bytes)))
-        self.now = self._given or self.time.now()
-        connections = self.connections or (1 if perf_counter() - began < NEAR else AFAR)
+        self._me = now_ms(), await self.client.run(self.server_time.observe(PERSONAL_INFO.raw_pages(bytes)))
+        self.now = self._given or self.server_time.now()
+        connections = self.connections or (
+            1 if perf_counter() - began < LOCAL_LATENCY_S else REMOTE_CONNECTIONS
+        )
         me = decode(self._me[1][0], PersonalInfo)
         user = self.archive.user(me.id)
         resumed = self._begin(user)
-        report = Report(me.id, {kind.name: Progress(kind) for kind in self.kinds}, resumed)
+        report = Report(me.id, {kind.name: TypeProgress(kind) for kind in self.kinds}, resumed)
         agenda = self._agenda(user, report)
         workers = [self._work(user, agenda, report) for _ in range(min(connections, len(agenda)))]
         try:
@@ -146,7 +150,7 @@ class Backfill:
                 for worker in workers:
                     group.create_task(worker)
         except* RingletError as stopped:
-            # An archive that cannot be written says more than the requests that it cut short.
+            # An ArchiveError is the cause; the requests that it cancelled report other errors.
             causes = sorted(stopped.exceptions, key=lambda one: not isinstance(one, ArchiveError))
             report.stopped_by = cast("RingletError", causes[0])
         if report.stopped_by is None:
@@ -154,15 +158,16 @@ class Backfill:
         return report
 
     def _begin(self, user: int) -> bool:
-        """Take up an interrupted run, or begin a new one that reads the last days again."""
+        """Resume an interrupted run, or begin a new one that fetches the latest days again. Whether it is
+        resumed."""
         last = self.archive.setting(Setting.SYNC_BEGUN.of(user))
         begun = datetime.fromisoformat(last) if last else self.now
         unfinished = self.archive.setting(Setting.SYNC_UNFINISHED.of(user)) is not None
-        if self.resume and unfinished and self.now - begun < RESUME:
+        if self.resume and unfinished and self.now - begun < RESUME_WITHIN:
             self.now = begun
             return True
         with self.archive.transaction():
-            # What the last run brought of days that were not settled by then is not the last word on them.
+            # Days that were not settled at the last run may have changed since.
             self.archive.reopen(user, settled(min(begun, self.now)))
             self.archive.set_setting(Setting.SYNC_BEGUN.of(user), self.now.isoformat())
             self.archive.set_setting(Setting.SYNC_UNFINISHED.of(user), "yes")
@@ -196,7 +201,7 @@ class Backfill:
                 progress.failures.append(f"{from_ms(window.start):%Y-%m-%d}: {failed.message}")
             self.on_progress(progress)
 
-    async def _fetch(self, user: int, window: Window, progress: Progress) -> None:
+    async def _fetch(self, user: int, window: Window, progress: TypeProgress) -> None:
         fetch = self._fetch_samples if window.kind.is_series else self._fetch_documents
         fetched = await fetch(user, window)
         progress.done += 1
@@ -209,8 +214,8 @@ class Backfill:
 
     async def _fetch_samples(self, user: int, window: Window) -> _Fetched:
         kind, asked_at = window.kind, now_ms()
-        # Each page is packed while the others are on their way: packed all at the end, they would hold up
-        # everybody else's next request.
+        # Each page is packed as it arrives. Packing all of them at the end would block the event loop, and
+        # with it the requests of the other windows.
         rows = await self.client.run(kind.raw_pages(partial(self.archive.pack, kind), **window.params))
         with self.archive.transaction():
             counts = self.archive.put_samples(user, kind, rows, seen_at=asked_at)
@@ -219,17 +224,17 @@ class Backfill:
 
     async def _fetch_documents(self, user: int, window: Window) -> _Fetched:
         kind, asked_at, pages = window.kind, *self._me
-        if kind is not ME:
+        if kind is not PERSONAL_INFO:
             asked_at, pages = now_ms(), await self.client.run(kind.raw_pages(bytes, **window.params))
-        looked_at, vanished = now_ms(), dict[str, bytes | None]()
+        looked_at, missing = now_ms(), dict[str, bytes | None]()
         if kind.has_ids:
-            missed = left_out(self.archive, user, kind, window, pages)
-            vanished = await look_up(self.client, kind, missed)
+            ids = left_out(self.archive, user, kind, window, pages)
+            missing = await look_up(self.client, kind, ids)
         counts, deleted = Counts(), 0
         with self.archive.transaction():
             for page in pages:
                 counts += self.archive.put(user, kind, page, seen_at=asked_at)
-            for id, body in vanished.items():
+            for id, body in missing.items():
                 if body is None:
                     deleted += self.archive.delete(user, kind, id, looked_at)
                 else:
@@ -242,7 +247,7 @@ class Backfill:
 
 
 class _Fetched(NamedTuple):
-    """What a window brought."""
+    """The result of one window."""
 
     pages: int
     counts: Counts

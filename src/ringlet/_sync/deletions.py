@@ -1,10 +1,9 @@
-"""Documents that the archive holds and an answer leaves out: deleted, or only left out.
+"""Finds out whether documents that the archive has and a list leaves out have been deleted.
 
 Rules of this file:
-* A list proves nothing. What it leaves out is asked for by its id, and only what is not there either has
-  been deleted: an answer that is short by mistake loses nothing.
-* What goes by its day, for want of an id, cannot be asked for and stays. So does what has an id that no path
-  can name.
+* A list proves no deletion: it may be incomplete by mistake. Each missing document is requested by its id,
+  and is deleted only if that answers 404.
+* A document without an id, or with an id that cannot be part of a path, cannot be requested and is kept.
 """
 
 from __future__ import annotations
@@ -21,26 +20,28 @@ from ..errors import DocumentNotFound, UsageError
 from .plan import Window
 
 
-class _Named(msgspec.Struct):
+class _WithId(msgspec.Struct):
     id: str | None = None
 
 
 def left_out(archive: Archive, user: int, kind: AnyKind, window: Window, pages: Iterable[bytes]) -> list[str]:
-    """The ids of what the archive holds of a window and its pages do not. Raises ServerError."""
-    held = archive.ids(user, kind, window.start, window.end)
-    if not held:
+    """The ids of documents that the archive has in a window and the pages do not. Raises ServerError."""
+    stored = archive.ids(user, kind, window.start, window.end)
+    if not stored:
         return []
-    return sorted(held.difference(one.id for page in pages for one in decode(page, list[_Named])))
+    return sorted(
+        stored.difference(document.id for page in pages for document in decode(page, list[_WithId]))
+    )
 
 
 async def look_up(client: AsyncClient, kind: AnyKind, ids: Iterable[str]) -> dict[str, bytes | None]:
-    """Each document by its id that can be asked for; None for one that is not there."""
+    """Request documents by their ids: their bodies, None for one that does not exist. Others are left out."""
     found: dict[str, bytes | None] = {}
     for id in ids:
         try:
             found[id] = await client.run(kind.raw_document(id))
         except DocumentNotFound:
             found[id] = None
-        except UsageError:
+        except UsageError:  # the id cannot be part of a path
             continue
     return found

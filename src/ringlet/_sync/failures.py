@@ -7,20 +7,20 @@ from contextlib import contextmanager
 
 from ..errors import ArchiveError, ConnectionFailed, RateLimited, RingletError, ServerError
 
-PASSING: tuple[type[RingletError], ...] = (ConnectionFailed, ServerError, RateLimited, ArchiveError)
+TEMPORARY: tuple[type[RingletError], ...] = (ConnectionFailed, ServerError, RateLimited, ArchiveError)
 """Failures that can pass by themselves: of the network, the server or the disk."""
 
-LONGEST = 600.0
-"""The longest wait between two tries, in seconds."""
+MAX_BACK_OFF_S = 600.0
+"""The longest wait between two attempts."""
 
 
 def back_off(failures: int) -> float:
     """Seconds to wait after that many failures in a row: 1, 2, 4 and so on, at most ten minutes."""
-    return float(min(LONGEST, 2 ** min(failures - 1, 20)))
+    return float(min(MAX_BACK_OFF_S, 2 ** min(failures - 1, 20)))
 
 
 @contextmanager
-def as_one() -> Generator[None]:
+def single_error() -> Generator[None]:
     """Raises the first failure of a task group as a plain RingletError instead of an exception group.
 
     A group that also holds other exceptions is raised as it is: those are bugs, and nothing of them is
@@ -28,13 +28,13 @@ def as_one() -> Generator[None]:
     """
     try:
         yield
-    except BaseExceptionGroup as several:
-        known, unknown = several.split(RingletError)
+    except BaseExceptionGroup as group:
+        known, unknown = group.split(RingletError)
         if known is None or unknown is not None:
             raise
         raise _first(known) from None
 
 
-def _first(several: BaseExceptionGroup[RingletError]) -> RingletError:
-    one = several.exceptions[0]
-    return _first(one) if isinstance(one, BaseExceptionGroup) else one
+def _first(group: BaseExceptionGroup[RingletError]) -> RingletError:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,16 +1,15 @@
-"""What a sync still has to fetch: windows, from what the archive covers. Pure.
+"""Which windows a sync still has to fetch, given what the archive covers. Pure.
 
-A window is half-open, [start, end) in epoch milliseconds, and is the unit of work and of commit: it is
-fetched whole, and stored together with the note that it is covered, or not at all.
+A window is half-open, [start, end) in epoch milliseconds. It is the unit of work and of commit: it is fetched
+completely and stored together with the record that it is covered, or not at all.
 
 Rules of this file:
-* Covered is covered: what a finished window brought is not asked for again, except that Oura revises the
-  past. So every run asks again for the last `TRAILING` days.
-* The wearer's day may be tomorrow in UTC already: documents are asked for up to `AHEAD` beyond now.
-* What takes no window is one window from the beginning to the horizon: read once in every run.
-* Newest first, because that is what a person looks at first. Beyond the newest window of each type, the types
-  whose windows take the most pages go first: a page is asked for when the one before it has come, so a long
-  chain begun last would keep one connection busy and the others idle.
+* What is covered is not fetched again, except the last `TRAILING` days in every run: Oura revises them.
+* In the user's zone it may be tomorrow already: documents are requested up to `AHEAD` beyond now.
+* A type whose requests take no dates has one window, from the beginning to the horizon, in every run.
+* The newest windows are first, because people look at them first. After the newest window of each type, the
+  types whose windows have the most pages are next: a page can be requested only after the one before it, so a
+  long chain that begins last would keep one connection busy and the others idle.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from .._api.windows import DAY_MS, MILLISECOND, day_ms, from_ms, to_ms, widen
 TRAILING = timedelta(days=7)
 AHEAD = timedelta(days=2)
 FIRST_RINGS = date(2015, 1, 1)
-"""Nobody wore an Oura ring before."""
+"""The year of the first Oura ring."""
 
 Interval = tuple[int, int]
 
@@ -85,7 +84,7 @@ def opening(kind: AnyKind, since: date) -> int:
 
 
 def missing(whole: Interval, covered: Iterable[Interval]) -> Iterator[Interval]:
-    """What of `whole` no interval covers, oldest first."""
+    """The parts of `whole` that no interval covers, oldest first."""
     at, end = whole
     for start, stop in sorted(covered):
         if at >= end:

@@ -1,8 +1,7 @@
-"""What time it is where the answers come from.
+"""The server's time, from the `Date` header of its responses (RFC 9110 section 6.6.1).
 
-How far to read is a question about the server's time: this machine's clock may be wrong, and a cloud of one's
-own may live in another year. Every answer says in its `Date` header (RFC 9110, 6.6.1) when it was sent; where
-it does not, this machine's clock has to do.
+A sync reads up to the server's present. This machine's clock may be wrong, and the clock of a local cloud
+may be moved to another year. Until a response has a `Date`, this machine's clock is used.
 """
 
 from __future__ import annotations
@@ -13,38 +12,41 @@ from email.utils import parsedate_to_datetime
 from .._api.wire import Flow, R, Request, Response, map_requests
 
 SECOND = timedelta(seconds=1)
-FARTHEST = timedelta(days=36_525)
-"""A clock that is a hundred years from this machine's is none: what is reckoned by it might be no date."""
+MAX_DIFFERENCE = timedelta(days=36_525)
+"""A `Date` that is a hundred years away from this machine's clock is ignored: adding days to it could
+overflow."""
 
 
 class ServerTime:
-    """The time of a server: this machine's, set by the `Date` of what was last heard."""
+    """The time of a server: this machine's clock, corrected by the latest `Date`."""
 
     def __init__(self) -> None:
         self._ahead = timedelta(0)
 
     def now(self) -> datetime:
-        """The time there, aware."""
+        """The server's time, as an aware datetime."""
         return datetime.now(UTC) + self._ahead
 
-    def heard(self, flow: Flow[R]) -> Flow[R]:
-        """The same flow, with the time noted that each of its answers tells."""
+    def observe(self, flow: Flow[R]) -> Flow[R]:
+        """The same flow, reading the `Date` of each response."""
 
-        def listen(request: Request) -> Flow[Response]:
+        def send(request: Request) -> Flow[Response]:
             response = yield request
-            self._hear(response)
+            self._set(response)
             return response
 
-        return map_requests(flow, listen)
+        return map_requests(flow, send)
 
-    def _hear(self, response: Response) -> None:
+    def _set(self, response: Response) -> None:
         try:
             sent = parsedate_to_datetime(response.headers.get("date", ""))
-        except (ValueError, OverflowError, TypeError, IndexError):  # by what is wrong with it
+        # parsedate_to_datetime raises any of these
+        except (ValueError, OverflowError, TypeError, IndexError):
             return
         if sent.tzinfo is None:
             sent = sent.replace(tzinfo=UTC)
         ahead = sent - datetime.now(UTC)
-        if abs(ahead) < FARTHEST:
-            # A Date names a whole second. Its end is meant: what was measured within it is there by now.
+        if abs(ahead) < MAX_DIFFERENCE:
+            # A Date has whole seconds. Take the end of that second: everything measured within it is stored
+            # by now.
             self._ahead = ahead + SECOND

@@ -1,13 +1,13 @@
-"""An application's subscriptions, kept right: the missing made, the ending renewed, the strays ended.
+"""Creates, renews, moves and deletes the webhook subscriptions of an application, as a sync needs them.
 
-An application has one subscription for each pair of data type and operation, so several programs of one
-application can be in each other's way. Ours are those that we made, which the archive remembers, and those
-that call our callback.
+An application has one subscription for each pair of data type and event type, so several programs of one
+application share them. Ours are those that we made (the archive remembers their ids) and those that have our
+callback URL.
 
 Rules of this file:
-* What is not ours is left alone, unless the wearer says to take it over.
-* What was made is noted at once: killed at any point, the next check knows what is ours.
-* One refusal spoils nothing else; what is refused is told with Oura's own words.
+* A subscription that is not ours is left alone, unless the user asks to take it over.
+* What was made is recorded at once: killed at any point, the next check knows which subscriptions are ours.
+* A refusal does not stop the others. It is reported with Oura's own words.
 """
 
 from __future__ import annotations
@@ -31,46 +31,46 @@ from .._webhooks.subscriptions import Subscription, renew, subscribe, subscripti
 from ..errors import BadRequest, DocumentNotFound, InvalidToken, ServerError, UsageError
 from .server_time import ServerTime
 
-SOON = timedelta(days=7)
-"""A subscription that ends within so long is renewed."""
+RENEW_BEFORE = timedelta(days=7)
+"""How long before its end a subscription is renewed."""
 
 Pair: TypeAlias = tuple[str, EventType]
-"""A data type as webhooks call it, and an operation."""
+"""A data type as webhooks call it, and an event type."""
 Verb: TypeAlias = Literal["make", "move", "renew", "keep", "leave", "end"]
 
 
-class Step(NamedTuple):
+class SubscriptionStep(NamedTuple):
     """What to do about one pair."""
 
     verb: Verb
     pair: Pair
     id: str = ""
-    """The subscription that it is done to; empty where one is made."""
+    """Of the subscription; empty where one is to be made."""
 
 
 @dataclass
-class Standing:
-    """How the subscriptions stand after a check."""
+class SubscriptionReport:
+    """The result of a check."""
 
-    steps: list[Step] = field(default_factory=list[Step])
-    """What was done, or left."""
+    steps: list[SubscriptionStep] = field(default_factory=list[SubscriptionStep])
+    """What was done, and which subscriptions were left alone."""
     refused: dict[Pair, str] = field(default_factory=dict[Pair, str])
-    """What could not be done, and why."""
+    """What was refused, and why."""
 
     def pairs(self, *verbs: Verb) -> list[Pair]:
-        """What that was done about."""
+        """The pairs that one of these was done about."""
         return [step.pair for step in self.steps if step.verb in verbs]
 
     @property
     def names(self) -> set[str]:
-        """The data types that our callback hears everything of."""
-        heard = set(self.pairs("make", "move", "renew", "keep"))
+        """The data types whose events all come to our callback."""
+        subscribed = set(self.pairs("make", "move", "renew", "keep"))
         types = [name for name, kind in TYPES.items() if kind.webhook]
-        return {name for name in types if heard.issuperset(wanted([name]))}
+        return {name for name in types if subscribed.issuperset(wanted([name]))}
 
 
 def wanted(names: Iterable[str]) -> list[Pair]:
-    """What to hear of: every operation of the types that have webhooks."""
+    """The pairs to subscribe to: every event type of the data types that have webhooks."""
     return list(product([TYPES[name].webhook for name in names if TYPES[name].webhook], EVENT_TYPES))
 
 
@@ -82,34 +82,34 @@ def steps(
     made: set[str],
     take_over: bool,
     now: datetime,
-) -> Iterator[Step]:
-    """What is to be done about the subscriptions there are, for those that are wanted. Pure."""
-    there = {(one.data_type, one.event_type): one for one in listed}
+) -> Iterator[SubscriptionStep]:
+    """What to do, given the subscriptions that are listed and the pairs that are wanted. Pure."""
+    existing = {(one.data_type, one.event_type): one for one in listed}
     for pair in pairs:
-        one = there.pop(pair, None)
+        one = existing.pop(pair, None)
         if one is None:
-            yield Step("make", pair)
+            yield SubscriptionStep("make", pair)
         elif one.callback_url != callback_url:
-            yield Step("move" if one.id in made or take_over else "leave", pair, one.id)
+            yield SubscriptionStep("move" if one.id in made or take_over else "leave", pair, one.id)
         else:
-            yield Step("renew" if _ends_soon(one, now) else "keep", pair, one.id)
-    for (data_type, event_type), one in there.items():
+            yield SubscriptionStep("renew" if _ends_soon(one, now) else "keep", pair, one.id)
+    for (data_type, event_type), one in existing.items():
         if one.id in made:
-            yield Step("end", (data_type, cast("EventType", event_type)), one.id)
+            yield SubscriptionStep("end", (data_type, cast("EventType", event_type)), one.id)
 
 
 def _ends_soon(one: Subscription, now: datetime) -> bool:
     try:
-        return one.expires_at - now < SOON
-    except ServerError:  # nobody knows when: renewed, it has an end that can be read
+        return one.expires_at - now < RENEW_BEFORE
+    except ServerError:  # its end cannot be read: after a renewal it can
         return True
 
 
 class Subscriber:
-    """Keeps the subscriptions of one application, for one callback.
+    """Maintains the subscriptions of one application, for one callback URL.
 
-    `verification_token` is what the callback answers challenges to. Oura asks while a subscription is made or
-    moved and never again, so each run may have a new one, and none is kept.
+    `verification_token` is what the callback checks in challenges. Oura sends one while a subscription is
+    made or moved, and never again: so each run makes up a new token, and none is stored.
     """
 
     def __init__(
@@ -134,16 +134,16 @@ class Subscriber:
         self._verification_token = verification_token
         self._setting = Setting.SUBSCRIPTION_IDS.of(app.client_id)
 
-    async def check(self) -> Standing:
-        """Put right what is not. Raises InvalidToken, ConnectionFailed, RateLimited, ServerError."""
+    async def check(self) -> SubscriptionReport:
+        """Do what is needed. Raises InvalidToken, ConnectionFailed, RateLimited, ServerError."""
         try:
-            listed = await self.client.run(self.server_time.heard(subscriptions(self.app)))
+            listed = await self.client.run(self.server_time.observe(subscriptions(self.app)))
         except InvalidToken as refused:
             raise InvalidToken(
-                refused.detail, cure="see that OURA_CLIENT_ID and OURA_CLIENT_SECRET are the application's"
+                refused.detail, cure="check that OURA_CLIENT_ID and OURA_CLIENT_SECRET are the application's"
             ) from refused
         self._made &= {one.id for one in listed}
-        standing = Standing()
+        report = SubscriptionReport()
         todo = steps(
             listed,
             self.pairs,
@@ -154,14 +154,14 @@ class Subscriber:
         )
         for step in list(todo):
             try:
-                standing.steps.append(await self._take(step))
-            except (BadRequest, UsageError) as refused:  # the latter where an id cannot be one
-                standing.refused[step.pair] = refused.message
-            except DocumentNotFound:  # somebody else ended it: the next check sees to it
+                report.steps.append(await self._take(step))
+            except (BadRequest, UsageError) as refused:  # UsageError: an id that cannot be part of a path
+                report.refused[step.pair] = refused.message
+            except DocumentNotFound:  # another program deleted it: the next check makes it again
                 continue
-        return standing
+        return report
 
-    async def _take(self, step: Step) -> Step:
+    async def _take(self, step: SubscriptionStep) -> SubscriptionStep:
         flow = self._flow(step)
         if flow is not None:
             one = await self.client.run(flow)
@@ -172,7 +172,7 @@ class Subscriber:
             self._made |= {step.id}
         return step
 
-    def _flow(self, step: Step) -> Flow[Subscription] | Flow[None] | None:
+    def _flow(self, step: SubscriptionStep) -> Flow[Subscription] | Flow[None] | None:
         data_type, event_type = step.pair
         match step.verb:
             case "make":
@@ -188,7 +188,7 @@ class Subscriber:
 
     @property
     def _made(self) -> set[str]:
-        """The ids of what is ours."""
+        """The ids of the subscriptions that we made."""
         return set(msgspec.json.decode(self.archive.setting(self._setting) or "[]", type=list[str]))
 
     @_made.setter

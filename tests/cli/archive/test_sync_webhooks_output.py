@@ -7,12 +7,12 @@ import pytest
 from ringlet._cli.archive.sync_progress import Lines
 from ringlet._cli.archive.sync_webhooks_output import Output
 from ringlet._sync.backfill import Report
-from ringlet._sync.subscriber import Standing, Step
+from ringlet._sync.subscriber import SubscriptionReport, SubscriptionStep
 
 NOTHING = Report(user_name="", types={}, resumed=False)
-REFUSED = Standing(refused={("sleep", "update"): "nobody answers there"})
-MADE = Standing(steps=[Step("make", ("sleep", "update"), "an-id")])
-KEPT = Standing(steps=[Step("keep", ("sleep", "update"), "an-id")])
+REFUSED = SubscriptionReport(refused={("sleep", "update"): "nobody answers there"})
+MADE = SubscriptionReport(steps=[SubscriptionStep("make", ("sleep", "update"), "an-id")])
+KEPT = SubscriptionReport(steps=[SubscriptionStep("keep", ("sleep", "update"), "an-id")])
 DOOR = "https://example.org/oura -> 127.0.0.1:8767"
 SAID = f"events come in at {DOOR}"
 

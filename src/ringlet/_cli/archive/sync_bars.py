@@ -22,7 +22,7 @@ from ..shared import screen
 from .sync_progress import SAFE, Watcher, note, rows_of
 
 if TYPE_CHECKING:
-    from ..._sync.backfill import Progress
+    from ..._sync.backfill import TypeProgress
 
 MARKS = {"waiting": ("·", "dim"), "done": ("✓", "green"), "partial": ("!", "yellow")}
 BARS = {"waiting": "dim", "running": "cyan", "done": "green", "partial": "yellow"}
@@ -92,13 +92,13 @@ class Bars(Watcher):
         self._live.why = why
         self._live.until = max(self._live.until, time.monotonic() + seconds)
 
-    def type_moved(self, one: Progress) -> None:
+    def type_moved(self, one: TypeProgress) -> None:
         self._draw(one, "running")
 
-    def type_ended(self, one: Progress) -> None:
+    def type_ended(self, one: TypeProgress) -> None:
         self._draw(one, "done" if one.complete else "partial")
 
-    def _draw(self, one: Progress, state: str) -> None:
+    def _draw(self, one: TypeProgress, state: str) -> None:
         total = max(one.windows, 1)
         completed = total if state in ("done", "partial") else one.done
         self._live.update(

@@ -21,7 +21,7 @@ from ..shared.next_steps import command
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ..._sync.backfill import Progress, Report
+    from ..._sync.backfill import Report, TypeProgress
 
 SAFE = "^C is safe: the next sync starts where this one stopped"
 LINE_INTERVAL_S = 5.0
@@ -34,7 +34,7 @@ class Watcher(AbstractContextManager["Watcher"]):
     def __init__(self, path: str, names: list[str]) -> None:
         self.path = path
         self.names = names
-        self.seen: dict[str, Progress] = {}
+        self.seen: dict[str, TypeProgress] = {}
         self.ended: set[str] = set()
         self.began = time.monotonic()
 
@@ -43,7 +43,7 @@ class Watcher(AbstractContextManager["Watcher"]):
     ) -> None:
         self.stop()
 
-    def progress(self, one: Progress) -> None:
+    def progress(self, one: TypeProgress) -> None:
         """A window of a type has ended."""
         name = one.kind.name
         self.seen[name] = one
@@ -81,10 +81,10 @@ class Watcher(AbstractContextManager["Watcher"]):
     def waiting(self, why: str, seconds: float) -> None:
         """The server makes us wait for some seconds."""
 
-    def type_moved(self, one: Progress) -> None:
+    def type_moved(self, one: TypeProgress) -> None:
         """A window of a type has ended, and others are left."""
 
-    def type_ended(self, one: Progress) -> None:
+    def type_ended(self, one: TypeProgress) -> None:
         """All windows of a type have ended."""
 
     def run_ended(self, report: Report) -> None:
@@ -136,7 +136,7 @@ class Lines(Watcher):
             self._wait_until = now + min(seconds, LINE_INTERVAL_S)
             screen.remark(f"{why}; continuing in {seconds:.0f} s   {SAFE}")
 
-    def type_moved(self, one: Progress) -> None:
+    def type_moved(self, one: TypeProgress) -> None:
         if time.monotonic() - self._line_at >= LINE_INTERVAL_S:
             self._line_at = time.monotonic()
             rows = screen.count(sum(rows_of(each) for each in self.seen.values()))
@@ -144,7 +144,7 @@ class Lines(Watcher):
                 f"{len(self.ended)} of {len(self.names)} types, {rows} rows; {one.kind.name} at {day(one)}"
             )
 
-    def type_ended(self, one: Progress) -> None:
+    def type_ended(self, one: TypeProgress) -> None:
         self._line_at = time.monotonic()
         mark = "✓" if one.complete else "!"
         screen.remark(f"{mark} {one.kind.name:<24} {screen.count(rows_of(one)):>10}  {note(one)}".rstrip())
@@ -153,7 +153,7 @@ class Lines(Watcher):
 class JsonLines(Watcher):
     """One JSON object per type that has ended, and one for the run."""
 
-    def type_ended(self, one: Progress) -> None:
+    def type_ended(self, one: TypeProgress) -> None:
         print_json(
             event="collection",
             name=one.kind.name,
@@ -189,24 +189,24 @@ def print_json(**fields: Any) -> None:
     click.echo(json.dumps({"v": 1} | fields))
 
 
-def has_ended(one: Progress) -> bool:
+def has_ended(one: TypeProgress) -> bool:
     """Whether nothing more will come of a type in this run."""
     return bool(one.skipped) or one.done + len(one.failures) >= one.windows
 
 
-def rows_of(one: Progress) -> int:
+def rows_of(one: TypeProgress) -> int:
     """What a type's answers held."""
     return one.added + one.changed + one.unchanged
 
 
-def day(one: Progress) -> str:
+def day(one: TypeProgress) -> str:
     """How far back a type has been read; empty before its first window, and where it has no days."""
     from ..._api.windows import DAY_MS, from_ms
 
     return f"{from_ms(one.oldest):%Y-%m-%d}" if one.oldest and one.oldest > DAY_MS else ""
 
 
-def note(one: Progress) -> str:
+def note(one: TypeProgress) -> str:
     """What to say about a type in a few words."""
     if one.skipped:
         return one.skipped

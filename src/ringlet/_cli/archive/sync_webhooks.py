@@ -101,7 +101,7 @@ def run_until_stopped(
 ) -> int:
     """Sync continuously until stopped; the exit code. Raises RingletError."""
     from ..._archive.storage.opening import default_place
-    from ..._sync.keeping_up import Callback, KeepingUp
+    from ..._sync.continuous import CallbackEndpoint, ContinuousSync
 
     place = db or default_place()
     if archive.path == ":memory:":
@@ -111,8 +111,8 @@ def run_until_stopped(
 
     async def run() -> None:
         with _bound(endpoint) as listener:
-            callback = Callback(url=endpoint.url, listener=listener, take_over=endpoint.take_over)
-            keeping = KeepingUp(
+            callback = CallbackEndpoint(url=endpoint.url, listener=listener, take_over=endpoint.take_over)
+            sync = ContinuousSync(
                 client,
                 archive,
                 place,
@@ -124,7 +124,7 @@ def run_until_stopped(
                 connections=connections,
             )
             async with client:
-                await keeping.run()
+                await sync.run()
 
     try:
         code = asyncio.run(_until_stopped(run()))

@@ -22,9 +22,9 @@ from .sync_progress import note, print_json
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from ..._sync.backfill import Progress, Report
-    from ..._sync.follow import Followed
-    from ..._sync.subscriber import Standing, Verb
+    from ..._sync.backfill import Report, TypeProgress
+    from ..._sync.follower import FollowedJob
+    from ..._sync.subscriber import SubscriptionReport, Verb
     from ...errors import RingletError
     from .sync_progress import Watcher
 
@@ -40,7 +40,7 @@ class _Glance(msgspec.Struct):
     score: int | None = None
 
 
-def _glance(one: Followed) -> _Glance:
+def _glance(one: FollowedJob) -> _Glance:
     try:
         return msgspec.json.decode(one.body or b"{}", type=_Glance)
     except msgspec.MsgspecError:
@@ -60,7 +60,7 @@ class Output:
         self._subscribed = False
         """Whether a subscription stands."""
 
-    def followed(self, one: Followed) -> None:
+    def followed(self, one: FollowedJob) -> None:
         """A line for an event."""
         if one.result == "left out":
             self._once(one.job.data_type, one.note)
@@ -72,7 +72,7 @@ class Output:
         line = "  ".join([f"{_clock()}  {what}", *about, f"{one.took:.1f} s", one.note])
         click.echo(screen.printable(line).rstrip())
 
-    def subscribed(self, standing: Standing) -> None:
+    def subscribed(self, standing: SubscriptionReport) -> None:
         """What was done about the subscriptions, and what could not be."""
         done = Counter(step.verb for step in standing.steps)
         said = [f"{done[verb]} {word}" for verb, word in DONE.items() if done[verb]]
@@ -91,7 +91,7 @@ class Output:
             sync = command("sync", "--webhooks", "--public-url", "URL")
             self._next(f"{sync}, with one that leads here: {self.endpoint}")
 
-    def progress(self, one: Progress) -> None:
+    def progress(self, one: TypeProgress) -> None:
         """A window has ended; only the first round is watched window by window."""
         if not self._synced:
             self.watcher.progress(one)
@@ -133,7 +133,7 @@ class Output:
 class JsonOutput(Output):
     """Reports to programs: one JSON object for each event that was followed, and for each check and round."""
 
-    def followed(self, one: Followed) -> None:
+    def followed(self, one: FollowedJob) -> None:
         seen = _glance(one)
         print_json(
             event="followed",
@@ -146,7 +146,7 @@ class JsonOutput(Output):
             seconds=round(one.took, 3),
         )
 
-    def subscribed(self, standing: Standing) -> None:
+    def subscribed(self, standing: SubscriptionReport) -> None:
         done = Counter(step.verb for step in standing.steps)
         print_json(event="subscriptions", done=dict(done))
         super().subscribed(standing)

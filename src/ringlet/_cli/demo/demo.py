@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..._client.client import AsyncClient
     from ..._oauth.grant import Tokens
     from ..._sync.backfill import Report
-    from ..._sync.follow import Followed
+    from ..._sync.follower import FollowedJob
     from ..._webhooks.events import EventType
     from .demo_cloud import Child
 
@@ -122,7 +122,7 @@ async def _fetch(ready: dict[str, Any], tokens: Tokens, archive: Archive) -> Rep
         return await Backfill(client, archive).run()
 
 
-async def _follow_one(ready: dict[str, Any], tokens: Tokens, archive: Archive, place: str) -> Followed:
+async def _follow_one(ready: dict[str, Any], tokens: Tokens, archive: Archive, place: str) -> FollowedJob:
     """Subscribe, let something happen, and follow its event into the archive."""
     import asyncio
     import secrets
@@ -131,21 +131,21 @@ async def _follow_one(ready: dict[str, Any], tokens: Tokens, archive: Archive, p
     from ..._net.listen import bind
     from ..._receiver.receiver import Receiver
     from ..._receiver.server import serving
-    from ..._sync.failures import as_one
-    from ..._sync.follow import Follow
+    from ..._sync.failures import single_error
+    from ..._sync.follower import EventFollower
     from ..shared.control_client import ControlClient
 
     verification_token = secrets.token_urlsafe(32)
     receiver = Receiver(ready["client_secret"], verification_token, inbox=place)
-    done: asyncio.Future[Followed] = asyncio.get_running_loop().create_future()
+    done: asyncio.Future[FollowedJob] = asyncio.get_running_loop().create_future()
     with bind("127.0.0.1", 0) as listener, ControlClient(ready["api"], ready["admin_token"]) as control:
         callback = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with serving(receiver, listener), _client(ready, tokens) as client, asyncio.timeout(PATIENCE):
             await client.webhooks.create(callback, verification_token, OPERATION, DATA_TYPE)
             await asyncio.to_thread(control.post, "trigger", {"event": f"{DATA_TYPE}.{OPERATION}"})
-            with as_one():
+            with single_error():
                 async with asyncio.TaskGroup() as group:
-                    follow = Follow(
+                    follow = EventFollower(
                         client, archive, ready["user_id"], names=TYPES, on_followed=done.set_result
                     )
                     following = group.create_task(follow.run())

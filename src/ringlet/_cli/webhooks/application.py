@@ -35,7 +35,7 @@ class _TimedRunner(Runner):
     server_time: ServerTime
 
     def run(self, flow: Flow[R]) -> R:
-        return self.client.run(self.server_time.heard(flow))
+        return self.client.run(self.server_time.observe(flow))
 
 
 @dataclass(frozen=True)

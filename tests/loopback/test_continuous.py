@@ -18,12 +18,12 @@ from ringlet._net.addresses import AddressPolicy
 from ringlet._net.listen import bind
 from ringlet._oauth.grant import App
 from ringlet._oauth.scopes import SCOPES
-from ringlet._sync import keeping_up
-from ringlet._sync.backfill import Progress, Report
-from ringlet._sync.follow import Followed
-from ringlet._sync.keeping_up import Callback, KeepingUp
+from ringlet._sync import continuous
+from ringlet._sync.backfill import Report, TypeProgress
+from ringlet._sync.continuous import CallbackEndpoint, ContinuousSync
+from ringlet._sync.follower import FollowedJob
 from ringlet._sync.server_time import ServerTime
-from ringlet._sync.subscriber import Standing
+from ringlet._sync.subscriber import SubscriptionReport
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 from ringlet.errors import RingletError
@@ -51,15 +51,15 @@ class Told:
     """An audience that counts rounds of everything."""
 
     nights: int = 0
-    events: list[Followed] = field(default_factory=list)
+    events: list[FollowedJob] = field(default_factory=list)
 
-    def followed(self, one: Followed) -> None:
+    def followed(self, one: FollowedJob) -> None:
         self.events.append(one)
 
-    def subscribed(self, standing: Standing) -> None:
+    def subscribed(self, standing: SubscriptionReport) -> None:
         assert standing.names == {"daily_sleep"}
 
-    def progress(self, one: Progress) -> None:
+    def progress(self, one: TypeProgress) -> None:
         """Of no interest."""
 
     def round(self, report: Report, everything: bool) -> None:
@@ -77,7 +77,7 @@ def night(id: str) -> bytes:
 def test_what_was_changed_and_what_was_deleted_without_an_event_is_found_at_night(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping_up, "LOOK", 0.01)
+    monkeypatch.setattr(continuous, "LOOK_AT_CLOCK_S", 0.01)
     told = Told()
 
     async def run(cloud: Cloud, mine: Archive) -> None:
@@ -92,11 +92,11 @@ def test_what_was_changed_and_what_was_deleted_without_an_event_is_found_at_nigh
 
         with bind("127.0.0.1", 0) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/oura"
-            keeping = KeepingUp(
+            keeping = ContinuousSync(
                 AsyncClient(token, transport=AsgiTransport(cloud), client_id=client_id, client_secret=secret),
                 mine,
                 tmp_path / "mine.db",
-                Callback(url=url, listener=listener),
+                CallbackEndpoint(url=url, listener=listener),
                 told,
                 app=App(client_id=client_id, client_secret=secret or ""),
                 names=["daily_sleep"],

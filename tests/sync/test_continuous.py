@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet._sync.failures import LONGEST, as_one, back_off
-from ringlet._sync.keeping_up import NIGHT, SPREAD, night_after
+from ringlet._sync.continuous import RECONCILE_AT, RECONCILE_SPREAD, night_after
+from ringlet._sync.failures import MAX_BACK_OFF_S, back_off, single_error
 from ringlet.errors import ArchiveError, ConnectionFailed, InvalidToken
 
 
@@ -28,13 +28,13 @@ def zone(request: pytest.FixtureRequest) -> Iterator[None]:
 def test_there_is_a_round_every_night_between_three_and_five() -> None:
     @given(
         st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
-        st.timedeltas(timedelta(0), SPREAD),
+        st.timedeltas(timedelta(0), RECONCILE_SPREAD),
     )
     def law(instant: datetime, late: timedelta) -> None:
         night = night_after(instant, late)
         here = (night - late).astimezone()
         assert timedelta(0) < night - instant <= timedelta(hours=26), "clocks are put forward and back"
-        assert abs(here.hour - NIGHT.hour) <= 1
+        assert abs(here.hour - RECONCILE_AT.hour) <= 1
         assert night_after(night, late) - night <= timedelta(hours=25)
 
     law()
@@ -44,17 +44,17 @@ def test_waits_double_up_to_ten_minutes() -> None:
     waits = [back_off(failures) for failures in range(1, 2_000)]
     assert waits[:5] == [1, 2, 4, 8, 16]
     assert waits == sorted(waits)
-    assert waits[-1] == LONGEST == 600
+    assert waits[-1] == MAX_BACK_OFF_S == 600
 
 
 def test_of_tasks_that_end_together_what_the_first_met_is_raised() -> None:
     lost = ConnectionFailed("gone")
-    with pytest.raises(ConnectionFailed), as_one():
+    with pytest.raises(ConnectionFailed), single_error():
         raise ExceptionGroup("", [ExceptionGroup("", [lost]), InvalidToken("dead")])
 
 
 def test_what_nobody_expected_is_not_hidden_behind_what_one_did() -> None:
-    with pytest.raises(ExceptionGroup), as_one():
+    with pytest.raises(ExceptionGroup), single_error():
         raise ExceptionGroup("", [ArchiveError("full"), ZeroDivisionError()])
-    with pytest.raises(BaseExceptionGroup), as_one():
+    with pytest.raises(BaseExceptionGroup), single_error():
         raise BaseExceptionGroup("", [ZeroDivisionError()])

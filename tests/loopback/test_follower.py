@@ -20,7 +20,7 @@ from ringlet._cloud.oauth.tokens import Issued
 from ringlet._cloud.wearer.demo import settle_in
 from ringlet._oauth.scopes import SCOPES
 from ringlet._receiver.fetch_queue import JOB_DELAY_MS, FetchQueue
-from ringlet._sync.follow import AGAIN, Follow, Followed
+from ringlet._sync.follower import RECHECK_DELAYS_MS, EventFollower, FollowedJob
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 from ringlet.errors import ConnectionFailed, InvalidToken, RingletError, ServerError
@@ -67,7 +67,7 @@ class Ends:
     transport: Transport
     token: str
     began: float = field(default_factory=time.time)
-    followed: list[Followed] = field(default_factory=list)
+    followed: list[FollowedJob] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
 
     def clock(self) -> float:
@@ -89,7 +89,7 @@ class Ends:
         return self.mine.document(self.user, SLEEP, id)
 
     def follow(self, until: Callable[[], bool] | None = None, **more: Any) -> list[str]:
-        """Follow until nothing is left to do; what became of each piece of job."""
+        """EventFollower until nothing is left to do; what became of each piece of job."""
         self.followed.clear()
         asyncio.run(self._follow(until or (lambda: not self.queue.pending()), **more))
         return [one.result for one in self.followed]
@@ -98,7 +98,7 @@ class Ends:
         client = AsyncClient(
             token or self.token, transport=self.transport, retry_policy=RetryPolicy(max_tries=1)
         )
-        follow = Follow(
+        follow = EventFollower(
             client,
             self.mine,
             self.name,
@@ -165,7 +165,7 @@ def test_a_document_is_fetched_when_its_burst_is_over_and_not_at_the_next_look(e
 
     async def run() -> float:
         done = asyncio.Event()
-        follow = Follow(client, ends.mine, ends.name, names=TYPES, on_followed=lambda _: done.set())
+        follow = EventFollower(client, ends.mine, ends.name, names=TYPES, on_followed=lambda _: done.set())
         task = asyncio.create_task(follow.run())
         told = {"data_type": "daily_sleep", "user_id": ends.name, "event_time": ""}
         ends.queue.accept(
@@ -234,10 +234,10 @@ def test_what_is_told_of_and_not_there_is_asked_for_again_and_then_believed_gone
     ends.follow()
     ends.cloud.archive.delete(ends.theirs, SLEEP, "d")
     ends.tell("d", "update")
-    assert ends.follow() == ["later"] * len(AGAIN) + ["deleted"]
+    assert ends.follow() == ["later"] * len(RECHECK_DELAYS_MS) + ["deleted"]
     assert ends.held("d") is None
     ends.tell("never-there", "create")
-    assert ends.follow() == ["later"] * len(AGAIN) + ["absent"]
+    assert ends.follow() == ["later"] * len(RECHECK_DELAYS_MS) + ["absent"]
 
 
 def test_what_comes_into_sight_late_is_not_missed(ends: Ends) -> None:

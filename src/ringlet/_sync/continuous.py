@@ -1,0 +1,242 @@
+"""A sync that runs until it is stopped: by webhooks, and by polling what has no webhooks.
+
+    receive     store events in the inbox, from beginning to end
+    subscribe   make missing subscriptions and renew those that end, every hour
+    follow      fetch the objects that events name
+    poll        every 15 minutes, the data types without a subscription
+    reconcile   once a night, all types for the last days: finds whatever was missed, deletions too
+
+Rules of this file:
+* The receiver listens before subscriptions are made, and those are made before the first backfill: whatever
+  changes in between causes an event.
+* A temporary failure ends nothing: neither an outage of the network or the server, nor a full disk. Each part
+  waits, longer each time, and continues.
+* Stopped or killed at any moment, nothing is lost: the inbox and the archive say what is still to be done.
+* Pauses are measured by the server's clock, so that a cloud whose clock is moved is synced like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import socket
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from .._api.windows import to_ms
+from .._archive.archive import Archive
+from .._client.client import AsyncClient
+from .._oauth.grant import App
+from .._receiver.fetch_queue import FetchQueue
+from .._receiver.inbox_owner import RENEW_OWNER_S, acquire, owning
+from .._receiver.receiver import Receiver
+from .._receiver.server import serving
+from ..errors import RingletError
+from .backfill import Backfill, Report, TypeProgress
+from .failures import TEMPORARY, back_off, single_error
+from .follower import EventFollower, FollowedJob
+from .plan import FIRST_RINGS
+from .server_time import ServerTime
+from .subscriber import Subscriber, SubscriptionReport
+
+CHECK_SUBSCRIPTIONS_EVERY = timedelta(hours=1)
+RETRY_SUBSCRIPTIONS_AFTER = timedelta(minutes=1)
+"""While none could be made: the user may be busy making the callback URL reachable."""
+POLL_EVERY = timedelta(minutes=15)
+RECONCILE_AT = clock(3)
+"""When the night's backfill begins, by this machine's zone."""
+RECONCILE_SPREAD = timedelta(hours=2)
+"""Each run adds a random delay of up to this, so that not all of them ask Oura at the same minute."""
+LOOK_AT_CLOCK_S = 1.0
+"""The server's clock may be moved during a pause."""
+REMEMBER_EVENTS = timedelta(days=30)
+"""How long an event that was dealt with is stored, so that it is recognized if Oura sends it again."""
+
+
+class SyncObserver(Protocol):
+    """Is notified of what the sync does."""
+
+    def followed(self, one: FollowedJob) -> None:
+        """A fetch job has ended."""
+
+    def subscribed(self, standing: SubscriptionReport) -> None:
+        """The subscriptions have been checked."""
+
+    def progress(self, one: TypeProgress) -> None:
+        """A window of a backfill of all types has been fetched."""
+
+    def round(self, report: Report, everything: bool) -> None:
+        """A backfill has ended: of all types (`everything`), or of those that are polled."""
+
+    def trouble(self, part: str, failed: RingletError, wait: timedelta) -> None:
+        """A part has failed, and continues after a wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbackEndpoint:
+    """Where Oura sends events."""
+
+    url: str
+    """The URL that subscriptions have."""
+    listener: socket.socket
+    """The listening socket that the URL leads to."""
+    take_over: bool = False
+    """Whether subscriptions with another URL are moved to this one."""
+
+
+class ContinuousSync:
+    """One run of `ringlet sync --webhooks`.
+
+    `place` is the path or URL of `archive`: the receiver opens a connection of its own.
+    """
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        archive: Archive,
+        place: str | Path,
+        callback: CallbackEndpoint,
+        observer: SyncObserver,
+        *,
+        app: App,
+        names: Sequence[str],
+        since: date = FIRST_RINGS,
+        connections: int | None = None,
+    ) -> None:
+        self.client = client
+        self.archive = archive
+        self.place = place
+        self.callback = callback
+        self.observer = observer
+        self.app = app
+        self.names = names
+        self.since = since
+        self.connections = connections
+        self.server_time = ServerTime()
+        self._subscribed = SubscriptionReport()
+        self._user_name = ""
+        self._reconciled_at: datetime | None = None
+        self._subscriptions_checked = asyncio.Event()
+        self._user_known = asyncio.Event()
+        self._follower: EventFollower | None = None
+        self._delay = random.random() * RECONCILE_SPREAD  # noqa: S311  # not a secret
+
+    async def run(self) -> None:
+        """Run until cancelled. Raises errors that do not pass by themselves, e.g. InvalidToken.
+
+        Raises UsageError while a program's handler owns the inbox of the archive.
+        """
+        loop = asyncio.get_running_loop()
+
+        def committed() -> None:  # called by the receiver's thread
+            loop.call_soon_threadsafe(self._wake)
+
+        verification_token = secrets.token_urlsafe(32)
+        receiver = Receiver(self.app.client_secret, verification_token, inbox=self.place, on_commit=committed)
+        with single_error(), owning(self.archive, "sync"):
+            async with serving(receiver, self.callback.listener), asyncio.TaskGroup() as group:
+                group.create_task(self._repeat("inbox", self._renew_ownership))
+                group.create_task(self._repeat("subscriptions", self._subscriber(verification_token)))
+                group.create_task(self._repeat("sync", self._backfill))
+                group.create_task(self._repeat("following", self._follow))
+
+    async def _repeat(self, part: str, act: Callable[[], Awaitable[timedelta]]) -> None:
+        """Call `act` for ever: after the pause that it returns, or after a failure when `back_off` says."""
+        failures = 0
+        while True:
+            try:
+                failures, wait = 0, await act()
+            except TEMPORARY as failed:
+                failures += 1
+                wait = timedelta(seconds=back_off(failures))
+                self.observer.trouble(part, failed, wait)
+            # Whichever clock gets there first: the server's may be moved, forwards and back.
+            due, latest = self.server_time.now() + wait, time.monotonic() + wait.total_seconds()
+            while (left := latest - time.monotonic()) > 0 and self.server_time.now() < due:  # noqa: ASYNC110
+                await asyncio.sleep(min(LOOK_AT_CLOCK_S, left))
+
+    async def _renew_ownership(self) -> timedelta:
+        """Own the inbox from the start: it may take long until the user is known and events are followed."""
+        acquire(self.archive, "sync")
+        return timedelta(seconds=RENEW_OWNER_S)
+
+    def _subscriber(self, verification_token: str) -> Callable[[], Awaitable[timedelta]]:
+        subscriber = Subscriber(
+            self.client,
+            self.app,
+            self.archive,
+            self.callback.url,
+            verification_token,
+            names=self.names,
+            take_over=self.callback.take_over,
+            server_time=self.server_time,
+        )
+
+        async def check() -> timedelta:
+            try:
+                self._subscribed = await subscriber.check()
+                self.observer.subscribed(self._subscribed)
+            finally:
+                self._subscriptions_checked.set()
+            made_none = self._subscribed.refused and not self._subscribed.names
+            return RETRY_SUBSCRIPTIONS_AFTER if made_none else CHECK_SUBSCRIPTIONS_EVERY
+
+        return check
+
+    async def _backfill(self) -> timedelta:
+        """Fetch the types without a subscription; at the beginning and at night, all types."""
+        await self._subscriptions_checked.wait()
+        began = self.server_time.now()
+        everything = self._reconciled_at is None or began >= night_after(self._reconciled_at, self._delay)
+        polled = [name for name in self.names if name not in self._subscribed.names]
+        backfill = Backfill(
+            self.client,
+            self.archive,
+            types=self.names if everything else polled,
+            since=self.since,
+            connections=self.connections,
+            server_time=self.server_time,
+            resume=False,  # events may have been missed while the sync was not running
+            on_progress=self.observer.progress if everything else lambda _: None,
+        )
+        report = await backfill.run()
+        if report.stopped_by:
+            raise report.stopped_by
+        self._user_name = report.user_name
+        self._user_known.set()
+        if everything:
+            self._reconciled_at = backfill.now
+            before = to_ms(datetime.now(UTC) - REMEMBER_EVENTS)
+            FetchQueue(self.archive).prune(before, user_id=report.user_name)
+        self.observer.round(report, everything)
+        return POLL_EVERY
+
+    async def _follow(self) -> NoReturn:
+        await self._user_known.wait()
+        self._follower = EventFollower(
+            self.client,
+            self.archive,
+            self._user_name,
+            names=self.names,
+            server_time=self.server_time,
+            on_followed=self.observer.followed,
+        )
+        await self._follower.run()
+
+    def _wake(self) -> None:
+        if self._follower:
+            self._follower.wake()
+
+
+def night_after(instant: datetime, delay: timedelta = timedelta(0)) -> datetime:
+    """When the next reconciliation after an instant is due, by this machine's zone."""
+    day = instant.astimezone().date() - timedelta(days=1)
+    while (night := datetime.combine(day, RECONCILE_AT).astimezone() + delay) <= instant:
+        day += timedelta(days=1)
+    return night
