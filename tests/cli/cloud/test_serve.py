@@ -161,7 +161,7 @@ def test_who_leaves_while_time_passes_ends_it_at_once(ringlet):
 
 def test_the_demo_keeps_out_of_somebodys_archive(ringlet, synced, refused):
     done = ringlet("serve", "--demo", "--days", "3", "--port", "0", "--db", synced)
-    refused(done, 2, "would mix a made-up person into it", "leave --db out")
+    refused(done, 2, "would mix a simulated wearer into it", "leave --db out")
 
 
 def test_the_demo_does_not_follow_ringlet_db(ringlet, synced):

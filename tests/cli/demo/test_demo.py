@@ -49,7 +49,7 @@ def test_keep_stays_until_it_is_stopped_and_takes_its_cloud_along(ringlet, numbe
 
 
 def test_somebodys_archive_is_left_alone(ringlet, synced, refused):
-    refused(ringlet("demo", "--db", synced), 2, "would mix a made-up person into it", "leave --db out")
+    refused(ringlet("demo", "--db", synced), 2, "would mix a simulated wearer into it", "leave --db out")
 
 
 def test_a_consent_page_is_read_as_a_browser_would():

@@ -38,7 +38,7 @@ def suggested(say: Callable[[], str], *typed: tuple[str, str], secrets: tuple[st
         return say()
 
 
-@pytest.mark.parametrize("name", {*CARRIED_OPTIONS, *COMMANDS_OF_ACTIONS.values()})
+@pytest.mark.parametrize("name", sorted({*CARRIED_OPTIONS, *COMMANDS_OF_ACTIONS.values()}))
 def test_each_command_exists_and_takes_the_options_it_carries(name: str) -> None:
     command: click.Command | None = ringlet
     for word in name.split():

@@ -1,4 +1,4 @@
-"""What `ringlet serve` says once it answers: one line of JSON for programs, or lines to copy for people."""
+"""What `ringlet serve` prints once it answers: one line of JSON for programs, or lines to copy for people."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ready:
-    """A cloud that answers, and how to get in."""
+    """A cloud that answers: its address, and how to sign in."""
 
     api: str
     admin_token: str
     users: list[str]
     credentials: Credentials | None = None
     wearer: str = ""
-    """Which made-up wearer, in words."""
+    """The simulated wearer, in words; empty without one."""
 
     def announce(self, ready_as: str | None, open_browser: bool) -> None:
-        """Say it on stdout, at once."""
+        """Print it on stdout, at once."""
         click.echo(json.dumps(self.document()) if ready_as == "json" else self.text())
         if open_browser:
             open_portal(self.api)
@@ -50,7 +50,7 @@ class Ready:
         """The same for people. No borders: these lines are there to be copied."""
         title = click.style("Oura Cloud on this machine", bold=True)
         rows = self._demo_rows() if self.credentials else self._archive_rows()
-        lines = [f"{title}  {self.wearer and f'with a made-up wearer ({self.wearer})'}".rstrip()]
+        lines = [f"{title}  {self.wearer and f'with a simulated wearer ({self.wearer})'}".rstrip()]
         lines += [f"  {click.style(f'{label:<9}', dim=True)}{line}" for label, line in rows]
         return "\n".join(lines)
 
@@ -62,7 +62,7 @@ class Ready:
             ("try it", f'curl -H "Authorization: Bearer {issued.access_token}" \\'),
             ("", f'     "{self.api}/v2/usercollection/daily_sleep"'),
             ("use it", f"export OURA_API_BASE_URL={self.api} OURA_ACCESS_TOKEN={issued.access_token}"),
-            ("", "export RINGLET_DB=demo.db     # keeps the made-up wearer out of your own archive"),
+            ("", "export RINGLET_DB=demo.db     # keeps the simulated wearer out of your own archive"),
             ("portal", f"{self.api}/portal"),
             ("OAuth2", f"{self.api}/oauth/authorize   {self.api}/oauth/token"),
             ("", f"export OURA_CLIENT_ID={issued.client_id} OURA_CLIENT_SECRET={issued.client_secret}"),
@@ -101,8 +101,8 @@ def open_portal(api: str) -> None:
 
 
 @contextmanager
-def settling(days: int) -> Generator[Callable[[str, int, int], None]]:
-    """What the wearer does before the cloud answers: a bar on a terminal, else a line now and then."""
+def populating(days: int) -> Generator[Callable[[str, int, int], None]]:
+    """Shows how many days are created before the cloud answers: a bar on a terminal, else a line at times."""
     if not screen.can_redraw():
         yield _Lines()
         return
@@ -110,21 +110,21 @@ def settling(days: int) -> Generator[Callable[[str, int, int], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("days"))
     with Progress(*columns, console=screen.remarks(), transient=True) as bar:
-        task = bar.add_task("the wearer settles in", total=days)
+        task = bar.add_task("creating the wearer's days", total=days)
         yield lambda does, done, total: bar.update(
             task, description=f"the wearer {does}", completed=done, total=total
         )
 
 
 class _Lines:
-    """For a log: a line after each `OFTEN` seconds."""
+    """For a log: a line every `LINE_INTERVAL_S` seconds."""
 
-    OFTEN = 2.0
+    LINE_INTERVAL_S = 2.0
 
     def __init__(self) -> None:
-        self._next = time.monotonic() + self.OFTEN
+        self._next = time.monotonic() + self.LINE_INTERVAL_S
 
     def __call__(self, does: str, done: int, total: int) -> None:
         if time.monotonic() >= self._next:
             screen.remark(f"the wearer {does}: {screen.count(done)} of {screen.count(total)} days")
-            self._next = time.monotonic() + self.OFTEN
+            self._next = time.monotonic() + self.LINE_INTERVAL_S

@@ -1,4 +1,4 @@
-"""`ringlet serve`: an Oura Cloud on this machine, over the archive or with a made-up wearer."""
+"""`ringlet serve`: runs an Oura Cloud on this machine, on the user's archive or with a simulated wearer."""
 
 from __future__ import annotations
 
@@ -23,43 +23,47 @@ if TYPE_CHECKING:
     from .ready import Ready
 
 PORT = 8765
-"""`login` waits for the browser next door, so that both run at once."""
+"""Not the port where `login` listens for the browser, so that both can run at once."""
 
 
 @click.command()
-@click.option("--demo", is_flag=True, help="With a made-up wearer, and credentials to try it.")
+@click.option("--demo", is_flag=True, help="With a simulated wearer, and credentials to try it.")
 @click.option("--days", type=click.IntRange(1, 5000), default=400, show_default=True, help="The demo's days.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Which made-up wearer.")
+@click.option(
+    "--seed", type=int, default=7, show_default=True, help="Another number is another simulated wearer."
+)
 @click.option(
     "--profile",
     "dialect",
     type=click.Choice(["live", "docs"]),
     default="live",
     show_default=True,
-    help="Behave as Oura was seen to, or as its documents say.",
+    help="Behave as Oura does (live), or as its documents say (docs).",
 )
 @options.db
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 for any.")
 @click.option("--clock", "clock_text", default="real", metavar="real|frozen:ISO", help="The cloud's time.")
-@options.secret("--admin-token", "RINGLET_ADMIN_TOKEN", "What opens /_ringlet/.")
-@options.secret("--secret", "RINGLET_SECRET", "What people type to sign in.")
+@options.secret("--admin-token", "RINGLET_ADMIN_TOKEN", "The token for the control API, /_ringlet/.")
+@options.secret("--secret", "RINGLET_SECRET", "The passphrase that people type to sign in.")
 @click.option(
     "--rotation",
     type=click.Choice(["strict", "grace", "none"]),
     default="strict",
     show_default=True,
-    help="A refresh token works once; comes back for a minute; stays.",
+    help="Refresh tokens work once (strict), for a minute more (grace), or always (none).",
 )
 @click.option(
     "--callbacks",
     metavar="dev|public|lan:CIDR,...",
-    help="Where events may be sent: here and anywhere; anywhere public; these networks too."
+    help="Where events may be sent: this machine and public addresses; public addresses; the networks, too."
     "  [default: dev on a loopback host, else public]",
 )
 @click.option("--implicit", is_flag=True, help="Offer response_type=token, for programs without a secret.")
-@click.option("--ready", "ready_as", type=click.Choice(["json"]), help="First line on stdout: how to get in.")
-@click.option("--open", "open_browser", is_flag=True, help="Open its portal in a browser.")
+@click.option(
+    "--ready", "ready_as", type=click.Choice(["json"]), help="How to reach it, as one line of JSON on stdout."
+)
+@click.option("--open", "open_browser", is_flag=True, help="Open the portal in a browser.")
 @click.pass_context
 def serve(
     context: click.Context,
@@ -81,9 +85,9 @@ def serve(
 ) -> None:
     """Run an Oura Cloud of your own: API, OAuth2, webhooks, sandbox.
 
-    The wearer of --demo lives on with the clock (`ringlet clock advance 1d`), and webhooks tell of it. With
-    --demo and no --db nothing is left behind. RINGLET_DB is not looked at then: a made-up wearer has no
-    business in your own archive.
+    The simulated wearer of --demo gets new data as time passes (`ringlet clock advance 1d`), and webhooks are
+    sent for it. With --demo and without --db nothing is left on disk; RINGLET_DB is not used then, so that
+    the simulated wearer stays out of your own archive.
     """
     from ..._cloud import serve as cloud_server
     from ..._cloud.app import Cloud
@@ -97,7 +101,7 @@ def serve(
     allowed = AddressPolicy.parse(callbacks or ("dev" if is_loopback(host) else "public"))
     clock = Clock.parse(clock_text)
     listener = bind(host, port)
-    signal.signal(signal.SIGTERM, _leave)  # until the server takes over: the demo takes a while to settle in
+    signal.signal(signal.SIGTERM, _leave)  # until the server does: the demo takes a while to create its data
     if demo and context.get_parameter_source("db") is not ParameterSource.COMMANDLINE:
         db = None
     with listener, _archive(db, demo) as archive:
@@ -112,7 +116,11 @@ def serve(
             hosts=HOST_HEADERS if is_loopback(host) else None,
             callbacks=allowed,
         )
-        ready = _settled(cloud, base_url(listener), days, seed) if demo else _plain(cloud, base_url(listener))
+        ready = (
+            _demo_ready(cloud, base_url(listener), days, seed)
+            if demo
+            else _archive_ready(cloud, base_url(listener))
+        )
         cloud_server.run(
             cloud,
             listener,
@@ -123,20 +131,19 @@ def serve(
 
 
 def check_host(host: str, admin_token: str | None, secret: str | None) -> None:
-    """Let the network in only on purpose. Raises UsageError."""
+    """Refuse a host that others can reach, unless both secrets were chosen. Raises UsageError."""
     chosen = {"RINGLET_SECRET": secret, "RINGLET_ADMIN_TOKEN": admin_token}
-    missing = [name for name, value in chosen.items() if len(value or "") < LONG]
+    missing = [name for name, value in chosen.items() if len(value or "") < MIN_SECRET_CHARACTERS]
     if not is_loopback(host) and missing:
         raise UsageError(
             f"listening on {host} lets others reach health data",
-            cure="leave --host out, or choose what people type to sign in (RINGLET_SECRET) and the token that"
-            f" opens the controls (RINGLET_ADMIN_TOKEN), {LONG} characters at least;"
+            cure="leave --host out, or choose what people type to sign in (RINGLET_SECRET) and the token for"
+            f" the control API (RINGLET_ADMIN_TOKEN), of at least {MIN_SECRET_CHARACTERS} characters;"
             f" still to do: {' and '.join(missing)}",
         )
 
 
-LONG = 16
-"""Characters that cannot be guessed."""
+MIN_SECRET_CHARACTERS = 16
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -149,16 +156,16 @@ def _archive(db: str | None, demo: bool) -> Archive:
     return places.for_demo(db) if demo else places.for_writing(db)
 
 
-def _plain(cloud: Cloud, api: str) -> Ready:
+def _archive_ready(cloud: Cloud, api: str) -> Ready:
     from .ready import Ready
 
     return Ready(api, cloud.admin_token, [name for _, name in cloud.archive.users()])
 
 
-def _settled(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
-    """The made-up wearer in place, with an application, and a secret and a grant of this start."""
+def _demo_ready(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
+    """Create the simulated wearer and an application; its secret and grant are new at each start."""
     from ..._cloud.wearer.demo import credentials, wearer
-    from .ready import Ready, settling
+    from .ready import Ready, populating
 
     life = wearer(
         cloud.archive,
@@ -168,7 +175,7 @@ def _settled(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
         dialect=cloud.settings.dialect,
         shutdown=cloud.shutdown,
     )
-    with settling(days) as progress:
+    with populating(days) as progress:
         life.settle_in(days, progress)
     cloud.add_timeline(life)
     names = dict(cloud.archive.users())

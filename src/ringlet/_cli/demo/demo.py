@@ -1,4 +1,4 @@
-"""`ringlet demo`: the whole story on one screen, without an account or a network."""
+"""`ringlet demo`: cloud, sign-in, sync and a webhook on one screen, without an account or a network."""
 
 from __future__ import annotations
 
@@ -23,25 +23,27 @@ if TYPE_CHECKING:
     from .demo_cloud import Child
 
 
-PATIENCE = 20.0
-"""Seconds for a webhook to be followed; it takes one or two."""
+WEBHOOK_TIMEOUT_S = 20.0
+"""For a webhook to arrive and be followed, which takes one or two seconds."""
 DATA_TYPE = "enhanced_tag"
 OPERATION: EventType = "create"
-"""What the made-up wearer does, for a webhook to tell of."""
+"""The event that the demo triggers, subscribes to, and follows."""
 TICK = click.style("✓", fg="green")
 
 
 @click.command()
 # More days would run into the cloud's own rate limit, as they would into Oura's: 5,000 requests in 5 minutes.
 @click.option("--days", type=click.IntRange(1, 4000), default=400, show_default=True, help="How many days.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Which made-up wearer.")
-@click.option("--db", metavar="PATH|URL", help="Keep the archive here.  [default: gone at the end]")
+@click.option(
+    "--seed", type=int, default=7, show_default=True, help="Another number is another simulated wearer."
+)
+@click.option("--db", metavar="PATH|URL", help="Keep the archive here.  [default: deleted at the end]")
 @click.option("--keep", is_flag=True, help="Leave the cloud running until ^C.")
 @click.option("--open", "open_browser", is_flag=True, help="The same, with its portal in a browser.")
 def demo(days: int, seed: int, db: str | None, keep: bool, open_browser: bool) -> None:
     """Show it all on this machine, without an account or a network.
 
-    Starts a cloud with a made-up wearer, signs in through OAuth2, fetches everything over HTTP into an
+    Starts a cloud with a simulated wearer, signs in through OAuth2, fetches everything over HTTP into an
     archive, follows a webhook, draws last night, and ends.
     """
     import asyncio
@@ -51,31 +53,35 @@ def demo(days: int, seed: int, db: str | None, keep: bool, open_browser: bool) -
 
     with ExitStack() as until_the_end:
         archive = until_the_end.enter_context(_archive(db))
-        with step() as tell:
+        with step() as report_step:
             child = until_the_end.enter_context(cloud(days, seed))
-            tell(f"a cloud of our own at {child.ready['api']}, and a made-up wearer with {days} days in it")
-        with step() as tell:
+            report_step(
+                f"an Oura Cloud on this machine, {child.ready['api']}, with {days} days of a simulated wearer"
+            )
+        with step() as report_step:
             tokens = sign_in(child.ready)
-            tell(f"signed in: consent page, code, PKCE; {len(tokens.scopes)} scopes granted")
-        with step() as tell:
+            report_step(f"signed in: consent page, code, PKCE; {len(tokens.scopes)} scopes granted")
+        with step() as report_step:
             report = asyncio.run(_fetch(child.ready, tokens, archive))
-            tell(_fetched(report))
+            report_step(_fetched(report))
         if report.stopped_by:
             raise report.stopped_by
-        with step() as tell:
+        with step() as report_step:
             followed = asyncio.run(_follow_one(child.ready, tokens, archive, db or archive.path))
-            tell(f"followed a webhook: {DATA_TYPE}.{OPERATION}, signed; the document was {followed.result}")
-        _look(archive, "" if db else "gone when this ends; --db PATH keeps it")
+            report_step(
+                f"followed a webhook: {DATA_TYPE}.{OPERATION}, signed; the document was {followed.result}"
+            )
+        _show_result(archive, "" if db else "deleted at the end; --db PATH keeps it")
         if keep or open_browser:
-            _keep(child, archive, open_browser)
+            _keep_running(child, archive, open_browser)
         else:
             keep_it = command("demo", "--keep")
-            screen.next_step(f"{keep_it}   (leaves the cloud running, and says how to reach it)")
+            screen.next_step(f"{keep_it}   (leaves the cloud running, and prints how to reach it)")
 
 
 @contextmanager
 def step() -> Generator[Any]:
-    """One step: a spinner while it lasts, then its line with a tick and its time."""
+    """One step: a spinner while it runs, then its line with a tick and how long it took."""
     began = time.monotonic()
     lines: list[str] = []
     with ExitStack() as until_done:
@@ -90,12 +96,12 @@ def step() -> Generator[Any]:
 
 @contextmanager
 def _archive(db: str | None) -> Generator[Archive]:
-    """The archive of the demo; in a directory that goes with it, unless it has a name."""
+    """The archive of the demo: at `db`, else in a directory that is deleted at the end."""
     import tempfile
 
     from ..shared import archives as places
 
-    # Windows lets nobody delete a file that something still holds open.
+    # Windows does not delete a file that is still open.
     with (
         tempfile.TemporaryDirectory(prefix="ringlet-demo-", ignore_cleanup_errors=True) as directory,
         places.for_demo(db or f"{directory}/archive.db") as archive,
@@ -123,7 +129,7 @@ async def _fetch(ready: dict[str, Any], tokens: Tokens, archive: Archive) -> Rep
 
 
 async def _follow_one(ready: dict[str, Any], tokens: Tokens, archive: Archive, place: str) -> FollowedJob:
-    """Subscribe, let something happen, and follow its event into the archive."""
+    """Subscribe, trigger an event, and follow it into the archive."""
     import asyncio
     import secrets
 
@@ -140,7 +146,11 @@ async def _follow_one(ready: dict[str, Any], tokens: Tokens, archive: Archive, p
     done: asyncio.Future[FollowedJob] = asyncio.get_running_loop().create_future()
     with bind("127.0.0.1", 0) as listener, ControlClient(ready["api"], ready["admin_token"]) as control:
         callback = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with serving(receiver, listener), _client(ready, tokens) as client, asyncio.timeout(PATIENCE):
+        async with (
+            serving(receiver, listener),
+            _client(ready, tokens) as client,
+            asyncio.timeout(WEBHOOK_TIMEOUT_S),
+        ):
             await client.webhooks.create(callback, verification_token, OPERATION, DATA_TYPE)
             await asyncio.to_thread(control.post, "trigger", {"event": f"{DATA_TYPE}.{OPERATION}"})
             with single_error():
@@ -161,8 +171,8 @@ def _fetched(report: Report) -> str:
     return f"fetched {whole} data types over HTTP: {screen.count(rows)} rows in {screen.count(pages)} pages"
 
 
-def _look(archive: Archive, remark: str) -> None:
-    """Last night, and what the archive holds."""
+def _show_result(archive: Archive, remark: str) -> None:
+    """Draw the last night, and what the archive holds."""
     from ..archive import nights
     from ..archive import status_table as holdings
     from ..archive.night_chart import picture
@@ -179,8 +189,8 @@ def _look(archive: Archive, remark: str) -> None:
     out.print(holdings.footer(archive, [user], remark), soft_wrap=True)
 
 
-def _keep(child: Child, archive: Archive, open_browser: bool) -> None:
-    """Say how to reach the cloud, and wait for ^C."""
+def _keep_running(child: Child, archive: Archive, open_browser: bool) -> None:
+    """Print how to reach the cloud, and wait for ^C."""
     from ..cloud.ready import open_portal
 
     ready = child.ready

@@ -1,4 +1,4 @@
-"""`ringlet serve --demo` as a child process: a real port, real HTTP, and gone when its parent is done."""
+"""Runs `ringlet serve --demo` as a child process on a free port, for as long as the demo takes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from typing import Any
 from ...errors import RingletError
 from ..shared.next_steps import command
 
-LOCAL = "127.0.0.1,localhost"
+NO_PROXY_HOSTS = "127.0.0.1,localhost"
 
 
 @dataclass(frozen=True)
 class Child:
-    """A running cloud, and what its ready line said."""
+    """A running cloud, and its ready line."""
 
     process: subprocess.Popen[bytes]
     ready: dict[str, Any]
@@ -33,23 +33,23 @@ def cloud(days: int, seed: int) -> Generator[Child]:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end by SIGTERM must end the child too
     _no_proxy()
     serve = [sys.executable, "-m", "ringlet", "serve", "--demo", "--port", "0", "--ready", "json"]
-    with tempfile.TemporaryFile() as complaints:
+    with tempfile.TemporaryFile() as child_stderr:
         process = subprocess.Popen(  # noqa: S603  # this very program
-            [*serve, "--days", str(days), "--seed", str(seed)], stdout=subprocess.PIPE, stderr=complaints
+            [*serve, "--days", str(days), "--seed", str(seed)], stdout=subprocess.PIPE, stderr=child_stderr
         )
         try:
-            yield Child(process, _ready(process, complaints))
+            yield Child(process, _ready(process, child_stderr))
         finally:
             _end(process)
 
 
-def _ready(process: subprocess.Popen[bytes], complaints: Any) -> dict[str, Any]:
+def _ready(process: subprocess.Popen[bytes], child_stderr: Any) -> dict[str, Any]:
     assert process.stdout
     line = process.stdout.readline()
     if not line:
         process.wait()
-        complaints.seek(0)
-        said = complaints.read().decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+        child_stderr.seek(0)
+        said = child_stderr.read().decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
         raise RingletError(
             f"the cloud did not start: {said[0].removeprefix('error: ')}",
             cure=f"see what it says: {command('serve', '--demo', '--port', '0')}",
@@ -70,6 +70,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _no_proxy() -> None:
-    """What stays on this machine goes through no proxy, whatever the environment says of the rest."""
+    """Reach this machine directly, whatever proxy the environment names."""
     for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = ",".join(filter(None, [os.environ.get(name), LOCAL]))
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), NO_PROXY_HOSTS]))

@@ -1,6 +1,6 @@
-"""Signing in by the real code flow without a browser: read the consent page, tick every box, allow.
+"""Signs in by the authorization code flow without a browser: reads the consent page, ticks every box, allows.
 
-For a cloud of one's own only, which is why it may press the button itself.
+For the demo's own cloud only: anywhere else consent is the user's to give.
 """
 
 from __future__ import annotations
