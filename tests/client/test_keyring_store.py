@@ -2,13 +2,13 @@
 
 import pytest
 
-from ringlet._client.keyring_store import Vault
+from ringlet._client.keyring_store import SystemKeyring
 from ringlet.errors import Action, Cure, RingletError
 
 
 def test_what_is_put_is_there_until_it_is_removed_even_twice(use_keyring):
     use_keyring("keyrings.InAFile")
-    vault = Vault()
+    vault = SystemKeyring()
     assert vault.why_not() == ""
     assert vault.get("a name") is None
     vault.put("a name", "a secret")
@@ -22,13 +22,13 @@ def test_what_is_put_is_there_until_it_is_removed_even_twice(use_keyring):
 @pytest.mark.parametrize("name", ["keyring.backends.fail.Keyring", "keyring.backends.null.Keyring"])
 def test_a_system_without_a_keyring_is_known_before_anything_is_kept(use_keyring, name):
     use_keyring(name)
-    assert Vault().why_not() == "this system has no keyring"
+    assert SystemKeyring().why_not() == "this system has no keyring"
 
 
 def test_a_locked_keyring_is_given_up_with_a_way_out(use_keyring):
     use_keyring("keyrings.Locked")
     with pytest.raises(RingletError, match=r"did not answer in 0 seconds: it may be locked") as caught:
-        Vault(timeout=0.05).get("a name")
+        SystemKeyring(timeout=0.05).get("a name")
     assert isinstance(caught.value.cure, Cure)
     assert (caught.value.cure.action, caught.value.cure.options) == (Action.SIGN_IN, {"store": "file"})
 
@@ -36,5 +36,5 @@ def test_a_locked_keyring_is_given_up_with_a_way_out(use_keyring):
 def test_a_keyring_that_refuses_is_an_error_without_its_words(use_keyring):
     use_keyring("keyrings.Refusing")
     with pytest.raises(RingletError, match="the keyring refused: KeyringLocked") as caught:
-        Vault().get("a name")
+        SystemKeyring().get("a name")
     assert "hush" not in str(caught.value) + caught.value.cure

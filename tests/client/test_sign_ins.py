@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ringlet._client.sign_ins import SignIn, profiles
-from ringlet._client.token_stores import KeyringWallet
+from ringlet._client.token_stores import KeyringTokenStore
 from ringlet._oauth.grant import App, Tokens
 from ringlet.client import Client, FileTokenStore
 from ringlet.errors import RingletError
@@ -126,7 +126,7 @@ def test_a_client_finds_the_profile_and_its_application_and_the_environment_wins
 def test_what_another_process_keeps_in_the_keyring_is_seen_at_once(home):
     SignIn().keep(APP, TOKENS, "keyring")
     token_store = SignIn().token_store
-    assert isinstance(token_store, KeyringWallet)
+    assert isinstance(token_store, KeyringTokenStore)
     assert token_store.load() == TOKENS
     code = (
         "from ringlet.client import SignIn; from ringlet import Tokens; "

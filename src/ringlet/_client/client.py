@@ -39,11 +39,11 @@ def base_url_from(text: str | None) -> str:
     url = (text or os.environ.get("OURA_API_BASE_URL") or OURA_API).rstrip("/")
     if set(url) & set("@?#"):
         raise UsageError(
-            "a base URL holds no user, password, query or fragment",
+            "a base URL has no user, password, query or fragment",
             cure=f"write scheme, host and path alone, as in {OURA_API}",
         )
     if not url.startswith(("https://", "http://")):
-        raise UsageError("the base URL is none", cure=f"write it whole, as in {OURA_API}")
+        raise UsageError("a base URL starts with http:// or https://", cure=f"write it as in {OURA_API}")
     return url.removesuffix("/usercollection").removesuffix("/v2").rstrip("/")
 
 
@@ -80,7 +80,7 @@ class _Config(ABC, Generic[T]):
         self.app = app_from(client_id, client_secret)
         if not (token or token_store or profile):
             if sandbox:
-                token = os.environ.get("OURA_ACCESS_TOKEN") or "sandbox"  # which opens to any authorization
+                token = os.environ.get("OURA_ACCESS_TOKEN") or "sandbox"  # the sandbox takes any token
             else:
                 profile = os.environ.get("RINGLET_PROFILE")
                 token = None if profile else os.environ.get("OURA_ACCESS_TOKEN")
@@ -89,41 +89,56 @@ class _Config(ABC, Generic[T]):
         elif token_store:
             self.token_store = token_store
         else:
-            kept = SignIn(profile or DEFAULT)
-            self.token_store = kept.token_store
-            self.app = self.app or kept.app
+            sign_in = SignIn(profile or DEFAULT)
+            self.token_store = sign_in.token_store
+            self.app = self.app or sign_in.app
         self._transport: T = self._default_transport() if transport is None else transport
 
     @property
     def _application(self) -> App:
-        """Who subscribes to webhooks; without a secret that is refused when it is tried."""
+        """The application that owns webhook subscriptions; without a secret their calls raise UsageError."""
         return self.app or App(client_id="")
 
     @abstractmethod
     def _default_transport(self) -> T: ...
 
-    def _dress(self, flow: Flow[R]) -> Flow[R]:
+    def _with_token_and_retries(self, flow: Flow[R]) -> Flow[R]:
         return with_retries(
             with_token(flow, self.token_store, self.app, self.hosts, clock=time.time), self.retry_policy
         )
 
-    def _address(self, request: Request) -> Request:
+    def _routed(self, request: Request) -> Request:
         if self.sandbox and request.path.startswith(ROOT):
             return replace(request, path=SANDBOX + request.path.removeprefix(ROOT))
         return request
 
 
 class Client(Catalog, _Config[Transport], Runner):
-    """Ask Oura, and wait for the answer.
+    """A client of Oura's API that blocks.
 
         with Client(token) as client:
             for night in client.sleep.list(date(2026, 1, 1), date(2026, 1, 31)):
                 print(night.day, night.total_sleep_duration)
 
-    The token comes from `token`, else `token_store`, else the sign-in kept as `profile` (or RINGLET_PROFILE),
-    else OURA_ACCESS_TOKEN, else the sign-in kept as `default`. With `client_id` and `client_secret` (else the
-    OURA_ variables, else what the profile keeps) tokens are renewed. `base_url` may name any cloud that
-    speaks Oura's API; `sandbox=True` reads Oura's sandbox, without an account.
+    Each data type of the table is an attribute; `webhooks` are the application's subscriptions.
+
+    Args:
+        token: an access token. It is used as it is, and never renewed.
+        token_store: where tokens are stored; they are renewed where the application is known.
+        profile: the name of a sign-in that `ringlet login` stored. Without these three: the sign-in that
+            RINGLET_PROFILE names, else OURA_ACCESS_TOKEN, else the sign-in named `default`.
+        client_id, client_secret: the application that renews tokens and owns webhook subscriptions. Else
+            OURA_CLIENT_ID and OURA_CLIENT_SECRET, else the application of the sign-in.
+        base_url: the cloud to ask, with or without `/v2/usercollection`. Else OURA_API_BASE_URL, else Oura's.
+        sandbox: read Oura's sandbox: made-up data, without an account.
+        retry_policy: how often a failed request is sent again; see `RetryPolicy`.
+        transport: what sends requests, for tests.
+
+    Raises:
+        UsageError: `base_url` is not the URL of a cloud.
+        RingletError: the sign-in cannot be read, or its name is invalid.
+
+    No request is sent here: a missing or expired token shows at the first one.
     """
 
     def _default_transport(self) -> Transport:
@@ -131,19 +146,23 @@ class Client(Catalog, _Config[Transport], Runner):
 
     @property
     def webhooks(self) -> Webhooks:
-        """The application's subscriptions; they ask for its id and secret, not for a token."""
+        """The application's webhook subscriptions; they need its id and secret, not a token."""
         return Webhooks(self._application, self)
 
     def run(self, flow: Flow[R]) -> R:
-        """Carry any flow out: `client.run(Catalog.sleep.list(a, b))` is what `client.sleep.list` does."""
-        flow = self._dress(flow)
+        """Run a flow and return its value, as in `client.run(Catalog.sleep.list(a, b))`.
+
+        Raises what the flow raises, and what every request may raise: NotSignedIn, OAuthError,
+        ConnectionFailed and the subclasses of ApiError.
+        """
+        flow = self._with_token_and_retries(flow)
         try:
             request = next(flow)
             while True:
                 if request.after:
                     time.sleep(request.after)
                 try:
-                    response = self._transport.send(self._address(request)) if request.path else WAITED
+                    response = self._transport.send(self._routed(request)) if request.path else WAITED
                 except ConnectionFailed as lost:
                     request = flow.throw(lost)
                 else:
@@ -155,7 +174,7 @@ class Client(Catalog, _Config[Transport], Runner):
             flow.close()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections. `with` does so at its end."""
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -168,7 +187,7 @@ class Client(Catalog, _Config[Transport], Runner):
 
 
 class AsyncClient(Catalog, _Config[AsyncTransport], AsyncRunner):
-    """Ask Oura, and await the answer. **Parameters**: see `Client`."""
+    """Ask Oura, and await the answer. Arguments and errors: see `Client`."""
 
     def _default_transport(self) -> AsyncTransport:
         return AsyncHttpcoreTransport(self.base_url)
@@ -179,15 +198,15 @@ class AsyncClient(Catalog, _Config[AsyncTransport], AsyncRunner):
         return AsyncWebhooks(self._application, self)
 
     async def run(self, flow: Flow[R]) -> R:
-        """Carry any flow out. See `Client.run`."""
-        flow = self._dress(flow)
+        """Run a flow and return its value. See `Client.run`."""
+        flow = self._with_token_and_retries(flow)
         try:
             request = next(flow)
             while True:
                 if request.after:
                     await asyncio.sleep(request.after)
                 try:
-                    response = await self._transport.send(self._address(request)) if request.path else WAITED
+                    response = await self._transport.send(self._routed(request)) if request.path else WAITED
                 except ConnectionFailed as lost:
                     request = flow.throw(lost)
                 else:
@@ -199,7 +218,7 @@ class AsyncClient(Catalog, _Config[AsyncTransport], AsyncRunner):
             flow.close()
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections. `with` does so at its end."""
         await self._transport.close()
 
     async def __aenter__(self) -> Self:

@@ -1,7 +1,8 @@
 """The system's keyring, through the library `keyring` (extra `keyring`), which is imported at the first call.
 
-macOS Keychain, Windows Credential Locker, Secret Service and KWallet on Linux. Rules of this file:
+macOS Keychain, Windows Credential Locker, Secret Service and KWallet on Linux.
 
+Rules of this file:
 * No call waits for ever. A locked keyring opens a dialog, which nobody sees over SSH. So each call runs in a
   thread of its own and is abandoned after `KEYRING_TIMEOUT_S`.
 * `why_not` says before anything is stored whether there is a keyring. A keyring that then refuses is a
@@ -26,7 +27,7 @@ KEYRING_TIMEOUT_S = 60.0
 R = TypeVar("R")
 
 
-class Vault:
+class SystemKeyring:
     """Secret texts by name, under the service `ringlet`."""
 
     def __init__(self, timeout: float = KEYRING_TIMEOUT_S) -> None:

@@ -1,13 +1,13 @@
 """Sign-ins stored under a name (the option `--profile`), each with the application it was made with.
 
-    <configuration>/profiles/NAME.json   what is not secret: the application's id, and which store has the
-    rest <configuration>/tokens/NAME.json     store `file`: the tokens <configuration>/tokens/NAME.secret
-    store `file`: the application's secret keyring, "NAME tokens" and "NAME secret"   store `keyring`: the
-    same
+    <configuration>/profiles/NAME.json       what is not secret: the application's id, and which store is used
+    <configuration>/tokens/NAME.json         store `file`: the tokens
+    <configuration>/tokens/NAME.secret       store `file`: the application's secret
+    keyring "NAME tokens", "NAME secret"     store `keyring`: the same
 
-The application is stored so that a sync can renew its tokens without environment variables. Rules of this
-file:
+The application is stored so that a sync can renew its tokens without environment variables.
 
+Rules of this file:
 * The name of the store is stored too: a sign-in in the keyring is never looked for in a file.
 * A new sign-in is written before the one that it replaces is removed.
 """
@@ -30,16 +30,16 @@ from .._oauth.grant import App, Tokens
 from .._oauth.renewal import CLAIM_POLL_S
 from ..errors import Action, Cure, RingletError
 from . import private_files as disk
-from .keyring_store import Vault
-from .token_stores import FileTokenStore, KeyringWallet
+from .keyring_store import SystemKeyring
+from .token_stores import FileTokenStore, KeyringTokenStore
 
 Store = Literal["keyring", "file"]
 
 DEFAULT = "default"
 
 
-class _Card(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of `profiles/NAME.json`: nothing secret."""
+class _Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of `profiles/NAME.json`; nothing in it is secret."""
 
     store: Store = "file"
     client_id: str = ""
@@ -56,21 +56,21 @@ class SignIn:
                 f"{name!r} cannot be a profile name", cure="use letters, digits and any of . _ @ -"
             )
         self.name = name
-        self.vault = Vault()
+        self.vault = SystemKeyring()
         folder = platformdirs.user_config_path("ringlet")
-        self._card_path = folder / "profiles" / f"{name}.json"
+        self._profile_path = folder / "profiles" / f"{name}.json"
         self._tokens_path = folder / "tokens" / f"{name}.json"
         self._secret_path = folder / "tokens" / f"{name}.secret"
 
     @property
     def store(self) -> Store:
         """Which store has its secrets. Raises RingletError."""
-        return self._card().store
+        return self._profile().store
 
     @property
     def is_kept(self) -> bool:
         """Whether there is a sign-in or an application under this name. Raises RingletError."""
-        return disk.stamp(self._card_path) is not None
+        return disk.stamp(self._profile_path) is not None
 
     @property
     def is_meant_without_a_name(self) -> bool:
@@ -86,38 +86,38 @@ class SignIn:
     @property
     def app(self) -> App | None:
         """The application it was signed in with; None if it is not known. Raises RingletError."""
-        card = self._card()
-        if not card.client_id:
+        profile = self._profile()
+        if not profile.client_id:
             return None
         return App(
-            client_id=card.client_id,
-            client_secret=self._secret(card.store),
-            redirect_uri=card.redirect_uri,
-            token_url=card.token_url,
+            client_id=profile.client_id,
+            client_secret=self._secret(profile.store),
+            redirect_uri=profile.redirect_uri,
+            token_url=profile.token_url,
         )
 
     @property
-    def token_store(self) -> FileTokenStore | KeyringWallet:
+    def token_store(self) -> FileTokenStore | KeyringTokenStore:
         """The store of its tokens. Raises RingletError."""
-        return self._wallet(self.store)
+        return self._token_store(self.store)
 
     def keep(self, app: App, tokens: Tokens, store: Store) -> None:
         """Stores a sign-in in place of an earlier one. Raises RingletError."""
         before = self.store
-        token_store = self._wallet(store)
+        token_store = self._token_store(store)
         with _claimed(token_store):
             if store == "keyring":
                 self.vault.put(self._entry("secret"), app.client_secret)
             else:
                 disk.write(self._secret_path, app.client_secret.encode())
             token_store.save(tokens)
-            card = _Card(
+            profile = _Profile(
                 store=store,
                 client_id=app.client_id,
                 redirect_uri=app.redirect_uri,
                 token_url=tokens.token_url or app.token_url,
             )
-            disk.write(self._card_path, msgspec.json.encode(card))
+            disk.write(self._profile_path, msgspec.json.encode(profile))
             if before != store:
                 # The new sign-in is stored: a locked keyring that keeps the old one is no reason to fail.
                 with suppress(RingletError):
@@ -126,21 +126,21 @@ class SignIn:
     def forget(self, *, purge: bool = False) -> None:
         """Deletes the tokens and, with `purge`, the application too. Raises RingletError."""
         store = self.store
-        token_store = self._wallet(store)
+        token_store = self._token_store(store)
         with _claimed(token_store):
             if purge:
                 self._remove(store)
-                disk.delete(self._card_path)
+                disk.delete(self._profile_path)
             else:
                 token_store.forget()
 
-    def _card(self) -> _Card:
-        content = disk.read(self._card_path)
+    def _profile(self) -> _Profile:
+        content = disk.read(self._profile_path)
         try:
-            return msgspec.json.decode(content, type=_Card) if content is not None else _Card()
+            return msgspec.json.decode(content, type=_Profile) if content is not None else _Profile()
         except DECODE_ERRORS:
             raise RingletError(
-                f"{self._card_path} is not a profile any more", cure="delete it and sign in again"
+                f"{self._profile_path} is not a profile any more", cure="delete it and sign in again"
             ) from None
 
     def _secret(self, store: Store) -> str:
@@ -148,14 +148,14 @@ class SignIn:
             return self.vault.get(self._entry("secret")) or ""
         return (disk.read(self._secret_path) or b"").decode()
 
-    def _wallet(self, store: Store) -> FileTokenStore | KeyringWallet:
+    def _token_store(self, store: Store) -> FileTokenStore | KeyringTokenStore:
         if store == "keyring":
             changed = self._tokens_path.with_suffix(".keyring")
-            return KeyringWallet(self.vault, self._entry("tokens"), changed)
+            return KeyringTokenStore(self.vault, self._entry("tokens"), changed)
         return FileTokenStore(self._tokens_path)
 
     def _remove(self, store: Store) -> None:
-        self._wallet(store).forget()
+        self._token_store(store).forget()
         if store == "keyring":
             self.vault.remove(self._entry("secret"))
         else:
@@ -166,7 +166,7 @@ class SignIn:
 
 
 @contextmanager
-def _claimed(token_store: FileTokenStore | KeyringWallet) -> Generator[None]:
+def _claimed(token_store: FileTokenStore | KeyringTokenStore) -> Generator[None]:
     """Prevents a renewal meanwhile: its tokens would overwrite what is done here."""
     while not token_store.claim():
         time.sleep(CLAIM_POLL_S)

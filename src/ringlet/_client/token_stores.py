@@ -6,7 +6,7 @@ A `TokenStore` (see `oauth`) loads, saves, and lets one at a time renew. Rules o
 * `claim` never waits, and a claim dies with its process: it is a lock beside the file, whatever keeps the
   tokens. Whoever has it reads what is kept, not what it remembers.
 * Tokens are loaded for every request, so what was read is remembered until a file changes. A keyring has no
-  such file: `KeyringWallet` keeps one beside it, with no secret in it.
+  such file: `KeyringTokenStore` keeps one beside it, with no secret in it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .._api.wire import DECODE_ERRORS
 from .._oauth.grant import Tokens
 from ..errors import RingletError
 from . import private_files as disk
-from .keyring_store import Vault
+from .keyring_store import SystemKeyring
 
 
 class MemoryTokenStore:
@@ -94,10 +94,10 @@ class FileTokenStore(_Kept):
         return self._decoded(disk.read(self.path))
 
 
-class KeyringWallet(_Kept):
+class KeyringTokenStore(_Kept):
     """Tokens in an entry of the system's keyring; `path` names the file that says when they changed."""
 
-    def __init__(self, vault: Vault, entry: str, path: Path) -> None:
+    def __init__(self, vault: SystemKeyring, entry: str, path: Path) -> None:
         super().__init__(path)
         self.vault = vault
         self.entry = entry
