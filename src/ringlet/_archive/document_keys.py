@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple, Protocol, cast
+from typing import Protocol, TypeAlias, cast
 
 import msgspec
 
@@ -14,26 +14,25 @@ SINGLE_ID = ""
 """The id under which the one document of a Single (`personal_info`) is stored."""
 
 
-class Key(NamedTuple):
-    """What places a document among those of its user and type."""
+# A plain tuple: a backfill makes one for each of thousands of documents.
+Key: TypeAlias = tuple[str, str | None, int | None]
+"""What places a document among those of its user and type.
 
-    id: str
-    """The document's id. One without (Oura's cardiovascular age had none in 2024) is stored by its day."""
-    day: str | None
-    """As in `2026-01-01`; None for a kind without days, and for a document without one."""
-    instant: int | None
-    """Milliseconds UTC; None likewise."""
+The id, or for a document without one (Oura's cardiovascular age had none in 2024) its day; the day, as in
+`2026-01-01`; the instant, milliseconds UTC. Day and instant are None for a kind without days, and for a
+document without them.
+"""
 
 
 def key_of(kind: AnyKind, body: bytes) -> Key:
     """The key of a document. Raises ValueError, msgspec.MsgspecError where it has none."""
     if kind.is_single:
-        return Key(SINGLE_ID, None, None)
+        return SINGLE_ID, None, None
     if not kind.has_days:
-        return Key(_named(_decoder("day", "day").decode(body).id), None, None)
+        return _named(_decoder("day", "day").decode(body).id), None, None
     fields = _decoder(kind.day, kind.instant).decode(body)
     when = fields.instant or fields.day
-    return Key(_named(fields.id or fields.day), fields.day, parse_instant(when) if when else None)
+    return _named(fields.id or fields.day), fields.day, parse_instant(when) if when else None
 
 
 def _named(id: str | None) -> str:

@@ -24,26 +24,13 @@ IDS_A_STATEMENT = 500
 """Of how many ids one statement asks whether they are stored."""
 
 
-class Document(NamedTuple):
-    """A row without its user and type; one that is not deleted."""
-
-    id: str
-    day: str | None
-    instant: int | None
-    version: int
-    seen_at: int
-    hash: bytes
-    body: bytes
+# A plain tuple, as `Key` is.
+Document: TypeAlias = tuple[str, str | None, int | None, int, int, bytes, bytes]
+"""A row that is not deleted, without its user and type: id, day, instant, version, seen_at, hash, body."""
 
 
-class State(NamedTuple):
-    """A stored document without its body."""
-
-    version: int
-    seen_at: int
-    deleted_at: int | None
-    hash: bytes
-    instant: int | None
+State: TypeAlias = tuple[int, int, int | None, bytes, int | None]
+"""A stored document without its body: version, seen_at, deleted_at (None if it is not), hash, instant."""
 
 
 class Totals(NamedTuple):
@@ -68,7 +55,7 @@ _ONE = "user_id = ? AND type = ? AND id = ?"
 
 def insert(database: Database, user: int, type: str, documents: Iterable[Document]) -> None:
     """Add documents whose ids are not stored yet."""
-    database.many(_INSERT, ((user, type, *document) for document in documents))
+    database.many(_INSERT, [(user, type, *document) for document in documents])
 
 
 def replace(database: Database, user: int, type: str, document: Document) -> None:
@@ -130,10 +117,10 @@ def stored_ids(database: Database, user: int, type: str, ids: Sequence[str]) -> 
 
 def state(database: Database, user: int, type: str, id: str) -> State | None:
     """A stored document, deleted or not; None if its id is not stored."""
-    row = database.one(
+    row: State | None = database.one(
         f"SELECT version, seen_at, deleted_at, hash, instant FROM documents WHERE {_ONE}", (user, type, id)
     )
-    return State(*row) if row else None
+    return row
 
 
 def stored_body(database: Database, user: int, type: str, id: str) -> bytes:
@@ -177,7 +164,7 @@ def window(
     database: Database, user: int, type: str, column: Column, bounds: tuple[Bound, Bound]
 ) -> list[bytes]:
     """The bodies of a window, both bounds included, in order."""
-    return [body for (body,) in database.all(_WINDOWS[column][0], (user, type, *bounds))]
+    return [row[0] for row in database.all(_WINDOWS[column][0], (user, type, *bounds))]
 
 
 def page(

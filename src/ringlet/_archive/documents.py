@@ -52,20 +52,17 @@ def put(
     with database.transaction():
         _lock(database, user, kind, observed=notify is not None)
         known = _known(database, user, kind, keyed)
+        new: list[Document] = []
         for key, body in keyed:
-            if key.id in known or key.day in known:
-                change = _put_known(database, user, kind, key, body, seen_at)
-                if change:
-                    changes.append((change, key.id))
-                else:
-                    unchanged += 1
-        new = [
-            Document(*key, 1, seen_at, _hash(body), body)
-            for key, body in keyed
-            if key.id not in known and key.day not in known
-        ]
+            id, day, instant = key
+            if id not in known and day not in known:
+                new.append((id, day, instant, 1, seen_at, _hash(body), body))
+            elif change := _put_known(database, user, kind, key, body, seen_at):
+                changes.append((change, id))
+            else:
+                unchanged += 1
         table.insert(database, user, kind.name, new)
-        changes.extend(("create", document.id) for document in new)
+        changes.extend(("create", document[0]) for document in new)
         if notify is not None and changes:
             notify(changes)
     added = sum(change == "create" for change, _ in changes)
@@ -92,11 +89,11 @@ def _known(
     each, halves what it costs.
     """
     if not kind.has_days:
-        return {key.id for key, _ in keyed}
-    times = Counter(key.id for key, _ in keyed)
+        return {id for (id, _, _), _ in keyed}
+    times = Counter([id for (id, _, _), _ in keyed])
     known: set[str | None] = {id for id, count in times.items() if count > 1}
     return known | table.stored_ids(
-        database, user, kind.name, [*times, *{key.day for key, _ in keyed if key.day}]
+        database, user, kind.name, [*times, *{day for (_, day, _), _ in keyed if day}]
     )
 
 
@@ -117,23 +114,24 @@ def _put_known(
         revisions.rename(database, user, kind.name, day, id)
         stored = table.state(database, user, kind.name, id)
     if stored is not None:
-        if seen_at < max(stored.seen_at, stored.deleted_at or stored.seen_at):
+        stored_version, stored_at, deleted_at, stored_hash, stored_instant = stored
+        if seen_at < max(stored_at, deleted_at or stored_at):
             return None
-        if hash == stored.hash and stored.deleted_at is None:
+        if hash == stored_hash and deleted_at is None:
             # From now on, an answer to a request sent before this one is older than what is stored.
-            if seen_at > stored.seen_at:
+            if seen_at > stored_at:
                 table.confirm(database, user, kind.name, id, seen_at)
             return None
-        change, version = "update", stored.version
+        change, version = "update", stored_version
         if not kind.has_days:
-            instant = stored.instant  # an inventory's item keeps its place
-        if hash != stored.hash and stored.hash:
+            instant = stored_instant  # an inventory's item keeps its place
+        if hash != stored_hash and stored_hash:
             old = table.stored_body(database, user, kind.name, id)
-            revisions.add(database, user, kind.name, id, stored.version, stored.seen_at, old)
+            revisions.add(database, user, kind.name, id, stored_version, stored_at, old)
             version += 1
     if instant is None and not kind.has_days:
         instant = table.next_instant(database, user, kind.name)
-    table.replace(database, user, kind.name, Document(id, day, instant, version, seen_at, hash, body))
+    table.replace(database, user, kind.name, (id, day, instant, version, seen_at, hash, body))
     return change
 
 
@@ -147,7 +145,8 @@ def delete(
         if stored is None:
             table.insert_deleted(database, user, kind.name, id, at)
             return False
-        deleted = stored.deleted_at is None and table.mark_deleted(database, user, kind.name, id, at)
+        _, _, deleted_at, _, _ = stored
+        deleted = deleted_at is None and table.mark_deleted(database, user, kind.name, id, at)
         if deleted and notify is not None:
             notify([("delete", id)])
         return deleted
