@@ -1,23 +1,23 @@
 """The errors that ringlet raises on purpose, and what to do about each.
 
-    RingletError                     everything ringlet raises on purpose
-     ├─ UsageError                   you asked for something that cannot be meant (also a ValueError)
-     │   ├─ WindowError              ... about a window: start after end, a day where an instant belongs
-     │   └─ UnknownField             ... about `fields`: a name the document does not have
-     ├─ NotSignedIn                 there is no token to send
-     ├─ OAuthError                   the OAuth2 server refused; `error` is the RFC 6749 code
-     ├─ ConnectionFailed               no answer arrived: refused, reset, timed out
-     ├─ EventRejected                 a webhook delivery that must not be believed; `status` is what to answer
-     ├─ ArchiveError                 the archive cannot be read or written: locked, full, not ours
-     └─ ApiError                     an answer arrived and it is a refusal
-         ├─ BadRequest        400  Oura says the request is wrong; `field` says where
-         ├─ InvalidToken           401  the access token is expired, malformed or revoked
-         ├─ InsufficientScope        401  the token is alive but may not read this; `scope` is what it lacks
-         ├─ MembershipEnded    403  the wearer's membership has ended
-         ├─ DocumentNotFound        404  no document with this id (any more)
-         ├─ RouteNotFound          404  this server has no such route
-         ├─ RateLimited         429  too many requests; `until` is when to come back
-         └─ ServerError          5xx  the server failed, or answered something that is not its own API
+    RingletError                   everything ringlet raises on purpose
+     ├─ UsageError                 the call is wrong; nothing was sent (also a ValueError)
+     │   ├─ WindowError            a time window is wrong: start after end, a date for a datetime
+     │   └─ UnknownField           `fields` names a field that the document does not have
+     ├─ NotSignedIn                an access token to send is missing
+     ├─ OAuthError                 the OAuth2 server refused; `error` is the RFC 6749 code
+     ├─ ConnectionFailed           no answer arrived: the connection was refused, reset, or timed out
+     ├─ EventRejected              a webhook delivery must not be trusted; `status` is what to answer
+     ├─ ArchiveError               the archive cannot be read or written: locked, full, not an archive
+     └─ ApiError                   the API refused
+         ├─ BadRequest        400  Oura says that the request is wrong; `field` says where
+         ├─ InvalidToken      401  the access token is expired, malformed or revoked
+         ├─ InsufficientScope 401  the token is valid but may not read this; `scope` is what it lacks
+         ├─ MembershipEnded   403  the wearer's membership has ended
+         ├─ DocumentNotFound  404  the document with this id does not exist, or was deleted
+         ├─ RouteNotFound     404  this server does not have the route
+         ├─ RateLimited       429  too many requests; `until` is when to try again
+         └─ ServerError       5xx  the server failed, or did not answer as the API does
 
 Rules of this file:
 * Each error says what happened, and `cure` says what to do next, in words for whoever calls the library.
@@ -128,13 +128,13 @@ def _note(cure: str) -> str:
 
 
 class UsageError(RingletError, ValueError):
-    """The call itself cannot be meant; nothing was sent."""
+    """The call itself is wrong; nothing was sent."""
 
     exit_code = 2
 
 
 class WindowError(UsageError):
-    """A window that holds nothing or means two things."""
+    """A time window that is empty or ambiguous."""
 
 
 class UnknownField(UsageError):
@@ -142,7 +142,7 @@ class UnknownField(UsageError):
 
 
 class NotSignedIn(RingletError):
-    """There is no token to send."""
+    """An access token to send is missing."""
 
     exit_code = 4
     default_cure = Cure("set OURA_ACCESS_TOKEN, pass token=..., or sign in", Action.SIGN_IN)
@@ -248,7 +248,7 @@ class MembershipEnded(ApiError):
 
 
 class DocumentNotFound(ApiError):
-    """There is no document with this id, or not any more."""
+    """The document with this id does not exist, or was deleted."""
 
     status = 404
     default_cure = "list the days around it to see what is there"

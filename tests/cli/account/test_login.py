@@ -127,7 +127,7 @@ def test_where_nobody_can_be_asked_what_is_missing_is_named(signing_in, app, rea
 def test_where_nobody_can_paste_only_a_local_redirect_uri_will_do(signing_in, app, refused):
     for more, option in (({"OURA_REDIRECT_URI": "https://example.com/callback"}, []), ({}, ["--implicit"])):
         done = signing_in("login", *option, **app | more)
-        refused(done, 2, "nobody can be asked", "http://localhost:8766/callback")
+        refused(done, 2, "you cannot be asked", "http://localhost:8766/callback")
 
 
 def test_a_port_in_use_is_an_error_that_names_the_way_around(signing_in, app, refused):

@@ -193,7 +193,7 @@ def test_an_address_that_the_cloud_guards_says_how_it_is_opened(
         (["update", "some-id"], 2, "challenge", "--verification-token"),
         (["renew"], 2, "ids of subscriptions", "ringlet webhooks list"),
         (["delete", "some-id", "--all"], 2, "ids of subscriptions", "--all"),
-        (["resend"], 2, "expected deliveries", "--failed"),
+        (["resend"], 2, "ids of deliveries", "--failed"),
         (["resend", "--since", "yesterday"], 2, "'yesterday' is neither", "2h, 1d, or an instant as in 20"),
         (["resend", "999999"], 1, "no delivery 999999", "next: ringlet webhooks deliveries, and name one"),
         (["deliveries", "999999"], 1, "no delivery 999999", "next: ringlet webhooks deliveries, and name"),

@@ -72,7 +72,7 @@ def choose_application(
         missing.append("OURA_CLIENT_SECRET")
     if missing and not can_ask:
         raise UsageError(
-            f"{' and '.join(missing)} not set, and nobody can be asked here",
+            f"{' and '.join(missing)} not set, and without a terminal you cannot be asked",
             cure=f"register an application with the redirect URI {redirect_uri} at {portal(base_url)},"
             f" export {' '.join(f'{name}=...' for name in missing)}, and run it again",
         )

@@ -40,7 +40,7 @@ def await_redirect(attempt: LoginAttempt, *, can_ask: bool, open_browser: bool, 
     listening = is_local(redirect_uri)
     if not can_ask and (attempt.implicit or not listening):
         raise UsageError(
-            "the address that the browser ends on must be pasted, and nobody can be asked here",
+            "the address that the browser ends on must be pasted, and without a terminal you cannot be asked",
             cure="run it on a terminal, or sign in by code with a local redirect URI such as"
             f" {DEFAULT_REDIRECT_URI}",
         )

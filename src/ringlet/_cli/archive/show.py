@@ -26,7 +26,9 @@ def show() -> None:
 @options.user
 @options.as_json
 def night(when: str | None, db: str | None, user: str | None, as_json: bool) -> None:
-    """Draw one night: sleep phases, heart rate, variability, and the parts of the sleep score.
+    """Draw one night.
+
+    Shows the sleep phases, heart rate and its variability, and the parts of the sleep score.
 
     A night belongs to the day of waking. --json prints its document as Oura sent it.
     """

@@ -83,7 +83,7 @@ def check_path(path: str) -> None:
     if not path.startswith("/"):
         raise UsageError(
             f"a path begins with a slash, and {path!r} does not",
-            cure="write all of it, as in '/v2/usercollection/sleep', or '/v2/*' for all that begin so",
+            cure="write the whole path, as in '/v2/usercollection/sleep', or '/v2/*' for all that begin so",
         )
 
 

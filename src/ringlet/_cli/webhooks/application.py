@@ -21,7 +21,7 @@ from ..._webhooks.subscriptions import CALLBACK_FIELD, Subscription, Webhooks
 from ...errors import BadRequest, DocumentNotFound, InvalidToken, UsageError
 from ..shared.next_steps import command
 
-NAME_APPLICATION = "export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=..., of the application that subscribes"
+NAME_APPLICATION = "export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=... of the application that subscribes"
 CONFLICT = 409
 """The status where a pair of data type and event has a subscription already. Others may still succeed."""
 ONE_DAY = timedelta(days=1)

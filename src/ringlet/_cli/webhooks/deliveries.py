@@ -76,7 +76,7 @@ def resend(
     from ..shared.control_client import ControlClient
 
     if bool(ids) + failed + bool(since) != 1:
-        raise UsageError("expected deliveries", cure="name their ids, or --failed, or --since 2h")
+        raise UsageError("expected ids of deliveries", cure="name their ids, or --failed, or --since 2h")
     with ControlClient(base_url) as control:
         if ids:
             replayed = sum(control.post(f"deliveries/{id}/replay")["replayed"] for id in ids)
