@@ -14,7 +14,7 @@ import pytest
 from ringlet.archive import Archive
 
 from . import examples, shared
-from .callback import Callback
+from .callback_server import CallbackServer
 from .postgres import Databases, databases
 
 examples.load_default_profile()
@@ -71,9 +71,9 @@ def archive(place: str) -> Iterator[Archive]:
 
 
 @pytest.fixture
-def callback() -> Iterator[Callback]:
+def callback() -> Iterator[CallbackServer]:
     """The program of an application, which listens."""
-    with Callback() as server:
+    with CallbackServer() as server:
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server

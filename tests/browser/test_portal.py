@@ -16,7 +16,7 @@ from ringlet._oauth.grant import App, Pkce, Tokens, authorize_url, hosts_at
 from ringlet._oauth.scopes import SCOPES
 from ringlet.client import Client, MemoryTokenStore
 
-from ..callback import Callback
+from ..callback_server import CallbackServer
 
 LOOKS = [{"width": width, "dark": dark} for width in (420, 1400) for dark in (False, True)]
 GO = "main button.go"
@@ -75,7 +75,7 @@ def status(url: str, token: str) -> int:
 
 
 def test_an_application_gets_exactly_what_was_left_ticked(
-    owner: Any, cloud: dict[str, Any], callback: Callback
+    owner: Any, cloud: dict[str, Any], callback: CallbackServer
 ) -> None:
     application = register(owner, cloud, callback.redirect_uri)
     owner.open(application.asks())
@@ -98,7 +98,7 @@ def test_an_application_gets_exactly_what_was_left_ticked(
 
 
 def test_denying_sends_the_browser_back_with_the_denial(
-    owner: Any, cloud: dict[str, Any], callback: Callback
+    owner: Any, cloud: dict[str, Any], callback: CallbackServer
 ) -> None:
     owner.open(register(owner, cloud, callback.redirect_uri).asks())
     owner.follow("button[value=deny]")
@@ -112,7 +112,7 @@ def test_denying_sends_the_browser_back_with_the_denial(
 
 
 def test_whoever_is_not_signed_in_signs_in_on_the_way_to_consent(
-    owner: Any, tab: Callable[..., Any], cloud: dict[str, Any], secret: str, callback: Callback
+    owner: Any, tab: Callable[..., Any], cloud: dict[str, Any], secret: str, callback: CallbackServer
 ) -> None:
     application = register(owner, cloud, callback.redirect_uri)
     here = tab()
@@ -143,7 +143,7 @@ def test_a_personal_token_reads_data_until_it_is_revoked(owner: Any, cloud: dict
 
 
 def test_consent_needs_no_mouse(
-    tab: Callable[..., Any], open_cloud: dict[str, Any], callback: Callback
+    tab: Callable[..., Any], open_cloud: dict[str, Any], callback: CallbackServer
 ) -> None:
     """From signing in to the application's page by Tab, Space, Enter and letters alone."""
     here = tab()

@@ -14,13 +14,13 @@ import pytest
 from ringlet.client import Client, MemoryTokenStore
 from ringlet.webhooks import verify
 
-from ..callback import Callback
+from ..callback_server import CallbackServer
 from .test_portal import LOOKS, Application, fits, register, sign_in
 
 PATIENCE = 15.0
 
 
-def connect(tab: Any, cloud: dict[str, Any], callback: Callback) -> Application:
+def connect(tab: Any, cloud: dict[str, Any], callback: CallbackServer) -> Application:
     """Register an application, and let it hear of the wearer."""
     application = register(tab, cloud, callback.redirect_uri)
     tab.open(application.asks())
@@ -58,7 +58,7 @@ def shows(tab: Any, words: str) -> None:
 
 
 def test_an_event_is_delivered_seen_and_sent_again(
-    tab: Callable[..., Any], cloud: dict[str, Any], secret: str, callback: Callback
+    tab: Callable[..., Any], cloud: dict[str, Any], secret: str, callback: CallbackServer
 ) -> None:
     here = tab()
     sign_in(here, cloud, secret)
@@ -103,7 +103,7 @@ def test_its_pages_fit_are_read_and_are_labelled(
     tab: Callable[..., Any],
     cloud: dict[str, Any],
     secret: str,
-    callback: Callback,
+    callback: CallbackServer,
     look: dict[str, Any],
     tmp_path: Path,
 ) -> None:

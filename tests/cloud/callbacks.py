@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from .strangers import answer
+from .untrusted_server import answer
 
 Reply = tuple[int, bytes]
 

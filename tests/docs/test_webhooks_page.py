@@ -18,7 +18,7 @@ import pytest
 from ringlet._cli.main import ringlet as program
 from ringlet._cloud.webhooks.deliveries import RETRIES
 
-from ..callback import Callback
+from ..callback_server import CallbackServer
 from ..paths import ROOT
 
 PAGE = (ROOT / "docs/webhooks.md").read_text("utf-8")
@@ -69,7 +69,7 @@ def test_there_is_something_to_hold_the_page_to() -> None:
 class Reader:
     """Somebody with terminals, who types what stands on the page and pastes what is to be pasted."""
 
-    def __init__(self, ringlet: Any, callback: Callback) -> None:
+    def __init__(self, ringlet: Any, callback: CallbackServer) -> None:
         self.ringlet = ringlet
         self.callback = callback
         self.standing: list[subprocess.Popen[str]] = []
@@ -113,7 +113,7 @@ class Reader:
 
 
 @pytest.fixture
-def reader(ringlet: Any, callback: Callback) -> Iterator[Reader]:
+def reader(ringlet: Any, callback: CallbackServer) -> Iterator[Reader]:
     one = Reader(ringlet, callback)
     yield one
     one.leaves()

@@ -2,7 +2,7 @@
 
 The law: a refresh token whose successor was stored is never sent again; and a grant dies only of an answer
 that was lost. The cloud itself loses answers, as its controls were told to. What was sent is seen from
-between the two ends, by a tap; what was stored, from what the renewers wrote down.
+between the two ends, by a tap; what was stored, from what the refreshing processes wrote down.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ from ringlet.client import Client
 from ringlet.errors import NotSignedIn, OAuthError
 
 from ..program import Program
-from .renewers import NotingWallet
+from .refresh_processes import NotingWallet
 
 SECONDS = 60 if "RINGLET_LONG" in os.environ else 10
 LOSSES = {"path": "/oauth/token", "act": "drop", "probability": 0.05}
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the renewers are forked")
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the refreshing processes are forked")
 
 
 @dataclass
@@ -133,7 +133,7 @@ def test_no_spent_token_is_sent_again_and_a_grant_dies_only_of_a_lost_answer(
     here = ready | {"api": f"http://127.0.0.1:{tap.port}"}
     _faults(ready, "POST", LOSSES)
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("renewers.py")), str(path), str(SECONDS)],
+        [sys.executable, str(Path(__file__).with_name("refresh_processes.py")), str(path), str(SECONDS)],
         input=json.dumps(here),
         capture_output=True,
         text=True,

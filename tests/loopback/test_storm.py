@@ -22,9 +22,9 @@ import pytest
 from ringlet.archive import Archive
 from ringlet.errors import ArchiveError
 
-from ..cloud import strangers
+from ..cloud import untrusted_server
 from ..cloud.office import Office
-from .senders import DEADLINE, POLICY
+from .sender_processes import DEADLINE, POLICY
 
 LONG = "RINGLET_LONG" in os.environ
 EVENTS, KILLS, APART = (100_000, 200, 0.7) if LONG else (1_500, 6, 0.4)
@@ -63,7 +63,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def callbacks(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     """Moody callbacks in a process of their own: their port, and their log."""
     log = tmp_path / "asked.log"
-    program = [sys.executable, strangers.__file__, str(log)]
+    program = [sys.executable, untrusted_server.__file__, str(log)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
@@ -101,15 +101,21 @@ def test_nothing_that_was_committed_is_lost_whoever_is_killed(
         office.subscribe(f"http://127.0.0.2:{port}/steady", "sleep")
         gone = office.subscribe(f"http://127.0.0.3:{port}/gone?after={GONE_AFTER}", "sleep")
         began = time.monotonic()
-        program = [sys.executable, str(Path(__file__).with_name("senders.py")), place, str(KILLS), str(APART)]
+        program = [
+            sys.executable,
+            str(Path(__file__).with_name("sender_processes.py")),
+            place,
+            str(KILLS),
+            str(APART),
+        ]
         with subprocess.Popen(
             program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as senders:
+        ) as process:
             committed = write(office)
             while office.deliveries.next_due() is not None:
                 assert time.monotonic() - began < PATIENCE, office.deliveries.counts()
                 time.sleep(0.2)
-            told, complaints = senders.communicate("stop\n", timeout=PATIENCE)
+            told, complaints = process.communicate("stop\n", timeout=PATIENCE)
         took = time.monotonic() - began
 
         requests = asked(log)
@@ -133,7 +139,7 @@ def test_nothing_that_was_committed_is_lost_whoever_is_killed(
         assert max(late, default=0) < DEADLINE
 
         memory = json.loads(told)
-        assert (senders.returncode, complaints, memory["ends"]) == (0, "", [0, 0])
+        assert (process.returncode, complaints, memory["ends"]) == (0, "", [0, 0])
         assert memory["most"] - memory["first"] < MEMORY
         sys.stdout.write(
             f"\n{EVENTS} events, {len(requests)} requests in {took:.1f} s, {KILLS} kills,"

@@ -17,7 +17,7 @@ from ringlet._net.addresses import AddressPolicy
 from ringlet._net.dial import MAX_BODY_BYTES, Dialer, Exchange
 
 from ..cloud.office import until
-from ..cloud.strangers import Strangers, strangers
+from ..cloud.untrusted_server import UntrustedServer, untrusted_server
 from ..timed import below
 from .test_addresses import CARRYING, LOOPBACK, METADATA, PRIVATE, SPECIAL
 
@@ -30,7 +30,7 @@ SECRET = "canary-5f2e"
 
 
 def talk(
-    work: Callable[[Dialer, Strangers], Awaitable[None]],
+    work: Callable[[Dialer, UntrustedServer], Awaitable[None]],
     *,
     host: str = "127.0.0.1",
     deadline: float = AMPLE,
@@ -40,7 +40,7 @@ def talk(
 
     async def main() -> None:
         dialer = Dialer(DEV, deadline=deadline, **options)  # type: ignore[arg-type]
-        async with strangers(host=host) as there:
+        async with untrusted_server(host=host) as there:
             await work(dialer, there)
             await dialer.close()
 
@@ -51,7 +51,7 @@ def talk(
     "target", ["ok", "500", "redirect", "410", "huge", "chunks", "crumbs", "extensions", "bomb", "once"]
 )
 def test_the_status_counts_whatever_comes_after_it(target: str) -> None:
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         exchange = await dialer.send("POST", there.url(target), {"x-one": "1"}, b"{}")
         assert exchange.status == {"500": 500, "410": 410, "redirect": 302}.get(target, 200)
         assert exchange.reason == ""
@@ -78,7 +78,7 @@ def test_the_status_counts_whatever_comes_after_it(target: str) -> None:
     ],
 )
 def test_what_is_no_whole_answer_is_a_reason_in_time_that_tells_no_secret(target: str, words: str) -> None:
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         began = time.monotonic()
         exchange = await dialer.send("POST", there.url(f"{target}?key={SECRET}"), {}, b"{}")
         assert below(time.monotonic() - began, DEADLINE + 0.5)
@@ -114,7 +114,7 @@ def test_what_cannot_be_dialled_is_a_reason(url: str, words: str) -> None:
     "target", ["", "?a=1", "ok;a=1?b=2;c", "ok//x/../y?q=%20&r=/?", "ok?url=http://b.example/"]
 )
 def test_a_url_is_asked_for_as_it_is_written(target: str) -> None:
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         there._choose = lambda _: "ok"
         assert (await dialer.send("GET", there.url(target, "LocalHost"), {})).status == 200
         assert there.seen[0].target == f"/{target}"
@@ -124,7 +124,7 @@ def test_a_url_is_asked_for_as_it_is_written(target: str) -> None:
 
 
 def test_a_header_that_cannot_be_sent_is_a_reason_and_not_quoted() -> None:
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         exchange = await dialer.send("GET", there.url("ok"), {"x-one": f"{SECRET}\r\nx-two: 2"})
         assert exchange.status is None
         assert SECRET not in exchange.reason
@@ -135,7 +135,7 @@ def test_a_header_that_cannot_be_sent_is_a_reason_and_not_quoted() -> None:
 
 @pytest.mark.parametrize("target", ["interim", "crumbs", "extensions", "long-headers", "huge"])
 def test_who_talks_without_end_keeps_nobody_else_waiting(target: str) -> None:
-    async def work(_: Dialer, there: Strangers) -> None:
+    async def work(_: Dialer, there: UntrustedServer) -> None:
         dialer = Dialer(DEV, deadline=30)
         talking = [asyncio.create_task(dialer.send("GET", there.url(target), {})) for _ in range(8)]
         await until(lambda: len(there.seen) == len(talking))
@@ -152,7 +152,7 @@ def host_of(spelling: str) -> str:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_the_public_profile_reaches_no_private_address_however_it_is_written(host: str) -> None:
-    async def work(_: Dialer, there: Strangers) -> None:
+    async def work(_: Dialer, there: UntrustedServer) -> None:
         dialer = Dialer(AddressPolicy("public"), deadline=5)
         for spelling in [*LOOPBACK, *PRIVATE, *METADATA, *SPECIAL, *CARRYING]:
             exchange = await dialer.send("GET", there.url("ok", host_of(spelling)), {})
@@ -167,7 +167,7 @@ def test_the_public_profile_reaches_no_private_address_however_it_is_written(hos
     "spelling", [one for one in LOOPBACK if ":" not in one and one.startswith(("127.0.0.1", "0x7"))]
 )
 def test_the_same_spellings_are_reached_where_they_may_be(spelling: str) -> None:
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         exchange = await dialer.send("GET", there.url("ok", spelling), {})
         assert exchange.status == 200, exchange
 
@@ -189,7 +189,7 @@ class Answers:
 def test_a_name_is_resolved_once_for_a_connection_so_that_it_cannot_be_bound_anew() -> None:
     names = Answers(["127.0.0.1"], ["169.254.169.254"])
 
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         url = there.url("ok", "rebinding.example")
         assert (await dialer.send("GET", url, {})).status == 200
         assert names.asked == 1
@@ -206,7 +206,7 @@ def test_a_name_is_resolved_once_for_a_connection_so_that_it_cannot_be_bound_ane
 def test_a_name_that_turns_to_this_machine_is_refused_when_it_does() -> None:
     names = Answers(["192.0.1.1"], ["127.0.0.1"])
 
-    async def work(_: Dialer, there: Strangers) -> None:
+    async def work(_: Dialer, there: UntrustedServer) -> None:
         dialer = Dialer(AddressPolicy("public"), deadline=0.2, resolve=names)
         url = there.url("ok", "rebinding.example")
         assert (await dialer.send("GET", url, {})).status is None
@@ -217,7 +217,7 @@ def test_a_name_that_turns_to_this_machine_is_refused_when_it_does() -> None:
 
 
 def test_the_public_profile_does_not_tell_what_a_name_of_the_network_inside_resolves_to() -> None:
-    async def work(_: Dialer, there: Strangers) -> None:
+    async def work(_: Dialer, there: UntrustedServer) -> None:
         for address, kind in (("10.9.8.7", "a private address"), ("2002:a09:807::", "a private address")):
             dialer = Dialer(AddressPolicy("public"), resolve=Answers([address]))
             reason = (await dialer.send("GET", there.url("ok", "intranet.example"), {})).reason
@@ -233,7 +233,7 @@ def test_the_public_profile_does_not_tell_what_a_name_of_the_network_inside_reso
 def test_one_private_address_among_those_of_a_name_spoils_it(order: int) -> None:
     names = Answers(["127.0.0.1", "10.0.0.1"][::order])
 
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         exchange = await dialer.send("GET", there.url("ok", "mixed.example"), {})
         assert "10.0.0.1 is a private address" in exchange.reason
         assert there.connections == 0
@@ -244,14 +244,14 @@ def test_one_private_address_among_those_of_a_name_spoils_it(order: int) -> None
 def test_an_address_that_does_not_answer_is_followed_by_the_next() -> None:
     names = Answers(["127.0.0.9", "127.0.0.1"])
 
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         assert (await dialer.send("GET", there.url("ok", "two.example"), {})).status == 200
 
     talk(work, resolve=names)
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         exchange = await dialer.send("POST", there.url("redirect"), {}, b"{}")
         assert (exchange.status, exchange.headers["location"]) == (302, "/ok")
         assert [seen.target for seen in there.seen] == ["/redirect"]
@@ -263,14 +263,14 @@ def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatc
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
 
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         assert (await dialer.send("GET", there.url("ok"), {})).status == 200
 
     talk(work)
 
 
 def test_connections_are_kept_and_one_that_was_closed_meanwhile_is_made_anew() -> None:
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         for _ in range(3):
             assert (await dialer.send("GET", there.url("ok"), {})).status == 200
         assert there.connections == 1
@@ -282,7 +282,7 @@ def test_connections_are_kept_and_one_that_was_closed_meanwhile_is_made_anew() -
 
 
 def test_a_request_is_sent_again_once_and_only_over_a_connection_that_was_kept() -> None:
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         assert {
             one.status
             for one in await asyncio.gather(*(dialer.send("GET", there.url("ok"), {}) for _ in range(9)))
@@ -298,7 +298,7 @@ def test_a_request_is_sent_again_once_and_only_over_a_connection_that_was_kept()
 def test_connections_that_nobody_uses_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ringlet._net.dial.IDLE_TIMEOUT_S", 0.05)
 
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         await asyncio.gather(*(dialer.send("GET", there.url("ok"), {}) for _ in range(9)))
         await asyncio.sleep(0.1)
         assert (await dialer.send("GET", there.url("ok", "localhost"), {})).status == 200
@@ -366,7 +366,7 @@ def test_whatever_bytes_come_back_it_ends_in_time_with_a_status_or_a_reason(said
 
 
 def test_many_at_once_each_get_their_own_answer() -> None:
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         targets = ["ok", "500", "410", "redirect", "huge", "reset"] * 20
         exchanges = await asyncio.gather(*(dialer.send("GET", there.url(one), {}) for one in targets))
         expected = {"ok": 200, "500": 500, "410": 410, "redirect": 302, "huge": 200, "reset": None}
@@ -381,7 +381,7 @@ def test_a_name_server_that_hangs_does_not_keep_other_names_from_being_resolved(
             await asyncio.sleep(60)
         return ["127.0.0.1"]
 
-    async def work(dialer: Dialer, there: Strangers) -> None:
+    async def work(dialer: Dialer, there: UntrustedServer) -> None:
         slow_ones = [asyncio.create_task(dialer.send("GET", "http://slow.example/", {})) for _ in range(100)]
         await asyncio.sleep(0)
         assert below((await dialer.send("GET", there.url("ok", "quick.example"), {})).took, 0.5)

@@ -26,7 +26,7 @@ from ringlet.archive import Archive
 from ringlet.errors import ArchiveError, UsageError
 from ringlet.webhooks import Receiver
 
-from ..tampered import EVENT
+from ..signed_events import EVENT
 
 BOTH: list[tuple[InboxOwner, InboxOwner]] = [("handler", "sync"), ("sync", "handler")]
 each = pytest.mark.parametrize(("first", "other"), BOTH)

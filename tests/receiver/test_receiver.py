@@ -35,7 +35,7 @@ from ringlet.archive import Archive
 from ringlet.errors import ArchiveError, UsageError
 from ringlet.webhooks import Receiver, receiver
 
-from ..tampered import EVENT, NOW, SECRET, TAMPERED
+from ..signed_events import EVENT, NOW, SECRET, TAMPERED
 from ..timed import below
 
 TOKEN = "a long random text"

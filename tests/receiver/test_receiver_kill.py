@@ -22,7 +22,7 @@ from ringlet import webhooks as w
 from ringlet._receiver.inbox import Inbox
 from ringlet.archive import Archive
 
-PROGRAM = Path(__file__).with_name("receiving.py")
+PROGRAM = Path(__file__).with_name("receiver_process.py")
 SECRET = "the application's secret"
 KILLS = 50 if os.environ.get("RINGLET_LONG") else 5
 SENDERS = 16

@@ -17,7 +17,7 @@ from ringlet._net.listen import bind
 from ringlet._receiver.receiver import Receiver
 from ringlet._receiver.server import LIMITS, serving
 
-from ..tampered import EVENT, SECRET
+from ..signed_events import EVENT, SECRET
 
 Connection: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 HALF_A_HEAD = b"POST / HTTP/1.1\r\nhost: a\r\nx: "

@@ -24,7 +24,7 @@ from ringlet.archive import Archive
 from .. import populated
 from ..populated import SEED as SEED
 
-PROCESSES = Path(__file__).with_name("processes.py")
+PROCESSES = Path(__file__).with_name("cloud_or_sync.py")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAYS = 60
 FIRST = NOW.date() - timedelta(days=DAYS - 1)

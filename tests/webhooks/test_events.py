@@ -12,7 +12,7 @@ from ringlet._oauth.grant import App
 from ringlet._webhooks import events as w
 from ringlet.errors import EventRejected, UsageError
 
-from ..tampered import EVENT, HEADERS, NOW, SECRET, TAMPERED
+from ..signed_events import EVENT, HEADERS, NOW, SECRET, TAMPERED
 
 APP = App(client_id="id", client_secret=SECRET)
 

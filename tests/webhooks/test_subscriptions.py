@@ -10,7 +10,7 @@ from ringlet._oauth.grant import App
 from ringlet._webhooks import subscriptions as w
 from ringlet.errors import BadRequest, DocumentNotFound, RingletError, ServerError, UsageError
 
-from ..tampered import SECRET
+from ..signed_events import SECRET
 
 APP = App(client_id="id", client_secret=SECRET)
 

@@ -13,11 +13,11 @@ from ringlet._api.wire import RetryPolicy
 from ringlet._cli.cloud.forwarding import TRIES_BEFORE_SKIP_IS_SUGGESTED, Forwarder, receiver_url
 from ringlet.errors import RingletError, UsageError
 
-from ... import tampered
-from ...callback import Callback
-from ...tampered import SECRET
+from ... import signed_events
+from ...callback_server import CallbackServer
+from ...signed_events import SECRET
 
-EVENT = replace(tampered.EVENT, user_id="Zoë")
+EVENT = replace(signed_events.EVENT, user_id="Zoë")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ Forwarding = Callable[[str], Forwarder]
 
 
 def test_what_arrives_is_the_very_event_signed_now(
-    callback: Callback, forwarding: Forwarding, said: list[str]
+    callback: CallbackServer, forwarding: Forwarding, said: list[str]
 ) -> None:
     forwarding(callback.url).forward(EVENT)
     [(headers, body)] = callback.got
@@ -53,7 +53,7 @@ def test_what_arrives_is_the_very_event_signed_now(
 
 @pytest.mark.parametrize("status", [200, 201, 204, 302, 307])
 def test_2xx_and_3xx_are_taken_and_lead_nowhere(
-    callback: Callback, forwarding: Forwarding, status: int
+    callback: CallbackServer, forwarding: Forwarding, status: int
 ) -> None:
     callback.statuses = [status]
     forwarding(callback.url).forward(EVENT)
@@ -62,7 +62,7 @@ def test_2xx_and_3xx_are_taken_and_lead_nowhere(
 
 @pytest.mark.parametrize("leads_to", ["/oura/", "http://127.0.0.1/oura/?key=hidden"])
 def test_a_slash_that_is_missing_is_told_and_takes_no_event(
-    callback: Callback, forwarding: Forwarding, said: list[str], leads_to: str
+    callback: CallbackServer, forwarding: Forwarding, said: list[str], leads_to: str
 ) -> None:
     callback.statuses, callback.leads_to = [307, 307, 307], leads_to
     forwarding(callback.url).forward(EVENT)
@@ -79,7 +79,7 @@ def test_whoever_names_the_slash_then_goes_on_from_the_same_place(forwarding: Fo
 
 
 def test_what_a_receiver_says_of_a_refusal_is_told_in_a_line(
-    callback: Callback, forwarding: Forwarding, said: list[str]
+    callback: CallbackServer, forwarding: Forwarding, said: list[str]
 ) -> None:
     callback.statuses = [401] * 5
     callback.says = b"\n\x1b[2Janother secret signed this" + b"!" * 300 + b"\nTraceback"
@@ -91,7 +91,7 @@ def test_what_a_receiver_says_of_a_refusal_is_told_in_a_line(
 
 
 def test_an_event_that_is_not_taken_comes_again_until_it_is(
-    callback: Callback, forwarding: Forwarding, said: list[str]
+    callback: CallbackServer, forwarding: Forwarding, said: list[str]
 ) -> None:
     callback.statuses = [500, None, 429, 400, None]
     forwarder = forwarding(callback.url)
@@ -102,7 +102,7 @@ def test_an_event_that_is_not_taken_comes_again_until_it_is(
 
 
 def test_what_is_told_of_a_failure_is_sparse_and_holds_no_secret(
-    callback: Callback, forwarding: Forwarding, said: list[str]
+    callback: CallbackServer, forwarding: Forwarding, said: list[str]
 ) -> None:
     callback.statuses = [None] * 40
     forwarding(callback.url).forward(EVENT)
@@ -111,7 +111,7 @@ def test_what_is_told_of_a_failure_is_sparse_and_holds_no_secret(
     assert not any("hidden" in one or SECRET in one for one in said)
 
 
-def test_how_to_go_on_without_is_told_once_and_not_at_once(callback: Callback) -> None:
+def test_how_to_go_on_without_is_told_once_and_not_at_once(callback: CallbackServer) -> None:
     told: list[int] = []
     with Forwarder(
         callback.url,
@@ -132,13 +132,13 @@ def test_how_to_go_on_without_is_told_once_and_not_at_once(callback: Callback) -
     )
 
 
-def test_410_ends_it(callback: Callback, forwarding: Forwarding) -> None:
+def test_410_ends_it(callback: CallbackServer, forwarding: Forwarding) -> None:
     callback.statuses = [500, 410]
     with pytest.raises(RingletError, match="410"):
         forwarding(callback.url).forward(EVENT)
 
 
-def test_a_receiver_proves_itself_or_hears_why_not(callback: Callback, forwarding: Forwarding) -> None:
+def test_a_receiver_proves_itself_or_hears_why_not(callback: CallbackServer, forwarding: Forwarding) -> None:
     callback.token = "token"
     forwarder = forwarding(callback.url)
     forwarder.prove("token")

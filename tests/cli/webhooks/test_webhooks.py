@@ -13,7 +13,7 @@ import pytest
 from ringlet._cli.shared.control_client import ControlClient
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES
 
-from ...callback import Callback
+from ...callback_server import CallbackServer
 from ..answering import a_server
 
 TOKEN = "a token that the callback knows"
@@ -21,7 +21,7 @@ PATIENT = 20.0
 
 
 @pytest.fixture(autouse=True)
-def _knows_the_token(callback: Callback) -> None:
+def _knows_the_token(callback: CallbackServer) -> None:
     callback.token = TOKEN
 
 
@@ -55,7 +55,7 @@ def subscriptions(done: Any) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def create(hooks: Callable[..., Any], callback: Callback) -> Callable[..., Any]:
+def create(hooks: Callable[..., Any], callback: CallbackServer) -> Callable[..., Any]:
     def run(*args: str) -> Any:
         return hooks("create", "--callback", callback.url, *args, RINGLET_VERIFICATION_TOKEN=TOKEN)
 
@@ -63,7 +63,7 @@ def create(hooks: Callable[..., Any], callback: Callback) -> Callable[..., Any]:
 
 
 def test_a_subscription_from_its_making_to_its_end(
-    hooks: Callable[..., Any], create: Callable[..., Any], callback: Callback
+    hooks: Callable[..., Any], create: Callable[..., Any], callback: CallbackServer
 ) -> None:
     [made] = subscriptions(create("--type", "sleep", "--event", "update", "--json"))
     assert (made["data_type"], made["event_type"], made["callback_url"]) == ("sleep", "update", callback.url)
@@ -129,7 +129,7 @@ def test_all_of_them_at_once_and_what_is_there_already_is_told(
 
 
 def test_what_calls_another_address_is_told_and_the_rest_is_made(
-    hooks: Callable[..., Any], create: Callable[..., Any], callback: Callback
+    hooks: Callable[..., Any], create: Callable[..., Any], callback: CallbackServer
 ) -> None:
     subscriptions(create("--type", "sleep", "--event", "update", "--json"))
     elsewhere = partial(hooks, "create", "--callback", f"{callback.url}&another", "--type", "sleep")
@@ -144,7 +144,7 @@ def test_what_calls_another_address_is_told_and_the_rest_is_made(
 
 
 def test_a_callback_that_does_not_prove_itself_is_told_once(
-    hooks: Callable[..., Any], callback: Callback, refused: Any
+    hooks: Callable[..., Any], callback: CallbackServer, refused: Any
 ) -> None:
     done = hooks("create", "--callback", callback.url, "--verification-token", "another", "--all")
     refused(done, 2, "422: callback_url: The callback did not prove itself", "verification token")
@@ -222,7 +222,7 @@ def delivered(hooks: Callable[..., Any], state: str, subscription: str) -> list[
 
 
 def test_what_was_sent_is_seen_and_sent_again(
-    hooks: Callable[..., Any], create: Callable[..., Any], callback: Callback, control: ControlClient
+    hooks: Callable[..., Any], create: Callable[..., Any], callback: CallbackServer, control: ControlClient
 ) -> None:
     [made] = subscriptions(create("--type", "meal", "--event", "create", "--json"))
     callback.status, callback.says = 500, b"\x1b[2Jthank you"

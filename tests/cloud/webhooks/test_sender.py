@@ -27,7 +27,7 @@ from ringlet.webhooks import DATA_TYPES, verify
 
 from ...timed import below
 from ..office import Office, running, until
-from ..strangers import Strangers, strangers
+from ..untrusted_server import UntrustedServer, untrusted_server
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOON = [timedelta(milliseconds=20)] * 10
@@ -46,22 +46,22 @@ def here(tmp_path: Path) -> Iterator[Office]:
         yield Office(archive, retries=SOON)
 
 
-def among_strangers(work: Callable[[Strangers], Awaitable[None]]) -> None:
+def with_untrusted_server(work: Callable[[UntrustedServer], Awaitable[None]]) -> None:
     async def main() -> None:
-        async with strangers() as there:
+        async with untrusted_server() as there:
             await work(there)
 
     asyncio.run(main())
 
 
-def objects(there: Strangers) -> list[str]:
+def objects(there: UntrustedServer) -> list[str]:
     return [json.loads(seen.body)["object_id"] for seen in there.seen]
 
 
 def test_every_event_is_delivered_once_signed_as_oura_signs(office: Office) -> None:
     client_id, secret = office.app()
 
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         office.subscribe(there.url("ok?mine=1"), client_id=client_id)
         async with running(office.sender()):
             ids = office.happen(50)
@@ -74,11 +74,11 @@ def test_every_event_is_delivered_once_signed_as_oura_signs(office: Office) -> N
             assert seen.target == "/ok?mine=1"
         assert office.deliveries.counts()["delivered"] == 50
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_two_senders_on_one_archive_deliver_everything_once_between_them(office: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         office.subscribe(there.url("ok"))
         ids = office.happen(300)
         with Archive.open(office.archive.path) as archive:
@@ -87,11 +87,11 @@ def test_two_senders_on_one_archive_deliver_everything_once_between_them(office:
                 await until(lambda: not office.deliveries.due())
         assert Counter(objects(there)) == Counter(ids)
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_a_document_that_is_saved_is_told_of_at_once(tmp_path: Path) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         with Archive.open(tmp_path / "cloud.db") as archive:
             cloud = Cloud(archive, callbacks=AddressPolicy("dev"))
             user = archive.user("wearer")
@@ -103,12 +103,12 @@ def test_a_document_that_is_saved_is_told_of_at_once(tmp_path: Path) -> None:
                 await until(lambda: objects(there) == ["n1"])
                 await until(lambda: not cloud.deliveries.due())
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 @pytest.mark.parametrize("act", ["500", "404", "429", "reset", "hang", "garbage", "dribble"])
 def test_what_fails_is_tried_again_until_it_goes_well(here: Office, act: str) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         acts = iter([act, act])
         there._choose = lambda _: next(acts, "ok")
         here.subscribe(there.url("any"))
@@ -122,11 +122,11 @@ def test_what_fails_is_tried_again_until_it_goes_well(here: Office, act: str) ->
         assert [bool(one.reason) for one in tried] == [one.status is None for one in tried]
         assert [one.signature for one in tried] == [seen.headers["x-oura-signature"] for seen in there.seen]
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_retries_are_due_on_the_clouds_clock(tmp_path: Path) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         with Archive.open(tmp_path / "cloud.db") as archive:
             office = Office(archive, Clock(NOW))
             office.subscribe(there.url("500"))
@@ -140,13 +140,13 @@ def test_retries_are_due_on_the_clouds_clock(tmp_path: Path) -> None:
                     office.deliveries.wakeup.notify()
             assert office.deliveries.counts()["failed"] == 1
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_signatures_carry_the_real_time_whatever_the_clouds_clock_shows(tmp_path: Path) -> None:
     """A receiver compares them with its own."""
 
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         with Archive.open(tmp_path / "cloud.db") as archive:
             office = Office(archive, Clock(NOW))
             client_id, secret = office.app()
@@ -157,12 +157,12 @@ def test_signatures_carry_the_real_time_whatever_the_clouds_clock_shows(tmp_path
         [seen] = there.seen
         assert verify(secret, seen.headers, seen.body, now=time.time(), tolerance=timedelta(minutes=1))
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured(here: Office, status: int) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         here.subscribe(there.url(f"{status}?retry=100"))
         here.happen()
         async with running(here.sender()):
@@ -171,11 +171,11 @@ def test_retry_after_is_honoured(here: Office, status: int) -> None:
         assert due is not None
         assert 90_000 < due - here.clock.ms() <= 100_000
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_what_an_answer_said_is_kept_headers_and_all(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         here.subscribe(there.url("429?retry=7"))
         async with running(here.sender()):
             here.happen()
@@ -184,11 +184,11 @@ def test_what_an_answer_said_is_kept_headers_and_all(here: Office) -> None:
         assert (tried.status, tried.response) == (429, b"so be it")
         assert tried.response_headers == {"content-length": "8", "retry-after": "7"}
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_nothing_comes_after_a_410(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         here.subscribe(there.url("410"))
         here.happen(200)
         async with running(here.sender(Policy(each=4))):
@@ -200,11 +200,11 @@ def test_nothing_comes_after_a_410(here: Office) -> None:
         assert len(there.seen) == count
         assert here.deliveries.counts()["waiting"] == 0
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_nothing_is_sent_for_a_subscription_that_expired_or_was_deleted(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         deleted = here.subscribe(there.url("ok?1"))
         here.subscribe(there.url("ok?2"))
         here.happen()
@@ -214,7 +214,7 @@ def test_nothing_is_sent_for_a_subscription_that_expired_or_was_deleted(here: Of
             await asyncio.sleep(0.1)
         assert not there.seen
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_an_attempt_is_signed_with_the_key_of_that_moment(here: Office) -> None:
@@ -227,7 +227,7 @@ def test_an_attempt_is_signed_with_the_key_of_that_moment(here: Office) -> None:
             return "500"
         return "ok"
 
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         there._choose = choose
         here.subscribe(there.url("any"), client_id=client_id)
         here.happen()
@@ -239,11 +239,11 @@ def test_an_attempt_is_signed_with_the_key_of_that_moment(here: Office) -> None:
         with pytest.raises(EventRejected):
             verify(old, second.headers, second.body, now=time.time())
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_a_private_callback_is_a_failed_attempt_that_says_what_would_allow_it(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         here.subscribe(there.url("ok", "192.168.0.1"))
         here.happen()
         async with running(here.sender()):
@@ -252,11 +252,11 @@ def test_a_private_callback_is_a_failed_attempt_that_says_what_would_allow_it(he
         assert attempt.status is None
         assert "callbacks lan:" in attempt.reason
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_what_cannot_be_signed_is_not_sent(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         client_id, _ = here.apps.register("Public", [], public=True)
         here.grants.issue(client_id, here.user, SCOPES)
         here.subscribe(there.url("ok"), client_id=client_id)
@@ -267,11 +267,11 @@ def test_what_cannot_be_signed_is_not_sent(here: Office) -> None:
         assert "no client secret" in attempt.reason
         assert not there.seen
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_a_receiver_has_a_few_requests_at_a_time_however_many_subscriptions_it_has(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         client_id, _ = here.app()
         for data_type in ("sleep", "workout", "session"):
             here.subscribe(there.url("hang"), data_type, client_id=client_id)
@@ -282,12 +282,12 @@ def test_a_receiver_has_a_few_requests_at_a_time_however_many_subscriptions_it_h
             assert len(there.seen) == 6
             assert len({json.loads(seen.body)["data_type"] for seen in there.seen}) == 3, "each has its share"
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_one_that_hangs_does_not_keep_another_waiting(here: Office) -> None:
-    async def work(there: Strangers) -> None:
-        async with strangers() as dead:
+    async def work(there: UntrustedServer) -> None:
+        async with untrusted_server() as dead:
             here.subscribe(dead.url("hang"))
             here.subscribe(there.url("ok"))
             ids = here.happen(100)
@@ -295,11 +295,11 @@ def test_one_that_hangs_does_not_keep_another_waiting(here: Office) -> None:
                 await until(lambda: len(there.seen) == 100, 3)
             assert sorted(objects(there)) == sorted(ids)
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_one_that_is_down_slows_nobody_else_down_not_even_on_its_own_host(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         for act in ("hang", "500", "reset", "interim"):
             here.subscribe(there.url(act))
         here.subscribe(there.url("ok"), "workout")
@@ -318,12 +318,12 @@ def test_one_that_is_down_slows_nobody_else_down_not_even_on_its_own_host(here: 
         late = sorted(at - happened[id] for id, at in good().items())
         assert below(late[len(late) * 95 // 100], 0.3)
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_no_application_takes_all_requests_however_many_slow_receivers_it_has(here: Office) -> None:
     async def main() -> None:
-        async with strangers(host="0.0.0.0") as there:
+        async with untrusted_server(host="0.0.0.0") as there:
             greedy, _ = here.app()
             for number, data_type in enumerate(DATA_TYPES[:9], 1):
                 here.subscribe(there.url("late", f"127.0.0.{number}"), data_type, client_id=greedy)
@@ -342,7 +342,7 @@ def test_no_application_takes_all_requests_however_many_slow_receivers_it_has(he
 
 
 def test_what_is_about_a_wearer_who_disconnected_is_not_sent_and_says_so(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         one = here.subscribe(there.url("ok"))
         here.happen(3)
         here.grants.disconnect(here.user, one.client_id)
@@ -353,11 +353,11 @@ def test_what_is_about_a_wearer_who_disconnected_is_not_sent_and_says_so(here: O
             [attempt] = here.listed.attempts(delivery.id)
             assert "disconnected" in attempt.reason
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_receivers_are_forgotten_when_all_goes_well_or_nothing_comes_any_more(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         sender = here.sender(Policy(look=0.01, tidy=0.05))
         here.subscribe(there.url("ok"))
         bad = here.subscribe(there.url("500"), "workout")
@@ -369,11 +369,11 @@ def test_receivers_are_forgotten_when_all_goes_well_or_nothing_comes_any_more(he
             await until(lambda: not sender._receivers)
             assert not sender._of
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_one_that_fails_is_tried_at_a_slower_pace_until_one_goes_well(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         there._choose = lambda _: "500" if len(there.seen) <= 40 else "ok"
         here.subscribe(there.url("any"))
         here.happen(200)
@@ -383,11 +383,11 @@ def test_one_that_fails_is_tried_at_a_slower_pace_until_one_goes_well(here: Offi
             await until(lambda: here.deliveries.counts()["delivered"] == 200)
         assert time.monotonic() - began > (40 - 16) * 0.02
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_one_that_fails_now_and_then_is_not_slowed_down(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         # One hangs all the time, so that the receiver is remembered after each success, too.
         there._choose = lambda _: "hang" if len(there.seen) == 1 else "500" if len(there.seen) % 3 else "ok"
         here.subscribe(there.url("any"))
@@ -395,7 +395,7 @@ def test_one_that_fails_now_and_then_is_not_slowed_down(here: Office) -> None:
         async with running(here.sender(Policy(each=2, failures=3, pause=60.0, grace=0), deadline=30)):
             await until(lambda: here.deliveries.counts()["delivered"] == 10)
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_what_could_not_be_written_down_is_written_down_later(
@@ -411,7 +411,7 @@ def test_what_could_not_be_written_down_is_written_down_later(
 
     monkeypatch.setattr(here.deliveries, "finish", fails_once)
 
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         here.subscribe(there.url("ok"))
         ids = here.happen(5)
         async with running(here.sender(Policy(look=0.01))):
@@ -419,13 +419,13 @@ def test_what_could_not_be_written_down_is_written_down_later(
         assert refused
         assert Counter(objects(there)) == Counter(ids)
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_an_archive_that_is_busy_holds_it_up_and_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "cloud.db"
 
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         with Archive.open(path) as archive:
             archive.wait_at_most(0.01)
             office = Office(archive)
@@ -441,11 +441,11 @@ def test_an_archive_that_is_busy_holds_it_up_and_loses_nothing(tmp_path: Path) -
                 await until(lambda: office.deliveries.counts()["delivered"] == 20)
             assert Counter(objects(there)) == Counter(ids), "what was answered is not sent again"
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_a_server_that_loses_its_connections_holds_it_up_and_loses_nothing(postgres: str) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         with Archive.open(postgres) as archive, Archive.open(postgres) as another:
             office = Office(archive)
             office.subscribe(there.url("ok"))
@@ -460,12 +460,12 @@ def test_a_server_that_loses_its_connections_holds_it_up_and_loses_nothing(postg
                     await asyncio.sleep(0.2)
                 await until(lambda: Office(another).deliveries.counts()["delivered"] == 15)
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_stopping_finishes_what_is_under_way_and_gives_back_the_rest(here: Office) -> None:
-    async def work(there: Strangers) -> None:
-        async with strangers() as dead:
+    async def work(there: UntrustedServer) -> None:
+        async with untrusted_server() as dead:
             here.subscribe(there.url("ok"))
             here.subscribe(dead.url("hang"))
             here.happen(3)
@@ -474,11 +474,11 @@ def test_stopping_finishes_what_is_under_way_and_gives_back_the_rest(here: Offic
             assert here.deliveries.counts() == {"waiting": 3, "delivered": 3, "failed": 0}
             assert len(here.claim()) == 3, "no lease is left behind"
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_what_was_written_by_another_process_is_found(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         here.subscribe(there.url("ok"))
         async with running(here.sender(Policy(look=0.05))):
             await asyncio.sleep(0.1)
@@ -486,11 +486,11 @@ def test_what_was_written_by_another_process_is_found(here: Office) -> None:
                 Office(archive).happen(3)
             await until(lambda: len(there.seen) == 3, 2)
 
-    among_strangers(work)
+    with_untrusted_server(work)
 
 
 def test_no_secret_of_a_callback_url_is_in_what_is_written_down(here: Office) -> None:
-    async def work(there: Strangers) -> None:
+    async def work(there: UntrustedServer) -> None:
         for act in ("reset", "garbage", "hang"):
             here.subscribe(there.url(f"{act}?key=canary"))
         here.happen()
@@ -500,4 +500,4 @@ def test_no_secret_of_a_callback_url_is_in_what_is_written_down(here: Office) ->
             for attempt in here.listed.attempts(delivery.id):
                 assert "canary" not in attempt.reason
 
-    among_strangers(work)
+    with_untrusted_server(work)

@@ -1,4 +1,5 @@
-"""Deliveries that must not be believed, each with its headers, its body and the time it arrives at."""
+"""A signed event, and tampered copies of it that a receiver must refuse: headers, body and time of
+arrival."""
 
 import hmac
 import json

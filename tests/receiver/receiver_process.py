@@ -1,4 +1,5 @@
-"""A receiver in a process of its own, on a socket that somebody else keeps: `python receiving.py SPEC`."""
+"""A receiver in a process of its own, on a listening socket of the test's: `python receiver_process.py
+SPEC`."""
 
 from __future__ import annotations
 

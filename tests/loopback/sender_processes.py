@@ -1,9 +1,9 @@
-"""Two senders on one archive, killed at any moment: what `test_storm` starts.
+"""Two webhook senders on one archive that are killed at random moments; `test_storm` starts this program.
 
-    senders.py ARCHIVE KILLS SECONDS
+    sender_processes.py ARCHIVE KILLS SECONDS
 
-Kills one of its two children KILLS times, some SECONDS apart, and starts another in its place; then lets them
-work until it is told to stop by its stdin. Prints what memory they took: bytes at first, and at most.
+KILLS times, SECONDS apart, it kills one of its two children and starts another. Then they work until a line
+arrives on stdin. Prints their memory in bytes: at the start, and at most.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The two programs of these tests, each in a process of its own: `python processes.py cloud|sync SPEC`.
+"""The two programs of these tests, each in a process of its own: `python cloud_or_sync.py cloud|sync SPEC`.
 
-cloud   a cloud over a prepared archive, with what a test wants of it: latency, a limit, a route taken away
-sync    one backfill at a given time, as `ringlet sync` does it at the present one
+cloud   a cloud over a prepared archive; SPEC may add latency or a rate limit, or remove a route
+sync    one backfill at a given time; `ringlet sync` does the same at the present time
 """
 
 from __future__ import annotations

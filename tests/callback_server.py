@@ -1,6 +1,6 @@
-"""The program of an application, on a port of its own: takes challenges, events and codes, answers as told.
+"""An application's server on a port of its own: receives challenges, events and authorization codes.
 
-For tests whose other end blocks, or runs elsewhere: within an event loop there is `cloud/callbacks.py`.
+It runs in a thread, for tests that block or start processes. Tests in an event loop use `cloud/callbacks.py`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ PATIENT = 20.0
 PAGE = b"<!doctype html><title>Back</title>Back at the application"
 
 
-class Callback(ThreadingHTTPServer):
-    """Proves itself and takes all events, unless a test says otherwise."""
+class CallbackServer(ThreadingHTTPServer):
+    """Answers challenges and acknowledges all events, unless a test says otherwise."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -51,7 +51,7 @@ class Callback(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Callback
+    server: CallbackServer
 
     def do_GET(self) -> None:
         where = urlsplit(self.path)

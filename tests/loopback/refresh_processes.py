@@ -1,9 +1,11 @@
-"""Many processes that renew one grant, some of them killed at any moment: what `test_contention` starts.
+"""Many processes that refresh one sign-in, some killed at random moments; `test_contention` starts this
+program.
 
-    renewers.py WALLET SECONDS     with what the cloud's ready line said on stdin
+    refresh_processes.py WALLET SECONDS     with what the cloud's ready line said on stdin
 
-The first process signs in again whenever the grant is dead. Each of its children renews without end. All
-write down what they stored, a line each: who, how often the refresh token is out without an answer, and it.
+The first process signs in again whenever the sign-in is dead. Its children refresh it without end. Each
+writes a line for what it stored: which process, how often the refresh token was sent without an answer, and
+the token.
 """
 
 import json

@@ -1,10 +1,10 @@
-"""A callback that does what its path says, well or badly, and remembers what it was asked.
+"""A callback server that behaves as the path of a request says, well or badly, and records the requests.
 
     /ok  /500  /410?...  /429?retry=7     that status (`ok` is 200)
     /reset /close /hang /dribble /huge    and what else `ACTS` names
 
-As a program, `strangers.py FILE`: prints its port, and writes a line into FILE for every request. There it is
-moody: what it does is by chance, see `MOODS`.
+As a program, `untrusted_server.py FILE`: prints its port, and writes a line into FILE for every request.
+There its behaviour is random, see `MOODS`.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ ACTS: dict[str, Act] = {
 }
 
 
-class Strangers:
+class UntrustedServer:
     """The server, and what it has seen."""
 
     def __init__(self, choose: Callable[[Seen], str] = lambda seen: seen.act) -> None:
@@ -213,11 +213,11 @@ class Strangers:
 
 
 @asynccontextmanager
-async def strangers(
+async def untrusted_server(
     choose: Callable[[Seen], str] = lambda seen: seen.act, host: str = "127.0.0.1"
-) -> AsyncIterator[Strangers]:
+) -> AsyncIterator[UntrustedServer]:
     """A server on a port of its own."""
-    one = Strangers(choose)
+    one = UntrustedServer(choose)
     ours: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -268,7 +268,7 @@ async def main(path: Path) -> None:
             log.write(f"{seen.at:.6f} {seen.target} {event['object_id']} {act}\n")
             return act
 
-        async with strangers(choose, host="0.0.0.0") as one:
+        async with untrusted_server(choose, host="0.0.0.0") as one:
             one.seen = _Nothing()
             sys.stdout.write(f"{one.port}\n")
             sys.stdout.flush()
