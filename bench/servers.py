@@ -31,7 +31,7 @@ def settle(path: str, days: int) -> None:
     """A demo archive on disk."""
     with Archive.open(path) as archive:
         cloud = Cloud(archive, clock=Clock(NOW))
-        demo.settle_in(archive, cloud.clock, days=days, seed=7)
+        demo.populate(archive, cloud.clock, days=days, seed=7)
 
 
 def serve_cloud(spec: dict[str, Any]) -> None:

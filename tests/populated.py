@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ringlet._api.windows import Dialect
-from ringlet._cloud.wearer.demo import settle_in
+from ringlet._cloud.wearer.demo import populate
 from ringlet.archive import Archive
 from ringlet.cloud import Clock
 
@@ -21,7 +21,7 @@ def copy_to(place: Path, *, now: datetime, days: int, dialect: Dialect = "live")
 
     def make(directory: Path) -> None:
         with Archive.open(directory / "cloud.db") as archive:
-            settle_in(archive, Clock(now), days=days, seed=SEED, dialect=dialect)
+            populate(archive, Clock(now), days=days, seed=SEED, dialect=dialect)
 
     made = once(f"{days} days to {now:%Y-%m-%d} {dialect}", make)
     return Path(shutil.copy(made / "cloud.db", place / f"{dialect}.db"))

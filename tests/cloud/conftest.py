@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import pytest
 
 from ringlet._api.windows import Dialect
-from ringlet._cloud.wearer.demo import settle_in
+from ringlet._cloud.wearer.demo import populate
 from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, CloudSettings, OAuthRules
@@ -187,7 +187,7 @@ def docs(make: Make) -> Asked:
 def _demo(dialect: Dialect, runner: asyncio.Runner, place: Path) -> Iterator[Asked]:
     with Archive.open(populated.copy_to(place, now=NOW, days=DEMO_DAYS, dialect=dialect)) as archive:
         clock = Clock(NOW)
-        user = settle_in(archive, clock, days=DEMO_DAYS, seed=7, dialect=dialect)
+        user = populate(archive, clock, days=DEMO_DAYS, seed=7, dialect=dialect)
         yield Asked(Cloud(archive, settings=CloudSettings(dialect=dialect), clock=clock), runner, user)
 
 

@@ -15,7 +15,7 @@ import pytest
 from ringlet import TYPES
 from ringlet._api.kinds import ROOT, SANDBOX, Documents, Inventory, Samples
 from ringlet._cloud.data.openapi import document
-from ringlet._cloud.wearer.demo import settle_in
+from ringlet._cloud.wearer.demo import populate
 from ringlet._cloud.webhooks.subscriptions import Subscribed
 from ringlet._oauth.scopes import SCOPES
 from ringlet._webhooks.subscriptions import SUBSCRIPTION_PATH
@@ -55,8 +55,8 @@ class Town:
 
     def __init__(self, archive: Archive, runner: asyncio.Runner) -> None:
         clock = Clock(NOW)
-        self.reader = settle_in(archive, clock, days=20, seed=7)
-        self.other = settle_in(archive, clock, days=20, seed=8)
+        self.reader = populate(archive, clock, days=20, seed=7)
+        self.other = populate(archive, clock, days=20, seed=8)
         assert self.reader != self.other
         self.cloud = Cloud(archive, clock=clock, rules=OAuthRules(implicit=True))
         self.ask = Asked(self.cloud, runner, self.reader)

@@ -16,7 +16,7 @@ from ringlet import AsyncClient, Client
 from ringlet._api.windows import Dialect
 from ringlet._api.wire import Request, Response
 from ringlet._cloud.oauth.tokens import Issued
-from ringlet._cloud.wearer.demo import USER, settle_in
+from ringlet._cloud.wearer.demo import USER, populate
 from ringlet._oauth.scopes import SCOPES
 from ringlet._person.person import Person
 from ringlet.archive import Archive
@@ -99,7 +99,7 @@ class Loop:
 def _build(dialect: Dialect, place: Path) -> Iterator[Loop]:
     with Archive.open(populated.copy_to(place, now=NOW, days=DAYS, dialect=dialect)) as archive:
         clock = Clock(NOW)
-        user = settle_in(archive, clock, days=DAYS, seed=7, dialect=dialect)
+        user = populate(archive, clock, days=DAYS, seed=7, dialect=dialect)
         cloud = Cloud(archive, settings=CloudSettings(dialect=dialect), clock=clock)
         # A property test asks more often in five minutes than a client of the real service may.
         cloud.rate_limit.limit = 1_000_000

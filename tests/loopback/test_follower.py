@@ -17,7 +17,7 @@ from ringlet import AsyncClient
 from ringlet._api.catalog import TYPES
 from ringlet._api.wire import Request, Response, RetryPolicy
 from ringlet._cloud.oauth.tokens import Issued
-from ringlet._cloud.wearer.demo import settle_in
+from ringlet._cloud.wearer.demo import populate
 from ringlet._oauth.scopes import SCOPES
 from ringlet._receiver.fetch_queue import JOB_DELAY_MS, FetchQueue
 from ringlet._sync.follower import RECHECK_DELAYS_MS, EventFollower, FollowedJob
@@ -121,7 +121,7 @@ class Ends:
 def _cloud() -> Iterator[tuple[Cloud, int]]:
     with Archive.open(":memory:") as archive:
         clock = Clock(NOW)
-        user = settle_in(archive, clock, days=3, seed=7)
+        user = populate(archive, clock, days=3, seed=7)
         cloud = Cloud(archive, clock=clock)
         cloud.rate_limit.limit = 1_000_000
         yield cloud, user

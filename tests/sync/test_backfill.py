@@ -164,7 +164,7 @@ def test_whoever_syncs_once_a_month_misses_nothing(
     month = timedelta(days=30)
     early = NOW - month
     with Archive.open(tmp_path / "early.db") as oura:
-        demo.settle_in(oura, Clock(early), days=DAYS - month.days, seed=SEED)
+        demo.populate(oura, Clock(early), days=DAYS - month.days, seed=SEED)
     sync(serve(tmp_path / "early.db"), mine, now=early)
     [user] = mine.users()
     kind, day = TYPES["daily_activity"], early.date()

@@ -29,7 +29,7 @@ from .core.answers import Answer, problem, trace_id, unavailable
 from .core.clock import Clock
 from .data.routes import CloudSettings
 from .oauth.grants import OAuthRules
-from .wearer.life import Life
+from .wearer.timeline import Timeline
 from .wiring import Worker, assemble
 
 WORKER_RESTART_S = 1.0
@@ -108,10 +108,10 @@ class Cloud:
         self._starlette.router.redirect_slashes = False  # it would redirect to whatever Host says
         archive.wait_at_most(ARCHIVE_TIMEOUT_S)
 
-    def add_timeline(self, life: Life) -> None:
+    def add_timeline(self, timeline: Timeline) -> None:
         """Let the timeline of a simulated wearer advance with the clock, while this cloud runs."""
-        self._control_clock.life = life
-        self.workers.append(life.run)
+        self._control_clock.timeline = timeline
+        self.workers.append(timeline.run)
 
     def shut_down(self) -> None:
         """End what waits for something to happen: the server is about to stop. Safe in a signal handler."""

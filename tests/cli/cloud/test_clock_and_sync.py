@@ -25,7 +25,7 @@ def serve(ringlet, tmp_path):
 
 def left(line):
     """How many days there were to live through, as a line says it."""
-    said = re.fullmatch(r"the wearer lives on: ([\d ]+) of ([\d ]+) days\n", line)
+    said = re.fullmatch(r"the wearer catches up: ([\d ]+) of ([\d ]+) days\n", line)
     assert said, line
     done, days = (int(number.replace(" ", "")) for number in said.groups())
     assert 0 < done < days

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ringlet._archive.storage.settings import Setting
-from ringlet._cloud.wearer.demo import wearer
+from ringlet._cloud.wearer.demo import timeline
 from ringlet._net.addresses import AddressPolicy
 from ringlet._person.person import Person
 from ringlet.archive import Archive
@@ -123,8 +123,8 @@ def advanced(status, *steps):
     async def run():
         with Archive.open(":memory:") as archive:
             cloud = Cloud(archive, clock=Clock(NOW), callbacks=AddressPolicy.parse("dev"))
-            life = wearer(archive, cloud.clock, cloud.publisher, seed=7)
-            life.settle_in(3)
+            life = timeline(archive, cloud.clock, cloud.publisher, seed=7)
+            life.populate(3)
             cloud.add_timeline(life)
             app, _ = cloud.grants.apps.register("App", ["https://app.example/"])
             cloud.grants.issue(app, life.user, ["daily"])

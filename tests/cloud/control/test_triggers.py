@@ -8,7 +8,7 @@ import pytest
 
 from ringlet._api.catalog import TYPES
 from ringlet._cloud.control.triggers import Triggers, moved, parse
-from ringlet._cloud.wearer.demo import settle_in
+from ringlet._cloud.wearer.demo import populate
 from ringlet._webhooks.events import WEBHOOK_KINDS
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
@@ -26,7 +26,7 @@ def demo(tmp_path_factory):
     place = populated.copy_to(tmp_path_factory.mktemp("demo"), now=NOW, days=60)
     with Archive.open(place) as archive:
         clock = Clock(NOW)
-        user = settle_in(archive, clock, days=60, seed=7)
+        user = populate(archive, clock, days=60, seed=7)
         yield Cloud(archive, clock=clock), user
 
 

@@ -10,8 +10,8 @@ import pytest
 from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import Documents, Inventory, Samples, Single
 from ringlet._api.windows import Span, from_ms, parse_instant
-from ringlet._cloud.wearer.demo import REDIRECT_URIS, USER, credentials, settle_in
-from ringlet._cloud.wearer.life import BLOCK
+from ringlet._cloud.wearer.demo import REDIRECT_URIS, USER, credentials, populate
+from ringlet._cloud.wearer.timeline import POPULATE_BLOCK
 from ringlet._oauth.scopes import SCOPES
 from ringlet._person.person import Person
 from ringlet._webhooks.events import MIN_HASHED_SECRET_LENGTH
@@ -37,7 +37,7 @@ def test_what_is_held_is_what_the_person_lived_byte_for_byte(clock, dialect, day
     person, now = Person(7, USER, dialect=dialect), clock.now()
     first, last = now.date() - timedelta(days=days - 1), now.date() + timedelta(days=1)
     with Archive.open(":memory:") as archive:
-        user = settle_in(archive, clock, days=days, seed=7, dialect=dialect)
+        user = populate(archive, clock, days=days, seed=7, dialect=dialect)
         for name, kind in TYPES.items():
             if isinstance(kind, Single):
                 assert archive.single(user, kind) == person.personal_info()
@@ -52,7 +52,7 @@ def test_what_is_held_is_what_the_person_lived_byte_for_byte(clock, dialect, day
 
 def test_nothing_is_held_that_has_not_happened_yet(clock):
     with Archive.open(":memory:") as archive:
-        user = settle_in(archive, clock, days=3, seed=7)
+        user = populate(archive, clock, days=3, seed=7)
         for name, kind in TYPES.items():
             if isinstance(kind, Samples):
                 stamp = json.loads(archive.latest(user, kind))["timestamp"]
@@ -63,7 +63,7 @@ def test_nothing_is_held_that_has_not_happened_yet(clock):
 
 def test_settling_in_twice_changes_nothing(clock):
     with Archive.open(":memory:") as archive:
-        assert settle_in(archive, clock, days=20, seed=7) == settle_in(archive, clock, days=20, seed=7)
+        assert populate(archive, clock, days=20, seed=7) == populate(archive, clock, days=20, seed=7)
         held = archive.overview(1)
         assert [one.name for one in held] == list(TYPES)[: len(held)] or held
         assert all(one.revisions == 0 for one in held)
@@ -71,10 +71,10 @@ def test_settling_in_twice_changes_nothing(clock):
 
 def test_settling_in_later_carries_on(clock):
     with Archive.open(":memory:") as archive, Archive.open(":memory:") as at_once:
-        settle_in(archive, clock, days=5, seed=7)
+        populate(archive, clock, days=5, seed=7)
         clock.advance(timedelta(days=3))
-        user = settle_in(archive, clock, days=8, seed=7)
-        assert settle_in(at_once, clock, days=8, seed=7) == user
+        user = populate(archive, clock, days=8, seed=7)
+        assert populate(at_once, clock, days=8, seed=7) == user
         for kind in TYPES.values():
             if isinstance(kind, Documents):
                 assert archive.texts(user, kind, EVER) == at_once.texts(user, kind, EVER)
@@ -83,13 +83,13 @@ def test_settling_in_later_carries_on(clock):
 def test_progress_is_told_to_the_end(clock):
     told = []
     with Archive.open(":memory:") as archive:
-        settle_in(archive, clock, days=70, seed=7, progress=lambda *said: told.append(said))
-        assert told == [("settles in", 30, 71), ("settles in", 60, 71), ("settles in", 71, 71)]
-        assert timedelta(days=30) == BLOCK
+        populate(archive, clock, days=70, seed=7, progress=lambda *said: told.append(said))
+        assert told == [("writes the past", 30, 71), ("writes the past", 60, 71), ("writes the past", 71, 71)]
+        assert timedelta(days=30) == POPULATE_BLOCK
         told.clear()
         clock.advance(timedelta(days=2, hours=1))
-        settle_in(archive, clock, days=70, seed=7, progress=lambda *said: told.append(said))
-        assert told == [("lives on", day, 3) for day in (1, 2, 3)]
+        populate(archive, clock, days=70, seed=7, progress=lambda *said: told.append(said))
+        assert told == [("catches up", day, 3) for day in (1, 2, 3)]
 
 
 SETTLING = """
@@ -97,7 +97,7 @@ import sys
 import time
 from ringlet.archive import Archive
 from ringlet.cloud import Clock
-from ringlet._cloud.wearer.demo import settle_in
+from ringlet._cloud.wearer.demo import populate
 
 pieces = 0
 
@@ -108,7 +108,7 @@ def tell(*_):
         print("here", flush=True)
         time.sleep(60)
 
-settle_in(Archive.open(sys.argv[1]), Clock.parse(sys.argv[3]), days=100, seed=7, progress=tell)
+populate(Archive.open(sys.argv[1]), Clock.parse(sys.argv[3]), days=100, seed=7, progress=tell)
 """
 
 
@@ -127,7 +127,7 @@ def test_a_settling_that_was_killed_goes_on_at_its_instant_and_keeps_nothing_tha
     clock = Clock.parse(begin)
     clock.advance(timedelta(days=2))
     with Archive.open(place) as archive, Archive.open(":memory:") as unkilled:
-        users = [settle_in(one, clock, days=102, seed=7) for one in (archive, unkilled)]
+        users = [populate(one, clock, days=102, seed=7) for one in (archive, unkilled)]
         for name, kind in TYPES.items():
             held = [
                 one.single(user, kind) if isinstance(kind, Single) else one.page(user, kind, EVER)[0]
@@ -140,14 +140,14 @@ def test_seeds_are_different_people(clock):
     people = set()
     for seed in (1, 2, 3):
         with Archive.open(":memory:") as archive:
-            user = settle_in(archive, clock, days=1, seed=seed)
+            user = populate(archive, clock, days=1, seed=seed)
             people.add(archive.single(user, TYPES["personal_info"]))
     assert len(people) == 3
 
 
 def test_credentials_open_everything_and_are_printed_by_nothing(clock):
     with Archive.open(":memory:") as archive:
-        user = settle_in(archive, clock, days=1, seed=7)
+        user = populate(archive, clock, days=1, seed=7)
         cloud = Cloud(archive, clock=clock)
         given = credentials(cloud.grants, user, dict(archive.users())[user])
         assert cloud.grants.access(given.access_token).scopes == set(SCOPES)
@@ -161,7 +161,7 @@ def test_credentials_open_everything_and_are_printed_by_nothing(clock):
 
 def test_an_archive_has_one_demo_application_which_keeps_its_secret(clock):
     with Archive.open(":memory:") as archive:
-        user = settle_in(archive, clock, days=1, seed=7)
+        user = populate(archive, clock, days=1, seed=7)
         apps = (grants := Cloud(archive, clock=clock).grants).apps
         first, again = credentials(grants, user, "demo"), credentials(grants, user, "demo")
         assert [app.client_id for app in apps.of(user)] == [first.client_id] == [again.client_id]
@@ -181,14 +181,14 @@ def test_two_archives_have_two_secrets(clock):
     given = []
     for _ in range(2):
         with Archive.open(":memory:") as archive:
-            user = settle_in(archive, clock, days=1, seed=7)
+            user = populate(archive, clock, days=1, seed=7)
             given.append(credentials(Cloud(archive, clock=clock).grants, user, "demo").client_secret)
     assert given[0] != given[1]
 
 
 def test_a_demo_application_that_was_changed_stays_so_and_one_that_was_deleted_is_made_anew(clock):
     with Archive.open(":memory:") as archive:
-        user = settle_in(archive, clock, days=1, seed=7)
+        user = populate(archive, clock, days=1, seed=7)
         grants = Cloud(archive, clock=clock).grants
         first = credentials(grants, user, "demo")
         grants.apps.change(first.client_id, name="Mine", redirect_uris=["https://mine.example/"])
@@ -202,7 +202,7 @@ def test_a_demo_application_that_was_changed_stays_so_and_one_that_was_deleted_i
 
 def test_rings_are_held_from_the_first_on(clock):
     with Archive.open(":memory:") as archive:
-        user = settle_in(archive, clock, days=2, seed=7)
+        user = populate(archive, clock, days=2, seed=7)
         kind = TYPES["ring_configuration"]
         assert isinstance(kind, Inventory)
         rings = [json.loads(one) for one in archive.texts(user, kind, EVER)[0]]

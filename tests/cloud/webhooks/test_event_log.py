@@ -13,7 +13,7 @@ import pytest
 from ringlet._api.catalog import TYPES
 from ringlet._api.windows import MILLISECOND, to_ms
 from ringlet._cloud.core.clock import Clock
-from ringlet._cloud.wearer.demo import settle_in
+from ringlet._cloud.wearer.demo import populate
 from ringlet._cloud.webhooks.event_log import EventLog
 from ringlet._cloud.webhooks.publisher import RETENTION, SYNC_LATENCY
 from ringlet._webhooks.events import MAX_EVENT_BYTES
@@ -299,5 +299,5 @@ def test_what_waits_in_vain_is_forgotten_and_what_ended_long_ago(office: Office)
 
 def test_a_wearer_who_settles_in_makes_no_noise(place: str) -> None:
     with Archive.open(place) as archive:
-        settle_in(archive, Clock(NOW), days=2, seed=7)
+        populate(archive, Clock(NOW), days=2, seed=7)
         assert EventLog(archive, Clock(NOW)).newest == 0

@@ -164,10 +164,10 @@ def _archive_ready(cloud: Cloud, api: str) -> Ready:
 
 def _demo_ready(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
     """Create the simulated wearer and an application; its secret and grant are new at each start."""
-    from ..._cloud.wearer.demo import credentials, wearer
+    from ..._cloud.wearer.demo import credentials, timeline
     from .ready import Ready, populating
 
-    life = wearer(
+    demo = timeline(
         cloud.archive,
         cloud.clock,
         cloud.publisher,
@@ -176,10 +176,10 @@ def _demo_ready(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
         shutdown=cloud.shutdown,
     )
     with populating(days) as progress:
-        life.settle_in(days, progress)
-    cloud.add_timeline(life)
+        demo.populate(days, progress)
+    cloud.add_timeline(demo)
     names = dict(cloud.archive.users())
-    issued = credentials(cloud.grants, life.user, names[life.user])
+    issued = credentials(cloud.grants, demo.user, names[demo.user])
     ahead = cloud.clock.ahead.total_seconds()
     moved = f", the clock {screen.duration(ahead)} ahead" if ahead else ""
     return Ready(api, cloud.admin_token, list(names.values()), issued, f"seed {seed}, {days} days{moved}")

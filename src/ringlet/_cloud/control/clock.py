@@ -36,7 +36,7 @@ from ...errors import ArchiveError
 from ..core.bodies import read_body
 from ..core.clock import Clock, duration
 from ..core.shutdown import Shutdown
-from ..wearer.life import Life
+from ..wearer.timeline import Timeline
 from ..webhooks.deliveries import Deliveries
 from .admin import Admin
 
@@ -64,8 +64,8 @@ class ControlClock:
         self.archive = archive
         self.clock = clock
         self.deliveries = deliveries
-        self.life: Life | None = None
-        """The wearer who lives on with the clock, if there is one."""
+        self.timeline: Timeline | None = None
+        """Of the simulated wearer, if there is one."""
         self.shutdown = shutdown
         self._follow()
 
@@ -96,7 +96,7 @@ class ControlClock:
         events, settled = 0, False
         for step in _days(by):
             self._move(step)
-            events += (await self.life.live_on()).events if self.life else 0
+            events += (await self.timeline.advance()).events if self.timeline else 0
             self.deliveries.wakeup.notify()
             settled = await self._settle(until)
             if self.shutdown.begun:

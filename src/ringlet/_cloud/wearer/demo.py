@@ -22,7 +22,7 @@ from ..webhooks.deliveries import Deliveries
 from ..webhooks.event_log import EventLog
 from ..webhooks.publisher import Publisher
 from ..webhooks.subscriptions import Subscriptions
-from .life import Life, Progress
+from .timeline import Progress, Timeline
 
 USER = "demo"
 REDIRECT_URIS = (
@@ -34,7 +34,7 @@ REDIRECT_URIS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """What someone needs to try the cloud; printed by `serve --demo`, stored nowhere in this form."""
+    """What is needed to try the cloud; printed by `serve --demo`, stored nowhere in this form."""
 
     user_id: str
     client_id: str
@@ -44,7 +44,7 @@ class Credentials:
     redirect_uris: tuple[str, ...] = REDIRECT_URIS
 
 
-def settle_in(
+def populate(
     archive: Archive,
     clock: Clock,
     *,
@@ -53,15 +53,15 @@ def settle_in(
     dialect: Dialect = "live",
     progress: Progress | None = None,
 ) -> int:
-    """Put the last `days` days of the simulated person into the archive; returns the user."""
+    """Write the last `days` days of the simulated person into the archive; returns the user's number."""
     deliveries = Deliveries(archive, clock, Subscriptions(archive, clock))
     publisher = Publisher(archive, clock, EventLog(archive, clock), deliveries)
-    life = wearer(archive, clock, publisher, seed=seed, dialect=dialect)
-    life.settle_in(days, progress)
-    return life.user
+    demo = timeline(archive, clock, publisher, seed=seed, dialect=dialect)
+    demo.populate(days, progress)
+    return demo.user
 
 
-def wearer(
+def timeline(
     archive: Archive,
     clock: Clock,
     publisher: Publisher,
@@ -69,17 +69,17 @@ def wearer(
     seed: int,
     dialect: Dialect = "live",
     shutdown: Shutdown | None = None,
-) -> Life:
-    """The demo wearer of an archive, who lives with a cloud's clock."""
-    return Life.of(archive, clock, publisher, Person(seed, USER, dialect=dialect), shutdown)
+) -> Timeline:
+    """The timeline of the demo wearer, in an archive."""
+    return Timeline.of(archive, clock, publisher, Person(seed, USER, dialect=dialect), shutdown)
 
 
 def credentials(grants: Grants, user: int, user_id: str) -> Credentials:
-    """The demo's own application, which the wearer registered, and a full grant for it.
+    """The demo's own application, registered by the wearer, and a grant of all scopes for it.
 
-    An archive has one, and it keeps its secret: who restarts a cloud finds subscriptions and receivers as
-    they were. So the secret follows from a text in the archive, where elsewhere only a digest is kept: what
-    it opens is made up.
+    An archive has one such application, and it keeps its secret over restarts, so that subscriptions and
+    receivers keep working. The secret is derived from a text in the archive, where for other applications
+    only a digest is stored: all that it opens is simulated.
     """
     setting = Setting.DEMO_APPLICATION.of(user)
     with grants.archive.transaction():

@@ -29,12 +29,11 @@ from ..._api.windows import MILLISECOND
 from ..._archive import leases
 from ..._archive.archive import Archive
 from ..._archive.storage.locks import Lock
-from ..._archive.storage.migrations import Migrations
+from ..._archive.storage.migrations import Migrations, migrate
 from ..._webhooks.events import EventType
 from ..core.clock import Clock
 from ..core.tables import Tables
-from ..oauth.applications import REGISTERED_CLIENT_IDS
-from ..oauth.connections import CONNECTED_CLIENT_IDS, CONNECTED_USERS
+from ..oauth import applications, connections
 from .attempts import ADD_RESPONSE_HEADERS, ATTEMPTS_SCHEMA, MAX_ATTEMPTS_STORED, Attempts
 from .delivery_records import STATES, Claimed, Outcome, Ready, State
 from .event_log import EVENTS
@@ -42,8 +41,7 @@ from .retries import RETRIES, retry_delay
 from .subscriptions import ACTIVE, ANY, End, Subscriptions
 from .wakeup import Wakeup
 
-# AUTOINCREMENT: an id is never given twice, not even when the newest row was deleted. An outcome that comes
-# late must not be taken for the outcome of another delivery.
+# AUTOINCREMENT: no id is given twice, so a late outcome is never taken for another delivery's.
 MIGRATIONS = Migrations(
     "outbox",
     f"""
@@ -85,6 +83,8 @@ class Deliveries(Tables):
         retries: Sequence[timedelta] = RETRIES,
     ) -> None:
         super().__init__(archive, clock)
+        for joined in (applications.MIGRATIONS, connections.MIGRATIONS):
+            migrate(self.db, joined)
         self.subscriptions = subscriptions
         self.retries = retries
         self.wakeup = Wakeup()
@@ -104,7 +104,8 @@ class Deliveries(Tables):
             " (event_seq, subscription_id, due_at, state, attempts, fence, leased_until)"
             f" SELECT ?, s.id, ?, 'waiting', 0, 0, 0 FROM ({ACTIVE}) AS s"
             " WHERE s.data_type = ? AND s.event_type = ?"
-            f" AND s.client_id IN ({REGISTERED_CLIENT_IDS}) AND s.client_id IN ({CONNECTED_CLIENT_IDS})",
+            f" AND s.client_id IN ({applications.REGISTERED_CLIENT_IDS})"
+            f" AND s.client_id IN ({connections.CONNECTED_CLIENT_IDS})",
             (event_seq, due_at, now, data_type, event_type, user, now),
         )
         if created:
@@ -135,7 +136,7 @@ class Deliveries(Tables):
             " ORDER BY due_at, id LIMIT ?)"
             f" AND EXISTS (SELECT 1 FROM ({ACTIVE}) AS s WHERE s.id = ? AND s.callback_url = ?)"
             f" RETURNING id, fence, attempts, (SELECT body FROM ({EVENTS}) AS e WHERE e.seq = event_seq),"
-            f" {user} IN ({CONNECTED_USERS})"
+            f" {user} IN ({connections.CONNECTED_USERS})"
         )
         with self.archive.transaction():
             self.db.lock(Lock.EVENTS)  # otherwise two senders could claim the same

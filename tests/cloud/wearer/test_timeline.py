@@ -1,4 +1,4 @@
-"""The made-up wearer lives on with the clock: documents, revisions, deletions, and an event for each."""
+"""The made-up wearer advances with the clock: documents, revisions, deletions, and an event for each."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ import pytest
 from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import Single
 from ringlet._api.windows import Span, parse_instant
-from ringlet._cloud.wearer.demo import settle_in, wearer
+from ringlet._cloud.wearer.demo import populate, timeline
 from ringlet._cloud.webhooks.publisher import SYNC_LATENCY
 from ringlet._webhooks.events import WEBHOOK_KINDS
 from ringlet.archive import Archive
@@ -33,8 +33,8 @@ def place(request, tmp_path):
 def start(archive, at=BEGIN, days=6, dialect="live"):
     """A demo cloud, settled in."""
     cloud = Cloud(archive, clock=Clock(at), settings=CloudSettings(dialect=dialect))
-    life = wearer(archive, cloud.clock, cloud.publisher, seed=7, dialect=dialect, shutdown=cloud.shutdown)
-    life.settle_in(days)
+    life = timeline(archive, cloud.clock, cloud.publisher, seed=7, dialect=dialect, shutdown=cloud.shutdown)
+    life.populate(days)
     return cloud, life
 
 
@@ -59,7 +59,7 @@ def test_whoever_lives_on_holds_what_whoever_comes_later_finds(place, dialect):
             cloud.clock.advance(step)
             life.catch_up()
         now = cloud.clock.now()
-        settle_in(later, Clock(now), days=(now - BEGIN).days + 6, seed=7, dialect=dialect)
+        populate(later, Clock(now), days=(now - BEGIN).days + 6, seed=7, dialect=dialect)
         assert held(archive) == held(later)
 
 
@@ -129,7 +129,7 @@ def test_a_kept_cloud_tells_what_happened_while_it_was_away(place):
         cloud, _ = start(archive, BEGIN + 3 * DAY)
         assert cloud.events.newest > 20
         with Archive.open(":memory:") as later:
-            settle_in(later, cloud.clock, days=9, seed=7)
+            populate(later, cloud.clock, days=9, seed=7)
             assert held(archive) == held(later)
 
 
@@ -138,7 +138,7 @@ def test_more_of_the_past_may_be_wanted_later_and_is_told_to_nobody(place):
         start(archive, days=3)
         cloud, _ = start(archive, days=40)
         assert cloud.events.newest == 0
-        settle_in(at_once, cloud.clock, days=40, seed=7)
+        populate(at_once, cloud.clock, days=40, seed=7)
         assert held(archive) == held(at_once)
 
 
@@ -160,7 +160,7 @@ def test_two_processes_over_one_archive_live_one_life(place):
         pieces, others = life._pieces(), double._pieces()
         while next(pieces, None) is not None and next(others, None) is not None:
             pass
-        settle_in(alone, first.clock, days=10, seed=7)
+        populate(alone, first.clock, days=10, seed=7)
         assert held(one) == held(alone)
         bodies = [entry.body for entry in first.events.after(0, 10_000)]
         assert len(bodies) == len(set(bodies))
@@ -189,7 +189,7 @@ def test_it_waits_for_others_who_write(place):
             cloud.clock.advance(DAY)
             with other.transaction():
                 other.set_setting("busy", "yes")
-                living = asyncio.create_task(life.live_on())
+                living = asyncio.create_task(life.advance())
                 await asyncio.sleep(0.5)
             return (await living).events
 
@@ -202,7 +202,7 @@ def test_a_year_lets_others_have_their_turn():
         with Archive.open(":memory:") as archive:
             cloud, life = start(archive)
             cloud.clock.advance(60 * DAY)
-            living = asyncio.create_task(life.live_on())
+            living = asyncio.create_task(life.advance())
             turns, longest = 0, 0.0
             while not living.done():
                 before = time.perf_counter()
@@ -219,7 +219,7 @@ def test_a_year_lets_others_have_their_turn():
 def test_when_the_cloud_leaves_the_rest_is_lived_at_the_next_start(place):
     async def run(cloud, life):
         cloud.clock.advance(60 * DAY)
-        living = asyncio.create_task(life.live_on())
+        living = asyncio.create_task(life.advance())
         await asyncio.sleep(0.1)
         cloud.shut_down()
         return await asyncio.wait_for(living, 5)
@@ -242,13 +242,13 @@ import sys
 from datetime import datetime, timedelta
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
-from ringlet._cloud.wearer.demo import wearer
+from ringlet._cloud.wearer.demo import timeline
 
 archive = Archive.open(sys.argv[1])
 cloud = Cloud(archive, clock=Clock(datetime.fromisoformat(sys.argv[2])))
-life = wearer(archive, cloud.clock, cloud.publisher, seed=7)
+life = timeline(archive, cloud.clock, cloud.publisher, seed=7)
 print("begun", flush=True)
-life.settle_in(6)
+life.populate(6)
 print("done", flush=True)
 """
 
@@ -270,7 +270,7 @@ def test_killed_at_any_moment_it_neither_doubles_nor_loses(place):
         cloud, _ = start(archive, until)
         other, _ = start(unkilled)
         other.clock.advance(60 * DAY)
-        wearer(unkilled, other.clock, other.publisher, seed=7).catch_up()
+        timeline(unkilled, other.clock, other.publisher, seed=7).catch_up()
         assert held(archive) == held(unkilled)
         bodies = [[one.body for one in each.events.after(0, 10_000)] for each in (cloud, other)]
         assert bodies[0] == bodies[1]
