@@ -145,14 +145,14 @@ class NotSignedIn(RingletError):
     """An access token to send is missing."""
 
     exit_code = 4
-    default_cure = Cure("set OURA_ACCESS_TOKEN, pass token=..., or sign in", Action.SIGN_IN)
+    default_cure: ClassVar[str] = Cure("set OURA_ACCESS_TOKEN, pass token=..., or sign in", Action.SIGN_IN)
 
 
 class OAuthError(RingletError):
     """The OAuth2 server refused. `error` is the RFC 6749 section 5.2 code, `status` the HTTP status."""
 
     exit_code = 4
-    default_cure = Cure("sign in again", Action.SIGN_IN)
+    default_cure: ClassVar[str] = Cure("sign in again", Action.SIGN_IN)
 
     def __init__(self, error: str, description: str = "", *, status: int = 400, cure: str = "") -> None:
         super().__init__(f"{error}: {description}" if description else error, cure=cure)
@@ -167,7 +167,7 @@ class ConnectionFailed(RingletError):
     `sent` is False where the request certainly never left: there was no connection to send it over.
     """
 
-    default_cure = "check the network and the base URL, then run it again"
+    default_cure: ClassVar[str] = "check the network and the base URL, then run it again"
 
     def __init__(self, message: str, *, sent: bool = True, cure: str = "") -> None:
         super().__init__(message, cure=cure)
@@ -177,7 +177,9 @@ class ConnectionFailed(RingletError):
 class EventRejected(RingletError):
     """A webhook delivery, or a challenge, that must not be believed. `status` is what to answer it with."""
 
-    default_cure = "answer with `status`; if it is Oura's after all, look at the client secret and the clock"
+    default_cure: ClassVar[str] = (
+        "answer with `status`; if it is Oura's after all, look at the client secret and the clock"
+    )
 
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
@@ -188,7 +190,7 @@ class ArchiveError(RingletError):
     """The archive cannot be read or written."""
 
     exit_code = 6
-    default_cure = "see that the file is yours, on a disk with space, and not open elsewhere"
+    default_cure: ClassVar[str] = "see that the file is yours, on a disk with space, and not open elsewhere"
 
 
 class ApiError(RingletError):
@@ -207,7 +209,7 @@ class BadRequest(ApiError):
     """Oura refuses the request itself. `field` is the parameter it points at, where it names one."""
 
     exit_code = 2
-    default_cure = "correct the request"
+    default_cure: ClassVar[str] = "correct the request"
 
     def __init__(
         self, detail: str = "", *, field: str = "", status: int | None = None, cure: str = ""
@@ -221,7 +223,7 @@ class InvalidToken(ApiError):
 
     status = 401
     exit_code = 4
-    default_cure = Cure("pass a fresh token, or sign in again", Action.SIGN_IN)
+    default_cure: ClassVar[str] = Cure("pass a fresh token, or sign in again", Action.SIGN_IN)
 
 
 class InsufficientScope(ApiError):
@@ -244,21 +246,21 @@ class MembershipEnded(ApiError):
     """The wearer's Oura membership has ended; their data is not available through the API."""
 
     status = 403
-    default_cure = "the wearer renews the membership; what is in the archive stays readable"
+    default_cure: ClassVar[str] = "the wearer renews the membership; what is in the archive stays readable"
 
 
 class DocumentNotFound(ApiError):
     """The document with this id does not exist, or was deleted."""
 
     status = 404
-    default_cure = "list the days around it to see what is there"
+    default_cure: ClassVar[str] = "list the days around it to see what is there"
 
 
 class RouteNotFound(ApiError):
     """This server has no such route; data types come and go between versions of the API."""
 
     status = 404
-    default_cure = "leave this data type out, or check the base URL"
+    default_cure: ClassVar[str] = "leave this data type out, or check the base URL"
 
 
 class RateLimited(ApiError):
@@ -277,4 +279,4 @@ class ServerError(ApiError):
     """The server failed, or answered something that is not its own API."""
 
     status = 500
-    default_cure = "try again later; nothing on this side needs changing"
+    default_cure: ClassVar[str] = "try again later; nothing on this side needs changing"

@@ -196,7 +196,7 @@ def test_a_base_url_with_more_than_a_place_is_refused_and_not_quoted(
 
 @pytest.mark.parametrize("url", ["api.test", "ftp://api.test", "https://", "/v2"])
 def test_a_base_url_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="base URL is none"):
+    with pytest.raises(UsageError, match="a base URL starts with http"):
         base_url_from(url)
 
 

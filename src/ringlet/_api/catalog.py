@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from .. import models as m
 from .faces import (
@@ -93,27 +93,27 @@ def single(model: type[D], scope: str) -> Slot[Single[D], SingleFace[D], AsyncSi
 class Catalog:
     """The data types of Oura API v2."""
 
-    #                                    model                      scope                 instant           webhook                     days
-    sleep                    = documents(m.Sleep,                   "daily",              "bedtime_start",  "sleep",                      60)
-    daily_sleep              = documents(m.DailySleep,              "daily",              "day",            "daily_sleep",               180)
-    daily_readiness          = documents(m.DailyReadiness,          "daily",              "day",            "daily_readiness",           180)
-    daily_activity           = documents(m.DailyActivity,           "daily",              "timestamp",      "daily_activity",             60)
-    daily_stress             = documents(m.DailyStress,             "daily",              "day",            "daily_stress",              180)
-    daily_resilience         = documents(m.DailyResilience,         "stress",             "day",            "daily_resilience",          180, supports_fields=False)
-    daily_spo2               = documents(m.DailySpO2,               "spo2",               "day",            "daily_spo2",                180)
-    daily_cardiovascular_age = documents(m.DailyCardiovascularAge,  "heart_health",       "day",            "daily_cardiovascular_age",  180)
-    vO2_max                  = documents(m.VO2Max,                  "heart_health",       "day",            "vo2_max",                   180)
-    sleep_time               = documents(m.SleepTime,               "daily",              "day",            "sleep_time",                180)
-    workout                  = documents(m.Workout,                 "workout",            "start_datetime", "workout",                   180)
-    session                  = documents(m.Session,                 "session",            "start_datetime", "session",                    60)
-    enhanced_tag             = documents(m.EnhancedTag,             "tag",                "start_time",     "enhanced_tag",              180, day="start_day", supports_fields=False)
-    tag                      = documents(m.Tag,                     "tag",                "timestamp",      "tag",                       180, supports_fields=False)
-    rest_mode_period         = documents(m.RestModePeriod,          "daily",              "start_time",     "rest_mode_period",          180, day="start_day")
-    ring_configuration       = inventory(m.RingConfiguration,       "ring_configuration",                   "ring_configuration")
-    heartrate                = live_samples(m.HeartRate,            "heartrate",                                                          30)
-    ring_battery_level       = live_samples(m.RingBatteryLevel,     "ring_configuration",                                                 60)
-    interbeat_interval       = samples(m.InterbeatInterval,         "heartrate",                                                           9)
-    personal_info            = single(m.PersonalInfo,               "personal")
+    #                                            model                      scope                 instant           webhook                     days
+    sleep                    : Final = documents(m.Sleep,                   "daily",              "bedtime_start",  "sleep",                      60)
+    daily_sleep              : Final = documents(m.DailySleep,              "daily",              "day",            "daily_sleep",               180)
+    daily_readiness          : Final = documents(m.DailyReadiness,          "daily",              "day",            "daily_readiness",           180)
+    daily_activity           : Final = documents(m.DailyActivity,           "daily",              "timestamp",      "daily_activity",             60)
+    daily_stress             : Final = documents(m.DailyStress,             "daily",              "day",            "daily_stress",              180)
+    daily_resilience         : Final = documents(m.DailyResilience,         "stress",             "day",            "daily_resilience",          180, supports_fields=False)
+    daily_spo2               : Final = documents(m.DailySpO2,               "spo2",               "day",            "daily_spo2",                180)
+    daily_cardiovascular_age : Final = documents(m.DailyCardiovascularAge,  "heart_health",       "day",            "daily_cardiovascular_age",  180)
+    vO2_max                  : Final = documents(m.VO2Max,                  "heart_health",       "day",            "vo2_max",                   180)
+    sleep_time               : Final = documents(m.SleepTime,               "daily",              "day",            "sleep_time",                180)
+    workout                  : Final = documents(m.Workout,                 "workout",            "start_datetime", "workout",                   180)
+    session                  : Final = documents(m.Session,                 "session",            "start_datetime", "session",                    60)
+    enhanced_tag             : Final = documents(m.EnhancedTag,             "tag",                "start_time",     "enhanced_tag",              180, day="start_day", supports_fields=False)
+    tag                      : Final = documents(m.Tag,                     "tag",                "timestamp",      "tag",                       180, supports_fields=False)
+    rest_mode_period         : Final = documents(m.RestModePeriod,          "daily",              "start_time",     "rest_mode_period",          180, day="start_day")
+    ring_configuration       : Final = inventory(m.RingConfiguration,       "ring_configuration",                   "ring_configuration")
+    heartrate                : Final = live_samples(m.HeartRate,            "heartrate",                                                          30)
+    ring_battery_level       : Final = live_samples(m.RingBatteryLevel,     "ring_configuration",                                                 60)
+    interbeat_interval       : Final = samples(m.InterbeatInterval,         "heartrate",                                                           9)
+    personal_info            : Final = single(m.PersonalInfo,               "personal")
 # fmt: on
 
 

@@ -379,7 +379,7 @@ class Slot(Generic[K, S, A]):
     def __init__(
         self, kind: K, blocking: Callable[[K, Runner], S], awaited: Callable[[K, AsyncRunner], A]
     ) -> None:
-        self.kind = kind
+        self.kind: K = kind
         self.blocking = blocking
         self.awaited = awaited
 

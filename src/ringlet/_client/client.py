@@ -19,7 +19,7 @@ from .._api.catalog import Catalog
 from .._api.faces import AsyncRunner, Runner
 from .._api.kinds import ROOT, SANDBOX
 from .._api.wire import WAITED, Flow, R, Request, RetryPolicy, with_retries
-from .._oauth.grant import App, Tokens, hosts_at
+from .._oauth.grant import App, Hosts, Tokens, hosts_at
 from .._oauth.renewal import TokenStore, with_token
 from .._webhooks.subscriptions import AsyncWebhooks, Webhooks
 from ..errors import ConnectionFailed, UsageError
@@ -73,10 +73,10 @@ class _Config(ABC, Generic[T]):
         retry_policy: RetryPolicy | None = None,
         transport: T | None = None,
     ) -> None:
-        self.base_url = base_url_from(base_url)
-        self.hosts = hosts_at(self.base_url)
+        self.base_url: str = base_url_from(base_url)
+        self.hosts: Hosts = hosts_at(self.base_url)
         self.sandbox = sandbox
-        self.retry_policy = retry_policy or RetryPolicy()
+        self.retry_policy: RetryPolicy = retry_policy or RetryPolicy()
         self.app = app_from(client_id, client_secret)
         if not (token or token_store or profile):
             if sandbox:

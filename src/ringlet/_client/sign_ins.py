@@ -56,7 +56,7 @@ class SignIn:
                 f"{name!r} cannot be a profile name", cure="use letters, digits and any of . _ @ -"
             )
         self.name = name
-        self.vault = SystemKeyring()
+        self.vault: SystemKeyring = SystemKeyring()
         folder = platformdirs.user_config_path("ringlet")
         self._profile_path = folder / "profiles" / f"{name}.json"
         self._tokens_path = folder / "tokens" / f"{name}.json"
