@@ -1,4 +1,4 @@
-"""A run that keeps up, whose nights come every few seconds: what no event told of is found at night."""
+"""A continuous sync that reconciles every few seconds: changes without an event are found then."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class SwiftTime(ServerTime):
 
 
 @dataclass
-class Told:
-    """An audience that counts rounds of everything."""
+class Observer:
+    """Counts the nightly backfills, and records what was fetched because of an event."""
 
     nights: int = 0
     events: list[FollowedJob] = field(default_factory=list)
@@ -78,7 +78,7 @@ def test_what_was_changed_and_what_was_deleted_without_an_event_is_found_at_nigh
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(continuous, "LOOK_AT_CLOCK_S", 0.01)
-    told = Told()
+    observer = Observer()
 
     async def run(cloud: Cloud, mine: Archive) -> None:
         theirs = cloud.archive.user("wearer")
@@ -92,20 +92,20 @@ def test_what_was_changed_and_what_was_deleted_without_an_event_is_found_at_nigh
 
         with bind("127.0.0.1", 0) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/oura"
-            keeping = ContinuousSync(
+            sync = ContinuousSync(
                 AsyncClient(token, transport=AsgiTransport(cloud), client_id=client_id, client_secret=secret),
                 mine,
                 tmp_path / "mine.db",
                 CallbackEndpoint(url=url, listener=listener),
-                told,
+                observer,
                 app=App(client_id=client_id, client_secret=secret or ""),
                 names=["daily_sleep"],
                 since=NOW.date() - timedelta(days=3),
             )
-            keeping.server_time = SwiftTime()
+            sync.server_time = SwiftTime()
             async with asyncio.timeout(20):
-                task = asyncio.create_task(keeping.run())
-                while told.nights < 1:  # noqa: ASYNC110 - it is no part of this that it could be told
+                task = asyncio.create_task(sync.run())
+                while observer.nights < 1:  # noqa: ASYNC110 - polling is simplest here
                     await asyncio.sleep(0.01)
                 assert held("gone")
                 cloud.archive.observer = None  # nobody is told
@@ -121,5 +121,5 @@ def test_what_was_changed_and_what_was_deleted_without_an_event_is_found_at_nigh
 
     with Archive.open(":memory:") as theirs, Archive.open(tmp_path / "mine.db") as mine:
         asyncio.run(run(Cloud(theirs, clock=Clock(NOW), callbacks=AddressPolicy.parse("dev")), mine))
-    assert told.nights > 1
-    assert not told.events
+    assert observer.nights > 1
+    assert not observer.events
