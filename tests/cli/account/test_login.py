@@ -90,7 +90,7 @@ def test_a_secret_that_went_stale_has_a_way_out_that_asks_for_another(signing_in
         done,
         4,
         "invalid_client",
-        "next: ringlet auth logout --purge --profile mum; ringlet login --profile mum",
+        "next: ringlet auth logout --profile mum --purge; ringlet login --profile mum",
     )
     assert f"{ready['api']}/oauth/applications" in done.stderr
     done = signing_in("login", "--profile", "mum", **app | {"OURA_CLIENT_SECRET": "wrong"})

@@ -92,7 +92,7 @@ def test_the_sleepers_clock_not_this_machines(ringlet, synced):
 def test_several_people(ringlet, tmp_path, refused):
     for user in ("one", "two"):
         made(tmp_path / "a.db", (date(2026, 3, 1), "long_sleep", 8), user=user)
-    refused(ringlet("show", "night", "--db", tmp_path / "a.db"), 2, "2 people: one, two", "--user one")
+    refused(ringlet("show", "night", "--db", tmp_path / "a.db"), 2, "2 users: one, two", "--user one")
     assert ringlet("show", "night", "--db", tmp_path / "a.db", "--user", "two").returncode == 0
 
 

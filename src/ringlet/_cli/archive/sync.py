@@ -63,7 +63,7 @@ def sync(
     """
     import asyncio
 
-    from ..shared import archives as places
+    from ..shared import archives
     from . import sync_webhooks
 
     names = _types(types)
@@ -79,7 +79,7 @@ def sync(
         raise NotSignedIn("no access token was found")
     if endpoint:
         sync_webhooks.application(client)
-    with places.for_sync(db) as archive, _watcher(archive.path, names, as_json) as watcher:
+    with archives.for_sync(db) as archive, _watcher(archive.path, names, as_json) as watcher:
         transport.on_wait = watcher.waiting
         if endpoint:
             return sync_webhooks.run_until_stopped(

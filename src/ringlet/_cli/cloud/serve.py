@@ -151,9 +151,9 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 def _archive(db: str | None, demo: bool) -> Archive:
-    from ..shared import archives as places
+    from ..shared import archives
 
-    return places.for_demo(db) if demo else places.for_writing(db)
+    return archives.for_demo(db) if demo else archives.for_writing(db)
 
 
 def _archive_ready(cloud: Cloud, api: str) -> Ready:

@@ -99,12 +99,12 @@ def _archive(db: str | None) -> Generator[Archive]:
     """The archive of the demo: at `db`, else in a directory that is deleted at the end."""
     import tempfile
 
-    from ..shared import archives as places
+    from ..shared import archives
 
     # Windows does not delete a file that is still open.
     with (
         tempfile.TemporaryDirectory(prefix="ringlet-demo-", ignore_cleanup_errors=True) as directory,
-        places.for_demo(db or f"{directory}/archive.db") as archive,
+        archives.for_demo(db or f"{directory}/archive.db") as archive,
     ):
         yield archive
 
