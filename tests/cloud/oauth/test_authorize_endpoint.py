@@ -89,8 +89,8 @@ def test_with_several_wearers_the_page_asks_who(live, browser):
     came = back(browser.decide(browser.query(), user="second"))
     token = browser.redeem(came["code"]).json["access_token"]
     assert live.cloud.grants.access(token).user != live.user
-    stays(browser.decide(browser.query(), user="third"), "Nobody to sign in")
-    stays(browser.decide(browser.query()), "Nobody to sign in")
+    stays(browser.decide(browser.query(), user="third"), "Unknown user")
+    stays(browser.decide(browser.query()), "Unknown user")
 
 
 PAGES = ["consent", "refusal"]
@@ -299,7 +299,7 @@ def test_a_decision_that_another_site_sent_is_refused(live, browser, header, val
     page = Form(browser.open(query).text)
     form = [*page.hidden.items(), ("decision", "allow"), *(("granted", name) for name in page.boxes)]
     sent = browser.cookies() | {header: value, "host": "localhost"}
-    stays(live(AUTHORIZE, query, method="POST", form=form, headers=sent), "Not from here")
+    stays(live(AUTHORIZE, query, method="POST", form=form, headers=sent), "Sent from another site")
     own = browser.cookies() | {
         "origin": "http://localhost",
         "sec-fetch-site": "same-origin",

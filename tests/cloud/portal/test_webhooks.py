@@ -16,7 +16,7 @@ import pytest
 
 from ringlet import webhooks
 from ringlet._cloud.browser.sessions import form_token
-from ringlet._cloud.portal.webhooks import PAGE, SHOWN
+from ringlet._cloud.portal.webhooks import DELIVERIES_PER_PAGE, MAX_ANSWER_CHARACTERS
 from ringlet._cloud.webhooks.attempts import Attempt
 from ringlet._cloud.webhooks.deliveries import Claimed, Outcome
 from ringlet._cloud.webhooks.delivery_list import DeliveryList
@@ -133,33 +133,33 @@ def test_subscriptions_are_shown_with_their_end_or_with_what_ended_them(desk: De
 
 def test_the_log_is_newest_first_by_state_and_in_pages(desk: Desk) -> None:
     desk.subscribe()
-    desk.happen(PAGE + 3)
+    desk.happen(DELIVERIES_PER_PAGE + 3)
     desk.tried(200)
     links = re.compile(rf'href="{desk.log}/(\d+)"')
     first = [int(id) for id in links.findall(desk.page().text)]
     assert first == sorted(first, reverse=True)
-    assert len(first) == PAGE
+    assert len(first) == DELIVERIES_PER_PAGE
     [older] = re.findall(rf'href="{desk.log}\?(before=\d+)">Older', desk.page().text)
     rest = [int(id) for id in links.findall(desk.page(query=older).text)]
-    assert first + rest == list(range(PAGE + 3, 0, -1))
+    assert first + rest == list(range(DELIVERIES_PER_PAGE + 3, 0, -1))
     assert "Older" not in desk.page(query=older).text
     assert links.findall(desk.page(query="state=delivered").text) == ["1"]
     waiting = desk.page(query="state=waiting").text
     assert "state=waiting&amp;before=" in waiting
     assert links.findall(desk.page(query="state=failed").text) == []
     for odd in ("state=x", "before=x", "before=" + "9" * 30, "state=%00", "before=-1"):
-        assert len(links.findall(desk.page(query=odd).text)) == PAGE
+        assert len(links.findall(desk.page(query=odd).text)) == DELIVERIES_PER_PAGE
 
 
 def test_a_delivery_shows_each_request_as_it_was_sent_and_what_came_back(desk: Desk) -> None:
     desk.subscribe()
     desk.happen()
-    claimed = desk.tried(500, b"\xff<b>no\r\n\0</b>" + b"x" * 2 * SHOWN)
+    claimed = desk.tried(500, b"\xff<b>no\r\n\0</b>" + b"x" * 2 * MAX_ANSWER_CHARACTERS)
     text = desk.page("/1").text
     body, answer, curl = blocks(desk.page("/1"))
     assert body.encode() == claimed.body
     assert answer.startswith("\ufffd<b>no\n\ufffd</b>xxx")
-    assert len(answer) < SHOWN + 1
+    assert len(answer) < MAX_ANSWER_CHARACTERS + 1
     assert "&lt;b&gt;" in text
     assert "2026-03-01 12:00:00 UTC, took 42 ms" in text
     assert "It fits the application's secret." in html.unescape(text)

@@ -1,10 +1,9 @@
-"""What all pages share: forms read with suspicion, the headers, the stylesheet, refusals.
+"""Renders pages: templates, security headers, the stylesheet, and the page of a refused request.
 
 Rules of this file:
-* No parameter counts twice, and no body is read without end.
-* A page of ours is framed by nobody, loads nothing from elsewhere, runs no script and sends no referrer: its
-  address may hold a code. None is stored by anything on the way: it may show a secret.
-* What a page loads is named by its digest, so it may be kept for ever.
+* No other site can frame a page, a page loads nothing from elsewhere, runs no script, and sends no referrer
+  (its address may hold a code). No cache stores it (it may show a secret).
+* The address of a static file holds a hash of its content, so browsers may cache it for ever.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 
 class StaticFiles:
-    """The few files that pages load, each under an address that changes with its content."""
+    """The files that pages load, each under an address that changes with its content."""
 
     def __init__(self) -> None:
         self._files: dict[str, tuple[bytes, str]] = {}
         self.paths: dict[str, str] = {}
-        """Where a file is served, by its name."""
+        """The path a file is served at, by its name."""
         for file in sorted((FOLDER / "static").iterdir()):
             content = file.read_bytes()
             address = f"{file.stem}-{hashlib.sha256(content).hexdigest()[:12]}{file.suffix}"
@@ -47,7 +46,7 @@ class StaticFiles:
         """A file by its address."""
         content, media_type = self._files.get(request.path_params["address"], (b"", ""))
         if not media_type:
-            return Response("There is no such file.", 404)
+            return Response("Not found.", 404)
         headers = {
             "cache-control": "public, max-age=31536000, immutable",
             "x-content-type-options": "nosniff",
@@ -56,13 +55,13 @@ class StaticFiles:
 
 
 def day_of(ms: int) -> str:
-    """An instant in epoch milliseconds as a day, for people."""
+    """The day of an instant (epoch ms), as people write it."""
     day = from_ms(ms)
     return f"{day.day} {day:%B %Y}"
 
 
 def second_of(ms: int) -> str:
-    """An instant in epoch milliseconds to the second, for people who compare it with a log."""
+    """An instant (epoch ms) to the second, to be compared with log lines."""
     return f"{from_ms(ms):%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -79,8 +78,9 @@ pages.filters["second"] = second_of
 
 
 def page_headers(leads_to: str = "") -> dict[str, str]:
-    """The headers of every page; `leads_to` is the application's address that its form may end at."""
-    # Browsers apply form-action to the redirect that follows a form, so the application's origin is named.
+    """The headers of every page; `leads_to` is the redirect URI that its form may end at."""
+    # Browsers apply `form-action` also to the redirect that answers a form (CSP level 3), and consent ends in
+    # a redirect to the application: so its origin must be allowed.
     parts = urlsplit(leads_to)
     origin = (
         f" {parts.scheme}://{parts.netloc}" if parts.netloc else f" {parts.scheme}:" if parts.scheme else ""
@@ -96,13 +96,13 @@ def page_headers(leads_to: str = "") -> dict[str, str]:
 
 
 def page(template: str, *, status: int = 200, leads_to: str = "", **context: Any) -> Response:
-    """A page of ours, with its headers."""
+    """Render a template, with the headers of every page."""
     html = pages.get_template(template).render(context, static_files=static_files.paths)
     return HTMLResponse(html, status_code=status, headers=page_headers(leads_to))
 
 
 def refusal_page(refused: Refused) -> Response:
-    """A page that says why nothing happened."""
+    """The page that says why a request was refused."""
     response = page("refusal.html", status=refused.status, title=refused.title, detail=refused.detail)
     if refused.retry_after:
         response.headers["retry-after"] = str(refused.retry_after)

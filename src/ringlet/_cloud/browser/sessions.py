@@ -1,11 +1,11 @@
-"""Who is signed in to the pages: sessions, and the proofs that a form came from a page of ours.
+"""Sessions of browsers, and tokens that protect forms against cross-site request forgery (CSRF).
 
 Rules of this file:
-* Nothing secret is stored: of a session only a SHA-256 is kept, of its cookie and the passphrase of its time.
-  So a new passphrase ends all sessions. No passphrase can be guessed from it without the cookie.
-* A form token is bound to one cookie and one purpose. Its key is the cookie itself, 256 random bits that only
-  this browser and this cloud have seen: it survives a restart, and several clouds on one archive agree.
-* A ticket is a form token that works once. Only spent ones are remembered: looking at a page writes nothing.
+* Of a session only a SHA-256 is stored, of its cookie and the passphrase together. So a new passphrase ends
+  all sessions, and nobody can guess the passphrase from the hash without the cookie.
+* A form token is an HMAC of the form's purpose; its key is the cookie, 256 random bits that only this browser
+  and this cloud have seen. So it stays valid over a restart and in several clouds on one archive.
+* A ticket is a form token that can be used once. Only used ones are stored: showing a page writes nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS oauth_tickets (
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody who was let in. `user` is None until they said which wearer they are."""
+    """A signed-in browser. `user` is None between the passphrase and the choice of a user."""
 
     user: int | None
 
@@ -54,7 +54,7 @@ class Session:
 class Sessions(Tables):
     """Sessions and spent tickets, in the archive's database, on the cloud's clock.
 
-    `secret` is the passphrase that lets people in, where there is one.
+    `secret` is the passphrase, where there is one.
     """
 
     MIGRATIONS = MIGRATIONS
@@ -77,7 +77,7 @@ class Sessions(Tables):
         return cookie
 
     def find(self, cookie: str) -> Session | None:
-        """The session a cookie names; None when there is none, or it has ended."""
+        """The session of a cookie; None for an unknown cookie and for a session that has ended."""
         row = self.db.one(
             "SELECT user_id FROM oauth_sessions WHERE hash = ? AND expires_at > ?",
             (self._digest(cookie), self.clock.ms()),
@@ -92,22 +92,22 @@ class Sessions(Tables):
         return hash_secret(cookie + self._secret)
 
     def ticket(self, cookie: str, purpose: str) -> str:
-        """A form token for this cookie and purpose that works once, for an hour."""
+        """A form token for a cookie and purpose, valid once and for an hour."""
         begun = f"{self.clock.ms() + TICKET_LIFE // _MS}.{secrets.token_urlsafe(16)}"
         return f"{begun}.{form_token(cookie, f'{begun} {purpose}')}"
 
     def spend(self, ticket: str, cookie: str, purpose: str) -> bool:
-        """Use a ticket; False when it is forged, another's, for something else, too old or already used."""
+        """Use a ticket; False when it is forged, of another cookie or purpose, expired or used already."""
         shape = TICKET_SHAPE.fullmatch(ticket)
         if shape is None or not is_same_secret(shape[3], form_token(cookie, f"{shape[1]} {purpose}")):
             return False
         now, expires = self.clock.ms(), int(shape[2])
-        # Who holds the cookie could make a ticket for later; it would be remembered for as long.
+        # Whoever has the cookie can compute a ticket with any expiry, and it would be stored until then.
         if not now < expires <= now + TICKET_LIFE // _MS:
             return False
         with self.archive.transaction():
             self.db.execute("DELETE FROM oauth_tickets WHERE expires_at <= ?", (now,))
-            # One statement decides: of two that come at once, one finds the row there.
+            # One statement decides: of two requests at once only one inserts the row.
             spent = self.db.execute(
                 "INSERT INTO oauth_tickets (hash, expires_at) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
                 (hash_secret(ticket), expires),
@@ -119,10 +119,10 @@ _MS = timedelta(milliseconds=1)
 
 
 def new_cookie() -> str:
-    """The cookie of somebody new: 256 random bits."""
+    """A cookie for a browser without one: 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
 def form_token(cookie: str, purpose: str) -> str:
-    """Proof that a form with this purpose was given to whoever holds this cookie."""
+    """Proves that a form with this purpose was served to the browser with this cookie."""
     return hmac.new(cookie.encode(), purpose.encode(), hashlib.sha256).hexdigest()

@@ -1,11 +1,11 @@
-"""Signing in to the pages and out again.
+"""The pages that sign a browser in and out.
 
-A cloud is run for oneself or a team: one passphrase lets in whoever knows it, and they say which wearer they
-are. Without a passphrase (a cloud that only this machine reaches) saying so is all there is to it.
+A cloud is run for oneself or a team: whoever knows its one passphrase may sign in, and chooses a user. A
+cloud without a passphrase, which only this machine reaches, asks for the user alone.
 
 Rules of this file:
-* The passphrase is compared in constant time and kept nowhere; wrong ones are counted, and cost time.
-* Strangers learn no names: wearers are listed only to whoever has been let in.
+* The passphrase is compared in constant time and never stored; wrong ones are throttled.
+* The names of users are shown only after the passphrase.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class SignInPages:
     """None where everybody who reaches the cloud may sign in."""
 
     def routes(self) -> list[BaseRoute]:
-        """Open to all."""
+        """For browsers that are not signed in, too."""
         return [
             Route(SIGN_IN, self.visitors.page(self.ask), methods=["GET"]),
             Route(SIGN_IN, self.visitors.page(self.sign_in), methods=["POST"]),
@@ -55,11 +55,11 @@ class SignInPages:
         ]
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
-        """Ask for the passphrase, or for the wearer of somebody who has been let in."""
+        """Ask for the passphrase or, after it, for the user."""
         return self._page(request, visitor, request.query_params.get("next", HOME))
 
     async def sign_in(self, request: Request, visitor: Visitor) -> Response:
-        """Let somebody in, and once it is known who they are, send them where they wanted to go."""
+        """Check the passphrase or take the user; once the user is known, redirect to `next`."""
         form = await visitor.form(request)
         next = form.get("next", HOME)
         users = self.archive.users()
@@ -79,7 +79,7 @@ class SignInPages:
         return response
 
     async def sign_out(self, request: Request, visitor: Visitor) -> Response:
-        """End the session and take the cookie back."""
+        """End the session and delete the cookie."""
         await visitor.form(request)
         self.sessions.end(visitor.cookie)
         response = redirect(SIGN_IN)
@@ -90,7 +90,7 @@ class SignInPages:
         return visitor.session is not None or not self.passphrase
 
     def _knows(self, request: Request, passphrase: str) -> bool:
-        """Whether somebody knows the passphrase. Raises Refused when too many did not."""
+        """Whether the passphrase is right. Raises Refused after too many wrong ones."""
         key = throttle_key(request, "sign-in")
         check_throttle(self.throttle, key)
         if not is_same_secret(passphrase, self.passphrase or ""):

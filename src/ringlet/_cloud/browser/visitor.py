@@ -1,10 +1,10 @@
-"""Who stands before a page: the cookie, the wearer it signs in, and forms that must come from our own pages.
+"""The browser behind a request to a page: its cookie, its signed-in user, and the forms it may send.
 
 Rules of this file:
-* The cookie is changed at every sign-in, so that nobody can be signed in to a cookie that another chose.
-* A form counts only with the token of the page it was on (`Visitor.form`), and not when the browser says that
-  another site sent it.
-* Nobody is sent to an address that is not a path of this cloud.
+* Signing in changes the cookie. An attacker who planted a cookie is not signed in with it (session fixation).
+* A form is accepted only with the token of the page that it was on (`Visitor.form`), and not when the browser
+  says that another site sent it.
+* Redirects lead to paths of this cloud only (no open redirect).
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ HOME = "/portal"
 SIGN_IN = "/sign-in"
 
 OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
-"""A path of this cloud. Browsers read `//host`, `/\\host` and `/<tab>/host` as another host."""
+"""Matches a path of this cloud. Browsers read `//host`, `/\\host` and `/<tab>/host` as another host."""
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """One request of one browser."""
+    """The browser that sent a request."""
 
     cookie: str
     is_new: bool
-    """Whether the browser has yet to be given the cookie."""
+    """Whether the browser has yet to receive the cookie."""
     session: Session | None
     user: int | None
     name: str
-    """The wearer who is signed in, as the archive calls them; empty when nobody is."""
+    """The name of the signed-in user; empty when nobody is signed in."""
 
     @property
     def user_id(self) -> int:
@@ -53,11 +53,11 @@ class Visitor:
         return self.user
 
     def token(self, purpose: str) -> str:
-        """The token of a form that is sent to a path."""
+        """The token of the form that is sent to a path."""
         return form_token(self.cookie, purpose)
 
     async def form(self, request: Request) -> dict[str, str]:
-        """What a form of ours sends to this path, each field once. Raises Refused when it is not ours."""
+        """The fields of a form sent to this path. Raises Refused unless it came from a page of this cloud."""
         check_same_site(request)
         form = await read_form(request)
         if any(len(values) > 1 for values in form.values()):
@@ -70,7 +70,7 @@ class Visitor:
     def page(
         self, request: Request, template: str, *, status: int = 200, leads_to: str = "", **context: Any
     ) -> Response:
-        """A page for this browser, which may answer its forms."""
+        """A page for this browser, and the cookie where it has none."""
         response = page(template, status=status, leads_to=leads_to, visitor=self, **context)
         if self.is_new:
             set_session_cookie(request, response, self.cookie)
@@ -93,7 +93,7 @@ class Visitors:
     """Whether people type a passphrase to sign in."""
 
     def of(self, request: Request) -> Visitor:
-        """Who sent a request."""
+        """The visitor who sent a request."""
         cookie = request.cookies.get(COOKIE, "")
         if not COOKIE_SHAPE.fullmatch(cookie):
             return Visitor(new_cookie(), True, None, None, "")
@@ -103,14 +103,14 @@ class Visitors:
         return Visitor(cookie, False, session, user, names[user] if user is not None else "")
 
     def named(self, name: str) -> int:
-        """A wearer by name. Raises Refused."""
+        """A user by name. Raises Refused."""
         users = {name: id for id, name in self.archive.users()}
         if name not in users:
-            raise Refused("Nobody to sign in", "This cloud holds no such wearer.")
+            raise Refused("Unknown user", "This cloud has no user of that name.")
         return users[name]
 
     def page(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """A page that needs nobody signed in."""
+        """A route for every visitor."""
 
         async def shown(request: Request) -> Response:
             try:
@@ -121,7 +121,7 @@ class Visitors:
         return shown
 
     def signed_in(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """A page that needs somebody signed in, and sends everybody else to sign in first."""
+        """A route for signed-in users; other visitors are sent to sign in first."""
 
         async def shown(request: Request, visitor: Visitor) -> Response:
             return redirect_to_sign_in(request) if visitor.user is None else await handler(request, visitor)
@@ -130,18 +130,18 @@ class Visitors:
 
 
 def page_expired() -> Refused:
-    """The answer to a form that no page of ours gave this browser, or that was sent already."""
+    """The refusal of a form that this browser was not served, or has sent already."""
     return Refused("This page has expired", "Go back to where you came from and start again.")
 
 
 def check_same_site(request: Request) -> None:
     """Raises Refused when a browser says that another site sent this form."""
     if is_cross_site(request):
-        raise Refused("Not from here", "Forms are sent from this cloud's own pages only.")
+        raise Refused("Sent from another site", "Forms are accepted from this cloud's own pages only.")
 
 
 def check_throttle(throttle: Throttle, key: Key) -> None:
-    """Raises Refused when whoever is behind a key has guessed wrong too often, and must wait."""
+    """Raises Refused 429 while a key must wait."""
     if seconds := throttle.check(key):
         raise Refused(
             "Too many wrong attempts",
@@ -152,30 +152,30 @@ def check_throttle(throttle: Throttle, key: Key) -> None:
 
 
 def path_and_query(request: Request) -> str:
-    """The path and query of a request, as they came."""
+    """The path and query of a request, as they were sent."""
     query = request.scope["query_string"].decode("latin-1")
     return request.url.path + (f"?{query}" if query else "")
 
 
 def redirect_to_sign_in(request: Request) -> Response:
-    """Sign in first, then come back; a form that was sent cannot be, so its sender starts at home."""
+    """Redirect to the sign-in page and from there back. A form is not sent twice: it leads to the portal."""
     here = path_and_query(request)
     back = here if request.method == "GET" and is_own_path(here) else HOME
     return redirect(f"{SIGN_IN}?{urlencode({'next': back})}")
 
 
 def is_own_path(text: str) -> bool:
-    """Whether it is safe to send a browser there."""
+    """Whether a redirect may lead there."""
     return OWN_PATH.fullmatch(text) is not None
 
 
 def redirect(path: str) -> Response:
-    """Send the browser to another page of ours."""
+    """Redirect to another page of this cloud."""
     return RedirectResponse(path, status_code=303, headers={"cache-control": "no-store"})
 
 
 def set_session_cookie(request: Request, response: Response, cookie: str) -> None:
-    """Hand over a cookie that scripts cannot read and other sites cannot send with a form."""
+    """Set the cookie. Scripts cannot read it, and browsers do not send it with forms of other sites."""
     response.set_cookie(
         COOKIE,
         cookie,

@@ -1,9 +1,9 @@
-"""The applications a cloud knows: who may ask wearers for their data, and how they prove who they are.
+"""Registered applications (OAuth clients, RFC 6749 section 2): the table `oauth_apps` and nothing else.
 
 Rules of this file:
-* A secret is told once, when it is made; only its digest is kept.
-* A redirect URI is judged when it is registered, so that afterwards equality is all there is to check.
-* An application that is deleted takes its grants with it: whoever looks at a grant looks at its application.
+* A client secret is returned once, when it is created; only its hash is stored.
+* A redirect URI is checked when it is registered. At the authorization endpoint equality is enough then.
+* Deleting an application ends its grants, because a grant counts only while its application exists.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ...errors import OAuthError, UsageError
 from ..core.access import AccessTables
 from ..core.secret_hashes import hash_secret, matches_hash
 
-LONGEST_NAME = 100
-LONGEST_URI = 2000
+MAX_NAME_CHARACTERS = 100
+MAX_REDIRECT_URI_CHARACTERS = 2000
 
 MIGRATIONS = Migrations(
     "applications",
@@ -46,17 +46,17 @@ COLUMNS = "client_id, secret_hash, name, redirect_uris, owner, approved_at, crea
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """An application the cloud knows."""
+    """A registered application."""
 
     client_id: str
     name: str
     redirect_uris: tuple[str, ...]
     confidential: bool
-    """Whether it has a secret, and so must prove it."""
+    """Whether it has a secret and must authenticate with it (RFC 6749 section 2.1)."""
     owner: int | None
-    """The wearer who registered it; None for the cloud's own."""
+    """The user who registered it; None for applications that the cloud registered itself."""
     approved: bool
-    """Whether it may have more wearers than an application on trial."""
+    """Whether it may be connected with more users than an application on trial."""
     created_at: int
     """Epoch milliseconds on the cloud's clock."""
 
@@ -71,7 +71,7 @@ class Applications(AccessTables):
     ) -> tuple[str, str]:
         """A new application: its client_id and, unless `public`, its secret, which is stored as a digest.
 
-        Raises UsageError for a name or a redirect URI that will not do.
+        Raises UsageError for a name or a redirect URI that is not acceptable.
         """
         uris = _checked(name, redirect_uris)
         client_id = secrets.token_urlsafe(16)
@@ -96,17 +96,17 @@ class Applications(AccessTables):
         return _application(row) if row else None
 
     def of(self, owner: int) -> list[Application]:
-        """The applications a wearer registered, oldest first."""
+        """The applications a user registered, oldest first."""
         rows = self.db.all(
             f"SELECT {COLUMNS} FROM oauth_apps WHERE owner = ? ORDER BY created_at, client_id", (owner,)
         )
         return [_application(row) for row in rows]
 
     def authenticate(self, client_id: str, client_secret: str) -> Application:
-        """The application, having proved itself. Raises OAuthError invalid_client."""
+        """Authenticate an application. Raises OAuthError invalid_client."""
         row = self._row(client_id)
-        stored: bytes | None = row[1] if row else _NOBODY
-        # An unknown application costs what a wrong secret costs (RFC 6749 section 10.10).
+        stored: bytes | None = row[1] if row else _UNKNOWN_HASH
+        # An unknown client_id takes as long as a wrong secret, so that time tells nobody which ids exist.
         proved = matches_hash(client_secret, stored) if stored is not None else not client_secret
         if row is None or not proved:
             raise OAuthError("invalid_client", "Client authentication failed", status=401)
@@ -118,7 +118,7 @@ class Applications(AccessTables):
         return row[1] if row else None
 
     def change(self, client_id: str, *, name: str, redirect_uris: Sequence[str]) -> None:
-        """Give it another name and other redirect URIs. Raises UsageError."""
+        """Change the name and redirect URIs. Raises UsageError."""
         uris = _checked(name, redirect_uris)
         self._write("UPDATE oauth_apps SET name = ?, redirect_uris = ?", (name.strip(), uris), client_id)
 
@@ -128,35 +128,36 @@ class Applications(AccessTables):
         app = self.get(client_id)
         if app is not None and not app.confidential:
             raise UsageError(
-                f"{app.name} is public: it has no secret", cure="register another that is not public"
+                f"{app.name} is a public application, without a secret",
+                cure="register an application that is not public",
             )
         self._write("UPDATE oauth_apps SET secret_hash = ?", (hash_secret(secret),), client_id)
         return secret
 
     def set_secret(self, client_id: str, secret: str) -> None:
-        """Let it have this secret, if it has another. Raises UsageError."""
+        """Set the secret, unless it is this one already. Raises UsageError."""
         kept = self.signing_key(client_id)
         if kept is None or not matches_hash(secret, kept):
             self._write("UPDATE oauth_apps SET secret_hash = ?", (hash_secret(secret),), client_id)
 
     def approve(self, client_id: str) -> None:
-        """Let it have any number of wearers. Raises UsageError."""
+        """Allow any number of users. Raises UsageError."""
         self._write("UPDATE oauth_apps SET approved_at = ?", (self.clock.ms(),), client_id)
 
     def delete(self, client_id: str) -> None:
-        """Forget it, and with it every grant it holds. Raises UsageError."""
+        """Delete it, which ends its grants. Raises UsageError."""
         self._write("DELETE FROM oauth_apps", (), client_id)
         self.access_changed.emit()
 
     def _row(self, client_id: str) -> Row | None:
         if "\0" in client_id:
-            return None  # not every database takes it, and no id of ours holds it
+            return None  # PostgreSQL refuses NUL in text, and no client_id has it
         return self.db.one(f"SELECT {COLUMNS} FROM oauth_apps WHERE client_id = ?", (client_id,))
 
     def _write(self, change: str, values: tuple[object, ...], client_id: str) -> None:
         with self.archive.transaction():
             if not self.db.execute(f"{change} WHERE client_id = ?", (*values, client_id)):
-                raise UsageError("there is no such application", cure="look at the list of applications")
+                raise UsageError("unknown application", cure="look at the list of applications")
 
 
 def _new_secret() -> str:
@@ -164,7 +165,7 @@ def _new_secret() -> str:
     return secrets.token_urlsafe(49)
 
 
-_NOBODY = hash_secret("no such application")
+_UNKNOWN_HASH = hash_secret("no such application")
 
 
 def _application(row: Row) -> Application:
@@ -181,10 +182,10 @@ def _application(row: Row) -> Application:
 
 
 def _checked(name: str, redirect_uris: Sequence[str]) -> str:
-    """The redirect URIs as they are stored, one a line; the name and each of them having been judged."""
-    if not 0 < len(name.strip()) <= LONGEST_NAME or not name.isprintable():
+    """Check a name and redirect URIs; the URIs as they are stored, one a line. Raises UsageError."""
+    if not 0 < len(name.strip()) <= MAX_NAME_CHARACTERS or not name.isprintable():
         raise UsageError(
-            f"an application has a name of 1 to {LONGEST_NAME} characters", cure="give it a short name"
+            f"an application's name has 1 to {MAX_NAME_CHARACTERS} characters", cure="give it a short name"
         )
     for uri in redirect_uris:
         check_redirect_uri(uri)
@@ -197,27 +198,29 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
 
 
 def check_redirect_uri(uri: str) -> None:
-    """See that codes may be sent there: RFC 6749 section 3.1.2, RFC 8252 section 7. Raises UsageError."""
+    """Check a redirect URI: RFC 6749 section 3.1.2, RFC 8252 section 7. Raises UsageError."""
     if "#" in uri:
-        raise _unfit(uri, "has a fragment", "leave the # and what follows out")
-    if not _URI.fullmatch(uri) or len(uri) > LONGEST_URI:
+        raise _unfit(uri, "has a fragment", "remove the # and what follows it")
+    if not _URI.fullmatch(uri) or len(uri) > MAX_REDIRECT_URI_CHARACTERS:
         raise _unfit(uri, "is not an absolute URI", "write it in full: https://app.example/callback")
     try:
         parts = urlsplit(uri)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise _unfit(uri, "has a host or port that cannot be", "correct the host and port") from None
+        raise _unfit(uri, "has an invalid host or port", "correct the host and port") from None
     if "@" in parts.netloc:
-        raise _unfit(uri, "carries a user name", "leave what stands before the @ out")
+        raise _unfit(uri, "contains a user name", "remove everything before the @")
     if parts.scheme in ("http", "https"):
         if not _HOST.fullmatch(parts.netloc.removesuffix(f":{port}")):
-            raise _unfit(uri, "names no host", "write it in full: https://app.example/callback")
+            raise _unfit(uri, "has an invalid host", "write it in full: https://app.example/callback")
         if parts.scheme == "http" and not is_loopback(host):
-            raise _unfit(uri, "would carry codes in clear text", "use https, or http on localhost")
+            raise _unfit(uri, "would receive codes unencrypted", "use https, or http on localhost")
     elif "." not in parts.scheme or parts.netloc:
-        # A private-use scheme is a domain name turned around (RFC 8252 section 7.1): never `javascript`.
+        # A private-use scheme is a domain in reverse (RFC 8252 section 7.1), which excludes `javascript:`.
         raise _unfit(
-            uri, "has a scheme that no application owns", "use https, or one like com.example.app:/cb"
+            uri,
+            "has a scheme that any program may claim",
+            "use https, or a domain you own in reverse: com.example.app:/cb",
         )
 
 

@@ -3,11 +3,11 @@
 Both of Oura's path families lead here: `/oauth/authorize` and `/oauth/v2/ext/oauth-authorize`.
 
 Rules of this file:
-* Until client_id and redirect_uri are known to belong together nothing redirects to an application: an error
-  is a page (RFC 6749 section 4.1.2.1). The redirect URI must equal a registered one, character by character.
-* Consent is a POST with a ticket that works once, for one browser and one request to the character. Every
-  request asks again: what was granted before decides nothing.
-* Parameters that no rule names (`prompt`, `nonce`, ...) are ignored (RFC 6749 section 3.1).
+* Nothing redirects to an application before its client_id and redirect_uri are found to belong together:
+  until then an error is a page (RFC 6749 section 4.1.2.1). A redirect URI must equal a registered one.
+* Consent is a POST with a ticket, which is valid once, for one browser and exactly this request. Every
+  request asks the user: earlier grants change nothing.
+* Unknown parameters (`prompt`, `nonce`, ...) are ignored (RFC 6749 section 3.1).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ PATHS = ("/oauth/authorize", "/oauth/v2/ext/oauth-authorize")
 
 @dataclass(frozen=True)
 class AuthorizeEndpoint:
-    """Ask the wearer, and send the browser back with what was decided."""
+    """Asks the user for consent and redirects to the application with the decision."""
 
     archive: Archive
     grants: Grants
@@ -69,8 +69,8 @@ class AuthorizeEndpoint:
         """Show the consent page."""
         params = single_query(request.scope["query_string"])
         app, redirect_uri = self._who(params)
-        # Judged before anybody signs in: browsers hold the redirect after a form to that form's policy, and
-        # the sign-in page knows no application.
+        # Checked before sign-in: browsers apply the form-action policy of the sign-in page to redirects after
+        # its form, and that page does not allow any application's origin.
         if flaw := self._flaw(params, app):
             return _send_back(request, params, redirect_uri, flaw)
         if self.visitors.needs_passphrase and visitor.user is None:
@@ -89,7 +89,7 @@ class AuthorizeEndpoint:
         )
 
     async def consent(self, request: Request, visitor: Visitor) -> Response:
-        """Take the wearer's decision and send the browser back to the application."""
+        """Take the user's decision and redirect to the application."""
         params = single_query(request.scope["query_string"])
         app, redirect_uri = self._who(params)
         check_same_site(request)
@@ -115,7 +115,7 @@ class AuthorizeEndpoint:
         redirect_uri: str,
         form: Mapping[str, list[str]],
     ) -> dict[str, str]:
-        """What the decision gives the application. Raises Refused, OAuthError, ArchiveError."""
+        """The parameters that answer the application. Raises Refused, OAuthError, ArchiveError."""
         key = throttle_key(request, f"consent {app.client_id}")
         check_throttle(self.throttle, key)
         if visitor.is_new or not self.sessions.spend(
@@ -147,7 +147,7 @@ class AuthorizeEndpoint:
         return app, uri
 
     def _user(self, visitor: Visitor, form: Mapping[str, list[str]]) -> int:
-        """Whose decision it is. Raises Refused."""
+        """The user who decides. Raises Refused."""
         if visitor.user is not None:
             return visitor.user
         if self.visitors.needs_passphrase:
@@ -155,7 +155,7 @@ class AuthorizeEndpoint:
         return self.visitors.named(_one(form, "user"))
 
     def _flaw(self, params: Mapping[str, str], app: Application) -> dict[str, str] | None:
-        """What is wrong with a request whose sender is known: it is told so (RFC 6749 section 4.1.2.1)."""
+        """The error of a request whose client and redirect URI are valid: RFC 6749 section 4.1.2.1."""
         offered = ("code", "token") if self.grants.rules.implicit else ("code",)
         if not params.get("response_type"):
             return _error("invalid_request", "response_type is missing")
@@ -165,7 +165,7 @@ class AuthorizeEndpoint:
             return _error("invalid_request", "code_challenge goes with code_challenge_method S256")
         challenge = params.get("code_challenge", "")
         if challenge and not (challenge.isprintable() and 43 <= len(challenge) <= 128):
-            # It is kept until the code is used: neither without end nor with what not every database takes.
+            # It is stored until the code is used, so its length is bounded; PostgreSQL refuses NUL in text.
             return _error("invalid_request", "code_challenge has 43 to 128 characters (RFC 7636 section 4.2)")
         if params["response_type"] == "code" and not app.confidential and not params.get("code_challenge"):
             return _error(
@@ -179,13 +179,13 @@ def _error(error: str, words: str) -> dict[str, str]:
 
 
 def _one(form: Mapping[str, list[str]], name: str) -> str:
-    """A field that may be there once."""
+    """The value of a field that is given once; otherwise empty."""
     values = form.get(name, [])
     return values[0] if len(values) == 1 else ""
 
 
 def _wanted(params: Mapping[str, str]) -> set[str]:
-    """The scopes asked for, unknown ones dropped as Oura does; none named means all."""
+    """The requested scopes. Unknown ones are dropped, and no `scope` means all, as at Oura."""
     asked = scope_set(params.get("scope", ""))
     return set(SCOPES) & asked if asked else set(SCOPES)
 
@@ -204,7 +204,7 @@ def _send_back(request: Request, params: Mapping[str, str], uri: str, result: Ma
     if "state" in params:
         said["state"] = params["state"]
     if "/ext/" in request.url.path:
-        said["iss"] = issuer(request)  # RFC 9207; of Oura's two hosts the newer one says who it is
+        said["iss"] = issuer(request)  # RFC 9207; only the newer of Oura's two path families sends it
     if params.get("response_type") == "token":
         target = f"{uri}#{urlencode(said)}"
     else:
@@ -213,5 +213,5 @@ def _send_back(request: Request, params: Mapping[str, str], uri: str, result: Ma
 
 
 def issuer(request: Request) -> str:
-    """Who signs answers of the newer path family: RFC 8414 section 2."""
+    """The issuer of the newer path family: RFC 8414 section 2."""
     return f"{request.url.scheme}://{request.url.netloc}/oauth/v2/oauth-anonymous"

@@ -1,7 +1,7 @@
-"""Whose Oura membership has ended: their data is refused, their tokens live on.
+"""Users whose Oura membership has ended: the table `lapsed_memberships` and nothing else.
 
-The real service answers 403 then; a cloud of one's own has no memberships, so whoever runs it says who plays
-that part.
+The real service refuses their data with 403 and keeps their tokens valid. Here the control API decides whose
+membership counts as ended.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ CREATE TABLE IF NOT EXISTS lapsed_memberships (
 
 
 class Memberships(AccessTables):
-    """Who has none, in the archive's database."""
+    """All lapsed memberships, in the archive's database."""
 
     MIGRATIONS = MIGRATIONS
 
     def has_lapsed(self, user: int) -> bool:
-        """Whether a wearer's membership has ended."""
+        """Whether a user's membership has ended."""
         return self.db.one("SELECT 1 FROM lapsed_memberships WHERE user_id = ?", (user,)) is not None
 
     def end(self, user: int) -> None:
-        """Let it lapse; it may have already."""
+        """End a membership; nothing happens if it has ended."""
         with self.archive.transaction():
             self.db.execute(
                 "INSERT INTO lapsed_memberships (user_id, since) VALUES (?, ?)"
@@ -40,7 +40,7 @@ class Memberships(AccessTables):
         self.access_changed.emit()
 
     def renew(self, user: int) -> None:
-        """Let it begin again."""
+        """Renew a membership; nothing happens if it has not ended."""
         with self.archive.transaction():
             self.db.execute("DELETE FROM lapsed_memberships WHERE user_id = ?", (user,))
         self.access_changed.emit()

@@ -1,8 +1,8 @@
-"""What the authorization server says of itself: RFC 8414.
+"""Authorization server metadata: RFC 8414.
 
-Each family of paths has an issuer of its own, as at Oura: the older one is the cloud's root, the newer one
-`/oauth/v2/oauth-anonymous`. The same document stands where OpenID clients look for it (RFC 8414 section 5);
-there is no OpenID here, and it does not claim any.
+Oura has two families of paths, each with its own issuer: the older is the cloud's root, the newer
+`/oauth/v2/oauth-anonymous`. The document is also served at the path of OpenID Connect Discovery, where many
+clients look (RFC 8414 section 5). It announces nothing of OpenID Connect, which the cloud does not offer.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ NEWER = ("/oauth/v2/oauth-anonymous/.well-known/openid-configuration",)
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is offered, under these rules."""
+    """Describes what the authorization server offers under these rules."""
 
     rules: OAuthRules
 
     def routes(self) -> list[BaseRoute]:
-        """Where clients look."""
+        """The well-known paths."""
         return [
             *(Route(path, self.older, methods=["GET"]) for path in OLDER),
             *(Route(path, self.newer, methods=["GET"]) for path in NEWER),
@@ -47,7 +47,7 @@ class Metadata:
         return JSONResponse(described | {"authorization_response_iss_parameter_supported": True})
 
     def _described(self, issuer: str, root: str, family: int, scopes: str) -> dict[str, Any]:
-        proofs = ["client_secret_basic", "client_secret_post"]
+        with_secret = ["client_secret_basic", "client_secret_post"]
         return {
             "issuer": issuer,
             "authorization_endpoint": root + AUTHORIZE[family],
@@ -63,9 +63,9 @@ class Metadata:
                 *(["implicit"] if self.rules.implicit else []),
             ],
             "code_challenge_methods_supported": ["S256"],
-            "token_endpoint_auth_methods_supported": [*proofs, "none"],
-            "revocation_endpoint_auth_methods_supported": [*proofs, "none"],
-            "introspection_endpoint_auth_methods_supported": proofs,
+            "token_endpoint_auth_methods_supported": [*with_secret, "none"],
+            "revocation_endpoint_auth_methods_supported": [*with_secret, "none"],
+            "introspection_endpoint_auth_methods_supported": with_secret,
         }
 
 

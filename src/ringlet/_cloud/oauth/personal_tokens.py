@@ -1,10 +1,10 @@
-"""Personal access tokens: made by a wearer for their own scripts, without an application.
+"""Personal access tokens, which users create for their own scripts: the table `personal_tokens`.
 
-Oura stopped making them and still answers those it made. They open every scope and do not expire; the
-wearer can revoke them one by one.
+Oura issues no new ones and still accepts those it issued. They have every scope and do not expire; users
+revoke them one by one.
 
 Rules of this file:
-* A token is told once, when it is made; only its digest is kept.
+* A token is returned once, when it is created; only its hash is stored.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS personal_tokens (
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalToken:
-    """What a wearer sees of a token. Times are epoch milliseconds on the cloud's clock."""
+    """What a user sees of a token. Instants are epoch milliseconds on the cloud's clock."""
 
     id: str
     note: str
@@ -72,7 +72,7 @@ class PersonalTokens(AccessTables):
         return token
 
     def of(self, user: int) -> list[PersonalToken]:
-        """The tokens of a wearer, oldest first."""
+        """The tokens of a user, oldest first."""
         rows = self.db.all(
             "SELECT id, note, created_at, used_at FROM personal_tokens WHERE user_id = ?"
             " ORDER BY created_at, id",
@@ -83,7 +83,7 @@ class PersonalTokens(AccessTables):
         ]
 
     def revoke(self, user: int, id: str) -> bool:
-        """End a wearer's token; False when they have no such token."""
+        """Revoke a token of a user; False when the user has no token of that id."""
         if not id.isalnum():
             return False
         with self.archive.transaction():

@@ -3,10 +3,10 @@
 Both of Oura's path families lead here: `/oauth/token` and `/oauth/v2/ext/oauth-token`, and so on.
 
 Rules of this file:
-* A refusal is RFC 6749 section 5.2 and RFC 7807 in one body, as Oura's guide shows them.
-* Token answers are never stored by anything on the way.
-* An application proves itself in the Authorization header or in the body, never in both and never in the
-  query (RFC 6749 section 2.3.1). Whoever fails often waits.
+* An error is RFC 6749 section 5.2 and RFC 7807 in one body, as Oura's guide shows.
+* No cache stores an answer (RFC 6749 section 5.1).
+* An application authenticates in the Authorization header or in the body, never in both and never in the
+  query (RFC 6749 section 2.3.1). Failures are throttled.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ TOKEN = ("/oauth/token", "/oauth/v2/ext/oauth-token")
 REVOKE = ("/oauth/revoke", "/oauth/v2/ext/oauth-revoke")
 INTROSPECT = ("/oauth/introspect", "/oauth/v2/ext/oauth-introspect")
 
-GUESSES = {"invalid_client", "invalid_grant"}
-"""The refusals that somebody who guesses gets."""
+THROTTLED_ERRORS = {"invalid_client", "invalid_grant"}
+"""The errors that wrong secrets, codes and tokens cause."""
 
 Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
 
@@ -47,7 +47,7 @@ log = logging.getLogger("ringlet")
 
 @dataclass(frozen=True)
 class TokenEndpoint:
-    """Give, renew, end and describe tokens."""
+    """Issues, refreshes, revokes and introspects tokens."""
 
     grants: Grants
     throttle: Throttle
@@ -81,7 +81,7 @@ class TokenEndpoint:
 
     async def token(self, request: Request, form: Mapping[str, str]) -> Response:
         """Exchange a code or a refresh token: RFC 6749 sections 4.1.3 and 6."""
-        with self._watched(request, form):
+        with self._throttled(request, form):
             app = self.grants.apps.authenticate(*_credentials(request, form))
             return _json(self._grant(app, form, prefix=_is_newer(request)))
 
@@ -108,24 +108,24 @@ class TokenEndpoint:
         return answer | {"scope": _scope(issued.scope), "id_token": None} if prefix else answer
 
     async def revoke(self, request: Request, form: Mapping[str, str]) -> Response:
-        """End a grant, as RFC 7009 has it for an application that proves itself, or else as Oura does.
+        """Revoke a token: as RFC 7009 says for an application that authenticates, otherwise as Oura does.
 
-        Callers in the wild prove nothing, and name the token in the query, in the body or as Authorization.
+        Existing clients of Oura do not authenticate, and send the token in the query, the body or the header.
         """
         if _is_basic(request) or "client_id" in form or "client_secret" in form:
-            app = self._proved(request, form)
+            app = self._authenticated(request, form)
             self.grants.revoke(_named(form), app)
-            return Response(status_code=200)  # an unknown token is as dead as can be: RFC 7009 section 2.2
+            return Response(status_code=200)  # an unknown token is revoked: RFC 7009 section 2.2
         query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
         header = request.headers.get("authorization", "").rpartition(" ")[2]
         named = form.get("token") or form.get("access_token") or query.get("access_token") or header
         revoked = self.grants.revoke(named)
-        # The real service answers 401 for a token that is already revoked, and clients take it as success.
+        # The real service answers 401 for a token that is revoked already, and clients treat that as success.
         return Response(status_code=200 if revoked else 401)
 
     async def introspect(self, request: Request, form: Mapping[str, str]) -> Response:
-        """What a token is, for the application it was issued to: RFC 7662."""
-        app = self._proved(request, form)
+        """Describe a token to the application it was issued to: RFC 7662."""
+        app = self._authenticated(request, form)
         if not app.confidential:
             raise OAuthError("invalid_client", "Only an application with a secret may ask", status=401)
         found = self.grants.introspect(_named(form), app)
@@ -144,30 +144,30 @@ class TokenEndpoint:
             | ({"token_type": "bearer"} if found.use == "access" else {})
         )
 
-    def _proved(self, request: Request, form: Mapping[str, str]) -> Application:
-        """The application, having proved itself. Raises OAuthError."""
-        with self._watched(request, form):
+    def _authenticated(self, request: Request, form: Mapping[str, str]) -> Application:
+        """Authenticate the application of a request. Raises OAuthError."""
+        with self._throttled(request, form):
             return self.grants.apps.authenticate(*_credentials(request, form))
 
     @contextmanager
-    def _watched(self, request: Request, form: Mapping[str, str]) -> Generator[None]:
-        """Count what fails in here as a guess. Raises OAuthError when there were too many already."""
+    def _throttled(self, request: Request, form: Mapping[str, str]) -> Generator[None]:
+        """Count failures inside as guesses. Raises OAuthError 429 while the caller must wait."""
         key = throttle_key(request, _credentials(request, form)[0])
         if seconds := self.throttle.check(key):
             raise _Later("Too many attempts failed; wait a little", seconds, status=429)
         try:
             yield
         except OAuthError as refused:
-            # A page of another site cannot read the answer, so it guesses nothing: it could only use up what
-            # the wearer's own programs at this address may fail.
-            if refused.error in GUESSES and not is_cross_site(request):
+            # A page of another site cannot read the answer, so it gains nothing by guessing. Counted, it
+            # could lock out the user's own programs, which have the same address.
+            if refused.error in THROTTLED_ERRORS and not is_cross_site(request):
                 self.throttle.failed(key)
             raise
         self.throttle.passed(key)
 
 
 class _Later(OAuthError):
-    """Not now: asked again after `seconds` it may go well."""
+    """The request may succeed after `seconds`."""
 
     def __init__(self, description: str, seconds: int, *, status: int) -> None:
         super().__init__("temporarily_unavailable", description, status=status)
@@ -206,7 +206,7 @@ def _scope(scope: str) -> str:
 
 
 def _named(form: Mapping[str, str]) -> str:
-    """The token a request is about. Raises OAuthError."""
+    """The `token` parameter. Raises OAuthError."""
     if not form.get("token"):
         raise OAuthError("invalid_request", "token is missing")
     return form["token"]

@@ -1,9 +1,9 @@
-"""The portal's pages about applications: register, change, give a new secret, delete.
+"""The portal's pages about applications: register, change, replace the secret, delete.
 
 Rules of this file:
-* A secret is shown on the answer to the form that made it, and never again: no address leads to it.
-* Each wearer sees and changes only the applications they registered; all others do not exist.
-* What was typed stays in the form that refuses it, with the reason beside the field.
+* A secret is shown once, in the answer to the form that created it; no address leads back to it.
+* Users see and change only the applications they registered; others answer 404, as unknown ones do.
+* A refused form comes back with what was typed, and the reason beside the field.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ ONE = f"{APPLICATIONS}/{{client_id}}"
 
 @dataclass(frozen=True)
 class PortalApplications:
-    """The pages of somebody who registers applications."""
+    """The pages of a user who registers applications."""
 
     grants: Grants
     deliveries: Deliveries
     visitors: Visitors
 
     def routes(self) -> list[BaseRoute]:
-        """Every page asks for somebody signed in."""
+        """All of them need a signed-in user."""
         page = self.visitors.signed_in
         return [
             Route(APPLICATIONS, page(self.index), methods=["GET"]),
@@ -51,14 +51,14 @@ class PortalApplications:
         ]
 
     async def index(self, request: Request, visitor: Visitor) -> Response:
-        """The wearer's applications."""
+        """The user's applications."""
         apps = [(app, self.grants.count_users(app.client_id)) for app in self.grants.apps.of(visitor.user_id)]
         return visitor.page(
             request, "applications.html", here=APPLICATIONS, apps=apps, on_trial=USERS_ON_TRIAL
         )
 
     async def new(self, request: Request, visitor: Visitor) -> Response:
-        """An empty form."""
+        """The form to register an application."""
         return _form(request, visitor, {})
 
     async def register(self, request: Request, visitor: Visitor) -> Response:
@@ -84,7 +84,7 @@ class PortalApplications:
         return self._page(request, visitor, self._named(request, visitor))
 
     async def change(self, request: Request, visitor: Visitor) -> Response:
-        """Give it another name and other redirect URIs. Raises Refused."""
+        """Change the name and redirect URIs. Raises Refused."""
         form = await visitor.form(request)
         app = self._named(request, visitor)
         uris = _lines(form)
@@ -99,26 +99,26 @@ class PortalApplications:
         return self._page(request, visitor, app, typed=form, errors=errors)
 
     async def rotate_secret(self, request: Request, visitor: Visitor) -> Response:
-        """A new secret, shown once; the old one stops at once. Raises Refused."""
+        """Replace the secret and show the new one, once; the old one is invalid at once. Raises Refused."""
         await visitor.form(request)
         app = self._named(request, visitor)
         if not app.confidential:
-            raise Refused("No secret", f"{app.name} is public: it has none.")
+            raise Refused("No secret", f"{app.name} is a public application, without a secret.")
         return self._page(request, visitor, app, secret=self.grants.apps.rotate_secret(app.client_id))
 
     async def ask_to_delete(self, request: Request, visitor: Visitor) -> Response:
-        """Say what deleting means. Raises Refused."""
+        """The page that asks for confirmation. Raises Refused."""
         app = self._named(request, visitor)
         return visitor.page(
             request,
             "application_delete.html",
             here=APPLICATIONS,
             app=app,
-            wearers=self.grants.count_users(app.client_id),
+            user_count=self.grants.count_users(app.client_id),
         )
 
     async def delete(self, request: Request, visitor: Visitor) -> Response:
-        """Forget an application, and with it all it was granted and subscribed to. Raises Refused."""
+        """Delete an application with its grants and subscriptions. Raises Refused."""
         await visitor.form(request)
         app = self._named(request, visitor)
         with self.deliveries.subscriptions.locked(app.client_id):
@@ -147,7 +147,7 @@ class PortalApplications:
             status=422 if errors else 200,
             here=APPLICATIONS,
             app=app,
-            wearers=self.grants.count_users(app.client_id),
+            user_count=self.grants.count_users(app.client_id),
             on_trial=USERS_ON_TRIAL,
             base=base_of(request),
             secret=secret,
@@ -158,10 +158,12 @@ class PortalApplications:
 
 
 def owned(apps: Applications, request: Request, visitor: Visitor) -> Application:
-    """The application of a path, which the wearer registered. Raises Refused."""
+    """The application of a path, if the user registered it. Raises Refused 404."""
     app = apps.get(request.path_params["client_id"])
     if app is None or app.owner != visitor.user_id:
-        raise Refused("No such application", "You registered none with this client_id.", status=404)
+        raise Refused(
+            "Application not found", "You have not registered an application with this client_id.", status=404
+        )
     return app
 
 
@@ -183,7 +185,7 @@ def _lines(form: Mapping[str, str]) -> list[str]:
 
 
 def _errors(uris: list[str]) -> dict[str, str]:
-    """What is wrong with redirect URIs, by the field they were typed into."""
+    """Errors of redirect URIs, by the name of the form field."""
     if not uris:
         return {"redirect_uris": "Name at least one address that codes may be sent to."}
     try:

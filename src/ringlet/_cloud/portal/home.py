@@ -1,8 +1,8 @@
-"""The portal's pages about the wearer's own data: where to begin, personal access tokens, connected apps.
+"""The portal's home page, personal access tokens and connected apps of the signed-in user.
 
 Rules of this file:
-* A secret is shown on the answer to the form that made it, and never again: no address leads to it.
-* Each wearer sees and ends only what is their own.
+* A secret is shown once, in the answer to the form that created it; no address leads back to it.
+* Users see and end only what is their own.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ CONNECTIONS = "/connected-apps"
 
 @dataclass(frozen=True)
 class PortalHome:
-    """The pages of somebody who is signed in, but for the applications they register."""
+    """The pages about a user's own data."""
 
     grants: Grants
     subscriptions: Subscriptions
     visitors: Visitors
 
     def routes(self) -> list[BaseRoute]:
-        """Every page asks for somebody signed in."""
+        """All of them need a signed-in user."""
         page = self.visitors.signed_in
         return [
             Route("/", _to_home, methods=["GET"]),
@@ -46,7 +46,7 @@ class PortalHome:
         ]
 
     async def home(self, request: Request, visitor: Visitor) -> Response:
-        """What there is to do here."""
+        """The home page."""
         user = visitor.user_id
         apps = self.grants.apps.of(user)
         counts = {
@@ -60,11 +60,11 @@ class PortalHome:
     # Personal access tokens
 
     async def tokens(self, request: Request, visitor: Visitor) -> Response:
-        """The wearer's tokens."""
+        """The page of personal access tokens."""
         return self._tokens(request, visitor)
 
     async def create_token(self, request: Request, visitor: Visitor) -> Response:
-        """Make a token and show it, once."""
+        """Create a token and show it, once."""
         form = await visitor.form(request)
         note = form.get("note", "")
         try:
@@ -74,7 +74,7 @@ class PortalHome:
         return self._tokens(request, visitor, token=token)
 
     async def revoke_token(self, request: Request, visitor: Visitor) -> Response:
-        """End one of the wearer's tokens. Raises Refused."""
+        """Revoke a token. Raises Refused."""
         await visitor.form(request)
         if not self.grants.personal.revoke(visitor.user_id, request.path_params["id"]):
             raise Refused("No such token", "It may have been revoked already.", status=404)
@@ -104,14 +104,14 @@ class PortalHome:
     # Connected apps
 
     async def connections(self, request: Request, visitor: Visitor) -> Response:
-        """The applications that may read the wearer's data."""
+        """The page of applications that may read the user's data."""
         connections = self.grants.connections(visitor.user_id)
         return visitor.page(
             request, "connections.html", here=CONNECTIONS, connections=connections, scopes=SCOPES
         )
 
     async def disconnect(self, request: Request, visitor: Visitor) -> Response:
-        """End all that an application was granted. Raises Refused."""
+        """End everything that an application was granted. Raises Refused."""
         await visitor.form(request)
         app = self.grants.apps.get(request.path_params["client_id"])
         if app is None or not self.grants.disconnect(visitor.user_id, app.client_id):
@@ -120,12 +120,12 @@ class PortalHome:
 
 
 def base_of(request: Request) -> str:
-    """The address under which this browser reaches the cloud."""
+    """The base URL by which this browser reaches the cloud."""
     return f"{request.url.scheme}://{request.url.netloc}"
 
 
 def sentence(wrong: UsageError) -> str:
-    """What is wrong and what to do about it, to be read beside a field."""
+    """An error and its cure as one sentence, shown beside a field."""
     first, _, rest = wrong.message.partition(" ")
     return f"{first.capitalize() if first.isalpha() else first} {rest}: {wrong.cure}."
 

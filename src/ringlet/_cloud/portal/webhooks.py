@@ -1,11 +1,11 @@
-"""The portal's pages about webhooks: what an application has subscribed to, and what became of each delivery.
+"""The portal's pages about webhooks: an application's subscriptions, its deliveries and their attempts.
 
 Rules of this file:
-* They are for the wearer who registered the application, and for nobody else: they show what a callback
-  answered, and where people put secrets, the query of its URL.
-* A page shows a request as it was sent, to the byte. Whether its signature fits is worked out anew, with the
-  key of now: where it does not, the secret has been changed since.
-* Times are the cloud's, but for attempts: those were made in real time, and say so by their timestamp.
+* Only the user who registered the application sees them: they show what a callback answered, and the query of
+  its URL, where people put secrets.
+* A request is shown as it was sent, to the byte. Its signature is checked anew with the current secret: where
+  it differs, the secret has been replaced since.
+* Instants are on the cloud's clock, except those of attempts, which are made in real time.
 """
 
 from __future__ import annotations
@@ -37,12 +37,11 @@ from .applications import APPLICATIONS, ONE, owned
 WEBHOOKS = "/webhooks"
 LOG = f"{ONE}/webhooks"
 DELIVERY = f"{LOG}/{{id}}"
-PAGE = 50
-"""Deliveries on one page."""
-ENDED = 20
-"""Ended subscriptions on a page."""
-SHOWN = 4000
-"""Characters of a callback's answer."""
+DELIVERIES_PER_PAGE = 50
+MAX_ENDED_SHOWN = 20
+"""Ended subscriptions on a page, the last ones."""
+MAX_ANSWER_CHARACTERS = 4000
+"""Shown of a callback's answer."""
 STATE_WORDS: Mapping[State, str] = {"waiting": "Waiting", "delivered": "Delivered", "failed": "Failed"}
 _STATES: Mapping[str, State] = {one: one for one in STATES}
 END_WORDS = {
@@ -69,7 +68,7 @@ class Tried:
 
 @dataclass
 class PortalWebhooks:
-    """The pages of somebody who wants to know where events went."""
+    """The pages about subscriptions and deliveries."""
 
     apps: Applications
     subscriptions: Subscriptions
@@ -82,7 +81,7 @@ class PortalWebhooks:
         return DeliveryList(self.deliveries.db)
 
     def routes(self) -> list[BaseRoute]:
-        """Every page asks for somebody signed in."""
+        """All of them need a signed-in user."""
         page = self.visitors.signed_in
         return [
             Route(WEBHOOKS, page(self.index), methods=["GET"]),
@@ -93,7 +92,7 @@ class PortalWebhooks:
         ]
 
     async def index(self, request: Request, visitor: Visitor) -> Response:
-        """The wearer's applications, and how much each hears of."""
+        """The user's applications and how many subscriptions each has."""
         apps = [
             (app, len(self.subscriptions.of(app.client_id)))
             for app in self.apps.of(visitor.user_id)
@@ -106,8 +105,8 @@ class PortalWebhooks:
         app = owned(self.apps, request, visitor)
         state = _STATES.get(request.query_params.get("state", ""))
         before = _number(request.query_params.get("before", ""))
-        found = self.delivery_list.page(app.client_id, None, state, before, PAGE + 1)
-        shown, more = found[:PAGE], len(found) > PAGE
+        found = self.delivery_list.page(app.client_id, None, state, before, DELIVERIES_PER_PAGE + 1)
+        shown, more = found[:DELIVERIES_PER_PAGE], len(found) > DELIVERIES_PER_PAGE
         older = ({"state": state} if state else {}) | {"before": str(shown[-1].id)} if more else {}
         return visitor.page(
             request,
@@ -161,7 +160,7 @@ class PortalWebhooks:
         every = self.subscriptions.of(app.client_id, ended=True)
         living = [one for one in every if one.ended_at is None]
         ended = sorted((one for one in every if one.ended_at), key=lambda one: -(one.ended_at or 0))
-        for one in living + ended[:ENDED]:
+        for one in living + ended[:MAX_ENDED_SHOWN]:
             yield one, _end(one, now), without_query(one.callback_url)
 
     def _delivery(self, request: Request, visitor: Visitor) -> tuple[Application, Delivery]:
@@ -200,13 +199,13 @@ def _tried(attempt: Attempt, delivery: Delivery, key: bytes | None) -> Tried:
         headers=headers if attempt.signature else {},
         signature=_signature(attempt, delivery.body, key),
         answered={name: _plain(value) for name, value in attempt.response_headers.items()},
-        answer=_plain(attempt.response.decode("utf-8", "replace")[:SHOWN]),
+        answer=_plain(attempt.response.decode("utf-8", "replace")[:MAX_ANSWER_CHARACTERS]),
         curl=_curl(attempt.callback_url, headers, delivery.body) if attempt.signature else "",
     )
 
 
 def _plain(said: str) -> str:
-    """What a callback said, without the characters that are no text."""
+    """What a callback answered, control characters replaced."""
     return re.sub(r"[^\S\n\t ]|[\x00-\x08\x0e-\x1f\x7f-\x9f]", "\ufffd", said.replace("\r\n", "\n"))
 
 
