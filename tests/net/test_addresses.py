@@ -86,23 +86,23 @@ def test_the_table_is_long_enough() -> None:
 
 
 @pytest.mark.parametrize("spelling", REFUSED)
-def test_no_spelling_of_what_is_not_public_passes_the_public_profile(spelling: str) -> None:
+def test_the_public_policy_refuses_every_spelling_of_an_address_that_is_not_public(spelling: str) -> None:
     assert not allows(PUBLIC, resolved(spelling))
 
 
 @pytest.mark.parametrize("spelling", GOOD)
-def test_public_addresses_pass_every_profile(spelling: str) -> None:
+def test_every_policy_allows_public_addresses(spelling: str) -> None:
     assert all(allows(policy, resolved(spelling)) for policy in (PUBLIC, DEV, LAN))
 
 
 @pytest.mark.parametrize("spelling", LOOPBACK)
-def test_dev_and_lan_open_this_machine(spelling: str) -> None:
+def test_dev_and_lan_allow_loopback(spelling: str) -> None:
     assert allows(DEV, resolved(spelling))
     assert allows(LAN, resolved(spelling))
 
 
 @pytest.mark.parametrize("spelling", [*PRIVATE, *METADATA, *SPECIAL, *CARRYING])
-def test_dev_opens_this_machine_and_nothing_else(spelling: str) -> None:
+def test_dev_allows_loopback_and_no_other_special_address(spelling: str) -> None:
     assert not allows(DEV, resolved(spelling))
 
 
@@ -119,12 +119,12 @@ def test_dev_opens_this_machine_and_nothing_else(spelling: str) -> None:
         ("2002:c0a8:101::1", False),
     ],
 )
-def test_lan_opens_the_networks_it_names(address: str, allowed: bool) -> None:
+def test_lan_allows_the_networks_it_lists(address: str, allowed: bool) -> None:
     assert allows(LAN, address) is allowed
 
 
 @pytest.mark.parametrize("address", METADATA)
-def test_no_network_that_is_named_opens_a_metadata_service(address: str) -> None:
+def test_lan_never_allows_a_metadata_service(address: str) -> None:
     everything = AddressPolicy.parse("lan:0.0.0.0/0,::/0")
     assert not allows(everything, resolved(address))
 
@@ -132,18 +132,18 @@ def test_no_network_that_is_named_opens_a_metadata_service(address: str) -> None
 @pytest.mark.parametrize(
     "address", ["fe80::1%lo", "fe80::1%1", "127.0.0.1%eth0", "", "example.com", "1.2.3", "::g"]
 )
-def test_what_is_no_plain_address_is_refused(address: str) -> None:
+def test_anything_but_a_plain_ip_address_is_refused(address: str) -> None:
     assert not allows(DEV, address)
 
 
 @given(st.ip_addresses(v=4))
-def test_an_address_is_judged_alike_however_it_is_written_as_ipv6(address: IPv4Address) -> None:
+def test_an_ipv4_mapped_address_is_treated_as_its_ipv4_address(address: IPv4Address) -> None:
     for policy in (PUBLIC, DEV, LAN):
         assert allows(policy, str(address)) == allows(policy, f"::ffff:{address}")
 
 
 @given(st.ip_addresses(v=4))
-def test_what_carries_an_address_passes_only_if_that_one_is_public(address: IPv4Address) -> None:
+def test_an_address_that_embeds_another_is_allowed_only_if_that_is_public(address: IPv4Address) -> None:
     high, low = int(address) >> 16, int(address) & 0xFFFF
     for carrying in (
         f"2002:{high:x}:{low:x}::1",
@@ -154,7 +154,7 @@ def test_what_carries_an_address_passes_only_if_that_one_is_public(address: IPv4
 
 
 @given(st.ip_addresses())
-def test_what_the_public_profile_allows_the_standard_library_calls_global(
+def test_the_public_policy_refuses_what_the_standard_library_calls_private(
     address: IPv4Address | IPv6Address,
 ) -> None:
     if address.is_private or address.is_loopback or address.is_link_local or address.is_multicast:
@@ -165,14 +165,14 @@ def test_what_the_public_profile_allows_the_standard_library_calls_global(
     ("text", "name"),
     [("dev", "dev"), ("public", "public"), ("lan:10.0.0.0/8", "lan"), ("lan:::1/128", "lan")],
 )
-def test_profiles_are_read(text: str, name: str) -> None:
+def test_policies_are_parsed(text: str, name: str) -> None:
     assert AddressPolicy.parse(text).name == name
 
 
 @pytest.mark.parametrize(
     "text", ["", "DEV", "dev:", "lan", "lan:", "lan:10.0.0.1/8", "lan:10.0.0.0/8,", "open", "lan:x"]
 )
-def test_what_is_no_profile_is_refused_with_a_cure(text: str) -> None:
+def test_any_other_text_is_refused_with_a_cure(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         AddressPolicy.parse(text)
     assert "lan:" in refused.value.cure
@@ -226,14 +226,14 @@ def test_a_callback_url_is_any_http_url(url: str) -> None:
         "https://example.com/" + "a" * MAX_URL_LENGTH,
     ],
 )
-def test_anything_else_is_refused_with_a_cure_and_without_its_query(url: str) -> None:
+def test_any_other_url_is_refused_with_a_cure_and_without_quoting_its_query(url: str) -> None:
     with pytest.raises(UsageError) as refused:
         PUBLIC.check_url(url + "?secret=canary")
     assert refused.value.cure
     assert "canary" not in refused.value.message + refused.value.cure
 
 
-def test_a_refusal_says_which_profile_would_allow_it() -> None:
+def test_a_refusal_says_which_policy_would_allow_the_address() -> None:
     def cure(address: str) -> str:
         with pytest.raises(UsageError) as refused:
             PUBLIC.check_address(address)
@@ -245,7 +245,7 @@ def test_a_refusal_says_which_profile_would_allow_it() -> None:
 
 
 @pytest.mark.parametrize("address", [one for one in (*PRIVATE, *CARRYING) if resolved(one) == one])
-def test_a_public_cloud_does_not_say_which_address_a_name_has(address: str) -> None:
+def test_the_public_policy_does_not_quote_the_address_of_a_name(address: str) -> None:
     with pytest.raises(UsageError) as refused:
         PUBLIC.check_address(address, "intranet.example")
     assert "intranet.example has " in refused.value.message

@@ -1,4 +1,4 @@
-"""One exchange with a stranger: whatever it does, it ends in time, and is told in words without secrets."""
+"""Requests to an untrusted server: each ends in time, with a status or a reason that contains no secret."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def talk(
     deadline: float = AMPLE,
     **options: object,
 ) -> None:
-    """Something done with a dialer and a stranger."""
+    """Run `work` with a dialer and an untrusted server."""
 
     async def main() -> None:
         dialer = Dialer(DEV, deadline=deadline, **options)  # type: ignore[arg-type]
@@ -50,7 +50,7 @@ def talk(
 @pytest.mark.parametrize(
     "target", ["ok", "500", "redirect", "410", "huge", "chunks", "crumbs", "extensions", "bomb", "once"]
 )
-def test_the_status_counts_whatever_comes_after_it(target: str) -> None:
+def test_a_status_is_the_result_whatever_follows_it(target: str) -> None:
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
         exchange = await dialer.send("POST", there.url(target), {"x-one": "1"}, b"{}")
         assert exchange.status == {"500": 500, "410": 410, "redirect": 302}.get(target, 200)
@@ -77,7 +77,7 @@ def test_the_status_counts_whatever_comes_after_it(target: str) -> None:
         ("dribble-headers", "within 1 s"),
     ],
 )
-def test_what_is_no_whole_answer_is_a_reason_in_time_that_tells_no_secret(target: str, words: str) -> None:
+def test_an_incomplete_response_gives_a_reason_in_time_and_without_secrets(target: str, words: str) -> None:
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
         began = time.monotonic()
         exchange = await dialer.send("POST", there.url(f"{target}?key={SECRET}"), {}, b"{}")
@@ -103,7 +103,7 @@ def test_what_is_no_whole_answer_is_a_reason_in_time_that_tells_no_secret(target
         ("http://192.168.0.1/", "lan:192.168.0.1"),
     ],
 )
-def test_what_cannot_be_dialled_is_a_reason(url: str, words: str) -> None:
+def test_a_url_that_cannot_be_connected_to_gives_a_reason(url: str, words: str) -> None:
     exchange = asyncio.run(Dialer(DEV, deadline=5).send("GET", url, {}))
     assert exchange.status is None
     assert words in exchange.reason
@@ -113,7 +113,7 @@ def test_what_cannot_be_dialled_is_a_reason(url: str, words: str) -> None:
 @pytest.mark.parametrize(
     "target", ["", "?a=1", "ok;a=1?b=2;c", "ok//x/../y?q=%20&r=/?", "ok?url=http://b.example/"]
 )
-def test_a_url_is_asked_for_as_it_is_written(target: str) -> None:
+def test_a_url_is_requested_exactly_as_written(target: str) -> None:
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
         there._choose = lambda _: "ok"
         assert (await dialer.send("GET", there.url(target, "LocalHost"), {})).status == 200
@@ -123,7 +123,7 @@ def test_a_url_is_asked_for_as_it_is_written(target: str) -> None:
     talk(work)
 
 
-def test_a_header_that_cannot_be_sent_is_a_reason_and_not_quoted() -> None:
+def test_a_header_that_cannot_be_sent_gives_a_reason_that_does_not_quote_it() -> None:
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
         exchange = await dialer.send("GET", there.url("ok"), {"x-one": f"{SECRET}\r\nx-two: 2"})
         assert exchange.status is None
@@ -134,7 +134,7 @@ def test_a_header_that_cannot_be_sent_is_a_reason_and_not_quoted() -> None:
 
 
 @pytest.mark.parametrize("target", ["interim", "crumbs", "extensions", "long-headers", "huge"])
-def test_who_talks_without_end_keeps_nobody_else_waiting(target: str) -> None:
+def test_a_response_without_end_does_not_delay_other_requests(target: str) -> None:
     async def work(_: Dialer, there: UntrustedServer) -> None:
         dialer = Dialer(DEV, deadline=30)
         talking = [asyncio.create_task(dialer.send("GET", there.url(target), {})) for _ in range(8)]
@@ -151,7 +151,7 @@ def host_of(spelling: str) -> str:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_the_public_profile_reaches_no_private_address_however_it_is_written(host: str) -> None:
+def test_the_public_policy_reaches_no_private_address_in_any_spelling(host: str) -> None:
     async def work(_: Dialer, there: UntrustedServer) -> None:
         dialer = Dialer(AddressPolicy("public"), deadline=5)
         for spelling in [*LOOPBACK, *PRIVATE, *METADATA, *SPECIAL, *CARRYING]:
@@ -166,7 +166,7 @@ def test_the_public_profile_reaches_no_private_address_however_it_is_written(hos
 @pytest.mark.parametrize(
     "spelling", [one for one in LOOPBACK if ":" not in one and one.startswith(("127.0.0.1", "0x7"))]
 )
-def test_the_same_spellings_are_reached_where_they_may_be(spelling: str) -> None:
+def test_the_same_spellings_are_reached_where_the_policy_allows_them(spelling: str) -> None:
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
         exchange = await dialer.send("GET", there.url("ok", spelling), {})
         assert exchange.status == 200, exchange
@@ -186,7 +186,7 @@ class Answers:
         return self.answers[min(self.asked, len(self.answers)) - 1]
 
 
-def test_a_name_is_resolved_once_for_a_connection_so_that_it_cannot_be_bound_anew() -> None:
+def test_a_name_is_resolved_once_for_each_connection_against_dns_rebinding() -> None:
     names = Answers(["127.0.0.1"], ["169.254.169.254"])
 
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
@@ -203,7 +203,7 @@ def test_a_name_is_resolved_once_for_a_connection_so_that_it_cannot_be_bound_ane
     talk(work, resolve=names)
 
 
-def test_a_name_that_turns_to_this_machine_is_refused_when_it_does() -> None:
+def test_a_name_that_later_resolves_to_loopback_is_refused_then() -> None:
     names = Answers(["192.0.1.1"], ["127.0.0.1"])
 
     async def work(_: Dialer, there: UntrustedServer) -> None:
@@ -216,7 +216,7 @@ def test_a_name_that_turns_to_this_machine_is_refused_when_it_does() -> None:
     talk(work)
 
 
-def test_the_public_profile_does_not_tell_what_a_name_of_the_network_inside_resolves_to() -> None:
+def test_the_public_policy_does_not_reveal_the_address_of_an_internal_name() -> None:
     async def work(_: Dialer, there: UntrustedServer) -> None:
         for address, kind in (("10.9.8.7", "a private address"), ("2002:a09:807::", "a private address")):
             dialer = Dialer(AddressPolicy("public"), resolve=Answers([address]))
@@ -230,7 +230,7 @@ def test_the_public_profile_does_not_tell_what_a_name_of_the_network_inside_reso
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_one_private_address_among_those_of_a_name_spoils_it(order: int) -> None:
+def test_a_name_with_one_private_address_is_refused(order: int) -> None:
     names = Answers(["127.0.0.1", "10.0.0.1"][::order])
 
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
@@ -241,7 +241,7 @@ def test_one_private_address_among_those_of_a_name_spoils_it(order: int) -> None
     talk(work, resolve=names)
 
 
-def test_an_address_that_does_not_answer_is_followed_by_the_next() -> None:
+def test_after_an_address_that_does_not_answer_the_next_is_tried() -> None:
     names = Answers(["127.0.0.9", "127.0.0.1"])
 
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
@@ -250,7 +250,7 @@ def test_an_address_that_does_not_answer_is_followed_by_the_next() -> None:
     talk(work, resolve=names)
 
 
-def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+def test_a_redirect_is_not_followed() -> None:
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
         exchange = await dialer.send("POST", there.url("redirect"), {}, b"{}")
         assert (exchange.status, exchange.headers["location"]) == (302, "/ok")
@@ -259,7 +259,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     talk(work)
 
 
-def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
 
@@ -269,7 +269,7 @@ def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatc
     talk(work)
 
 
-def test_connections_are_kept_and_one_that_was_closed_meanwhile_is_made_anew() -> None:
+def test_connections_are_reused_and_replaced_if_the_server_closed_them() -> None:
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
         for _ in range(3):
             assert (await dialer.send("GET", there.url("ok"), {})).status == 200
@@ -281,7 +281,7 @@ def test_connections_are_kept_and_one_that_was_closed_meanwhile_is_made_anew() -
     talk(work)
 
 
-def test_a_request_is_sent_again_once_and_only_over_a_connection_that_was_kept() -> None:
+def test_a_request_is_sent_again_once_and_only_after_a_reused_connection() -> None:
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
         assert {
             one.status
@@ -295,7 +295,7 @@ def test_a_request_is_sent_again_once_and_only_over_a_connection_that_was_kept()
     talk(work)
 
 
-def test_connections_that_nobody_uses_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ringlet._net.dial.IDLE_TIMEOUT_S", 0.05)
 
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
@@ -345,7 +345,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.one_of(st.binary(max_size=300), st.lists(PIECES, max_size=12).map(b"".join)))
-def test_whatever_bytes_come_back_it_ends_in_time_with_a_status_or_a_reason(said: bytes) -> None:
+def test_any_bytes_give_a_status_or_a_reason_in_time(said: bytes) -> None:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(said)
@@ -365,7 +365,7 @@ def test_whatever_bytes_come_back_it_ends_in_time_with_a_status_or_a_reason(said
     assert "broke" not in exchange.reason, "each has words of its own"
 
 
-def test_many_at_once_each_get_their_own_answer() -> None:
+def test_concurrent_requests_each_get_their_own_response() -> None:
     async def work(dialer: Dialer, there: UntrustedServer) -> None:
         targets = ["ok", "500", "410", "redirect", "huge", "reset"] * 20
         exchanges = await asyncio.gather(*(dialer.send("GET", there.url(one), {}) for one in targets))
@@ -375,7 +375,7 @@ def test_many_at_once_each_get_their_own_answer() -> None:
     talk(work)
 
 
-def test_a_name_server_that_hangs_does_not_keep_other_names_from_being_resolved() -> None:
+def test_a_name_server_that_hangs_does_not_delay_other_names() -> None:
     async def slow(host: str) -> Sequence[str]:
         if host == "slow.example":
             await asyncio.sleep(60)
@@ -423,7 +423,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("tls.example", False, "certificate is not valid"),
     ],
 )
-def test_certificates_are_verified_for_the_name_that_was_asked_for(
+def test_certificates_are_verified_for_the_host_of_the_url(
     certificate: Path, host: str, trusted: bool, words: str
 ) -> None:
     names: list[str | None] = []

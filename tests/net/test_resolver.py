@@ -64,7 +64,9 @@ def test_a_name_is_looked_up_however_many_others_hang(server: NameServer) -> Non
     asyncio.run(main())
 
 
-def test_there_is_an_end_to_how_many_may_hang(server: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_concurrent_look_ups_is_bounded(
+    server: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(resolver, "MAX_LOOKUPS", 4)
 
     async def main() -> None:
@@ -80,7 +82,7 @@ def test_there_is_an_end_to_how_many_may_hang(server: NameServer, monkeypatch: p
     asyncio.run(main())
 
 
-def test_who_gives_up_does_not_take_a_name_from_others_who_wait_for_it(server: NameServer) -> None:
+def test_cancelling_one_look_up_does_not_cancel_others_of_the_same_name(server: NameServer) -> None:
     async def main() -> None:
         ask = Resolver()
         patient = asyncio.create_task(ask("slow.example"))
@@ -92,7 +94,7 @@ def test_who_gives_up_does_not_take_a_name_from_others_who_wait_for_it(server: N
     asyncio.run(main())
 
 
-def test_where_there_is_no_thread_left_it_is_said_and_forgotten(
+def test_without_a_free_thread_a_look_up_fails_and_the_next_one_works(
     server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_: Thread) -> None:
@@ -110,7 +112,7 @@ def test_where_there_is_no_thread_left_it_is_said_and_forgotten(
     asyncio.run(main())
 
 
-def test_a_slow_name_holds_one_thread_however_many_ask_for_it(server: NameServer) -> None:
+def test_concurrent_look_ups_of_a_name_share_one_thread(server: NameServer) -> None:
     async def main() -> None:
         ask = Resolver()
         for _ in range(5):
@@ -137,7 +139,7 @@ asyncio.run(main())
 """
 
 
-def test_a_name_that_hangs_does_not_keep_a_process_from_its_end() -> None:
+def test_a_look_up_that_hangs_does_not_prevent_the_process_from_exiting() -> None:
     done = subprocess.run(
         [sys.executable, "-c", HANGING], check=False, capture_output=True, text=True, timeout=60
     )

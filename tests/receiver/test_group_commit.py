@@ -1,4 +1,4 @@
-"""The thread that writes to the inbox: what is said to be safe is there; no two have the archive."""
+"""The thread that writes to the inbox: acknowledged events are stored; two threads never share the archive."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def stored(place: str) -> set[str]:
     return {json.loads(body)["object_id"] for (body,) in rows}
 
 
-def test_whoever_comes_while_it_is_being_closed_waits_until_the_archive_is_free(
+def test_an_event_during_close_waits_until_the_archive_is_closed(
     place: str, group_commit: GroupCommit
 ) -> None:
     stuck, free = threading.Event(), threading.Event()
@@ -70,7 +70,7 @@ def test_whoever_comes_while_it_is_being_closed_waits_until_the_archive_is_free(
     assert stored(place) == {"a", "b"}
 
 
-def test_it_may_be_closed_in_the_middle_of_traffic(place: str, group_commit: GroupCommit) -> None:
+def test_close_during_traffic_loses_no_event(place: str, group_commit: GroupCommit) -> None:
     until = time.monotonic() + 0.5
     safe: list[set[str]] = []
 

@@ -1,4 +1,4 @@
-"""Handing events to a handler: nothing that a handler does is the end of it."""
+"""Calling a handler with events: nothing that a handler does stops it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def until(happened: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("raised", [RuntimeError, asyncio.CancelledError, SystemExit])
 @pytest.mark.parametrize("awaits", [False, True])
-def test_whatever_a_handler_raises_the_others_are_handed_out_and_it_is_asked_again(
+def test_whatever_a_handler_raises_other_events_are_handled_and_the_event_is_retried(
     group_commit: GroupCommit, raised: type[BaseException], *, awaits: bool
 ) -> None:
     told: list[str] = []
@@ -80,7 +80,7 @@ def test_whatever_a_handler_raises_the_others_are_handed_out_and_it_is_asked_aga
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_thread_that_has_died_is_begun_again(group_commit: GroupCommit) -> None:
+def test_a_thread_that_died_is_started_again(group_commit: GroupCommit) -> None:
     told: list[str] = []
 
     def take(event: Event) -> None:
@@ -97,7 +97,7 @@ def test_a_thread_that_has_died_is_begun_again(group_commit: GroupCommit) -> Non
     one.stop()
 
 
-def test_a_handler_that_goes_on_failing_is_asked_later_each_time(group_commit: GroupCommit) -> None:
+def test_a_handler_that_keeps_failing_is_called_after_longer_pauses(group_commit: GroupCommit) -> None:
     asked: list[float] = []
 
     def fails(event: Event) -> None:
@@ -112,7 +112,7 @@ def test_a_handler_that_goes_on_failing_is_asked_later_each_time(group_commit: G
     assert all(wait > 0.9 * LATER / 1000 * 2**tries for tries, wait in enumerate(waits))
 
 
-def test_while_a_sync_has_the_inbox_nothing_is_handed_out_and_the_log_says_why(
+def test_while_a_sync_owns_the_inbox_the_handler_is_not_called_and_the_log_says_why(
     group_commit: GroupCommit, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handler_worker, "OWNER_RETRY_S", 0.5)
