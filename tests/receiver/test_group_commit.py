@@ -1,4 +1,4 @@
-"""The thread that writes to the inbox: acknowledged events are stored; two threads never share the archive."""
+"""The thread that writes to the inbox: acknowledged events are stored; no two threads share the archive."""
 
 from __future__ import annotations
 
