@@ -5,7 +5,17 @@ import sys
 
 import click
 
-HEAVY = ("httpcore2", "starlette", "sqlite3", "zstandard", "rich", "msgspec", "jinja2", "uvicorn", "asyncio")
+HEAVY = (
+    "httpcore2",
+    "starlette",
+    "sqlite3",
+    "backports.zstd",
+    "rich",
+    "msgspec",
+    "jinja2",
+    "uvicorn",
+    "asyncio",
+)
 
 
 def test_help_imports_nothing_heavy(ringlet):

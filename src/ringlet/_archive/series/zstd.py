@@ -1,19 +1,44 @@
-"""Compression, in one place."""
+"""Compression, in one place: Zstandard frames, each with the length and a checksum of what it holds."""
 
 from __future__ import annotations
 
-import zstandard
+import sys
 
-# Level 1: on planes of digits level 3 gains nothing, and costs half as much again.
-_COMPRESSOR = zstandard.ZstdCompressor(level=1, write_checksum=True)
-_DECOMPRESSOR = zstandard.ZstdDecompressor()
+from ...errors import ArchiveError
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import CompressionParameter, ZstdCompressor, ZstdDecompressor, ZstdError
+else:
+    from backports.zstd import CompressionParameter, ZstdCompressor, ZstdDecompressor, ZstdError
+
+_COMPRESSOR = ZstdCompressor(
+    options={
+        # Level 1: on planes of digits level 3 gains nothing, and costs half as much again.
+        CompressionParameter.compression_level: 1,
+        CompressionParameter.checksum_flag: 1,
+    }
+)
 
 
 def compress(data: bytes) -> bytes:
-    """One zstd frame, with its length and a checksum."""
-    return _COMPRESSOR.compress(data)
+    """One frame. Threads that call this at the same time wait for each other."""
+    return _COMPRESSOR.compress(data, ZstdCompressor.FLUSH_FRAME)
 
 
 def decompress(frame: bytes) -> bytes:
-    """What `compress` was given."""
-    return _DECOMPRESSOR.decompress(frame)
+    """What `compress` was given. Raises ArchiveError if the frame is damaged or cut off."""
+    decompressor = ZstdDecompressor()  # one for each frame: it cannot be used again
+    try:
+        data = decompressor.decompress(frame)
+    except ZstdError as error:
+        raise _damaged(str(error)) from error
+    if not decompressor.eof:
+        raise _damaged("it is cut off")
+    return data
+
+
+def _damaged(what: str) -> ArchiveError:
+    return ArchiveError(
+        f"what the archive holds is damaged: a compressed body does not unpack: {what}",
+        cure="put a backup in its place, or sync into a new archive",
+    )
