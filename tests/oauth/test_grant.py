@@ -35,7 +35,9 @@ def test_any_other_cloud_has_everything_on_one_port_under_both_families_of_paths
     )
 
 
-TEXT = st.text(min_size=1, max_size=40).filter(lambda text: text.isprintable())
+# Printable characters: drawn so, because filtering them throws most drawn texts away.
+PRINTABLE = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
+TEXT = st.text(PRINTABLE, min_size=1, max_size=40)
 
 
 @given(TEXT, TEXT, TEXT, st.sets(st.sampled_from([*SCOPES]), min_size=1), st.booleans())

@@ -61,7 +61,7 @@ class LoginAttempt:
     def finish(self, returned: str, *, clock: Callable[[], float]) -> Flow[Tokens]:
         """Tokens for what the browser came back with: an address, or the query or fragment of one.
 
-        Raises UsageError where that is no answer, OAuthError where it is a refusal or another sign-in's,
+        Raises UsageError where that is not an answer, OAuthError where it is a refusal or another sign-in's,
         ServerError, ConnectionFailed.
         """
         answer = self._read(returned)

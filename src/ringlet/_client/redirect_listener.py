@@ -152,7 +152,7 @@ def _bound(
         allow_reuse_address = os.name != "nt"
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """A browser that hangs up is no news."""
+            """Logs nothing where a browser disconnects."""
 
     try:
         return Server((ADDRESS[family], port), handler)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 USER_AGENT = f"ringlet/{__version__}"
-TIMEOUT = 60.0
+REQUEST_TIMEOUT_S = 60.0
 IDLE_CONNECTION_S = 5.0
 """How long an unused connection stays open. Some servers close theirs after five seconds."""
 
@@ -70,7 +70,7 @@ class AsyncTransport(Protocol):
 class HttpcoreTransport:
     """A blocking transport over httpcore2."""
 
-    def __init__(self, base_url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> None:
+    def __init__(self, base_url: str, *, timeout: float = REQUEST_TIMEOUT_S, connections: int = 64) -> None:
         self.base_url = base_url
         self._extensions = _timeouts(timeout)
         self._connections = connections
@@ -97,7 +97,7 @@ class HttpcoreTransport:
 class AsyncHttpcoreTransport:
     """An awaited transport over httpcore2."""
 
-    def __init__(self, base_url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> None:
+    def __init__(self, base_url: str, *, timeout: float = REQUEST_TIMEOUT_S, connections: int = 64) -> None:
         self.base_url = base_url
         self._extensions = _timeouts(timeout)
         self._room = asyncio.Semaphore(connections)
@@ -134,7 +134,7 @@ class AsyncHttpcoreTransport:
 class AiohttpTransport:
     """An awaited transport over aiohttp (extra `fast`)."""
 
-    def __init__(self, base_url: str, *, timeout: float = TIMEOUT, connections: int = 64) -> None:
+    def __init__(self, base_url: str, *, timeout: float = REQUEST_TIMEOUT_S, connections: int = 64) -> None:
         self.base_url = base_url
         self._timeout = timeout
         self._connections = connections
