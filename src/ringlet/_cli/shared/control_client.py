@@ -19,7 +19,7 @@ import msgspec
 
 from ..._api.wire import DECODE_ERRORS, Request, Response, refusal
 from ..._client.client import base_url_from
-from ..._client.transport import TIMEOUT, HttpcoreTransport
+from ..._client.transport import REQUEST_TIMEOUT_S, HttpcoreTransport
 from ..._net.loopback import is_loopback
 from ...errors import ApiError, ConnectionFailed, RouteNotFound, ServerError, UsageError
 from .next_steps import command
@@ -32,7 +32,7 @@ class ControlClient:
     """The control API of one cloud. Raises UsageError where its address or the admin token is missing."""
 
     def __init__(
-        self, base_url: str | None, admin_token: str | None = None, *, timeout: float = TIMEOUT
+        self, base_url: str | None, admin_token: str | None = None, *, timeout: float = REQUEST_TIMEOUT_S
     ) -> None:
         self.base_url = base_url_from(base_url)
         if _is_ouras(self.base_url):
