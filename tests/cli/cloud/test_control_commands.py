@@ -50,7 +50,7 @@ def test_trigger_makes_an_event_and_says_who_hears(own, refused):
     assert done["event"]["data_type"] == "meal"
     assert (done["v"], done["seq"], done["changed"], done["subscriptions"]) == (1, 4, False, 0)
     refused(own("trigger", "sleepy.update"), 2, "did you mean 'sleep'", "")
-    refused(own("trigger", "sleep"), 2, "which operation?", "sleep.update")
+    refused(own("trigger", "sleep"), 2, "lacks an operation", "sleep.update")
     refused(own("trigger", "daily_sleep.update", "--override", "scor=1"), 2, "did you mean 'score'", "")
     refused(own("trigger", "sleep.update", "--user", "nobody"), 1, "no wearer 'nobody'", "")
 
@@ -239,7 +239,7 @@ def test_the_faults_of_a_scenario_end_with_it_by_a_signal_too(own, tmp_path, num
         ("step: []", "a scenario has `steps:`"),
         ("- wait: 1", "a scenario has `steps:`"),
         ("steps: [", "not valid YAML"),
-        ("steps: [{wait: 0}, {trigger: sleep}]", "step 2 (trigger): 'sleep' is no event: which operation?"),
+        ("steps: [{wait: 0}, {trigger: sleep}]", "step 2 (trigger): 'sleep' lacks an operation: one of"),
         ("steps: [{trigger: slep.update}]", "did you mean 'sleep'"),
         ("steps: [{trigger: sleep.update, count: 0}]", "step 1 (trigger)"),
         ("steps: [{clock: soon}]", "step 1 (clock): 'soon' is not a duration"),

@@ -170,7 +170,7 @@ def test_what_has_no_fields_takes_no_override(demo, what):
 
 def test_what_is_not_there_takes_no_override(empty):
     cloud, user = empty
-    with pytest.raises(UsageError, match="there is no sleep to update"):
+    with pytest.raises(UsageError, match="the user has no sleep to update"):
         triggers(cloud).fire(user, "sleep.update", {"type": "rest"})
     assert cloud.events.newest == 0
 
@@ -188,11 +188,11 @@ def test_a_document_from_the_clocks_future_is_not_overridden(empty):
     [
         ("sleepy.update", "did you mean 'sleep'"),
         ("sleep.updated", "did you mean 'update'"),
-        ("sleep", "which operation"),
-        ("sleep.", "which operation"),
+        ("sleep", "lacks an operation"),
+        ("sleep.", "lacks an operation"),
         ("slep", "did you mean 'sleep'"),
-        ("", "no data type"),
-        ("heartrate.update", "no data type"),
+        ("", "unknown data type"),
+        ("heartrate.update", "unknown data type"),
     ],
 )
 def test_what_is_no_event_says_what_there_is(what, says):

@@ -1,4 +1,4 @@
-"""Who may steer a cloud: whoever holds the admin token. And how wishes that make no sense are refused.
+"""The guard of the control API: checks the admin token, and answers requests that cannot be carried out.
 
 Every room of the control API hands its handlers through one `Admin`.
 """
@@ -19,7 +19,7 @@ from ...errors import ArchiveError, RingletError
 from ..core.answers import Refused
 
 WRONG: tuple[type[Exception], ...] = (*DECODE_ERRORS, RingletError, OverflowError)
-"""What a wish that cannot be carried out raises."""
+"""What a request that cannot be carried out raises: answered with 422."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -44,7 +44,7 @@ class Admin:
             except HTTPException as missing:
                 return JSONResponse({"detail": missing.detail}, missing.status_code)
             except ArchiveError:
-                raise  # not the wish is wrong: the cloud answers 503, as everywhere
+                raise  # the request is right: the cloud answers 503, as everywhere
             except WRONG as wrong:
                 said = {"detail": str(wrong), "cure": getattr(wrong, "cure", "")}
                 return JSONResponse({name: text for name, text in said.items() if text}, status_code=422)

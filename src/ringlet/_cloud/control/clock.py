@@ -1,18 +1,18 @@
-"""The hand on the clock: `/_ringlet/clock`, for whoever runs the cloud.
+"""The control API of the clock, `/_ringlet/clock`.
 
 GET  /_ringlet/clock       what time it is in the cloud
 POST /_ringlet/clock       {"advance": "1d", "settle": 10}
 
-To advance is to let time pass: the made-up wearer lives on, and what is due by then is sent. With `settle`
-the answer waits up to that many real seconds until nothing is due any more; `settled` says whether it came to
-that.
+Advancing lets time pass: the timeline of the simulated wearer advances, and what is due by then is sent. With
+`settle` the answer waits up to that many real seconds until no delivery is due; `settled` says whether that
+was reached.
 
 Rules of this file:
-* How far the clock was moved is kept in the archive: what was promised for a time must find that time again
-  when the cloud starts anew. The clock moves when that is committed, and not otherwise.
-* A long time passes day by day, and what is due is sent in between: a subscription that ends on the way has
-  heard of all before.
-* Clouds over one archive have one clock: whoever moves it moves it for the others, who look every second.
+* How far the clock was moved is stored in the archive, because due times must keep their meaning when the
+  cloud restarts. The clock moves when that is committed, and not otherwise.
+* A long time passes day by day, and what is due is sent in between: a subscription that expires on the way is
+  notified of everything before that.
+* Clouds over one archive share one clock: when one moves it, the others follow within a second.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from ..wearer.timeline import Timeline
 from ..webhooks.deliveries import Deliveries
 from .admin import Admin
 
-DAY = timedelta(days=1)
-LOOK = 0.02
+ONE_DAY = timedelta(days=1)
+DUE_POLL_S = 0.02
 """Seconds between two looks at what is still due."""
-OTHERS = 1.0
+FOLLOW_POLL_S = 1.0
 """Seconds between two looks whether another cloud over this archive has moved the clock."""
 
 
@@ -88,7 +88,7 @@ class ControlClock:
         )
 
     async def advance(self, request: Request) -> Response:
-        """Let time pass."""
+        """Advance the clock."""
         body = msgspec.json.decode(await read_body(request), type=_Advance)
         by = duration(body.advance) if isinstance(body.advance, str) else timedelta(seconds=body.advance)
         self.clock.after(by)  # raises what makes no sense, before anything has moved
@@ -118,7 +118,7 @@ class ControlClock:
         while True:
             with contextlib.suppress(ArchiveError):  # later, then
                 self._follow()
-            await asyncio.sleep(OTHERS)
+            await asyncio.sleep(FOLLOW_POLL_S)
 
     def _follow(self) -> None:
         self.clock.follow(timedelta(seconds=float(self.archive.setting(Setting.CLOCK_AHEAD) or 0)))
@@ -128,12 +128,12 @@ class ControlClock:
         while self.deliveries.due():
             if self.shutdown.begun or time.monotonic() >= until:
                 return False
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(DUE_POLL_S)
         return True
 
 
 def _days(by: timedelta) -> Iterator[timedelta]:
-    """A duration in pieces of at most a day; one piece, if it is none."""
-    yield min(by, DAY)
-    while (by := by - DAY) > timedelta(0):
-        yield min(by, DAY)
+    """A duration in pieces of at most a day; one piece for a duration of 0."""
+    yield min(by, ONE_DAY)
+    while (by := by - ONE_DAY) > timedelta(0):
+        yield min(by, ONE_DAY)

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: what a client does then is what a test wants to know.
+"""Injects faults into answers, so that tests can see how a client copes with them.
 
     drop      the answer is lost after the work: the request is carried out and committed, and then the
               connection is closed before a usable answer has come. So a refresh token is spent, and its
@@ -7,8 +7,8 @@
     delay     the request is answered as always, some seconds later
 
 Rules of this file:
-* What strikes is decided by seeded dice: the same requests meet the same faults.
-* Only what was asked for goes wrong: the server's own complaint about an unfinished answer is not printed.
+* A seeded random stream decides which requests meet a fault: the same requests meet the same faults.
+* uvicorn's error message about an answer that was dropped on purpose is not logged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from starlette.types import Message, Send
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One rule: which paths it strikes, with what, how likely, and how many times more."""
+    """One fault: on which paths it acts, how, with which probability, and how many times more."""
 
     path: Annotated[str, msgspec.Meta(pattern="^/")]
     """One path, or with `*` at its end all that begin so."""
@@ -32,7 +32,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     seconds: Annotated[float, msgspec.Meta(ge=0, le=600)] = 1.0
     probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     times: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """How many requests it strikes before it is used up; None: all."""
+    """On how many requests it acts before it is used up; None: on all."""
     id: int = 0
     """Its number in a cloud, which gives it."""
 
@@ -42,29 +42,29 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Faults:
-    """The rules that hold now."""
+    """The faults that are injected now."""
 
     def __init__(self, seed: int) -> None:
         self.rules: list[Fault] = []
         self._given = 0
         self._unfinished = _Unfinished()
-        self._dice = random.Random(seed)  # noqa: S311  # not for secrets
+        self._random = random.Random(seed)  # noqa: S311  # not for secrets
 
     def add(self, fault: Fault) -> Fault:
-        """Let a rule hold from now on; the rule with its number."""
+        """Inject a fault from now on; returns it with its number."""
         self._given += 1
         fault = msgspec.structs.replace(fault, id=self._given)
         self.rules.append(fault)
         return fault
 
     def end(self, id: int) -> None:
-        """Let a rule hold no more; it may be used up already."""
+        """Remove a fault; it may be used up already."""
         self.rules = [rule for rule in self.rules if rule.id != id]
 
     def select(self, path: str) -> Fault | None:
-        """What a request to this path meets."""
+        """The fault that acts on a request to this path, if any; counts it as used once."""
         for rule in self.rules:
-            if rule.covers(path) and self._dice.random() < rule.probability:
+            if rule.covers(path) and self._random.random() < rule.probability:
                 if rule.times is not None:
                     rule.times -= 1
                     if not rule.times:
@@ -73,7 +73,7 @@ class Faults:
         return None
 
     async def apply(self, fault: Fault, send: Send) -> Send | None:
-        """Let it go wrong: where the answer is to be sent now; None where there is nothing more to do."""
+        """Apply a fault: the `send` to answer with, or None if the fault has answered already."""
         if fault.act == "drop":
             return self.losing(send)
         if fault.act == "delay":

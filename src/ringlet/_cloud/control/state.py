@@ -1,13 +1,13 @@
-"""The hand on the tiller: `/_ringlet/`, for whoever runs the cloud. Needs the admin token.
+"""The control API of users, tokens, faults and applications, `/_ringlet/`. Needs the admin token.
 
 GET  /_ringlet/health      is it up (open to all)
 GET  /_ringlet/requests    the last requests, newest last; ?path= filters by prefix
 POST /_ringlet/tokens      {"user": name, "scopes": [...]} -> an access token for a wearer
 GET  /_ringlet/users       the wearers, and whether their membership is active
 POST /_ringlet/users       {"user": name, "membership": "active" or "expired"}
-GET  /_ringlet/faults      what goes wrong on purpose
+GET  /_ringlet/faults      the faults that are injected
 POST /_ringlet/faults      {"path": "/oauth/token", "act": "drop", "probability": 1.0, "times": null}
-DELETE /_ringlet/faults    nothing more goes wrong; /_ringlet/faults/{id}: this one no more
+DELETE /_ringlet/faults    remove all faults; /_ringlet/faults/{id}: one of them
 POST /_ringlet/applications/{client_id}/approve    let an application have more than ten wearers
 
 `control_clock` moves the time, `control_webhooks` makes events happen and shows where they went.
@@ -63,7 +63,7 @@ class Control:
         self.archive = archive
         self.faults = faults
         self.logged = requests
-        self._house_app = ""
+        self._own_client_id = ""
 
     def routes(self) -> list[BaseRoute]:
         """All routes; every one but health asks for the admin token."""
@@ -100,8 +100,8 @@ class Control:
         """An access token for one wearer, without the consent page."""
         body = msgspec.json.decode(await read_body(request), type=_TokenFor)
         user = wearer(self.archive, body.user)
-        self._house_app = self._house_app or self._settle_house()
-        issued = self.grants.issue(self._house_app, user, body.scopes, refreshable=False)
+        self._own_client_id = self._own_client_id or self._own_application()
+        issued = self.grants.issue(self._own_client_id, user, body.scopes, refreshable=False)
         return JSONResponse(msgspec.to_builtins(issued))
 
     async def users(self, request: Request) -> Response:
@@ -129,25 +129,25 @@ class Control:
         return JSONResponse({"client_id": client_id, "approved": True})
 
     async def list_faults(self, request: Request) -> Response:
-        """What goes wrong on purpose; what is used up is gone."""
+        """The faults that are injected; those used up are gone."""
         return JSONResponse(msgspec.to_builtins(self.faults.rules))
 
     async def add_fault(self, request: Request) -> Response:
-        """Let something go wrong from now on."""
+        """Inject a fault from now on."""
         fault = self.faults.add(msgspec.json.decode(await read_body(request), type=Fault))
         return JSONResponse(msgspec.to_builtins(fault), status_code=201)
 
     async def clear_faults(self, request: Request) -> Response:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         self.faults.rules.clear()
         return Response(status_code=204)
 
     async def end_fault(self, request: Request) -> Response:
-        """Let one thing go wrong no more; it may be used up already."""
+        """Remove one fault; it may be used up already."""
         self.faults.end(request.path_params["id"])
         return Response(status_code=204)
 
-    def _settle_house(self) -> str:
+    def _own_application(self) -> str:
         """An application of the cloud's own, for tokens that no wearer was asked for."""
         client_id, _ = self.grants.apps.register("The house", [], public=True)
         self.grants.apps.approve(client_id)

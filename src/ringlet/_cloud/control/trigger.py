@@ -1,13 +1,13 @@
-"""The hand that makes things happen: `/_ringlet/`, for whoever runs the cloud.
+"""The control API of triggered events, `/_ringlet/trigger`.
 
 POST /_ringlet/trigger     {"event": "sleep.update", "user": name, "override": {"readiness.score": 61}}
 
-With `count` it happens so many times; the answer tells of the last, and how many there were.
+With `count` it is triggered so many times; the answer describes the last one, and says how many there were.
 
 Rules of this file:
-* Each event is a transaction of its own, and between two of them others are answered.
-* Many end early where the cloud is about to stop, its archive cannot be written, or whoever asked has hung
-  up: what has happened has happened, and `count` says how much.
+* Each event is a transaction of its own; between two of them other requests are answered.
+* A series ends early if the cloud shuts down, the archive cannot be written or the client disconnects;
+  `count` says how many events were published by then.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Trigger(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ControlTrigger:
-    """The control API of triggered events."""
+    """The route of triggered events."""
 
     def __init__(self, admin: Admin, archive: Archive, triggers: Triggers, shutdown: Shutdown) -> None:
         self._admin = admin
@@ -49,13 +49,13 @@ class ControlTrigger:
         return [Route("/_ringlet/trigger", self._admin.only(self.trigger), methods=["POST"])]
 
     async def trigger(self, request: Request) -> Response:
-        """Let something happen, once or many times."""
+        """Trigger an event, once or many times."""
         body = msgspec.json.decode(await read_body(request), type=_Trigger)
         user = wearer(self.archive, body.user)
         fired = self.triggers.fire(user, body.event, body.override)
         count = 1
         while count < body.count and not (self.shutdown.begun or await request.is_disconnected()):
-            await asyncio.sleep(0)  # others have their turn
+            await asyncio.sleep(0)  # other requests have their turn
             try:
                 fired = self.triggers.fire(user, body.event, body.override)
             except ArchiveError:

@@ -1,16 +1,16 @@
-"""Making things happen by hand: an event of any data type and operation, now.
+"""Triggers events by request: of any data type and operation, now.
 
-    update    the newest document, with the fields that were asked for, is put as a new version
-    create    a copy of the newest document, with an id of its own, moved to today
+    update    the newest document is stored again, with the overridden fields: a new version
+    create    a copy of the newest document is stored, with an id of its own, moved to today
     delete    the newest document is deleted
 
-Where nothing changes the event is logged alone: an update without a field, a data type that no route serves,
-a wearer who has no such document. Receivers have to live with such events from Oura, too.
+If nothing changes, the event is published alone: an update without overrides, a data type that no route
+serves, a user without such a document. Oura sends such events, too, so receivers must cope with them.
 
 Rules of this file:
-* What can be fetched afterwards is what the event says: document and event are one transaction.
-* Overrides are checked against the model, name and value: a slip of the finger is an error, not a new field.
-  A name that stands in one place only, inside another field, needs no dots: `score` of a `sleep`.
+* Document and event are written in one transaction: whoever fetches after the event sees the change.
+* Overrides are checked against the model, name and value: a typing error is refused, and adds no field. The
+  name of a nested field needs no dots if only one field contains it: `score` of a `sleep`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Triggered:
 
 
 class Triggers:
-    """The events of a cloud that somebody asked for."""
+    """Triggers events in one cloud."""
 
     def __init__(
         self, archive: Archive, clock: Clock, publisher: Publisher, dialect: Dialect = "live"
@@ -60,7 +60,10 @@ class Triggers:
         self.publisher = publisher
 
     def fire(self, user: int, what: str, override: Mapping[str, Any] | None = None) -> Triggered:
-        """Let `what` (`sleep.update`) happen to a wearer. Raises UsageError, BadRequest."""
+        """Trigger `what` (`sleep.update`) for a user.
+
+        Raises UsageError for an unknown event or override, BadRequest 409 if the document is of a later time.
+        """
         data_type, operation = parse(what)
         kind = WEBHOOK_KINDS.get(data_type)
         if override and (kind is None or operation == "delete"):
@@ -87,7 +90,7 @@ class Triggers:
         if body is None:
             if override:
                 raise UsageError(
-                    f"there is no {kind.name} to update", cure=f"make one first: {kind.webhook}.create"
+                    f"the user has no {kind.name} to update", cure=f"make one first: {kind.webhook}.create"
                 )
             return fresh, []
         document = msgspec.json.decode(body, type=Document)
@@ -100,7 +103,7 @@ class Triggers:
         events = self.publisher.put(user, kind, text, seen_at=now)
         if not events and msgspec.json.decode(text) != document:
             raise BadRequest(
-                f"the archive holds a {kind.name} of a later time than the cloud's clock shows",
+                f"the newest {kind.name} was stored at a later time than the cloud's clock shows",
                 status=409,
                 cure="advance the clock beyond it",
             )
@@ -134,18 +137,18 @@ def parse(what: str) -> tuple[str, EventType]:
     data_type = _FOLDED.get(data_type.lower().replace("-", "_"), data_type)
     if data_type not in DATA_TYPES:
         raise UsageError(
-            f"{what!r} is no event: no data type {data_type!r}{_meant(data_type, DATA_TYPES)}"
+            f"{what!r} is not an event: unknown data type {data_type!r}{_meant(data_type, DATA_TYPES)}"
             f"; there are {', '.join(DATA_TYPES)}",
             cure=EXAMPLE,
         )
     if not operation:
         raise UsageError(
-            f"{what!r} is no event: which operation? there are {', '.join(EVENT_TYPES)}",
+            f"{what!r} lacks an operation: one of {', '.join(EVENT_TYPES)}",
             cure=f"write {data_type}.update, or another operation",
         )
     if operation not in EVENT_TYPES:
         raise UsageError(
-            f"{what!r} is no event: no operation {operation!r}{_meant(operation, EVENT_TYPES)}"
+            f"{what!r} is not an event: unknown operation {operation!r}{_meant(operation, EVENT_TYPES)}"
             f"; there are {', '.join(EVENT_TYPES)}",
             cure=EXAMPLE,
         )
@@ -182,7 +185,8 @@ def overridden(kind: AnyKind, document: Document, override: Mapping[str, Any]) -
         msgspec.convert(document, kind.model)
     except msgspec.ValidationError as wrong:
         raise UsageError(
-            f"this makes no {kind.name}: {wrong}", cure="override with a value of that type"
+            f"these values do not fit {kind.name}: {wrong}",
+            cure="override with a value of that type",
         ) from None
     return document
 

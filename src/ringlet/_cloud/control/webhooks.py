@@ -1,4 +1,4 @@
-"""What happened, and where it went: `/_ringlet/`, for whoever runs the cloud.
+"""The control API of events and deliveries, `/_ringlet/events` and `/_ringlet/deliveries`.
 
 GET  /_ringlet/events      the log behind a number: ?after=SEQ&log=ID&limit=N, and &wait=SECONDS for the next
 GET  /_ringlet/deliveries  newest first: ?state=failed&subscription=ID&before=ID&limit=N
@@ -7,9 +7,10 @@ POST /_ringlet/deliveries/{id}/replay    send it again
 POST /_ringlet/deliveries/replay         {"failed": true}, or {"from": ISO, "to": ISO}: send many again
 
 Rules of this file:
-* A reader of the log names it by `log`: whoever comes with a number of another log, or with one that this log
-  has not given yet, is told at once where it stands (`log`, `newest`), and given no events.
-* What is before `oldest` is forgotten: a reader who has not come as far has missed it, and can say so.
+* A reader of the log names it by `log`, because numbers mean something within one log only. If it names
+  another log, or a number that this log has not reached, the answer comes at once: `log`, `newest` and no
+  events.
+* Events before `oldest` have been pruned: a reader that had not come as far has missed some, and can say so.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ from ..webhooks.delivery_records import STATES
 from ..webhooks.event_log import EventLog, LoggedEvent
 from .admin import Admin
 
-LONGEST = 60.0
+MAX_WAIT_S = 60.0
 """Seconds that a reader may wait for the next event."""
-LOOK = 0.05
+LOG_POLL_S = 0.05
 """Seconds between two looks at the log: another process over the same archive may write it."""
-MOST = 1000
+MAX_ROWS = 1000
 """Events or deliveries in one answer."""
 
 
@@ -54,7 +55,7 @@ class _Replay(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ControlEvents:
-    """The control API of events and where they went."""
+    """The routes of events and deliveries."""
 
     def __init__(self, admin: Admin, log: EventLog, deliveries: Deliveries, shutdown: Shutdown) -> None:
         self._admin = admin
@@ -77,10 +78,10 @@ class ControlEvents:
     # The log
 
     async def events(self, request: Request) -> Response:
-        """What happened after a number; waits for something to happen, if there is nothing yet."""
+        """The events after a number; if there are none yet, waits for one."""
         asked = request.query_params
-        after, limit = _number(asked, "after", 0), min(_number(asked, "limit", 100), MOST)
-        until = time.monotonic() + min(_seconds(asked, "wait"), LONGEST)
+        after, limit = _number(asked, "after", 0), min(_number(asked, "limit", 100), MAX_ROWS)
+        until = time.monotonic() + min(_seconds(asked, "wait"), MAX_WAIT_S)
         log = self.log.id
         known = asked.get("log", log) == log
         while True:
@@ -88,7 +89,7 @@ class ControlEvents:
             found = self.log.after(after, limit) if known else []
             if found or not known or after > newest or self.shutdown.begun or time.monotonic() >= until:
                 break
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(LOG_POLL_S)
             if await request.is_disconnected():
                 break
         page = {"log": log, "oldest": self.log.oldest, "newest": newest, "events": list(map(_line, found))}
@@ -101,9 +102,9 @@ class ControlEvents:
         asked = request.query_params
         state = asked.get("state")
         if state is not None and state not in STATES:
-            raise UsageError(f"no delivery is {state!r}", cure=f"state is one of {', '.join(STATES)}")
+            raise UsageError(f"unknown state {state!r}", cure=f"pass one of {', '.join(STATES)}")
         before = _number(asked, "before", 0) or None
-        limit = min(_number(asked, "limit", 100), MOST)
+        limit = min(_number(asked, "limit", 100), MAX_ROWS)
         found = self.delivery_list.page(None, asked.get("subscription"), state, before, limit)
         counts = self.deliveries.counts()
         return JSONResponse({"counts": counts, "deliveries": [_delivery(one) for one in found]})
@@ -116,20 +117,20 @@ class ControlEvents:
 
     async def replay(self, request: Request) -> Response:
         """Send one again."""
-        return self._again(int(self.deliveries.replay_one(self._delivery(request).id)))
+        return self._replayed(int(self.deliveries.replay_one(self._delivery(request).id)))
 
     async def replay_many(self, request: Request) -> Response:
-        """Send all again that failed, or all of what happened between two instants."""
+        """Send all that failed again, or all events between two instants."""
         body = msgspec.json.decode(await read_body(request), type=_Replay)
         if body.failed == (body.first is not None or body.last is not None):
-            raise UsageError("which ones?", cure='pass {"failed": true}, or {"from": ISO, "to": ISO}')
+            raise UsageError("say which deliveries", cure='pass {"failed": true}, or both "from" and "to"')
         if body.failed:
-            return self._again(self.deliveries.replay_failed(None))
+            return self._replayed(self.deliveries.replay_failed(None))
         if body.first is None or body.last is None:
-            raise UsageError("a range has two ends", cure='pass both "from" and "to"')
-        return self._again(self.deliveries.replay_range(None, to_ms(body.first), to_ms(body.last)))
+            raise UsageError("a range needs both ends", cure='pass both "from" and "to"')
+        return self._replayed(self.deliveries.replay_range(None, to_ms(body.first), to_ms(body.last)))
 
-    def _again(self, replayed: int) -> Response:
+    def _replayed(self, replayed: int) -> Response:
         return JSONResponse({"replayed": replayed})
 
     def _delivery(self, request: Request) -> Delivery:
@@ -143,14 +144,14 @@ class ControlEvents:
 def _number(asked: Mapping[str, str], name: str, default: int) -> int:
     text = asked.get(name) or str(default)
     if not re.fullmatch("[0-9]{1,18}", text):
-        raise UsageError(f"{name}={text[:20]!r} is no number", cure="pass a number, 0 or more")
+        raise UsageError(f"{name}={text[:20]!r} is not a number", cure="pass a whole number, 0 or more")
     return int(text)
 
 
 def _seconds(asked: Mapping[str, str], name: str) -> float:
     text = asked.get(name) or "0"
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
-        raise UsageError(f"{name}={text[:20]!r} is no time", cure="pass seconds, 0 or more")
+        raise UsageError(f"{name}={text[:20]!r} is not a time", cure="pass seconds, 0 or more")
     return float(text)
 
 

@@ -1,4 +1,4 @@
-"""What an application asks for when it subscribes, read with suspicion. No HTTP here.
+"""Decodes and checks the bodies of create and update requests. No HTTP here.
 
 Rules of this file:
 * All that is wrong is said at once, field by field, in the shape and the words of the service's validator
@@ -26,14 +26,14 @@ FIELDS: Mapping[str, Sequence[str] | None] = {
     "event_type": EVENT_TYPES,
     "data_type": DATA_TYPES,
 }
-"""What a wish consists of, and the words a field may hold; None: any text."""
-LONGEST: Final = 2048
-"""Characters of a text."""
+"""The fields of a body, and the values that each may have; None: any text."""
+MAX_FIELD_CHARS: Final = 2048
+"""Characters of a field."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What is wanted of a new subscription."""
+class CreateBody:
+    """The body of a create."""
 
     callback_url: str
     verification_token: str = field(repr=False)
@@ -42,8 +42,8 @@ class Wish:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
-    """What is to be different of a subscription; None stays as it is."""
+class UpdateBody:
+    """The body of an update; None leaves a field as it is."""
 
     verification_token: str = field(repr=False)
     callback_url: str | None = None
@@ -52,21 +52,21 @@ class Change:
 
 
 class Flawed(Exception):
-    """A wish that cannot be granted."""
+    """A body that is refused with 422; `flaws` says why, field by field."""
 
     def __init__(self, *flaws: Flaw) -> None:
         super().__init__()
         self.flaws = flaws
 
 
-def wish(body: bytes) -> Wish:
+def read_create(body: bytes) -> CreateBody:
     """The body of a create. Raises Flawed."""
-    return Wish(**_read(body, frozenset(FIELDS)))
+    return CreateBody(**_read(body, frozenset(FIELDS)))
 
 
-def change(body: bytes) -> Change:
+def read_update(body: bytes) -> UpdateBody:
     """The body of an update: only the verification token must be there. Raises Flawed."""
-    return Change(**_read(body, frozenset({"verification_token"})))
+    return UpdateBody(**_read(body, frozenset({"verification_token"})))
 
 
 def _read(body: bytes, required: frozenset[str]) -> dict[str, Any]:
@@ -105,9 +105,9 @@ def _check(sent: Mapping[str, Any], name: str, *, required: bool) -> Flaw | None
         return _flaw("enum", f"Input should be {expected}", told, name, expected=expected)
     if not isinstance(value, str):
         return _flaw("string_type", "Input should be a valid string", told, name)
-    if len(value) > LONGEST:
-        words_ = f"String should have at most {LONGEST} characters"
-        return _flaw("string_too_long", words_, told, name, max_length=LONGEST)
+    if len(value) > MAX_FIELD_CHARS:
+        words_ = f"String should have at most {MAX_FIELD_CHARS} characters"
+        return _flaw("string_too_long", words_, told, name, max_length=MAX_FIELD_CHARS)
     return None
 
 

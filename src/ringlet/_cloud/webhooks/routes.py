@@ -1,9 +1,9 @@
-"""`/v2/webhook/subscription`: an application says of which changes it wants to hear. Oura's six operations.
+"""`/v2/webhook/subscription`: applications manage their subscriptions. Oura's six operations.
 
     GET     /v2/webhook/subscription              all of them, as a bare array
     POST    /v2/webhook/subscription              201; its callback is asked to prove itself meanwhile
     GET     /v2/webhook/subscription/{id}
-    PUT     /v2/webhook/subscription/{id}         another callback or wish; the same proof
+    PUT     /v2/webhook/subscription/{id}         another callback or pair; the same proof
     DELETE  /v2/webhook/subscription/{id}         204
     PUT     /v2/webhook/subscription/renew/{id}   another 90 days
 
@@ -43,9 +43,8 @@ from ..core.bodies import read_body
 from ..core.rate_limit import RateLimit
 from ..core.throttle import Throttle, throttle_key
 from ..oauth.applications import Applications
-from . import request_bodies as wishes
 from .deliveries import Deliveries
-from .request_bodies import Flawed, bare, unproved
+from .request_bodies import Flawed, bare, read_create, read_update, unproved
 from .subscriptions import Subscribed
 
 CHALLENGES: Final = 4
@@ -110,7 +109,7 @@ class SubscriptionRoutes:
         ]
 
     async def list_all(self, request: Request, asking: Asking) -> Answer:
-        """All subscriptions of the application."""
+        """The active subscriptions of the application."""
         found = self.subscriptions.of(asking.client_id)
         return ok(msgspec.json.encode([one.shown(self.dialect) for one in found]))
 
@@ -120,21 +119,21 @@ class SubscriptionRoutes:
 
     async def create(self, request: Request, asking: Asking) -> Answer:
         """A new one. Raises Flawed, BadRequest 409."""
-        wish = wishes.wish(await read_body(request))
+        wanted = read_create(await read_body(request))
         _check_secret(asking)
-        self.subscriptions.check_free(asking.client_id, wish.event_type, wish.data_type)
-        await self._prove(asking, wish.callback_url, wish.verification_token)
+        self.subscriptions.check_free(asking.client_id, wanted.event_type, wanted.data_type)
+        await self._prove(asking, wanted.callback_url, wanted.verification_token)
         with self._held(asking):
             made = self.subscriptions.create(
-                asking.client_id, wish.callback_url, wish.event_type, wish.data_type
+                asking.client_id, wanted.callback_url, wanted.event_type, wanted.data_type
             )
         return self._shown(made)._replace(status=201)
 
     async def update(self, request: Request, asking: Asking) -> Answer:
-        """Another callback, or another wish. Raises Flawed, DocumentNotFound, BadRequest 409."""
+        """Change callback, event type or data type. Raises Flawed, DocumentNotFound, BadRequest 409."""
         id: str = request.path_params["id"]
         was = self.subscriptions.get(asking.client_id, id)
-        change = wishes.change(await read_body(request))
+        change = read_update(await read_body(request))
         _check_secret(asking)
         callback_url = was.callback_url if change.callback_url is None else change.callback_url
         await self._prove(asking, callback_url, change.verification_token)

@@ -64,7 +64,7 @@ class Policy:
     grace: float = 5.0
     """For what is under way when it is told to stop."""
     tidy: float = 3600.0
-    """How often to let go of what is too old to be kept."""
+    """How often to prune what is too old to be stored."""
 
 
 @dataclass
