@@ -93,7 +93,7 @@ def test_each_event_is_a_line_and_secrets_are_none(keep: Any, cloud: dict[str, A
     keeping.says("score 61")
     assert keeping.end(signal.SIGTERM) == 0
     assert "daily_sleep               update  2026-03-0" in keeping.out.read_text()
-    assert "waits in the archive" in keeping.err.read_text()
+    assert "stored in the archive" in keeping.err.read_text()
     said = keeping.out.read_text() + keeping.err.read_text()
     assert "geheim" not in said
     assert cloud["client_secret"] not in said
@@ -158,7 +158,7 @@ def test_what_happened_while_it_was_away_is_there_after_the_next_start(
         (["--webhooks", "--public-url", "https://x:99999/"], "starts with http", "--public-url https://"),
         (["--webhooks", URL, "--listen", "8767"], "expects HOST:PORT", "--listen 127.0.0.1:8767"),
         (["--webhooks", URL, "--db", ":memory:"], "an archive on disk", "--db"),
-        (["--webhooks", URL], "id and secret", "OURA_CLIENT_SECRET"),
+        (["--webhooks", URL], "the id and the secret", "OURA_CLIENT_SECRET"),
         ([URL], "need --webhooks", "--webhooks"),
         (["--take-over"], "need --webhooks", "--webhooks"),
     ],
@@ -166,7 +166,9 @@ def test_what_happened_while_it_was_away_is_there_after_the_next_start(
 def test_what_cannot_work_is_said_before_anything_is_sent(
     ringlet: Program, cloud: dict[str, Any], options: list[str], error: str, cure: str
 ) -> None:
-    known = {} if "id and secret" in error else {"OURA_CLIENT_ID": "one", "OURA_CLIENT_SECRET": "its own"}
+    known = (
+        {} if "the id and the secret" in error else {"OURA_CLIENT_ID": "one", "OURA_CLIENT_SECRET": "its own"}
+    )
     done = ringlet.at(cloud)("sync", *options, **known)
     assert done.returncode == 2
     assert error in done.stderr

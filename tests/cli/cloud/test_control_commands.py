@@ -181,11 +181,11 @@ def test_an_expectation_that_is_not_met_says_what_there_is(own, tmp_path, refuse
     done = own("scenario", file)
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1].startswith("FAILED   2.")
-    assert "events meal.create: expected 2, there are 1" in done.stderr
+    assert "events meal.create: expected 2, found 1" in done.stderr
     done = own("scenario", file, "--json")
     assert [json.loads(line)["missed"] for line in done.stdout.splitlines()] == [
         [],
-        ["events meal.create: expected 2, there are 1"],
+        ["events meal.create: expected 2, found 1"],
     ]
 
 
@@ -234,7 +234,7 @@ def test_the_faults_of_a_scenario_end_with_it_by_a_signal_too(own, tmp_path, num
         ("steps: [{clock: 1d, settl: 3}]", "step 1 (clock)"),
         ("steps: [{expect: {events: {sleep: many}}}]", "'many' is not a count"),
         ("steps: [{expect: {deliveries: {lost: 1}}}]", "step 1 (expect)"),
-        ("steps: [{fault: drop}]", "a fault has a path"),
+        ("steps: [{fault: drop}]", "a fault needs a path"),
         ("steps: [{}]", "'nothing' is not a step"),
         ("step: []", "a scenario has `steps:`"),
         ("- wait: 1", "a scenario has `steps:`"),

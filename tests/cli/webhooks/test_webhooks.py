@@ -100,7 +100,7 @@ def test_an_end_that_nobody_can_read_is_shown_as_it_came_and_hides_nothing(hooks
     shown = said.stdout.splitlines()
     for line, end in zip(shown, ("2100-01-01", '"so\\u001bon"', "null", "null"), strict=True):
         assert f"  ends {end}" in line
-    assert said.stderr == "3 of 4 end at no date that can be read: renewing gives another\n"
+    assert said.stderr == "3 of 4 have an expiration time that cannot be read; renewing gives another\n"
     assert [one["expiration_time"] for one in subscriptions(told)] == [*ends.values(), None]
 
 
@@ -195,8 +195,8 @@ def test_an_address_that_the_cloud_guards_says_how_it_is_opened(
         (["delete", "some-id", "--all"], 2, "ids of subscriptions", "--all"),
         (["resend"], 2, "ids of deliveries", "--failed"),
         (["resend", "--since", "yesterday"], 2, "'yesterday' is neither", "2h, 1d, or an instant as in 20"),
-        (["resend", "999999"], 1, "no delivery 999999", "next: ringlet webhooks deliveries, and name one"),
-        (["deliveries", "999999"], 1, "no delivery 999999", "next: ringlet webhooks deliveries, and name"),
+        (["resend", "999999"], 1, "no delivery 999999", "next: ringlet webhooks deliveries lists them"),
+        (["deliveries", "999999"], 1, "no delivery 999999", "next: ringlet webhooks deliveries lists them"),
     ],
 )
 def test_refusals(
