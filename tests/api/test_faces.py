@@ -9,21 +9,16 @@ from typing import Any
 
 import pytest
 
-from ringlet._api.catalog import TYPES, Catalog
-from ringlet._api.faces import (
+from ringlet._api.async_faces import (
     AsyncDocumentsFace,
     AsyncInventoryFace,
     AsyncLiveSamplesFace,
-    AsyncRunner,
     AsyncSamplesFace,
     AsyncSingleFace,
-    DocumentsFace,
-    InventoryFace,
-    LiveSamplesFace,
-    Runner,
-    SamplesFace,
-    SingleFace,
 )
+from ringlet._api.catalog import TYPES, Catalog
+from ringlet._api.faces import DocumentsFace, InventoryFace, LiveSamplesFace, SamplesFace, SingleFace
+from ringlet._api.runners import AsyncRunner, Runner
 from ringlet._api.wire import Flow, R, Request, Response
 from ringlet.errors import WindowError
 

@@ -5,18 +5,14 @@ from typing import Any, assert_type
 
 from ringlet import AsyncClient, Catalog, Client, webhooks
 from ringlet import models as m
-from ringlet._api.faces import (
+from ringlet._api.async_faces import (
     AsyncDocumentsFace,
     AsyncInventoryFace,
     AsyncLiveSamplesFace,
     AsyncSamplesFace,
     AsyncSingleFace,
-    DocumentsFace,
-    InventoryFace,
-    LiveSamplesFace,
-    SamplesFace,
-    SingleFace,
 )
+from ringlet._api.faces import DocumentsFace, InventoryFace, LiveSamplesFace, SamplesFace, SingleFace
 from ringlet._api.kinds import Documents, Inventory, LiveSamples, Samples, Single
 
 

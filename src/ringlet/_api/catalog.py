@@ -20,20 +20,16 @@ from datetime import timedelta
 from typing import Any, Final, TypeAlias, cast
 
 from .. import models as m
-from .faces import (
+from .async_faces import (
     AsyncDocumentsFace,
     AsyncInventoryFace,
     AsyncLiveSamplesFace,
     AsyncSamplesFace,
     AsyncSingleFace,
-    DocumentsFace,
-    InventoryFace,
-    LiveSamplesFace,
-    SamplesFace,
-    SingleFace,
-    Slot,
 )
+from .faces import DocumentsFace, InventoryFace, LiveSamplesFace, SamplesFace, SingleFace
 from .kinds import D, Documents, Inventory, Kind, LiveSamples, Samples, Single
+from .runners import Slot
 
 
 def documents(

@@ -12,44 +12,23 @@ AsyncDocumentsFace. Each shape of data has a pair of faces:
 
 Rules of this file:
 * No logic. A method runs a flow of the row; what to ask and what an answer means stands in `kinds`.
-* The blocking face documents arguments and errors; the awaited one refers to it.
+* The faces here block and document arguments and errors; those of `async_faces` refer to them.
 * `list` stands last in its class, because it hides the builtin from there on.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Generic, TypeVar, overload
+from typing import Generic, overload
 
-from .kinds import D, Documents, Inventory, Kind, LiveSamples, PartialDocument, Samples, Single
+from .kinds import D, Documents, Inventory, LiveSamples, PartialDocument, Samples, Single
+from .runners import Runner
 from .windows import check_instants, pieces
-from .wire import Flow, R
-
-K = TypeVar("K", bound=Kind[Any])
-S = TypeVar("S")
-A = TypeVar("A")
 
 DEFAULT_STRIDE = timedelta(days=7)
 """How much of a series `windows` holds in memory at a time: some 10,000 heart-rate rows."""
-
-
-class Runner(ABC):
-    """Something that runs flows and blocks: a `Client`."""
-
-    @abstractmethod
-    def run(self, flow: Flow[R]) -> R:
-        """Send the requests of a flow and return its value."""
-
-
-class AsyncRunner(ABC):
-    """Something that runs flows and awaits: an `AsyncClient`."""
-
-    @abstractmethod
-    async def run(self, flow: Flow[R]) -> R:
-        """Send the requests of a flow and return its value."""
 
 
 @dataclass(frozen=True)
@@ -113,32 +92,6 @@ class DocumentsFace(Generic[D]):
 
 
 @dataclass(frozen=True)
-class AsyncDocumentsFace(Generic[D]):
-    """Documents filed under days, awaited, e.g. `async_client.sleep`."""
-
-    kind: Documents[D]
-    runner: AsyncRunner
-
-    async def get(self, id: str) -> D:
-        """One document by its id. Arguments and errors: see `DocumentsFace.get`."""
-        return await self.runner.run(self.kind.get(id))
-
-    @overload
-    async def list(self, start: date, end: date, *, fields: None = None, exact: bool = False) -> list[D]: ...
-    @overload
-    async def list(
-        self, start: date, end: date, *, fields: Sequence[str], exact: bool = False
-    ) -> list[PartialDocument]: ...
-    async def list(
-        self, start: date, end: date, *, fields: Sequence[str] | None = None, exact: bool = False
-    ) -> list[D] | list[PartialDocument]:
-        """The documents of the days `start` to `end`. Arguments and errors: see `DocumentsFace.list`."""
-        if fields is None:
-            return await self.runner.run(self.kind.list(start, end, exact=exact))
-        return await self.runner.run(self.kind.list_fields(start, end, fields, exact=exact))
-
-
-@dataclass(frozen=True)
 class InventoryFace(Generic[D]):
     """Documents that are listed without a window: `client.ring_configuration`."""
 
@@ -187,28 +140,6 @@ class InventoryFace(Generic[D]):
         if fields is None:
             return self.runner.run(self.kind.list())
         return self.runner.run(self.kind.list_fields(fields))
-
-
-@dataclass(frozen=True)
-class AsyncInventoryFace(Generic[D]):
-    """Documents that are listed without a window, awaited."""
-
-    kind: Inventory[D]
-    runner: AsyncRunner
-
-    async def get(self, id: str) -> D:
-        """One document by its id. Arguments and errors: see `InventoryFace.get`."""
-        return await self.runner.run(self.kind.get(id))
-
-    @overload
-    async def list(self, *, fields: None = None) -> list[D]: ...
-    @overload
-    async def list(self, *, fields: Sequence[str]) -> list[PartialDocument]: ...
-    async def list(self, *, fields: Sequence[str] | None = None) -> list[D] | list[PartialDocument]:
-        """All documents, oldest first. Arguments and errors: see `InventoryFace.list`."""
-        if fields is None:
-            return await self.runner.run(self.kind.list())
-        return await self.runner.run(self.kind.list_fields(fields))
 
 
 @dataclass(frozen=True)
@@ -295,49 +226,6 @@ class LiveSamplesFace(SamplesFace[D]):
 
 
 @dataclass(frozen=True)
-class AsyncSamplesFace(Generic[D]):
-    """Points in time, awaited, e.g. `async_client.interbeat_interval`."""
-
-    kind: Samples[D]
-    runner: AsyncRunner
-
-    async def windows(
-        self, start: datetime, end: datetime, *, stride: timedelta = DEFAULT_STRIDE
-    ) -> AsyncIterator[list[D]]:
-        """The samples, one list per `stride`. Arguments and errors: see `SamplesFace.windows`."""
-        check_instants(start, end)
-        for first, last in pieces(start, end, stride):
-            yield await self.list(first, last)
-
-    @overload
-    async def list(
-        self, start: datetime, end: datetime, *, fields: None = None, exact: bool = False
-    ) -> list[D]: ...
-    @overload
-    async def list(
-        self, start: datetime, end: datetime, *, fields: Sequence[str], exact: bool = False
-    ) -> list[PartialDocument]: ...
-    async def list(
-        self, start: datetime, end: datetime, *, fields: Sequence[str] | None = None, exact: bool = False
-    ) -> list[D] | list[PartialDocument]:
-        """The samples with start <= timestamp < end. Arguments and errors: see `SamplesFace.list`."""
-        if fields is None:
-            return await self.runner.run(self.kind.list(start, end, exact=exact))
-        return await self.runner.run(self.kind.list_fields(start, end, fields, exact=exact))
-
-
-@dataclass(frozen=True)
-class AsyncLiveSamplesFace(AsyncSamplesFace[D]):
-    """Points in time whose newest can be asked for, awaited, e.g. `async_client.heartrate`."""
-
-    kind: LiveSamples[D]
-
-    async def latest(self) -> D | None:
-        """The newest sample; None where there is none yet. Errors: see `LiveSamplesFace.latest`."""
-        return await self.runner.run(self.kind.latest())
-
-
-@dataclass(frozen=True)
 class SingleFace(Generic[D]):
     """One object of the account: `client.personal_info`."""
 
@@ -355,44 +243,3 @@ class SingleFace(Generic[D]):
             ServerError, ConnectionFailed: no usable answer came, after all retries.
         """
         return self.runner.run(self.kind.get())
-
-
-@dataclass(frozen=True)
-class AsyncSingleFace(Generic[D]):
-    """One object of the account, awaited."""
-
-    kind: Single[D]
-    runner: AsyncRunner
-
-    async def get(self) -> D:
-        """The object. Errors: see `SingleFace.get`."""
-        return await self.runner.run(self.kind.get())
-
-
-class Slot(Generic[K, S, A]):
-    """The descriptor of a row: the row on the class, its face on a client.
-
-    `S` is its face on a client that blocks, `A` on one that awaits. So the name of a data type is written
-    once, in the table, and type checkers know all three.
-    """
-
-    def __init__(
-        self, kind: K, blocking: Callable[[K, Runner], S], awaited: Callable[[K, AsyncRunner], A]
-    ) -> None:
-        self.kind: K = kind
-        self.blocking = blocking
-        self.awaited = awaited
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.kind = replace(self.kind, name=name)
-
-    @overload
-    def __get__(self, at: None, owner: type) -> K: ...
-    @overload
-    def __get__(self, at: Runner, owner: type) -> S: ...
-    @overload
-    def __get__(self, at: AsyncRunner, owner: type) -> A: ...
-    def __get__(self, at: Runner | AsyncRunner | None, owner: type) -> K | S | A:
-        if at is None:
-            return self.kind
-        return self.blocking(self.kind, at) if isinstance(at, Runner) else self.awaited(self.kind, at)

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from .._api.catalog import Catalog
-from .._api.faces import AsyncRunner, Runner
 from .._api.kinds import ROOT, SANDBOX
+from .._api.runners import AsyncRunner, Runner
 from .._api.wire import WAITED, Flow, R, Request, RetryPolicy, with_retries
 from .._oauth.grant import App, Hosts, Tokens, hosts_at
 from .._oauth.renewal import TokenStore, with_token

@@ -1,8 +1,7 @@
 """Webhook subscriptions: the six calls as flows, and their faces on both clients. No I/O.
 
 Subscriptions belong to an application, which proves itself by its id and secret (`x-client-id`,
-`x-client-secret`); a user's token is not needed. There is at most one subscription for each pair of data type
-and event type.
+`x-client-secret`), not by a user's token. Each pair of data type and event type has at most one.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from typing import TypeVar
 
 import msgspec
 
-from .._api.faces import AsyncRunner, Runner
 from .._api.kinds import decode
+from .._api.runners import AsyncRunner, Runner
 from .._api.wire import Flow, Request, Response, refusal
 from .._oauth.grant import App
 from ..errors import BadRequest, DocumentNotFound, ServerError, UsageError
@@ -170,8 +169,7 @@ class Webhooks:
             BadRequest: the callback did not answer the challenge, or the subscription exists already (409).
             UsageError: the client has no client secret; nothing was sent.
             InvalidToken: Oura refuses the client id and secret.
-            RateLimited, ServerError, ConnectionFailed: no usable answer came. Only RateLimited is retried,
-                because the subscription may have been made: list them before you try again.
+            RateLimited, ServerError, ConnectionFailed: no usable answer came. It may have been made: list first.
         """
         return self.runner.run(subscribe(self.app, callback_url, verification_token, event_type, data_type))
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from ..._api.faces import Runner
+from ..._api.runners import Runner
 from ..._api.wire import Flow, R
 from ..._client.client import Client
 from ..._net.addresses import ALLOW, AddressPolicy

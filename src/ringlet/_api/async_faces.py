@@ -1,0 +1,119 @@
+"""The faces of rows on a client that awaits; see `faces`, which documents arguments and errors.
+
+`list` stands last in its class, because it hides the builtin from there on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Generic, overload
+
+from .faces import DEFAULT_STRIDE
+from .kinds import D, Documents, Inventory, LiveSamples, PartialDocument, Samples, Single
+from .runners import AsyncRunner
+from .windows import check_instants, pieces
+
+
+@dataclass(frozen=True)
+class AsyncDocumentsFace(Generic[D]):
+    """Documents filed under days, awaited, e.g. `async_client.sleep`."""
+
+    kind: Documents[D]
+    runner: AsyncRunner
+
+    async def get(self, id: str) -> D:
+        """One document by its id. Arguments and errors: see `DocumentsFace.get`."""
+        return await self.runner.run(self.kind.get(id))
+
+    @overload
+    async def list(self, start: date, end: date, *, fields: None = None, exact: bool = False) -> list[D]: ...
+    @overload
+    async def list(
+        self, start: date, end: date, *, fields: Sequence[str], exact: bool = False
+    ) -> list[PartialDocument]: ...
+    async def list(
+        self, start: date, end: date, *, fields: Sequence[str] | None = None, exact: bool = False
+    ) -> list[D] | list[PartialDocument]:
+        """The documents of the days `start` to `end`. Arguments and errors: see `DocumentsFace.list`."""
+        if fields is None:
+            return await self.runner.run(self.kind.list(start, end, exact=exact))
+        return await self.runner.run(self.kind.list_fields(start, end, fields, exact=exact))
+
+
+@dataclass(frozen=True)
+class AsyncInventoryFace(Generic[D]):
+    """Documents that are listed without a window, awaited."""
+
+    kind: Inventory[D]
+    runner: AsyncRunner
+
+    async def get(self, id: str) -> D:
+        """One document by its id. Arguments and errors: see `InventoryFace.get`."""
+        return await self.runner.run(self.kind.get(id))
+
+    @overload
+    async def list(self, *, fields: None = None) -> list[D]: ...
+    @overload
+    async def list(self, *, fields: Sequence[str]) -> list[PartialDocument]: ...
+    async def list(self, *, fields: Sequence[str] | None = None) -> list[D] | list[PartialDocument]:
+        """All documents, oldest first. Arguments and errors: see `InventoryFace.list`."""
+        if fields is None:
+            return await self.runner.run(self.kind.list())
+        return await self.runner.run(self.kind.list_fields(fields))
+
+
+@dataclass(frozen=True)
+class AsyncSamplesFace(Generic[D]):
+    """Points in time, awaited, e.g. `async_client.interbeat_interval`."""
+
+    kind: Samples[D]
+    runner: AsyncRunner
+
+    async def windows(
+        self, start: datetime, end: datetime, *, stride: timedelta = DEFAULT_STRIDE
+    ) -> AsyncIterator[list[D]]:
+        """The samples, one list per `stride`. Arguments and errors: see `SamplesFace.windows`."""
+        check_instants(start, end)
+        for first, last in pieces(start, end, stride):
+            yield await self.list(first, last)
+
+    @overload
+    async def list(
+        self, start: datetime, end: datetime, *, fields: None = None, exact: bool = False
+    ) -> list[D]: ...
+    @overload
+    async def list(
+        self, start: datetime, end: datetime, *, fields: Sequence[str], exact: bool = False
+    ) -> list[PartialDocument]: ...
+    async def list(
+        self, start: datetime, end: datetime, *, fields: Sequence[str] | None = None, exact: bool = False
+    ) -> list[D] | list[PartialDocument]:
+        """The samples with start <= timestamp < end. Arguments and errors: see `SamplesFace.list`."""
+        if fields is None:
+            return await self.runner.run(self.kind.list(start, end, exact=exact))
+        return await self.runner.run(self.kind.list_fields(start, end, fields, exact=exact))
+
+
+@dataclass(frozen=True)
+class AsyncLiveSamplesFace(AsyncSamplesFace[D]):
+    """Points in time whose newest can be asked for, awaited, e.g. `async_client.heartrate`."""
+
+    kind: LiveSamples[D]
+
+    async def latest(self) -> D | None:
+        """The newest sample; None where there is none yet. Errors: see `LiveSamplesFace.latest`."""
+        return await self.runner.run(self.kind.latest())
+
+
+@dataclass(frozen=True)
+class AsyncSingleFace(Generic[D]):
+    """One object of the account, awaited."""
+
+    kind: Single[D]
+    runner: AsyncRunner
+
+    async def get(self) -> D:
+        """The object. Errors: see `SingleFace.get`."""
+        return await self.runner.run(self.kind.get())
