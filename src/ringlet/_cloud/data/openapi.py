@@ -105,7 +105,7 @@ def _one(kind: AnyKind, root: str) -> dict[str, Any]:
     operation["parameters"] = [
         {"name": "document_id", "in": "path", "required": True, "schema": {"type": "string"}}
     ]
-    operation["responses"]["404"] = {"description": "There is no such document."}
+    operation["responses"]["404"] = {"description": "The document does not exist."}
     return operation
 
 

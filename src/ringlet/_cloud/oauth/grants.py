@@ -5,7 +5,7 @@
 Rules of this file:
 * A code works once and for ten minutes; using it twice ends its grant (RFC 6749 section 4.1.2).
 * A spent refresh token that is used again ends its grant, access tokens included (RFC 9700 section 4.14.2):
-  either the application or a thief has it, and there is no telling which.
+  the application or a thief uses it, and the server cannot know which.
 * What one statement decided (a code or refresh token was used) is committed with everything that follows.
 """
 
@@ -198,7 +198,7 @@ class Grants:
             raise OAuthError(
                 "access_denied",
                 f"The application has {USERS_ON_TRIAL} users and is not approved for more",
-                cure="disconnect a wearer, or have the application approved",
+                cure="disconnect a user, or have the application approved",
             )
 
     # Looking up
