@@ -1,4 +1,4 @@
-"""What runs flows: a client that blocks or one that awaits; and `Slot`, which gives each its face of a row."""
+"""Runners, which run flows and block or await, and `Slot`, which gives each runner its face of a row."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ class Webhooks:
             BadRequest: the callback did not answer the challenge, or the subscription exists already (409).
             UsageError: the client has no client secret; nothing was sent.
             InvalidToken: Oura refuses the client id and secret.
-            RateLimited, ServerError, ConnectionFailed: no usable answer came. It may have been made: list first.
+            RateLimited, ServerError, ConnectionFailed: no usable answer came; list before you retry.
         """
         return self.runner.run(subscribe(self.app, callback_url, verification_token, event_type, data_type))
 
