@@ -61,7 +61,7 @@ def test_old_news_ends_in_a_hint(ringlet, ready, tmp_path):
 
 
 def test_no_archive(ringlet, refused):
-    refused(ringlet("status"), 6, "there is no archive at", "ringlet sync")
+    refused(ringlet("status"), 6, "no archive exists at", "ringlet sync")
 
 
 def test_nobody_of_that_name(ringlet, synced, refused, ready):

@@ -100,7 +100,7 @@ def test_webhooks_without_an_application_leave_nothing_behind(ringlet, ready, tm
         "sync", "--db", archive, "--webhooks", "--public-url", "https://example.org/oura"
     )
     assert done.returncode == 2
-    assert "its id and secret are not known" in done.stderr
+    assert "webhooks need the id and the secret of your application" in done.stderr
     assert not archive.parent.exists()
 
 
@@ -136,7 +136,7 @@ def test_a_kept_sign_in_is_used_by_its_name(ringlet, ready):
     [
         (["--since", "31.12.2025"], "'31.12.2025' is not a date", "2026-11-19"),
         (["--since", "0024-01-01"], "the year 0024", "2026-11-19"),
-        (["--since", "2099-01-01"], "start 2099-01-01 is after end", "a day that has been"),
+        (["--since", "2099-01-01"], "start 2099-01-01 is after end", "begin with today or an earlier day"),
         (["--types", "sleeep"], "'sleeep' is not a data type", "did you mean sleep?"),
         (["--types", "sleep,xyz"], "'xyz' is not a data type", "choose from sleep, daily_sleep, "),
         (["--types", " , "], "expects names of data types", "leave it out"),

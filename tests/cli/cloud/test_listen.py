@@ -645,7 +645,7 @@ def test_patterns(patterns: str | None, wanted: list[tuple[str, str]]) -> None:
 
 
 def test_a_pattern_that_names_nothing_is_refused() -> None:
-    with pytest.raises(UsageError, match="no event"):
+    with pytest.raises(UsageError, match="matches none of the events"):
         wanted_events("sleep.update,heartrate.update")
 
 

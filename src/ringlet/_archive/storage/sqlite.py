@@ -199,7 +199,7 @@ def _prepare_file(path: Path, *, create: bool) -> None:
             return
         if not create:
             raise ArchiveError(
-                f"there is no archive at {path}", cure=Cure("fill one with a sync first", Action.SYNC)
+                f"no archive exists at {path}", cure=Cure("fill one with a sync first", Action.SYNC)
             )
         for parent in reversed([one for one in path.parents if not one.exists()]):
             parent.mkdir(mode=0o700, exist_ok=True)

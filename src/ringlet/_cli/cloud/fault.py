@@ -60,7 +60,7 @@ def list_(base_url: str | None, as_json: bool) -> None:
     for rule in rules:
         click.echo(line(rule))
     if not rules:
-        screen.remark("there are no faults")
+        screen.remark("no faults are set")
 
 
 @fault.command()

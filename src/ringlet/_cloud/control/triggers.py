@@ -116,7 +116,7 @@ class Triggers:
         """
         if kind.name not in DOCUMENTS:
             raise UsageError(
-                f"the simulated wearer does not write {kind.name}, so there is no document to copy",
+                f"the simulated wearer does not write {kind.name}, so a trigger has nothing to copy",
                 cure=f"trigger {kind.webhook}.update, which sends the event without a document",
             )
         person, day = Person(user="trigger", dialect=self.dialect), self.clock.now().date()
