@@ -172,7 +172,7 @@ def test_a_route_that_is_not_there_is_another_version(control: ControlClient) ->
     with pytest.raises(ApiError) as refused:
         control.get("no_such_thing")
     assert refused.value.status == 404
-    assert "no older than this program" in refused.value.cure
+    assert "as new as this one" in refused.value.cure
 
 
 def test_a_wearer_who_is_not_there_is_told_in_the_clouds_words(control: ControlClient) -> None:

@@ -121,7 +121,7 @@ CURES = {
         "export RINGLET_ADMIN_TOKEN as this start of `ringlet serve` printed it: each start has a new one,"
         " unless it is exported before"
     ),
-    404: "see that the base URL names a cloud of ringlet's, and that its version is not older than this program",
+    404: "see that the base URL names a cloud of ringlet's, and that its version is as new as this one",
     421: "reach the cloud as http://127.0.0.1:PORT, or start it with --host",
 }
 """What to do about refusals that are about the connection rather than the request, by status."""
