@@ -24,7 +24,7 @@ import uvloop
 
 from ringlet import TYPES, Archive, AsyncClient
 from ringlet._client.transport import AiohttpTransport, AsyncHttpcoreTransport
-from ringlet._sync.backfill import Backfill, Report
+from ringlet._sync.backfill import Backfill, BackfillReport
 
 from .report import line, server
 from .servers import NOW, settle
@@ -65,10 +65,10 @@ def naive(api: str, token: str) -> tuple[float, int]:
     return time.perf_counter() - began, rows
 
 
-def ours(api: str, token: str, folder: str, *, connections: int, fast: bool) -> tuple[float, Report]:
+def ours(api: str, token: str, folder: str, *, connections: int, fast: bool) -> tuple[float, BackfillReport]:
     """Everything into a fresh archive."""
 
-    async def run() -> Report:
+    async def run() -> BackfillReport:
         make = AiohttpTransport if fast else AsyncHttpcoreTransport
         transport = make(api, connections=connections)
         async with AsyncClient(token, base_url=api, transport=transport) as client:
@@ -84,7 +84,7 @@ def ours(api: str, token: str, folder: str, *, connections: int, fast: bool) -> 
     return spent, report
 
 
-def counts(report: Report) -> tuple[int, int]:
+def counts(report: BackfillReport) -> tuple[int, int]:
     """Rows stored and requests sent."""
     types = report.types.values()
     return sum(one.added for one in types), sum(one.pages for one in types) + 1

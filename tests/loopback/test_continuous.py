@@ -19,7 +19,7 @@ from ringlet._net.listen import bind
 from ringlet._oauth.grant import App
 from ringlet._oauth.scopes import SCOPES
 from ringlet._sync import continuous
-from ringlet._sync.backfill import Report, TypeProgress
+from ringlet._sync.backfill import BackfillReport, TypeProgress
 from ringlet._sync.continuous import CallbackEndpoint, ContinuousSync
 from ringlet._sync.follower import FollowedJob
 from ringlet._sync.server_time import ServerTime
@@ -62,7 +62,7 @@ class Observer:
     def progress(self, one: TypeProgress) -> None:
         """Of no interest."""
 
-    def round(self, report: Report, everything: bool) -> None:
+    def round(self, report: BackfillReport, everything: bool) -> None:
         self.nights += everything
 
     def trouble(self, part: str, failed: RingletError, wait: timedelta) -> None:
@@ -77,7 +77,7 @@ def night(id: str) -> bytes:
 def test_what_was_changed_and_what_was_deleted_without_an_event_is_found_at_night(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(continuous, "LOOK_AT_CLOCK_S", 0.01)
+    monkeypatch.setattr(continuous, "CLOCK_CHECK_INTERVAL_S", 0.01)
     observer = Observer()
 
     async def run(cloud: Cloud, mine: Archive) -> None:

@@ -114,7 +114,7 @@ def test_an_end_that_cannot_be_read_is_renewed_and_keeps_nobody_else_waiting(end
         id="1", callback_url=OURS, data_type=PAIRS[0][0], event_type=PAIRS[0][1], expiration_time=end
     )
     todo = plan([odd, subscription(PAIRS[1], OURS, 80, "2")], set(), take_over=False)
-    assert [todo[pair].verb for pair in PAIRS] == ["renew", "keep", *["make"] * 4]
+    assert [todo[pair].action for pair in PAIRS] == ["renew", "keep", *["make"] * 4]
 
 
 # --- Done to a cloud ---

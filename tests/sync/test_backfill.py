@@ -18,7 +18,7 @@ from ringlet._api.windows import Span, day_ms
 from ringlet._api.wire import RetryPolicy
 from ringlet._cloud.wearer import demo
 from ringlet._person.person import Person
-from ringlet._sync.backfill import Backfill, Report, TypeProgress
+from ringlet._sync.backfill import Backfill, BackfillReport, TypeProgress
 from ringlet.archive import Archive
 from ringlet.client import AsyncClient
 from ringlet.cloud import Clock
@@ -43,8 +43,8 @@ def sync(
     connections: int = 8,
     retry_policy: RetryPolicy = SWIFT,
     on_progress: Callable[[TypeProgress], None] = lambda _: None,
-) -> Report:
-    async def run() -> Report:
+) -> BackfillReport:
+    async def run() -> BackfillReport:
         async with AsyncClient(token or cloud.token, base_url=cloud.api, retry_policy=retry_policy) as client:
             return await Backfill(
                 client,
@@ -71,7 +71,7 @@ def after(windows: int, act: Callable[[], object]) -> Callable[[TypeProgress], N
     return on_progress
 
 
-def total(report: Report, what: str) -> int:
+def total(report: BackfillReport, what: str) -> int:
     return sum(getattr(one, what) for one in report.types.values())
 
 

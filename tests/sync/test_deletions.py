@@ -16,7 +16,7 @@ from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import Documents
 from ringlet._api.windows import Span, to_ms
 from ringlet._api.wire import RetryPolicy
-from ringlet._sync.backfill import Backfill, Report
+from ringlet._sync.backfill import Backfill, BackfillReport
 from ringlet.archive import Archive
 from ringlet.client import AsyncClient
 
@@ -27,8 +27,8 @@ RECENT = (NOW - timedelta(days=30)).date()
 NAMES = ("sleep", "daily_sleep", "workout", "ring_configuration")
 
 
-def sync(cloud: Running, archive: Archive, *, types: tuple[str, ...] = NAMES) -> Report:
-    async def run() -> Report:
+def sync(cloud: Running, archive: Archive, *, types: tuple[str, ...] = NAMES) -> BackfillReport:
+    async def run() -> BackfillReport:
         async with AsyncClient(
             cloud.token, base_url=cloud.api, retry_policy=RetryPolicy(max_tries=1)
         ) as client:

@@ -3,15 +3,16 @@
 Rules of this file:
 * Storing the documents of a window and recording it as covered are one transaction. Killed at any point, the
   archive has whole windows, and the next run continues from there.
-* A run that was interrupted is resumed by the next one within an hour. So even the latest days, which every
-  run fetches again, are fetched only once.
-* A day is fetched again until a run finds it settled, however long ago the latest run was.
-* Documents of such a day that the archive has and the answer leaves out are requested by id, and deleted if
-  they are gone (`deletions`).
-* A run reads up to the server's present, not up to this machine's.
-* A type that may not be read is skipped, with the reason. One that the server does not have is not a
-  failure. A window that fails is reported and the others continue. A revoked token ends the run, and so
-  does a network that is down: every window left would wait for it in vain.
+* A run resumes an interrupted run that began less than an hour ago. A resumed run does not fetch again what
+  the interrupted run fetched, not even the latest days, which every other run fetches again.
+* Every run fetches the days again that Oura could still revise when the run before it began, however long ago
+  that was.
+* When a list lacks a document that the archive has, the document is requested by its id, and deleted from the
+  archive if the server answers 404 (`deletions`).
+* A run fetches up to the present time of the server's clock, not of this machine's clock.
+* A data type without a granted scope is skipped, and the report has the reason. A data type that the server
+  does not offer is not a failure. A window that fails is reported, and the other windows are still fetched.
+* A revoked token ends the run. A network that is down ends the run, too: every other window would fail.
 """
 
 from __future__ import annotations
@@ -42,15 +43,18 @@ from ..errors import (
     ServerError,
 )
 from ..models import PersonalInfo
-from .deletions import left_out, look_up
+from .deletions import missing_ids, request_documents
 from .plan import FIRST_RINGS, Agenda, Window, horizon, plan, settled
 from .server_time import ServerTime
 
 RESUME_WITHIN = timedelta(hours=1)
 LOCAL_LATENCY_S = 0.03
-"""A server whose first answer is faster than this runs on this machine: one connection keeps it busy."""
+"""A server whose first response takes less time than this is taken to run on this machine.
+
+One connection is enough to keep such a server busy.
+"""
 REMOTE_CONNECTIONS = 8
-"""Windows fetched at once from any other server."""
+"""How many windows are fetched at once from a server that does not run on this machine."""
 PERSONAL_INFO = TYPES["personal_info"]
 
 
@@ -68,20 +72,20 @@ class TypeProgress:
     deleted: int = 0
     oldest: int | None = None
     skipped: str = ""
-    """Why this type is not read; empty while it is."""
+    """Why this data type is skipped; empty when it is not skipped."""
     offered: bool = True
-    """Whether the server has this type; some come and go with versions of the API."""
+    """Whether the server has a route for this data type; versions of the API differ in their routes."""
     failures: list[str] = field(default_factory=list[str])
 
     @property
     def complete(self) -> bool:
-        """All windows are in the archive."""
+        """Whether all planned windows of this data type are in the archive."""
         return not self.offered or (not self.skipped and not self.failures and self.done == self.windows)
 
 
 @dataclass
-class Report:
-    """The result of a run."""
+class BackfillReport:
+    """The result of one backfill."""
 
     user_name: str
     types: dict[str, TypeProgress]
@@ -90,7 +94,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 all complete, 3 some types skipped or failed, else what stopped the run."""
+        """0 if all data types are complete, 3 if some are not, else the exit code of `stopped_by`."""
         if self.stopped_by is not None:
             return self.stopped_by.exit_code
         return 0 if all(one.complete for one in self.types.values()) else 3
@@ -99,10 +103,10 @@ class Report:
 class Backfill:
     """One run of `ringlet sync`.
 
-    `connections` is how many windows are fetched at once, and so how many are fetched again after a `kill
-    -9`; None decides by how long the first answer takes. `now` is the server's time; by default
-    `server_time` reads it from the first answer. Without `resume` an interrupted run is not continued: the
-    latest days are fetched again, with what has changed since.
+    `connections` is how many windows are fetched at once; None chooses 1 or 8 by how long the first response
+    takes. A `kill -9` loses at most that many windows, which the next run fetches. `now` is the server's
+    time; by default `server_time` reads it from the first response. Without `resume` an interrupted run is
+    not resumed: the latest days are fetched again, with their changes.
     """
 
     def __init__(
@@ -130,9 +134,11 @@ class Backfill:
         self.on_progress = on_progress
         self._me: tuple[int, list[bytes]] = 0, []
 
-    async def run(self) -> Report:
-        """Fetch what is missing. Raises errors that come before the first window; later ones are in the
-        report."""
+    async def run(self) -> BackfillReport:
+        """Fetch the windows that the archive does not cover.
+
+        Raises a RingletError where it happens before the first window. The report has the later errors.
+        """
         began = perf_counter()
         self._me = now_ms(), await self.client.run(self.server_time.observe(PERSONAL_INFO.raw_pages(bytes)))
         self.now = self._given or self.server_time.now()
@@ -142,7 +148,7 @@ class Backfill:
         me = decode(self._me[1][0], PersonalInfo)
         user = self.archive.user(me.id)
         resumed = self._begin(user)
-        report = Report(me.id, {kind.name: TypeProgress(kind) for kind in self.kinds}, resumed)
+        report = BackfillReport(me.id, {kind.name: TypeProgress(kind) for kind in self.kinds}, resumed)
         agenda = self._agenda(user, report)
         workers = [self._work(user, agenda, report) for _ in range(min(connections, len(agenda)))]
         try:
@@ -150,16 +156,18 @@ class Backfill:
                 for worker in workers:
                     group.create_task(worker)
         except* RingletError as stopped:
-            # An ArchiveError is the cause; the requests that it cancelled report other errors.
-            causes = sorted(stopped.exceptions, key=lambda one: not isinstance(one, ArchiveError))
+            # An ArchiveError comes first: it is the cause of the errors of the requests that it cancelled.
+            causes = sorted(stopped.exceptions, key=lambda error: not isinstance(error, ArchiveError))
             report.stopped_by = cast("RingletError", causes[0])
         if report.stopped_by is None:
             self.archive.set_setting(Setting.SYNC_UNFINISHED.of(user), None)
         return report
 
     def _begin(self, user: int) -> bool:
-        """Resume an interrupted run, or begin a new one that fetches the latest days again. Whether it is
-        resumed."""
+        """Resume an interrupted run, or begin a new run that fetches the latest days again.
+
+        Returns whether an interrupted run is resumed.
+        """
         last = self.archive.setting(Setting.SYNC_BEGUN.of(user))
         begun = datetime.fromisoformat(last) if last else self.now
         unfinished = self.archive.setting(Setting.SYNC_UNFINISHED.of(user)) is not None
@@ -167,13 +175,13 @@ class Backfill:
             self.now = begun
             return True
         with self.archive.transaction():
-            # Days that were not settled at the last run may have changed since.
+            # Oura may have revised days that were not settled when the last run began.
             self.archive.reopen(user, settled(min(begun, self.now)))
             self.archive.set_setting(Setting.SYNC_BEGUN.of(user), self.now.isoformat())
             self.archive.set_setting(Setting.SYNC_UNFINISHED.of(user), "yes")
         return False
 
-    def _agenda(self, user: int, report: Report) -> Agenda:
+    def _agenda(self, user: int, report: BackfillReport) -> Agenda:
         windows = {
             kind.name: plan(kind, self.since, horizon(kind, self.now), self.archive.done(user, kind.name))
             for kind in self.kinds
@@ -182,7 +190,7 @@ class Backfill:
             report.types[name].windows = len(some)
         return Agenda(windows)
 
-    async def _work(self, user: int, agenda: Agenda, report: Report) -> None:
+    async def _work(self, user: int, agenda: Agenda, report: BackfillReport) -> None:
         def pages(name: str) -> float:
             progress = report.types[name]
             if progress.done:
@@ -214,8 +222,8 @@ class Backfill:
 
     async def _fetch_samples(self, user: int, window: Window) -> _Fetched:
         kind, asked_at = window.kind, now_ms()
-        # Each page is packed as it arrives. Packing all of them at the end would block the event loop, and
-        # with it the requests of the other windows.
+        # Each page is packed as it arrives. Packing all pages at the end would block the event loop for so
+        # long that the requests of the other windows stand still.
         rows = await self.client.run(kind.raw_pages(partial(self.archive.pack, kind), **window.params))
         with self.archive.transaction():
             counts = self.archive.put_samples(user, kind, rows, seen_at=asked_at)
@@ -228,8 +236,8 @@ class Backfill:
             asked_at, pages = now_ms(), await self.client.run(kind.raw_pages(bytes, **window.params))
         looked_at, missing = now_ms(), dict[str, bytes | None]()
         if kind.has_ids:
-            ids = left_out(self.archive, user, kind, window, pages)
-            missing = await look_up(self.client, kind, ids)
+            ids = missing_ids(self.archive, user, kind, window, pages)
+            missing = await request_documents(self.client, kind, ids)
         counts, deleted = Counts(), 0
         with self.archive.transaction():
             for page in pages:
@@ -247,7 +255,7 @@ class Backfill:
 
 
 class _Fetched(NamedTuple):
-    """The result of one window."""
+    """What fetching one window has brought: pages, changes to the archive, deleted documents."""
 
     pages: int
     counts: Counts

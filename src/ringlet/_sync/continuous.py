@@ -1,17 +1,20 @@
-"""A sync that runs until it is stopped: by webhooks, and by polling what has no webhooks.
+"""Keeps an archive up to date until it is stopped: follows webhooks, and polls data types without webhooks.
 
-    receive     store events in the inbox, from beginning to end
-    subscribe   make missing subscriptions and renew those that end, every hour
-    follow      fetch the objects that events name
-    poll        every 15 minutes, the data types without a subscription
-    reconcile   once a night, all types for the last days: finds whatever was missed, deletions too
+A continuous sync has five parts that run at the same time:
+
+    receive     store events in the inbox, all the time
+    subscribe   every hour, make missing subscriptions and renew subscriptions that end soon
+    follow      fetch the documents that events name
+    poll        every 15 minutes, fetch the data types that have no subscription
+    reconcile   once a night, fetch the last days of all data types: finds missed changes and deletions
 
 Rules of this file:
-* The receiver listens before subscriptions are made, and those are made before the first backfill: whatever
-  changes in between causes an event.
-* A temporary failure ends nothing: neither an outage of the network or the server, nor a full disk. Each part
-  waits, longer each time, and continues.
-* Stopped or killed at any moment, nothing is lost: the inbox and the archive say what is still to be done.
+* The receiver listens before subscriptions are made, and subscriptions are made before the first backfill.
+  So a document that changes during the backfill causes an event.
+* A temporary failure (of the network, the server or the disk) does not end the sync. The part that failed
+  waits, longer after each failure, and tries again.
+* A sync may be stopped or killed at any moment and loses nothing: the inbox and the archive record which
+  fetches and windows are still to be done.
 * Pauses are measured by the server's clock, so that a cloud whose clock is moved is synced like any other.
 """
 
@@ -38,7 +41,7 @@ from .._receiver.inbox_owner import RENEW_OWNER_S, acquire, owning
 from .._receiver.receiver import Receiver
 from .._receiver.server import serving
 from ..errors import RingletError
-from .backfill import Backfill, Report, TypeProgress
+from .backfill import Backfill, BackfillReport, TypeProgress
 from .failures import TEMPORARY, back_off, single_error
 from .follower import EventFollower, FollowedJob
 from .plan import FIRST_RINGS
@@ -47,20 +50,26 @@ from .subscriber import Subscriber, SubscriptionReport
 
 CHECK_SUBSCRIPTIONS_EVERY = timedelta(hours=1)
 RETRY_SUBSCRIPTIONS_AFTER = timedelta(minutes=1)
-"""While none could be made: the user may be busy making the callback URL reachable."""
+"""The pause between two attempts while every subscription is refused.
+
+The pause is short, because the user may be about to make the callback URL reachable.
+"""
 POLL_EVERY = timedelta(minutes=15)
 RECONCILE_AT = clock(3)
-"""When the night's backfill begins, by this machine's zone."""
+"""When the nightly backfill begins, in this machine's time zone."""
 RECONCILE_SPREAD = timedelta(hours=2)
-"""Each run adds a random delay of up to this, so that not all of them ask Oura at the same minute."""
-LOOK_AT_CLOCK_S = 1.0
-"""The server's clock may be moved during a pause."""
-REMEMBER_EVENTS = timedelta(days=30)
-"""How long an event that was dealt with is stored, so that it is recognized if Oura sends it again."""
+"""The longest random delay of the nightly backfill.
+
+It keeps all users from calling Oura in the same minute.
+"""
+CLOCK_CHECK_INTERVAL_S = 1.0
+"""How often a pause reads the server's clock, which may be moved during the pause."""
+KEEP_EVENTS_FOR = timedelta(days=30)
+"""How long a finished event stays stored, so that the same event is recognized if Oura sends it again."""
 
 
 class SyncObserver(Protocol):
-    """Is notified of what the sync does."""
+    """Is notified of what a continuous sync does."""
 
     def followed(self, one: FollowedJob) -> None:
         """A fetch job has ended."""
@@ -69,13 +78,13 @@ class SyncObserver(Protocol):
         """The subscriptions have been checked."""
 
     def progress(self, one: TypeProgress) -> None:
-        """A window of a backfill of all types has been fetched."""
+        """A window has been fetched by a backfill of all data types."""
 
-    def round(self, report: Report, everything: bool) -> None:
-        """A backfill has ended: of all types (`everything`), or of those that are polled."""
+    def round(self, report: BackfillReport, everything: bool) -> None:
+        """A backfill has ended: of all data types (`everything`), or of the polled data types only."""
 
     def trouble(self, part: str, failed: RingletError, wait: timedelta) -> None:
-        """A part has failed, and continues after a wait."""
+        """A part of the sync has failed, and tries again after `wait`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +92,11 @@ class CallbackEndpoint:
     """Where Oura sends events."""
 
     url: str
-    """The URL that subscriptions have."""
+    """The callback URL of the subscriptions."""
     listener: socket.socket
-    """The listening socket that the URL leads to."""
+    """The listening socket that requests to the callback URL reach."""
     take_over: bool = False
-    """Whether subscriptions with another URL are moved to this one."""
+    """Whether subscriptions with another callback URL are moved to this callback URL."""
 
 
 class ContinuousSync:
@@ -147,7 +156,10 @@ class ContinuousSync:
                 group.create_task(self._repeat("following", self._follow))
 
     async def _repeat(self, part: str, act: Callable[[], Awaitable[timedelta]]) -> None:
-        """Call `act` for ever: after the pause that it returns, or after a failure when `back_off` says."""
+        """Call `act` for ever.
+
+        Pause for as long as `act` returns, or after a failure as long as `back_off` says.
+        """
         failures = 0
         while True:
             try:
@@ -156,13 +168,14 @@ class ContinuousSync:
                 failures += 1
                 wait = timedelta(seconds=back_off(failures))
                 self.observer.trouble(part, failed, wait)
-            # Whichever clock gets there first: the server's may be moved, forwards and back.
+            # The pause ends as soon as one of the two clocks reaches its end: the server's clock may be moved
+            # forwards, which ends the pause early, and backwards, which must not prolong it.
             due, latest = self.server_time.now() + wait, time.monotonic() + wait.total_seconds()
             while (left := latest - time.monotonic()) > 0 and self.server_time.now() < due:  # noqa: ASYNC110
-                await asyncio.sleep(min(LOOK_AT_CLOCK_S, left))
+                await asyncio.sleep(min(CLOCK_CHECK_INTERVAL_S, left))
 
     async def _renew_ownership(self) -> timedelta:
-        """Own the inbox from the start: it may take long until the user is known and events are followed."""
+        """Renew the ownership of the inbox, from before the user is known and events are followed."""
         acquire(self.archive, "sync")
         return timedelta(seconds=RENEW_OWNER_S)
 
@@ -190,7 +203,7 @@ class ContinuousSync:
         return check
 
     async def _backfill(self) -> timedelta:
-        """Fetch the types without a subscription; at the beginning and at night, all types."""
+        """Fetch the data types without a subscription; at the beginning and every night, all data types."""
         await self._subscriptions_checked.wait()
         began = self.server_time.now()
         everything = self._reconciled_at is None or began >= night_after(self._reconciled_at, self._delay)
@@ -212,7 +225,7 @@ class ContinuousSync:
         self._user_known.set()
         if everything:
             self._reconciled_at = backfill.now
-            before = to_ms(datetime.now(UTC) - REMEMBER_EVENTS)
+            before = to_ms(datetime.now(UTC) - KEEP_EVENTS_FOR)
             FetchQueue(self.archive).prune(before, user_id=report.user_name)
         self.observer.round(report, everything)
         return POLL_EVERY
@@ -235,7 +248,7 @@ class ContinuousSync:
 
 
 def night_after(instant: datetime, delay: timedelta = timedelta(0)) -> datetime:
-    """When the next reconciliation after an instant is due, by this machine's zone."""
+    """When the next nightly backfill after an instant begins, in this machine's time zone."""
     day = instant.astimezone().date() - timedelta(days=1)
     while (night := datetime.combine(day, RECONCILE_AT).astimezone() + delay) <= instant:
         day += timedelta(days=1)

@@ -1,8 +1,8 @@
-"""Finds out whether documents that the archive has and a list leaves out have been deleted.
+"""Finds out which documents of the archive Oura has deleted.
 
 Rules of this file:
-* A list proves no deletion: it may be incomplete by mistake. Each missing document is requested by its id,
-  and is deleted only if that answers 404.
+* A document that a list lacks may still exist: lists have been incomplete by mistake. The document is
+  requested by its id, and deleted from the archive only if the server answers 404.
 * A document without an id, or with an id that cannot be part of a path, cannot be requested and is kept.
 """
 
@@ -24,8 +24,13 @@ class _WithId(msgspec.Struct):
     id: str | None = None
 
 
-def left_out(archive: Archive, user: int, kind: AnyKind, window: Window, pages: Iterable[bytes]) -> list[str]:
-    """The ids of documents that the archive has in a window and the pages do not. Raises ServerError."""
+def missing_ids(
+    archive: Archive, user: int, kind: AnyKind, window: Window, pages: Iterable[bytes]
+) -> list[str]:
+    """The ids of the documents that the archive has in a window and the fetched pages lack.
+
+    Raises ServerError.
+    """
     stored = archive.ids(user, kind, window.start, window.end)
     if not stored:
         return []
@@ -34,8 +39,13 @@ def left_out(archive: Archive, user: int, kind: AnyKind, window: Window, pages: 
     )
 
 
-async def look_up(client: AsyncClient, kind: AnyKind, ids: Iterable[str]) -> dict[str, bytes | None]:
-    """Request documents by their ids: their bodies, None for one that does not exist. Others are left out."""
+async def request_documents(
+    client: AsyncClient, kind: AnyKind, ids: Iterable[str]
+) -> dict[str, bytes | None]:
+    """Request documents by their ids. Returns each id with its document, or with None if the server has none.
+
+    An id that cannot be part of a path is left out of the result.
+    """
     found: dict[str, bytes | None] = {}
     for id in ids:
         try:

@@ -1,4 +1,4 @@
-"""Which failures a continuous sync waits out, and for how long."""
+"""Which failures a continuous sync retries, and how long it waits before a retry."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from ..errors import ArchiveError, ConnectionFailed, RateLimited, RingletError, ServerError
 
 TEMPORARY: tuple[type[RingletError], ...] = (ConnectionFailed, ServerError, RateLimited, ArchiveError)
-"""Failures that can pass by themselves: of the network, the server or the disk."""
+"""Failures of the network, the server or the disk, which may be over at the next attempt."""
 
 MAX_BACK_OFF_S = 600.0
 """The longest wait between two attempts."""
 
 
 def back_off(failures: int) -> float:
-    """Seconds to wait after that many failures in a row: 1, 2, 4 and so on, at most ten minutes."""
+    """Seconds to wait after a number of failures in a row: 1, 2, 4 and so on, at most ten minutes."""
     return float(min(MAX_BACK_OFF_S, 2 ** min(failures - 1, 20)))
 
 
@@ -23,8 +23,8 @@ def back_off(failures: int) -> float:
 def single_error() -> Generator[None]:
     """Raises the first failure of a task group as a plain RingletError instead of an exception group.
 
-    A group that also holds other exceptions is raised as it is: those are bugs, and nothing of them is
-    hidden.
+    A group that also contains other exceptions is raised unchanged: other exceptions are bugs, and their
+    tracebacks must stay visible.
     """
     try:
         yield

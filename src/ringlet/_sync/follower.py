@@ -1,14 +1,17 @@
-"""Fetches the documents that webhook events name. An event says what to fetch; what the fetch finds is the
-truth.
+"""Fetches the documents that webhook events name.
 
 Rules of this file:
-* An object is fetched once for all events that name it, and again if further events came during the fetch.
-* Storing the document and finishing its job are one transaction. Killed in between, it is fetched again.
-* Oura's API may lag behind its events: a created document may not be there yet, a deleted one may still be.
-  If the answer disagrees with the event, it is fetched again a few times before the answer is believed.
-* A document that may not be read is left out, with the reason. One that cannot be read now is retried later.
-  The queue stores when, so that a restart changes nothing. A token that was revoked ends the run.
-* A sign-in fetches its own user's documents only; the jobs of other users stay in the queue.
+* An event only says which document to fetch. The archive stores what the fetch returns.
+* A document is fetched once for all events that name it, and again if more events arrived during the fetch.
+* Storing a document and finishing its fetch job are one transaction. After a kill before the commit, the
+  document is fetched again.
+* Oura's API may lag behind its events: after a `create` event the document may be missing, after a `delete`
+  event the document may still be served. A response that disagrees with its event is checked by up to three
+  more fetches, and then accepted.
+* A document that the token may not read is left out, and the outcome has the reason. A document that cannot
+  be fetched now is retried later; the queue stores the time, so that a restart does not change it. A revoked
+  token ends the run.
+* Only the documents of the signed-in user are fetched. The fetch jobs of other users stay in the queue.
 """
 
 from __future__ import annotations
@@ -51,18 +54,25 @@ PERMANENT: tuple[type[RingletError], ...] = (
     BadRequest,
     UsageError,
 )
-"""A retry would get the same answer."""
+"""Errors that a retry of the same request would raise again."""
 
 AFFECTS_ALL: tuple[type[RingletError], ...] = (ConnectionFailed, RateLimited, ArchiveError)
-"""Other documents would fail, too. A 5xx for one document says nothing about the next."""
+"""Errors that the fetch of any other document would raise, too. A status of 5xx is not among them: the server
+may fail for one document and serve the next."""
 RECHECK_DELAYS_MS = (5_000, 60_000, 600_000)
-"""After how long an answer that disagrees with its event is fetched again: the first time, the second, ..."""
+"""The delay before each repeated fetch of a document whose response disagrees with its event."""
 JOB_LEASE_MS = 30_000
-"""How long a job is this process's alone. A fetch that takes longer may be made twice, which does no harm."""
+"""How long only this process may work on a fetch job that it claimed.
+
+A fetch that takes longer may be made twice, which does no harm.
+"""
 MAX_PAUSE_S = 1.0
-"""Between two looks into the queue: a receiver in another process may fill it without a wake-up."""
+"""The longest pause between two reads of the queue.
+
+A receiver in another process adds jobs without a wake-up.
+"""
 MIN_PAUSE_S = 0.001
-"""Keeps a job that is due but not claimed from causing a busy loop."""
+"""The shortest pause between two reads of the queue: a due job that cannot be claimed causes no busy loop."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +82,18 @@ class FollowedJob:
     job: FetchJob
     result: Outcome
     note: str = ""
-    """The reason, unless it was simply fetched."""
+    """Why the job has this result; empty when the document was fetched without difficulty."""
     body: bytes | None = None
-    """The document, where there is one."""
+    """The fetched document, or None if no document was fetched."""
     took: float = 0.0
-    """Seconds."""
+    """How long the job took, in seconds."""
 
 
 class EventFollower:
     """Works off the fetch jobs of one user, until cancelled.
 
     `names` are the data types to fetch, `at_once` is how many documents are fetched concurrently. `clock`
-    gives seconds since 1970, and must be the clock of the receiver.
+    returns seconds since 1970; the follower and the receiver must use the same clock.
     """
 
     def __init__(
@@ -127,7 +137,10 @@ class EventFollower:
                     self._wake_up.clear()
 
     def wake(self) -> None:
-        """New events have been committed. Call it in the loop of `run`."""
+        """Read the queue now, because events have been committed.
+
+        Call this method in the event loop of `run`.
+        """
         self._wake_up.set()
 
     def _claim(self) -> list[FetchJob]:
@@ -141,11 +154,11 @@ class EventFollower:
 
     @property
     def _free(self) -> int:
-        """How many more documents may be fetched now."""
+        """How many more fetches may begin now."""
         return 0 if self.clock() < self._paused_until else self.at_once - self._busy
 
     def _pause(self) -> float:
-        """Seconds until the next look into the queue, sooner if a job is due before."""
+        """Seconds until the queue is read again: until the next job is due, and at most `MAX_PAUSE_S`."""
         if not self._free:
             return MAX_PAUSE_S
         now = self._now()
@@ -165,7 +178,7 @@ class EventFollower:
                 self._pause_all()
             result, note, body = self._later(job, failed), failed.message, None
         except asyncio.CancelledError:
-            with suppress(ArchiveError):  # then the lease expires
+            with suppress(ArchiveError):  # on an error the job is claimed again when its lease expires
                 self._queue.retry(job, self._now())
             raise
         finally:
@@ -177,7 +190,7 @@ class EventFollower:
         return seconds_to_ms(self.clock())
 
     def _pause_all(self) -> None:
-        """Fetch nothing for a while: what made one document fail would make others fail."""
+        """Begin no fetch for a while, after an error that other fetches would meet, too."""
         self._failures += 1
         self._paused_until = self.clock() + back_off(self._failures)
 
@@ -185,7 +198,7 @@ class EventFollower:
         due = self._now() + seconds_to_ms(back_off(job.attempts))
         if isinstance(failed, RateLimited) and failed.until:
             due = max(due, to_ms(failed.until))
-        with suppress(ArchiveError):  # then the lease expires
+        with suppress(ArchiveError):  # on an error the job is claimed again when its lease expires
             self._queue.retry(job, due)
         return "later"
 
@@ -234,7 +247,8 @@ class EventFollower:
 
     def _delete(self, job: FetchJob, kind: AnyKind, asked_at: int) -> Outcome:
         stored = self.archive.document(self._user, kind, job.object_id) is not None
-        # the tombstone: an older answer that comes late must not revive it
+        # The deletion of an unknown document is recorded, too: an older response that arrives late must not
+        # store the deleted document.
         if stored or job.event_type == "delete":
             self.archive.delete(self._user, kind, job.object_id, asked_at)
         return "deleted" if stored else "absent"

@@ -1,15 +1,17 @@
-"""Which windows a sync still has to fetch, given what the archive covers. Pure.
+"""Plans which windows a sync has to fetch, given the time that the archive covers. Pure.
 
-A window is half-open, [start, end) in epoch milliseconds. It is the unit of work and of commit: it is fetched
-completely and stored together with the record that it is covered, or not at all.
+A window is a time interval of one data type, half-open: [start, end) in epoch milliseconds. A window is
+fetched completely, and its documents are stored in one transaction with the record that the window is
+covered.
 
 Rules of this file:
-* What is covered is not fetched again, except the last `TRAILING` days in every run: Oura revises them.
-* In the user's zone it may be tomorrow already: documents are requested up to `AHEAD` beyond now.
-* A type whose requests take no dates has one window, from the beginning to the horizon, in every run.
-* The newest windows are first, because people look at them first. After the newest window of each type, the
-  types whose windows have the most pages are next: a page can be requested only after the one before it, so a
-  long chain that begins last would keep one connection busy and the others idle.
+* Covered time is not fetched again, except the last `TRAILING` days, which Oura may still revise.
+* Documents are requested up to `AHEAD` beyond now, because in the user's time zone it may already be
+  tomorrow.
+* A data type whose requests take no dates has one window, from the beginning to the horizon, in every run.
+* The newest window of each data type is fetched first, because users look at the newest days first. Then the
+  data type with the most pages per window is next: pages are requested one after the other, so a window of
+  many pages that begins last would keep one connection busy and leave the others idle.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ Interval = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One unit of work."""
+    """A time interval of one data type that is fetched and committed as a whole."""
 
     kind: AnyKind
     start: int
@@ -40,7 +42,10 @@ class Window:
 
     @property
     def params(self) -> dict[str, str]:
-        """The request's bounds. Oura includes the instant of the end, hence one millisecond less."""
+        """The query parameters of the window.
+
+        Oura includes the end, so one millisecond is subtracted from it.
+        """
         if not self.kind.has_window:
             return {}
         first, last = self.kind.bounds
@@ -53,19 +58,19 @@ def _text(ms: int) -> str:
 
 
 def horizon(kind: AnyKind, now: datetime) -> int:
-    """How far ahead a window of this type reaches."""
+    """The end of the newest window of a data type (epoch milliseconds): now, for documents `AHEAD` later."""
     if kind.is_series:
         return to_ms(now)
     return day_ms((now + AHEAD).date())
 
 
 def settled(now: datetime) -> int:
-    """Before this instant what is covered stays covered; after it Oura may still revise."""
+    """The instant (epoch milliseconds) before which Oura no longer revises: `TRAILING` days before `now`."""
     return day_ms((now - TRAILING).date())
 
 
 def plan(kind: AnyKind, since: date, until: int, covered: Iterable[Interval]) -> list[Window]:
-    """The windows of one type that are missing between `since` and `until`, newest first."""
+    """The windows of a data type between `since` and `until` that the archive lacks, newest first."""
     if not kind.has_window:
         return [Window(kind, 0, until)] if any(missing((0, until), covered)) else []
     stride = kind.stride // MILLISECOND
@@ -74,10 +79,10 @@ def plan(kind: AnyKind, since: date, until: int, covered: Iterable[Interval]) ->
 
 
 def opening(kind: AnyKind, since: date) -> int:
-    """The instant to begin at so that nothing filed under `since` is left out.
+    """The instant (epoch milliseconds) at which the documents of the day `since` begin, at the earliest.
 
-    Documents are compared by an instant of their own (see `windows`): a night filed under a day began on its
-    eve, and 14 hours of offset come on top.
+    Oura selects documents by their own instant (see `windows`), which may be before their day: a night's
+    sleep belongs to the day of waking and began the evening before, and UTC offsets add up to 14 hours.
     """
     may_begin_earlier = kind.has_days and kind.instant != "day"
     return day_ms(widen(since, since)[0] if may_begin_earlier else since)
@@ -97,7 +102,7 @@ def missing(whole: Interval, covered: Iterable[Interval]) -> Iterator[Interval]:
 
 
 def _cut(gap: Interval, stride: int) -> Iterator[Interval]:
-    """A gap in pieces of at most `stride`, cut at midnight UTC, newest first."""
+    """Cuts a gap at midnight UTC into intervals of at most `stride`, newest first."""
     start, end = gap
     while end > start:
         cut = max(start, -(-(end - stride) // DAY_MS) * DAY_MS)
@@ -107,7 +112,7 @@ def _cut(gap: Interval, stride: int) -> Iterator[Interval]:
 
 
 class Agenda:
-    """Which window to fetch next."""
+    """The windows that are still to be fetched, and the order in which workers take them."""
 
     def __init__(self, windows: Mapping[str, Sequence[Window]]) -> None:
         self._left = {name: deque(some) for name, some in windows.items() if some}
@@ -117,7 +122,10 @@ class Agenda:
         return sum(map(len, self._left.values()))
 
     def next(self, pages: Callable[[str], float]) -> Window | None:
-        """The next window, given how many pages a window of each type takes; None when all are taken."""
+        """Take the next window; None when all are taken.
+
+        `pages` returns the pages per window of a data type.
+        """
         while self._newest:
             name = self._newest.popleft()
             if name in self._left:
@@ -125,7 +133,7 @@ class Agenda:
         return self._take(max(self._left, key=pages)) if self._left else None
 
     def drop(self, name: str) -> None:
-        """Leave out what is left of a type."""
+        """Remove the windows of one data type that have not been taken yet."""
         self._left.pop(name, None)
 
     def _take(self, name: str) -> Window:

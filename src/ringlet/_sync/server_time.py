@@ -1,7 +1,7 @@
 """The server's time, from the `Date` header of its responses (RFC 9110 section 6.6.1).
 
-A sync reads up to the server's present. This machine's clock may be wrong, and the clock of a local cloud
-may be moved to another year. Until a response has a `Date`, this machine's clock is used.
+A sync fetches up to the present time of the server. This machine's clock may be wrong, and the clock of a
+local cloud may be moved to another year. This machine's clock is used until a response has a `Date` header.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from .._api.wire import Flow, R, Request, Response, map_requests
 
 SECOND = timedelta(seconds=1)
 MAX_DIFFERENCE = timedelta(days=36_525)
-"""A `Date` that is a hundred years away from this machine's clock is ignored: adding days to it could
-overflow."""
+"""A `Date` header that differs by more from this machine's clock is ignored: adding days to it could overflow."""
 
 
 class ServerTime:
-    """The time of a server: this machine's clock, corrected by the latest `Date`."""
+    """The time of a server: this machine's clock, corrected by the latest `Date` header."""
 
     def __init__(self) -> None:
         self._ahead = timedelta(0)
@@ -28,7 +27,7 @@ class ServerTime:
         return datetime.now(UTC) + self._ahead
 
     def observe(self, flow: Flow[R]) -> Flow[R]:
-        """The same flow, reading the `Date` of each response."""
+        """Wrap a flow so that the `Date` header of each response corrects this clock."""
 
         def send(request: Request) -> Flow[Response]:
             response = yield request
@@ -40,13 +39,13 @@ class ServerTime:
     def _set(self, response: Response) -> None:
         try:
             sent = parsedate_to_datetime(response.headers.get("date", ""))
-        # parsedate_to_datetime raises any of these
+        # parsedate_to_datetime raises these errors for malformed dates.
         except (ValueError, OverflowError, TypeError, IndexError):
             return
         if sent.tzinfo is None:
             sent = sent.replace(tzinfo=UTC)
         ahead = sent - datetime.now(UTC)
         if abs(ahead) < MAX_DIFFERENCE:
-            # A Date has whole seconds. Take the end of that second: everything measured within it is stored
-            # by now.
+            # A Date header has whole seconds. The end of its second is used, so that a sync up to now
+            # includes what was stored within that second.
             self._ahead = ahead + SECOND

@@ -1,13 +1,13 @@
 """Creates, renews, moves and deletes the webhook subscriptions of an application, as a sync needs them.
 
-An application has one subscription for each pair of data type and event type, so several programs of one
-application share them. Ours are those that we made (the archive remembers their ids) and those that have our
-callback URL.
+An application has one subscription for each pair of data type and event type, so programs that use the same
+application share its subscriptions. A subscription is ours if we made it (the archive stores its id) or if it
+has our callback URL.
 
 Rules of this file:
 * A subscription that is not ours is left alone, unless the user asks to take it over.
-* What was made is recorded at once: killed at any point, the next check knows which subscriptions are ours.
-* A refusal does not stop the others. It is reported with Oura's own words.
+* The id of a new subscription is stored at once, so that after a kill the next check knows that it is ours.
+* When Oura refuses one subscription, the others are still made. The report has Oura's own words.
 """
 
 from __future__ import annotations
@@ -32,45 +32,45 @@ from ..errors import BadRequest, DocumentNotFound, InvalidToken, ServerError, Us
 from .server_time import ServerTime
 
 RENEW_BEFORE = timedelta(days=7)
-"""How long before its end a subscription is renewed."""
+"""How long before its expiration a subscription is renewed."""
 
 Pair: TypeAlias = tuple[str, EventType]
-"""A data type as webhooks call it, and an event type."""
-Verb: TypeAlias = Literal["make", "move", "renew", "keep", "leave", "end"]
+"""A data type (by its name in webhooks) and an event type: what one subscription is about."""
+SubscriptionAction: TypeAlias = Literal["make", "move", "renew", "keep", "leave", "end"]
 
 
 class SubscriptionStep(NamedTuple):
-    """What to do about one pair."""
+    """What to do about the subscription for one pair of data type and event type."""
 
-    verb: Verb
+    action: SubscriptionAction
     pair: Pair
     id: str = ""
-    """Of the subscription; empty where one is to be made."""
+    """The id of the subscription; empty while the subscription is still to be made."""
 
 
 @dataclass
 class SubscriptionReport:
-    """The result of a check."""
+    """The result of one check of the subscriptions."""
 
     steps: list[SubscriptionStep] = field(default_factory=list[SubscriptionStep])
-    """What was done, and which subscriptions were left alone."""
+    """The steps that were carried out, including subscriptions that were left alone."""
     refused: dict[Pair, str] = field(default_factory=dict[Pair, str])
-    """What was refused, and why."""
+    """The pairs whose subscription Oura refused, each with Oura's reason."""
 
-    def pairs(self, *verbs: Verb) -> list[Pair]:
-        """The pairs that one of these was done about."""
-        return [step.pair for step in self.steps if step.verb in verbs]
+    def pairs(self, *actions: SubscriptionAction) -> list[Pair]:
+        """The pairs for which one of these actions was carried out."""
+        return [step.pair for step in self.steps if step.action in actions]
 
     @property
     def names(self) -> set[str]:
-        """The data types whose events all come to our callback."""
+        """The data types whose events of every event type are sent to our callback URL."""
         subscribed = set(self.pairs("make", "move", "renew", "keep"))
         types = [name for name, kind in TYPES.items() if kind.webhook]
         return {name for name in types if subscribed.issuperset(wanted([name]))}
 
 
 def wanted(names: Iterable[str]) -> list[Pair]:
-    """The pairs to subscribe to: every event type of the data types that have webhooks."""
+    """The pairs to subscribe to: every event type, for each of the named data types that has webhooks."""
     return list(product([TYPES[name].webhook for name in names if TYPES[name].webhook], EVENT_TYPES))
 
 
@@ -83,8 +83,8 @@ def steps(
     take_over: bool,
     now: datetime,
 ) -> Iterator[SubscriptionStep]:
-    """What to do, given the subscriptions that are listed and the pairs that are wanted. Pure."""
-    existing = {(one.data_type, one.event_type): one for one in listed}
+    """The steps that lead from the listed subscriptions to the wanted pairs. Pure."""
+    existing = {(each.data_type, each.event_type): each for each in listed}
     for pair in pairs:
         one = existing.pop(pair, None)
         if one is None:
@@ -101,15 +101,15 @@ def steps(
 def _ends_soon(one: Subscription, now: datetime) -> bool:
     try:
         return one.expires_at - now < RENEW_BEFORE
-    except ServerError:  # its end cannot be read: after a renewal it can
+    except ServerError:  # The expiration is not a valid time. A renewal sets a valid one.
         return True
 
 
 class Subscriber:
     """Maintains the subscriptions of one application, for one callback URL.
 
-    `verification_token` is what the callback checks in challenges. Oura sends one while a subscription is
-    made or moved, and never again: so each run makes up a new token, and none is stored.
+    `verification_token` is the token that the receiver expects in a challenge. Oura sends a challenge only
+    while a subscription is made or moved, so each run creates a new token, and no token is stored.
     """
 
     def __init__(
@@ -135,7 +135,10 @@ class Subscriber:
         self._setting = Setting.SUBSCRIPTION_IDS.of(app.client_id)
 
     async def check(self) -> SubscriptionReport:
-        """Do what is needed. Raises InvalidToken, ConnectionFailed, RateLimited, ServerError."""
+        """Make, move, renew and delete subscriptions as needed.
+
+        Raises InvalidToken, ConnectionFailed, RateLimited, ServerError.
+        """
         try:
             listed = await self.client.run(self.server_time.observe(subscriptions(self.app)))
         except InvalidToken as refused:
@@ -157,7 +160,9 @@ class Subscriber:
                 report.steps.append(await self._take(step))
             except (BadRequest, UsageError) as refused:  # UsageError: an id that cannot be part of a path
                 report.refused[step.pair] = refused.message
-            except DocumentNotFound:  # another program deleted it: the next check makes it again
+            except (
+                DocumentNotFound
+            ):  # Another program deleted the subscription. The next check makes it again.
                 continue
         return report
 
@@ -166,15 +171,15 @@ class Subscriber:
         if flow is not None:
             one = await self.client.run(flow)
             step = step._replace(id=one.id if one else step.id)
-        if step.verb == "end":
+        if step.action == "end":
             self._made -= {step.id}
-        elif step.verb != "leave":
+        elif step.action != "leave":
             self._made |= {step.id}
         return step
 
     def _flow(self, step: SubscriptionStep) -> Flow[Subscription] | Flow[None] | None:
         data_type, event_type = step.pair
-        match step.verb:
+        match step.action:
             case "make":
                 return subscribe(self.app, self.callback_url, self._verification_token, event_type, data_type)
             case "move":

@@ -6,10 +6,10 @@ import pytest
 
 from ringlet._cli.archive.sync_progress import Lines
 from ringlet._cli.archive.sync_webhooks_output import Output
-from ringlet._sync.backfill import Report
+from ringlet._sync.backfill import BackfillReport
 from ringlet._sync.subscriber import SubscriptionReport, SubscriptionStep
 
-NOTHING = Report(user_name="", types={}, resumed=False)
+NOTHING = BackfillReport(user_name="", types={}, resumed=False)
 REFUSED = SubscriptionReport(refused={("sleep", "update"): "nobody answers there"})
 MADE = SubscriptionReport(steps=[SubscriptionStep("make", ("sleep", "update"), "an-id")])
 KEPT = SubscriptionReport(steps=[SubscriptionStep("keep", ("sleep", "update"), "an-id")])

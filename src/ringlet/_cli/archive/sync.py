@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..._archive.archive import Archive
     from ..._client.client import AsyncClient
-    from ..._sync.backfill import Report
+    from ..._sync.backfill import BackfillReport
     from ..shared.wait_notices import NotifyingTransport
     from .sync_progress import Watcher
 
@@ -116,7 +116,7 @@ async def _run(
     since: date,
     connections: int | None,
     watcher: Watcher,
-) -> Report:
+) -> BackfillReport:
     from ..._sync.backfill import Backfill
 
     async with client:

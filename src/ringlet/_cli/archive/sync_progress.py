@@ -21,7 +21,7 @@ from ..shared.next_steps import command
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ..._sync.backfill import Report, TypeProgress
+    from ..._sync.backfill import BackfillReport, TypeProgress
 
 SAFE = "^C is safe: the next sync starts where this one stopped"
 LINE_INTERVAL_S = 5.0
@@ -55,7 +55,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         else:
             self.type_moved(one)
 
-    def end(self, report: Report) -> None:
+    def end(self, report: BackfillReport) -> None:
         """The run has ended by itself."""
         for one in report.types.values():
             if one.windows == 0 or report.stopped_by is None:
@@ -87,7 +87,7 @@ class Watcher(AbstractContextManager["Watcher"]):
     def type_ended(self, one: TypeProgress) -> None:
         """All windows of a type have ended."""
 
-    def run_ended(self, report: Report) -> None:
+    def run_ended(self, report: BackfillReport) -> None:
         """The run has ended: report how."""
         types = report.types.values()
         added, changed = sum(one.added for one in types), sum(one.changed for one in types)
@@ -102,7 +102,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         if report.stopped_by is None:
             self.report_gaps(report)
 
-    def report_gaps(self, report: Report) -> None:
+    def report_gaps(self, report: BackfillReport) -> None:
         """Report what could not be read and why, and what to do about it."""
         types = report.types.values()
         for one in types:
@@ -168,7 +168,7 @@ class JsonLines(Watcher):
             failures=one.failures,
         )
 
-    def run_ended(self, report: Report) -> None:
+    def run_ended(self, report: BackfillReport) -> None:
         types = report.types.values()
         skipped = sum(bool(one.skipped) for one in types)
         ok = sum(one.complete for one in types)

@@ -22,13 +22,18 @@ from .sync_progress import note, print_json
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from ..._sync.backfill import Report, TypeProgress
+    from ..._sync.backfill import BackfillReport, TypeProgress
     from ..._sync.follower import FollowedJob
-    from ..._sync.subscriber import SubscriptionReport, Verb
+    from ..._sync.subscriber import SubscriptionAction, SubscriptionReport
     from ...errors import RingletError
     from .sync_progress import Watcher
 
-DONE: Mapping[Verb, str] = {"make": "made", "move": "moved here", "renew": "renewed", "end": "ended"}
+ACTION_TEXTS: Mapping[SubscriptionAction, str] = {
+    "make": "made",
+    "move": "moved here",
+    "renew": "renewed",
+    "end": "ended",
+}
 """How each step about subscriptions is reported to people."""
 
 
@@ -74,8 +79,8 @@ class Output:
 
     def subscribed(self, standing: SubscriptionReport) -> None:
         """What was done about the subscriptions, and what could not be."""
-        done = Counter(step.verb for step in standing.steps)
-        said = [f"{done[verb]} {word}" for verb, word in DONE.items() if done[verb]]
+        done = Counter(step.action for step in standing.steps)
+        said = [f"{done[action]} {word}" for action, word in ACTION_TEXTS.items() if done[action]]
         if said:
             screen.remark(f"subscriptions: {', '.join(said)}")
         had_any, self._subscribed = self._subscribed, bool(standing.pairs("make", "move", "renew", "keep"))
@@ -96,7 +101,7 @@ class Output:
         if not self._synced:
             self.watcher.progress(one)
 
-    def round(self, report: Report, everything: bool) -> None:
+    def round(self, report: BackfillReport, everything: bool) -> None:
         """A round has ended. The first is reported as every sync is; of the others, what they changed."""
         if not self._synced:
             self._synced = True
@@ -147,11 +152,11 @@ class JsonOutput(Output):
         )
 
     def subscribed(self, standing: SubscriptionReport) -> None:
-        done = Counter(step.verb for step in standing.steps)
+        done = Counter(step.action for step in standing.steps)
         print_json(event="subscriptions", done=dict(done))
         super().subscribed(standing)
 
-    def round(self, report: Report, everything: bool) -> None:
+    def round(self, report: BackfillReport, everything: bool) -> None:
         if self._synced:
             types = report.types.values()
             print_json(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..._archive.archive import Archive
     from ..._client.client import AsyncClient
     from ..._oauth.grant import Tokens
-    from ..._sync.backfill import Report
+    from ..._sync.backfill import BackfillReport
     from ..._sync.follower import FollowedJob
     from ..._webhooks.events import EventType
     from .demo_cloud import Child
@@ -121,7 +121,7 @@ def _client(ready: dict[str, Any], tokens: Tokens) -> AsyncClient:
     )
 
 
-async def _fetch(ready: dict[str, Any], tokens: Tokens, archive: Archive) -> Report:
+async def _fetch(ready: dict[str, Any], tokens: Tokens, archive: Archive) -> BackfillReport:
     from ..._sync.backfill import Backfill
 
     async with _client(ready, tokens) as client:
@@ -164,7 +164,7 @@ async def _follow_one(ready: dict[str, Any], tokens: Tokens, archive: Archive, p
             return followed
 
 
-def _fetched(report: Report) -> str:
+def _fetched(report: BackfillReport) -> str:
     types = report.types.values()
     rows, pages = sum(one.added for one in types), sum(one.pages for one in types)
     whole = sum(one.complete for one in types)
