@@ -57,8 +57,11 @@ PERMANENT: tuple[type[RingletError], ...] = (
 """Errors that a retry of the same request would raise again."""
 
 AFFECTS_ALL: tuple[type[RingletError], ...] = (ConnectionFailed, RateLimited, ArchiveError)
-"""Errors that the fetch of any other document would raise, too. A status of 5xx is not among them: the server
-may fail for one document and serve the next."""
+"""Errors that the fetch of any other document would raise, too.
+
+A status of 5xx is not among them: the server
+may fail for one document and serve the next.
+"""
 RECHECK_DELAYS_MS = (5_000, 60_000, 600_000)
 """The delay before each repeated fetch of a document whose response disagrees with its event."""
 JOB_LEASE_MS = 30_000

@@ -13,7 +13,7 @@ from .._api.wire import Flow, R, Request, Response, map_requests
 
 SECOND = timedelta(seconds=1)
 MAX_DIFFERENCE = timedelta(days=36_525)
-"""A `Date` header that differs by more from this machine's clock is ignored: adding days to it could overflow."""
+"""A `Date` header that differs more from this machine's clock is ignored: date arithmetic could overflow."""
 
 
 class ServerTime:
