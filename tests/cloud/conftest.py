@@ -1,4 +1,4 @@
-"""Clouds asked in this process through ASGI; what a test needs of them and no more."""
+"""Fixtures with clouds in this process and clients that send them requests through ASGI."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, CloudSettings, OAuthRules
 
 from .. import populated
-from .office import Office
+from .webhook_service import WebhookService
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def office(place: str) -> Iterator[Office]:
-    """What sends events, on either database."""
+def service(place: str) -> Iterator[WebhookService]:
+    """The webhook service on an empty archive, on either database; its clock stands still."""
     with Archive.open(place) as archive:
-        yield Office(archive, Clock(NOW))
+        yield WebhookService(archive, Clock(NOW))
 
 
 @pytest.fixture
-def other(place: str, office: Office) -> Iterator[Office]:
-    """Another process, as it were."""
+def other_service(place: str, service: WebhookService) -> Iterator[WebhookService]:
+    """The same service as another process has it: with its own connection to the archive."""
     with Archive.open(place) as archive:
-        yield Office(archive, office.clock)
+        yield WebhookService(archive, service.clock)
 
 
 DEMO_DAYS = 60
@@ -45,7 +45,7 @@ DEMO_DAYS = 60
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; header names in lower case."""
+    """A response; header names in lower case."""
 
     status: int
     body: bytes
@@ -61,13 +61,13 @@ class Answer:
 
     @property
     def ids(self) -> list[str]:
-        """Which documents a list holds."""
+        """The ids of the documents in a list."""
         return [one["id"] for one in self.json["data"]]
 
 
 @dataclass
-class Asked:
-    """A cloud, and somebody who asks it."""
+class CloudClient:
+    """Sends requests to one cloud, as the wearer `user` or as whoever runs the cloud."""
 
     cloud: Cloud
     runner: asyncio.Runner
@@ -75,7 +75,7 @@ class Asked:
     client_id: str = ""
 
     def __call__(self, path: str, query: str | Mapping[str, str] = "", **more: Any) -> Answer:
-        """What `send` does, for tests that do not await."""
+        """`send` for tests that do not await."""
         return self.runner.run(self.send(path, query, **more))
 
     async def send(
@@ -89,7 +89,7 @@ class Asked:
         form: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         body: bytes = b"",
     ) -> Answer:
-        """One request; a path without a slash in front is a data route."""
+        """Send one request. A path without a leading slash is a data route."""
         sent = dict(headers or {})
         if token is not None:
             sent["authorization"] = f"Bearer {token}"
@@ -108,28 +108,28 @@ class Asked:
             "server": ("127.0.0.1", 8765),
             "client": ("127.0.0.1", 50000),
         }
-        said: list[Any] = []
+        messages: list[Any] = []
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Any) -> None:
-            said.append(message)
+            messages.append(message)
 
         await self.cloud(scope, receive, send)
-        begun, *parts = said
-        names = {name.decode(): value.decode("latin-1") for name, value in begun["headers"]}
-        return Answer(begun["status"], b"".join(part.get("body", b"") for part in parts), names)
+        start, *parts = messages
+        names = {name.decode(): value.decode("latin-1") for name, value in start["headers"]}
+        return Answer(start["status"], b"".join(part.get("body", b"") for part in parts), names)
 
     def token(self, *scopes: str) -> str:
-        """A fresh access token: for everything, unless scopes are named (`none` grants none)."""
+        """A new access token for the named scopes; without arguments for all, with `none` for no scope."""
         if not self.client_id:
             self.client_id, _ = self.cloud.grants.apps.register("Tests", ["https://tests.example/callback"])
         granted = [] if scopes == ("none",) else scopes or tuple(SCOPES)
         return self.cloud.grants.issue(self.client_id, self.user, granted).access_token
 
     def admin(self, path: str, /, *, method: str = "GET", query: str = "", **body: Any) -> Answer:
-        """A request of whoever runs the cloud."""
+        """Send a request to the control API."""
         return self(
             f"/_ringlet/{path}",
             query,
@@ -139,7 +139,7 @@ class Asked:
         )
 
 
-Make = Callable[..., Asked]
+MakeCloud = Callable[..., CloudClient]
 
 
 @pytest.fixture(scope="session")
@@ -149,8 +149,8 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture
-def make(runner: asyncio.Runner) -> Iterator[Make]:
-    """Makes empty clouds with one wearer, whose clock stands at noon of 1 March 2026."""
+def make_cloud(runner: asyncio.Runner) -> Iterator[MakeCloud]:
+    """Make an empty cloud with one wearer, whose clock stands at noon of 1 March 2026; return its client."""
     opened: list[Archive] = []
 
     def build(
@@ -160,14 +160,14 @@ def make(runner: asyncio.Runner) -> Iterator[Make]:
         at: datetime = NOW,
         rules: OAuthRules | None = None,
         **settings: Any,
-    ) -> Asked:
+    ) -> CloudClient:
         archive = Archive.open(path)
         opened.append(archive)
         user = archive.user("wearer")
         cloud = Cloud(
             archive, settings=CloudSettings(dialect=dialect, **settings), clock=Clock(at), rules=rules
         )
-        return Asked(cloud, runner, user)
+        return CloudClient(cloud, runner, user)
 
     yield build
     for archive in opened:
@@ -175,37 +175,37 @@ def make(runner: asyncio.Runner) -> Iterator[Make]:
 
 
 @pytest.fixture
-def live(make: Make) -> Asked:
-    return make()
+def live(make_cloud: MakeCloud) -> CloudClient:
+    return make_cloud()
 
 
 @pytest.fixture
-def docs(make: Make) -> Asked:
-    return make("docs")
+def docs(make_cloud: MakeCloud) -> CloudClient:
+    return make_cloud("docs")
 
 
-def _demo(dialect: Dialect, runner: asyncio.Runner, place: Path) -> Iterator[Asked]:
+def _demo(dialect: Dialect, runner: asyncio.Runner, place: Path) -> Iterator[CloudClient]:
     with Archive.open(populated.copy_to(place, now=NOW, days=DEMO_DAYS, dialect=dialect)) as archive:
         clock = Clock(NOW)
         user = populate(archive, clock, days=DEMO_DAYS, seed=7, dialect=dialect)
-        yield Asked(Cloud(archive, settings=CloudSettings(dialect=dialect), clock=clock), runner, user)
+        yield CloudClient(Cloud(archive, settings=CloudSettings(dialect=dialect), clock=clock), runner, user)
 
 
 @pytest.fixture(scope="session")
-def demo(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
-    """Sixty days of the simulated person; read only."""
+def demo(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudClient]:
+    """A cloud with sixty days of the simulated person; tests only read it."""
     yield from _demo("live", runner, tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(scope="session")
-def demo_docs(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
-    """The same under the `docs` dialect; read only."""
+def demo_docs(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudClient]:
+    """The same under the `docs` dialect."""
     yield from _demo("docs", runner, tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture
 def basic() -> Callable[[str, str], dict[str, str]]:
-    """Client authentication by header."""
+    """Makes the header of HTTP Basic authentication for a client id and secret."""
 
     def header(client_id: str, secret: str) -> dict[str, str]:
         return {"authorization": "Basic " + b64encode(f"{client_id}:{secret}".encode()).decode()}

@@ -46,7 +46,7 @@ class Form(HTMLParser):
 class Browser:
     """Somebody with a cookie jar, in front of one application's authorization request."""
 
-    asked: object
+    client: object
     client_id: str
     secret: str = field(repr=False)
     path: str = AUTHORIZE
@@ -60,7 +60,7 @@ class Browser:
         return {"cookie": "; ".join(f"{k}={v}" for k, v in self.jar.items())} if self.jar else {}
 
     def open(self, query):
-        answer = self.asked(self.path, query, headers=self.cookies())
+        answer = self.client(self.path, query, headers=self.cookies())
         if cookie := answer.headers.get("set-cookie"):
             name, _, value = cookie.partition(";")[0].partition("=")
             self.jar[name] = value
@@ -74,7 +74,7 @@ class Browser:
             *(("granted", one) for one in page.boxes if one not in untick),
         ]
         sent.append(("decision", decision))
-        return self.asked(self.path, query, method="POST", headers=self.cookies(), form=form or sent)
+        return self.client(self.path, query, method="POST", headers=self.cookies(), form=form or sent)
 
     def code(self, **changes):
         return back(self.decide(self.query(**changes)))["code"]
@@ -89,7 +89,7 @@ class Browser:
     def grant(self, path=TOKEN, **form):
         client = {"client_id": self.client_id, "client_secret": self.secret}
         sent = {k: v for k, v in (client | form).items() if v is not None}
-        return self.asked(path, method="POST", form=sent)
+        return self.client(path, method="POST", form=sent)
 
 
 def back(answer):

@@ -22,7 +22,7 @@ from ringlet._webhooks.subscriptions import SUBSCRIPTION_PATH
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud, OAuthRules
 
-from .conftest import NOW, Answer, Asked
+from .conftest import NOW, Answer, CloudClient
 
 OPERATIONS = sorted(
     (path, method)
@@ -59,8 +59,8 @@ class Town:
         self.other = populate(archive, clock, days=20, seed=8)
         assert self.reader != self.other
         self.cloud = Cloud(archive, clock=clock, rules=OAuthRules(implicit=True))
-        self.ask = Asked(self.cloud, runner, self.reader)
-        self.others = Asked(self.cloud, runner, self.other)
+        self.ask = CloudClient(self.cloud, runner, self.reader)
+        self.others = CloudClient(self.cloud, runner, self.other)
         self.archive = archive
         self._marks: dict[str, set[bytes]] = {}
         self._app, _ = self.cloud.grants.apps.register("Theirs", ["https://theirs.example/callback"])
@@ -148,12 +148,12 @@ def lapsed(town: Town) -> str:
     """Somebody whose membership has ended."""
     user = town.archive.user("lapsed")
     town.cloud.grants.memberships.end(user)
-    return Asked(town.cloud, town.ask.runner, user).token()
+    return CloudClient(town.cloud, town.ask.runner, user).token()
 
 
 def newcomer(town: Town) -> str:
     """Somebody who has no data at all."""
-    return Asked(town.cloud, town.ask.runner, town.archive.user("newcomer")).token()
+    return CloudClient(town.cloud, town.ask.runner, town.archive.user("newcomer")).token()
 
 
 def running(town: Town) -> str:

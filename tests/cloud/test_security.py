@@ -34,7 +34,7 @@ from ringlet.cloud import Clock, Cloud, OAuthRules
 from ringlet.errors import OAuthError
 
 from ..paths import SOURCE
-from .conftest import Asked
+from .conftest import CloudClient
 from .scripted_browser import AUTHORIZE, FAMILIES, TOKEN, URI, Browser, back, fragment, refused, stays
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,9 +43,9 @@ INTROSPECT = "/oauth/introspect"
 same_app = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def registered(asked, **more):
+def registered(client, **more):
     uris = [URI, "https://lab.example/cb?keep=1"]
-    return Browser(asked, *asked.cloud.grants.apps.register("Sleep Lab", uris, **more))
+    return Browser(client, *client.cloud.grants.apps.register("Sleep Lab", uris, **more))
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def browser(live):
 
 
 @pytest.fixture
-def implicit(make):
-    return registered(make(rules=OAuthRules(implicit=True)))
+def implicit(make_cloud):
+    return registered(make_cloud(rules=OAuthRules(implicit=True)))
 
 
 # --- Rows 1 to 3: where the browser is sent ---
@@ -144,7 +144,7 @@ def test_row_01_a_redirect_uri_matches_to_the_character(browser, uri):
     assert len(set(NEAR_MISSES)) >= 60
     stays(browser.open(browser.query(redirect_uri=uri)), "Redirect URI Not Found")
     stays(
-        browser.asked(AUTHORIZE, browser.query(redirect_uri=uri), method="POST", form={"decision": "allow"})
+        browser.client(AUTHORIZE, browser.query(redirect_uri=uri), method="POST", form={"decision": "allow"})
     )
 
 
@@ -181,7 +181,7 @@ def test_row_01_any_change_to_it_stays(browser, at, put_in, left_out):
     ],
 )
 def test_row_02_until_both_ends_are_known_nothing_redirects(browser, unknown, flaw, method):
-    stays(browser.asked(AUTHORIZE, browser.query(**unknown, **flaw), method=method))
+    stays(browser.client(AUTHORIZE, browser.query(**unknown, **flaw), method=method))
 
 
 @pytest.mark.parametrize(
@@ -328,12 +328,12 @@ def test_row_06_a_code_that_comes_back_ends_what_it_gave_at_once(live, browser):
     refused(browser.renew(renewed["refresh_token"]), "invalid_grant")
 
 
-def test_row_07_an_answer_that_was_lost_costs_the_grant_unless_there_is_grace(make):
+def test_row_07_an_answer_that_was_lost_costs_the_grant_unless_there_is_grace(make_cloud):
     for rotation, status in (("strict", 400), ("grace", 200), ("none", 200)):
-        asked = make(rules=OAuthRules(rotation=rotation))
-        browser = registered(asked)
+        client = make_cloud(rules=OAuthRules(rotation=rotation))
+        browser = registered(client)
         token = browser.redeem(browser.code()).json["refresh_token"]
-        asked.admin("faults", method="POST", path=TOKEN, act="drop", times=1)
+        client.admin("faults", method="POST", path=TOKEN, act="drop", times=1)
         assert browser.renew(token).body == b""
         assert browser.renew(token).status == status
 
@@ -537,12 +537,12 @@ def test_row_08_and_21_no_secret_is_in_the_files_or_the_log(tmp_path, runner, ca
     with Archive.open(tmp_path / "oura.db") as archive:
         user = archive.user("wearer")
         cloud = Cloud(archive, clock=Clock(NOW), admin_token=ADMIN, secret=SECRET)
-        asked = Asked(cloud, runner, user)
+        client = CloudClient(cloud, runner, user)
         client_id, secret = cloud.grants.apps.register("Lab", [URI])
 
         def ask(method, target, **more):
             parts = urlsplit(target)
-            answer = asked(parts.path, parts.query, method=method, **more)
+            answer = client(parts.path, parts.query, method=method, **more)
             return answer.status, answer.headers, answer.text
 
         told = Everything(ask, client_id, secret, URI).run("wearer")
@@ -727,7 +727,7 @@ def test_row_11_answers_are_json_that_nobody_stores_and_no_other_site_reads(live
 
 def test_row_11_the_authorization_endpoint_is_for_no_script_of_another_site(browser):
     for method in ("GET", "OPTIONS"):
-        answer = browser.asked(
+        answer = browser.client(
             AUTHORIZE, browser.query(), method=method, headers={"origin": "https://evil.example"}
         )
         assert not any(name.startswith("access-control") for name in answer.headers)
@@ -848,14 +848,14 @@ def test_row_18_a_thousand_successes_are_not_hindered(browser):
 
 def test_row_18_a_thousand_guesses_at_the_passphrase_get_a_few_answers(runner):
     with Archive.open(":memory:") as archive:
-        asked = Asked(Cloud(archive, clock=Clock(NOW), secret=SECRET), runner, archive.user("wearer"))
-        page = asked("/sign-in")
+        client = CloudClient(Cloud(archive, clock=Clock(NOW), secret=SECRET), runner, archive.user("wearer"))
+        page = client("/sign-in")
         cookie = page.headers["set-cookie"].partition(";")[0]
         token = re.search(r'name="token" value="([^"]+)"', page.text)[1]
 
         def sign_in(passphrase):
             form = {"token": token, "next": "/", "passphrase": passphrase}
-            return asked("/sign-in", method="POST", form=form, headers={"cookie": cookie}).status
+            return client("/sign-in", method="POST", form=form, headers={"cookie": cookie}).status
 
         statuses = [sign_in(f"guess {n}") for n in range(1000)]
         assert FREE_FAILURES <= statuses.count(422) < 2 * FREE_FAILURES

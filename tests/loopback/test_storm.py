@@ -23,7 +23,7 @@ from ringlet.archive import Archive
 from ringlet.errors import ArchiveError
 
 from ..cloud import untrusted_server
-from ..cloud.office import Office
+from ..cloud.webhook_service import WebhookService
 from .sender_processes import DEADLINE, POLICY
 
 LONG = "RINGLET_LONG" in os.environ
@@ -77,13 +77,13 @@ def asked(log: Path) -> list[Asked]:
     return [Asked(float(at), target, object_id, act) for at, target, object_id, act in lines]
 
 
-def write(office: Office) -> set[tuple[str, str]]:
+def write(service: WebhookService) -> set[tuple[str, str]]:
     """All events, in batches: which callback is to hear of which. What is returned was committed."""
     committed: set[tuple[str, str]] = set()
     while len(committed) < EVENTS:
         target, data_type = WANTED[len(committed) // BATCH % 2]
         try:
-            committed |= {(target, id) for id in office.happen(BATCH, data_type)}
+            committed |= {(target, id) for id in service.publish(BATCH, data_type)}
         except ArchiveError:
             time.sleep(0.05)
     return committed
@@ -95,11 +95,11 @@ def test_nothing_that_was_committed_is_lost_whoever_is_killed(
 ) -> None:
     port, log = callbacks
     with Archive.open(place, timeout=30) as archive:
-        office = Office(archive)
+        service = WebhookService(archive)
         # An address each: what one of them does is not to be held against the others.
-        office.subscribe(f"http://127.0.0.1:{port}/moody", "workout")
-        office.subscribe(f"http://127.0.0.2:{port}/steady", "sleep")
-        gone = office.subscribe(f"http://127.0.0.3:{port}/gone?after={GONE_AFTER}", "sleep")
+        service.subscribe(f"http://127.0.0.1:{port}/moody", "workout")
+        service.subscribe(f"http://127.0.0.2:{port}/steady", "sleep")
+        gone = service.subscribe(f"http://127.0.0.3:{port}/gone?after={GONE_AFTER}", "sleep")
         began = time.monotonic()
         program = [
             sys.executable,
@@ -111,9 +111,9 @@ def test_nothing_that_was_committed_is_lost_whoever_is_killed(
         with subprocess.Popen(
             program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
-            committed = write(office)
-            while office.deliveries.next_due() is not None:
-                assert time.monotonic() - began < PATIENCE, office.deliveries.counts()
+            committed = write(service)
+            while service.deliveries.next_due() is not None:
+                assert time.monotonic() - began < PATIENCE, service.deliveries.counts()
                 time.sleep(0.2)
             told, complaints = process.communicate("stop\n", timeout=PATIENCE)
         took = time.monotonic() - began
@@ -130,7 +130,7 @@ def test_nothing_that_was_committed_is_lost_whoever_is_killed(
         sent_again = sum(one.act in HUNG_UP for one in requests)
         assert swallowed <= KILLS * POLICY.at_once + sent_again
 
-        [ended] = office.subscriptions.of(gone.client_id, ended=True)
+        [ended] = service.subscriptions.of(gone.client_id, ended=True)
         assert ended.ended_by == "gone"
         assert ended.ended_at
         late = [one.at - ended.ended_at / 1000 for one in requests if one.target.startswith("/gone")]

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from ringlet._net.addresses import AddressPolicy
 from ringlet._net.dial import MAX_BODY_BYTES, Dialer, Exchange
 
-from ..cloud.office import until
 from ..cloud.untrusted_server import UntrustedServer, untrusted_server
+from ..cloud.webhook_service import wait_until
 from ..timed import below
 from .test_addresses import CARRYING, LOOPBACK, METADATA, PRIVATE, SPECIAL
 
@@ -138,7 +138,7 @@ def test_a_response_without_end_does_not_delay_other_requests(target: str) -> No
     async def work(_: Dialer, there: UntrustedServer) -> None:
         dialer = Dialer(DEV, deadline=30)
         talking = [asyncio.create_task(dialer.send("GET", there.url(target), {})) for _ in range(8)]
-        await until(lambda: len(there.seen) == len(talking))
+        await wait_until(lambda: len(there.seen) == len(talking))
         assert below((await dialer.send("GET", there.url("ok"), {})).took, 1)
         assert below(max(one.took for one in await asyncio.gather(*talking)), 10)
         await dialer.close()

@@ -54,23 +54,23 @@ def test_a_clock_that_cannot_be_moved_so_stays(live, body):
     assert live.admin("clock").json["now"] == "2026-03-01T12:00:00+00:00"
 
 
-def test_a_cloud_that_starts_anew_is_as_far_ahead_as_before(make, tmp_path):
+def test_a_cloud_that_starts_anew_is_as_far_ahead_as_before(make_cloud, tmp_path):
     """Or what was promised for a time would wait for it twice."""
-    make(path=tmp_path / "kept.db").admin("clock", method="POST", advance="30d")
-    again = make(path=tmp_path / "kept.db")
+    make_cloud(path=tmp_path / "kept.db").admin("clock", method="POST", advance="30d")
+    again = make_cloud(path=tmp_path / "kept.db")
     assert again.admin("clock").json["now"] == "2026-03-31T12:00:00+00:00"
 
 
-def test_clouds_over_one_archive_have_one_clock(make, tmp_path):
-    one, other = (make(path=tmp_path / "kept.db") for _ in range(2))
+def test_clouds_over_one_archive_have_one_clock(make_cloud, tmp_path):
+    one, other = (make_cloud(path=tmp_path / "kept.db") for _ in range(2))
     one.admin("clock", method="POST", advance="30d")
     assert other.admin("clock", method="POST", advance="1h").json["now"] == "2026-03-31T13:00:00+00:00"
     assert one.admin("clock").json["now"] == "2026-03-31T13:00:00+00:00"
-    assert make(path=tmp_path / "kept.db").admin("clock").json["now"] == "2026-03-31T13:00:00+00:00"
+    assert make_cloud(path=tmp_path / "kept.db").admin("clock").json["now"] == "2026-03-31T13:00:00+00:00"
 
 
-def test_a_cloud_that_nobody_asks_goes_with_the_clock_of_another(make, tmp_path):
-    one, other = (make(path=tmp_path / "kept.db") for _ in range(2))
+def test_a_cloud_that_nobody_asks_goes_with_the_clock_of_another(make_cloud, tmp_path):
+    one, other = (make_cloud(path=tmp_path / "kept.db") for _ in range(2))
 
     async def run():
         async with other.cloud.running(), asyncio.timeout(5):

@@ -38,8 +38,8 @@ def test_everything_else_needs_the_admin_token(live, method, path):
     assert live.cloud.clock.now() == before
 
 
-def test_admin_tokens_differ_from_cloud_to_cloud(make):
-    assert len({make().cloud.admin_token for _ in range(5)}) == 5
+def test_admin_tokens_differ_from_cloud_to_cloud(make_cloud):
+    assert len({make_cloud().cloud.admin_token for _ in range(5)}) == 5
 
 
 def test_a_token_for_a_wearer(live):

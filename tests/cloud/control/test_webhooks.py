@@ -11,7 +11,7 @@ import pytest
 from ringlet._api.windows import from_ms
 
 from ...timed import below
-from ..office import outcome
+from ..webhook_service import outcome
 
 
 def subscribed(cloud, *pairs):
@@ -84,10 +84,10 @@ def test_the_log_is_read_from_a_number_on_in_pages(live):
     assert seqs == sorted(seqs)
 
 
-def test_a_log_has_a_name_that_lasts_and_is_its_own(make, tmp_path):
-    one = make(path=tmp_path / "one.db").admin("events").json["log"]
-    assert make(path=tmp_path / "one.db").admin("events").json["log"] == one
-    assert make().admin("events").json["log"] != one
+def test_a_log_has_a_name_that_lasts_and_is_its_own(make_cloud, tmp_path):
+    one = make_cloud(path=tmp_path / "one.db").admin("events").json["log"]
+    assert make_cloud(path=tmp_path / "one.db").admin("events").json["log"] == one
+    assert make_cloud().admin("events").json["log"] != one
 
 
 def test_whoever_comes_with_another_logs_number_is_told_at_once(live):

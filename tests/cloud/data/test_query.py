@@ -139,8 +139,8 @@ def test_a_default_window_moves_with_the_clock(live, query):
 
 
 @pytest.mark.parametrize(("dialect", "keys"), [("live", ["detail"]), ("docs", ["status", "title", "detail"])])
-def test_start_after_end_is_400_and_quotes_both(make, dialect, keys):
-    asked = make(dialect)
+def test_start_after_end_is_400_and_quotes_both(make_cloud, dialect, keys):
+    asked = make_cloud(dialect)
     for name, (first, last) in (("sleep", ("start_date", "end_date")), ("heartrate", Samples.bounds)):
         answer = asked(name, f"{first}=2026-02-02&{last}=2026-01-01", token=asked.token())
         assert answer.status == 400

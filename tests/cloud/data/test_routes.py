@@ -103,8 +103,8 @@ def test_docs_compares_days_both_included(docs, name):
 
 @pytest.mark.parametrize("dialect", ["live", "docs"])
 @pytest.mark.parametrize("name", BY_DAY)
-def test_most_dailies_are_compared_by_their_day_in_both_profiles(make, dialect, name):
-    asked = make(dialect)
+def test_most_dailies_are_compared_by_their_day_in_both_profiles(make_cloud, dialect, name):
+    asked = make_cloud(dialect)
     put(asked, name, [{"id": day, "day": day, "timestamp": at} for day, at, _ in DAYS])
     assert asked(name, WINDOW, token=asked.token()).ids == [day for day, _, inside in DAYS if inside]
 
@@ -123,8 +123,8 @@ def test_docs_activity_keeps_both_days(docs):
 
 @pytest.mark.parametrize("name", SERIES)
 @pytest.mark.parametrize("dialect", ["live", "docs"])
-def test_a_series_is_compared_by_timestamp_both_ends_included(make, dialect, name):
-    asked = make(dialect)
+def test_a_series_is_compared_by_timestamp_both_ends_included(make_cloud, dialect, name):
+    asked = make_cloud(dialect)
     rows = sorted(INSTANTS, key=lambda row: in_order(INSTANTS).index(row[0]))
     asked.cloud.archive.put_samples(
         asked.user,
@@ -172,10 +172,10 @@ def test_there_are_recorded_answers():
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_recorded_list_is_answered_to_the_byte(make, path):
+def test_a_recorded_list_is_answered_to_the_byte(make_cloud, path):
     where, _, query = LISTS[path].partition("?")
     # Recorded at this time, and in one page; rows came by the thousand only later.
-    asked = make(at=datetime(2024, 12, 14, 12, 27, 45, tzinfo=UTC), samples_per_page=5000)
+    asked = make_cloud(at=datetime(2024, 12, 14, 12, 27, 45, tzinfo=UTC), samples_per_page=5000)
     fill(asked, path, LISTS[path])
     answer = asked(where, query, token=asked.token())
     assert answer.status == 200
@@ -183,8 +183,8 @@ def test_a_recorded_list_is_answered_to_the_byte(make, path):
 
 
 @pytest.mark.parametrize("path", SINGLES)
-def test_a_recorded_document_is_answered_to_the_byte(make, path):
-    asked = make()
+def test_a_recorded_document_is_answered_to_the_byte(make_cloud, path):
+    asked = make_cloud()
     fill(asked, path, SINGLES[path])
     answer = asked(SINGLES[path], token=asked.token())
     assert answer.status == 200
@@ -199,11 +199,11 @@ def test_the_recorded_person_is_answered_to_the_byte(live):
     assert live("personal_info", token=live.token()).body == body
 
 
-def test_windows_find_the_recorded_lists_among_everything_recorded(make):
+def test_windows_find_the_recorded_lists_among_everything_recorded(make_cloud):
     """Documents of other recordings lie outside the windows of these, as they did then."""
     if not SAMPLES.exists():
         pytest.skip("the recorded answers are not beside this checkout")
-    asked = make(at=datetime(2024, 12, 14, 12, 27, 45, tzinfo=UTC), samples_per_page=5000)
+    asked = make_cloud(at=datetime(2024, 12, 14, 12, 27, 45, tzinfo=UTC), samples_per_page=5000)
     for path, where in RECORDED.items():
         fill(asked, path, where)
     token = asked.token()
@@ -228,8 +228,8 @@ LEAF = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_si
     st.booleans(),
 )
 @same_cloud
-def test_any_document_comes_out_in_the_bytes_it_went_in(make, bodies, separators, ascii):
-    asked = make()
+def test_any_document_comes_out_in_the_bytes_it_went_in(make_cloud, bodies, separators, ascii):
+    asked = make_cloud()
     texts = [
         json.dumps(
             body | {"id": f"{n}", "day": "2026-02-20"}, separators=separators, ensure_ascii=ascii
@@ -251,8 +251,8 @@ def test_any_document_comes_out_in_the_bytes_it_went_in(make, bodies, separators
 
 @pytest.mark.parametrize(("dialect", "status"), [("live", 401), ("docs", 403)])
 @pytest.mark.parametrize("name", [name for name, kind in TYPES.items() if not isinstance(kind, Single)])
-def test_every_route_needs_its_scope_and_no_other(make, dialect, status, name):
-    asked = make(dialect)
+def test_every_route_needs_its_scope_and_no_other(make_cloud, dialect, status, name):
+    asked = make_cloud(dialect)
     scope = TYPES[name].scope
     others = [kind.scope for kind in TYPES.values() if kind.scope != scope]
     refused = asked(name, token=asked.token(*others))
@@ -288,8 +288,8 @@ def test_a_refresh_token_opens_nothing(live):
 
 
 @pytest.mark.parametrize(("dialect", "life"), [("live", 2_591_999), ("docs", 86_400)])
-def test_an_access_token_ends_by_the_clouds_clock(make, dialect, life):
-    asked = make(dialect)
+def test_an_access_token_ends_by_the_clouds_clock(make_cloud, dialect, life):
+    asked = make_cloud(dialect)
     token = asked.token()
     asked.cloud.clock.advance(timedelta(seconds=life - 1))
     assert asked("sleep", token=token).status == 200
@@ -497,8 +497,8 @@ def use_up(asked, token):
 
 
 @pytest.mark.parametrize("dialect", ["live", "docs"])
-def test_5000_requests_then_429_with_five_headers(make, dialect):
-    asked = make(dialect)
+def test_5000_requests_then_429_with_five_headers(make_cloud, dialect):
+    asked = make_cloud(dialect)
     put(asked, "personal_info", PERSON)
     token = asked.token()
     use_up(asked, token)
@@ -578,8 +578,8 @@ def test_series_come_by_the_thousand_and_pages_make_the_whole(demo, name, alone)
 
 @pytest.mark.parametrize("dialect", ["live", "docs"])
 @pytest.mark.parametrize("alone", [True, False])
-def test_documents_come_in_one_page_unless_told_otherwise(make, dialect, alone):
-    whole, paged = make(dialect), make(dialect, documents_per_page=7)
+def test_documents_come_in_one_page_unless_told_otherwise(make_cloud, dialect, alone):
+    whole, paged = make_cloud(dialect), make_cloud(dialect, documents_per_page=7)
     sessions = [
         {
             "id": f"{n:03}",
@@ -618,9 +618,9 @@ def test_page_tokens_are_refused_when_made_up_or_meant_for_another_route(demo):
         assert demo(other, f"next_token={good}", token=token).status == 400
 
 
-def test_a_page_token_of_the_sandbox_is_not_one_of_production(make):
+def test_a_page_token_of_the_sandbox_is_not_one_of_production(make_cloud):
     """The two go on in different ways; neither may stumble over the other's."""
-    asked = make(documents_per_page=2)
+    asked = make_cloud(documents_per_page=2)
     days = [f"2026-02-{day:02}" for day in range(1, 20)]
     put(asked, "daily_sleep", [{"id": day, "day": day} for day in days])
     token = asked.token()
@@ -650,8 +650,8 @@ def test_a_kept_answer_is_not_outlived_by_its_documents(live):
         assert live("daily_sleep", ALL_TIME, token=token).ids == [str(one) for one in range(n + 1)]
 
 
-def test_what_another_program_writes_is_seen(make, tmp_path):
-    asked = make(path=tmp_path / "oura.db")
+def test_what_another_program_writes_is_seen(make_cloud, tmp_path):
+    asked = make_cloud(path=tmp_path / "oura.db")
     token = asked.token()
     assert asked("daily_sleep", ALL_TIME, token=token).ids == []
     with Archive.open(tmp_path / "oura.db") as other:
@@ -668,8 +668,8 @@ def test_asking_twice_gives_the_same_bytes(demo):
 
 
 @pytest.mark.parametrize("keep", [0, 1, 3])
-def test_however_many_answers_are_kept_each_question_has_its_own(make, keep):
-    asked = make(cache_bytes=keep)
+def test_however_many_answers_are_kept_each_question_has_its_own(make_cloud, keep):
+    asked = make_cloud(cache_bytes=keep)
     days = [f"2026-02-{day:02}" for day in range(1, 11)]
     put(asked, "daily_sleep", [{"id": day, "day": day} for day in days])
     token = asked.token()
@@ -679,6 +679,6 @@ def test_however_many_answers_are_kept_each_question_has_its_own(make, keep):
             assert asked("daily_sleep", query, token=token).ids == days[: n + 1]
 
 
-def test_latency_is_added_and_nothing_else(make):
-    slow = make(latency_s=0.001)
+def test_latency_is_added_and_nothing_else(make_cloud):
+    slow = make_cloud(latency_s=0.001)
     assert slow("sleep", token=slow.token()).body == b'{"data":[],"next_token":null}'

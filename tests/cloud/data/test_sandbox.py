@@ -71,8 +71,8 @@ def test_there_is_no_person_in_it(live):
 
 @pytest.mark.parametrize("dialect", ["live", "docs"])
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_ids_keep_the_sandboxs_shape_and_map_back(make, dialect, name):
-    asked = make(dialect)
+def test_ids_keep_the_sandboxs_shape_and_map_back(make_cloud, dialect, name):
+    asked = make_cloud(dialect)
     first = "2025-01-01" if name == "rest_mode_period" else "2026-01-01"  # nobody is ill that often
     documents = [one for page in turn(asked, name, f"start_date={first}&end_date=2026-03-01") for one in page]
     assert documents
@@ -113,10 +113,10 @@ def test_an_id_of_nothing_is_404(live, id):
     assert (answer.status, answer.json) == (404, {"detail": "Document not found."})
 
 
-def test_it_is_the_same_for_the_same_question_and_another_for_another_seed(make):
+def test_it_is_the_same_for_the_same_question_and_another_for_another_seed(make_cloud):
     query = "start_date=2026-01-01&end_date=2026-02-01"
     for name in ("sleep", "daily_activity", "enhanced_tag"):
-        assert ask(make(), name, query).body == ask(make(), name, query).body
+        assert ask(make_cloud(), name, query).body == ask(make_cloud(), name, query).body
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -161,8 +161,8 @@ SPANS = st.tuples(st.dates(date(2025, 9, 1), date(2026, 3, 5)), st.integers(0, 1
 
 @pytest.mark.parametrize("name", ["sleep", "daily_activity", "workout", "daily_sleep", "rest_mode_period"])
 @pytest.mark.parametrize("dialect", ["live", "docs"])
-def test_windows_hold_what_the_profile_says(make, dialect, name):
-    asked = make(dialect)
+def test_windows_hold_what_the_profile_says(make_cloud, dialect, name):
+    asked = make_cloud(dialect)
     kind, someone = TYPES[name], person(asked)
 
     @given(SPANS)
@@ -210,11 +210,11 @@ def test_pages_of_a_series_make_the_whole(live, name):
     whole()
 
 
-def test_a_page_may_end_between_two_rows_of_one_instant(make):
-    asked = make(samples_per_page=1)
+def test_a_page_may_end_between_two_rows_of_one_instant(make_cloud):
+    asked = make_cloud(samples_per_page=1)
     query = "start_datetime=2026-02-27T00:00:00Z&end_datetime=2026-02-27T03:00:00Z"
     one_by_one = [row for page in turn(asked, "heartrate", query) for row in page]
-    assert one_by_one == [row for page in turn(make(), "heartrate", query) for row in page]
+    assert one_by_one == [row for page in turn(make_cloud(), "heartrate", query) for row in page]
 
 
 def test_all_of_time_begins_with_the_ring(live):

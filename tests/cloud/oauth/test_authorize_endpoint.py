@@ -14,9 +14,9 @@ from ...paths import SAMPLES
 from ..scripted_browser import AUTHORIZE, FAMILIES, URI, Browser, Form, back, fragment, stays
 
 
-def in_front_of(asked):
-    apps = asked.cloud.grants.apps
-    return Browser(asked, *apps.register("Sleep <i>Lab</i>", [URI, "https://lab.example/cb?keep=1"]))
+def in_front_of(client):
+    apps = client.cloud.grants.apps
+    return Browser(client, *apps.register("Sleep <i>Lab</i>", [URI, "https://lab.example/cb?keep=1"]))
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def browser(live):
 
 
 @pytest.fixture
-def implicit(make):
+def implicit(make_cloud):
     """A browser in front of a cloud that offers the implicit grant."""
-    return in_front_of(make(rules=OAuthRules(implicit=True)))
+    return in_front_of(make_cloud(rules=OAuthRules(implicit=True)))
 
 
 # --- The consent page ---
@@ -178,7 +178,7 @@ def test_the_newer_family_says_who_answers(browser):
     """RFC 9207: the same issuer as the metadata names, on refusals too; the older host never said."""
     assert "iss" not in back(browser.decide(browser.query()))
     browser.path = FAMILIES["newer"][0]
-    issuer = browser.asked("/oauth/v2/oauth-anonymous/.well-known/openid-configuration").json["issuer"]
+    issuer = browser.client("/oauth/v2/oauth-anonymous/.well-known/openid-configuration").json["issuer"]
     assert back(browser.decide(browser.query()))["iss"] == issuer
     assert back(browser.decide(browser.query(), decision="deny"))["iss"] == issuer
 
@@ -218,8 +218,8 @@ def test_a_decision_without_our_page_is_refused(browser):
         stays(browser.decide(query, form=[*decided, ("ticket", forged)]), "This page has expired")
     whole = [*page.hidden.items(), *decided]
     for headers in ({}, {"cookie": "ringlet_session="}, {"cookie": "ringlet_session=" + "x" * 43}):
-        stays(browser.asked(AUTHORIZE, query, method="POST", headers=headers, form=whole), "expired")
-    answer = browser.asked(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=whole)
+        stays(browser.client(AUTHORIZE, query, method="POST", headers=headers, form=whole), "expired")
+    answer = browser.client(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=whole)
     assert back(answer)["code"]
 
 
@@ -230,7 +230,7 @@ def test_a_decision_is_taken_once(browser, first):
 
     def decide(decision):
         form = hidden | {"decision": decision}
-        return browser.asked(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=form)
+        return browser.client(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=form)
 
     assert decide(first).status == 302
     stays(decide("allow"), "This page has expired")
@@ -240,15 +240,15 @@ def test_a_page_left_open_for_an_hour_has_expired(live, browser):
     query = browser.query()
     form = Form(browser.open(query).text).hidden | {"decision": "allow"}
     live.cloud.clock.advance(timedelta(hours=1))
-    stays(browser.asked(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=form), "expired")
+    stays(browser.client(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=form), "expired")
 
 
 def test_whoever_forges_decisions_has_to_wait(browser):
     query = browser.query()
     for _ in range(FREE_FAILURES):
-        answer = browser.asked(AUTHORIZE, query, method="POST", form={"ticket": "x", "decision": "allow"})
+        answer = browser.client(AUTHORIZE, query, method="POST", form={"ticket": "x", "decision": "allow"})
     assert answer.status == 400
-    answer = browser.asked(AUTHORIZE, query, method="POST", form={"ticket": "x", "decision": "allow"})
+    answer = browser.client(AUTHORIZE, query, method="POST", form={"ticket": "x", "decision": "allow"})
     assert answer.status == 429
     assert int(answer.headers["retry-after"]) >= 1
 
@@ -258,7 +258,7 @@ def test_a_decision_is_for_the_request_it_was_shown_for(browser):
     page = Form(browser.open(browser.query(scope="daily")).text)
     form = [*page.hidden.items(), ("granted", "daily"), ("granted", "email"), ("decision", "allow")]
     other = browser.query(scope="daily email")
-    stays(browser.asked(AUTHORIZE, other, method="POST", headers=browser.cookies(), form=form), "expired")
+    stays(browser.client(AUTHORIZE, other, method="POST", headers=browser.cookies(), form=form), "expired")
 
 
 def test_another_browsers_page_does_not_do(live, browser):
@@ -266,7 +266,7 @@ def test_another_browsers_page_does_not_do(live, browser):
     theirs = Form(Browser(live, browser.client_id, browser.secret).open(query).text)
     browser.open(query)
     form = [*theirs.hidden.items(), ("decision", "allow")]
-    stays(browser.asked(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=form), "expired")
+    stays(browser.client(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=form), "expired")
 
 
 # --- The implicit grant ---
@@ -278,7 +278,7 @@ def test_the_implicit_grant_comes_in_the_fragment_without_a_refresh_token(implic
     assert set(came) == {"access_token", "token_type", "expires_in", "scope", "state"}
     assert came["token_type"] == "bearer"
     assert came["scope"] == "personal daily"
-    assert implicit.asked("sleep", token=came["access_token"]).status == 200
+    assert implicit.client("sleep", token=came["access_token"]).status == 200
     if SAMPLES.exists():
         recorded = json.loads((SAMPLES / "oauth/implicit_callback_fragment.json").read_bytes())["redirect"]
         assert set(came) == set(dict(parse_qsl(urlsplit(recorded).fragment)))

@@ -16,8 +16,8 @@ PLACES = {
 each_place = pytest.mark.parametrize("place", PLACES)
 
 
-def described(asked, place):
-    answer = asked(place)
+def described(client, place):
+    answer = client(place)
     assert answer.status == 200
     return answer.json
 
@@ -29,13 +29,13 @@ def test_the_issuer_is_the_one_whose_document_this_is(live, place):
 
 @each_place
 @pytest.mark.parametrize("implicit", [True, False])
-def test_the_metadata_is_true(make, basic, place, implicit):
+def test_the_metadata_is_true(make_cloud, basic, place, implicit):
     """Row 15 of the security table: all that it says is tried, and what it leaves out is refused."""
-    asked = make(rules=OAuthRules(implicit=implicit))
-    said = described(asked, place)
+    client = make_cloud(rules=OAuthRules(implicit=implicit))
+    said = described(client, place)
     paths = {name: url.removeprefix(ROOT) for name, url in said.items() if name.endswith("_endpoint")}
     browser = Browser(
-        asked, *asked.cloud.grants.apps.register("Lab", [URI]), path=paths["authorization_endpoint"]
+        client, *client.cloud.grants.apps.register("Lab", [URI]), path=paths["authorization_endpoint"]
     )
 
     # Scopes, and who answers.
@@ -67,7 +67,7 @@ def test_the_metadata_is_true(make, basic, place, implicit):
         assert (answer.status == 200) == (method in said["code_challenge_methods_supported"])
 
     # Ways of proving who asks.
-    public, _ = asked.cloud.grants.apps.register("Public", [URI], public=True)
+    public, _ = client.cloud.grants.apps.register("Public", [URI], public=True)
     body = {"client_id": browser.client_id, "client_secret": browser.secret}
     proofs = {
         "client_secret_basic": {"form": {}, "headers": basic(browser.client_id, browser.secret)},
@@ -78,7 +78,7 @@ def test_the_metadata_is_true(make, basic, place, implicit):
     for endpoint in ("token", "revocation", "introspection"):
         for name, proof in proofs.items():
             form = proof["form"] | {"token": "x", "grant_type": "refresh_token", "refresh_token": "x"}
-            answer = asked(
+            answer = client(
                 paths[f"{endpoint}_endpoint"], method="POST", form=form, headers=proof.get("headers", {})
             )
             known = answer.status != 401

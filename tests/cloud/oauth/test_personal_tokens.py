@@ -47,10 +47,10 @@ def test_its_wearer_alone_ends_it(live):
     assert sorted([personal.user(token) is None, personal.user(kept) is None]) == [False, True]
 
 
-def test_the_archive_being_held_does_not_stop_a_reader(make, tmp_path):
-    live = make(path=tmp_path / "oura.db")
+def test_the_archive_being_held_does_not_stop_a_reader(make_cloud, tmp_path):
+    live = make_cloud(path=tmp_path / "oura.db")
     token = live.cloud.grants.personal.create(live.user, "")
-    with make(path=tmp_path / "oura.db").cloud.archive.transaction():
+    with make_cloud(path=tmp_path / "oura.db").cloud.archive.transaction():
         assert live("sleep", token=token).status == 200
 
 

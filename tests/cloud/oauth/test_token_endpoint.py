@@ -97,7 +97,7 @@ def test_client_authentication_by_header_or_body(live, browser, basic):
     "header", ["Basic", "Basic !!!", "Basic é", "Basic bm9jb2xvbg==", "Basic gICA", "Bearer x"]
 )
 def test_a_header_that_proves_nothing_is_401_with_a_challenge(browser, header):
-    answer = browser.asked(TOKEN, method="POST", headers={"authorization": header}, form={"grant_type": "x"})
+    answer = browser.client(TOKEN, method="POST", headers={"authorization": header}, form={"grant_type": "x"})
     refused(answer, "invalid_client", 401)
     assert answer.headers["www-authenticate"].startswith("Basic")
 
@@ -142,8 +142,8 @@ def test_what_cannot_be_granted_is_said_in_both_standards(browser, path, form, e
 def test_no_body_breaks_it(browser, body):
     statuses = {413} if len(body) > MAX_BODY_BYTES else {400, 401}
     for path in (TOKEN, REVOKE):
-        assert browser.asked(path, method="POST", body=body).status in statuses
-    assert browser.asked(AUTHORIZE, browser.query(), method="POST", body=body).status in statuses
+        assert browser.client(path, method="POST", body=body).status in statuses
+    assert browser.client(AUTHORIZE, browser.query(), method="POST", body=body).status in statuses
 
 
 # --- What works once ---
@@ -236,9 +236,9 @@ def test_scopes_are_known_by_all_their_names_and_gated_ones_are_silently_not_gra
     assert scope_set(came["scope"]) == scope_set(issued["scope"]) == granted
 
 
-def test_while_the_archive_is_held_both_endpoints_say_to_come_again(make, tmp_path):
-    asked = make(path=tmp_path / "cloud.db")
-    browser = Browser(asked, *asked.cloud.grants.apps.register("Lab", [URI]))
+def test_while_the_archive_is_held_both_endpoints_say_to_come_again(make_cloud, tmp_path):
+    client = make_cloud(path=tmp_path / "cloud.db")
+    browser = Browser(client, *client.cloud.grants.apps.register("Lab", [URI]))
     token = browser.redeem(browser.code()).json["refresh_token"]
     browser.open(browser.query())
     with closing(sqlite3.connect(tmp_path / "cloud.db", isolation_level=None)) as other:

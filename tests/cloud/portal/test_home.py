@@ -17,7 +17,7 @@ from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 from ringlet.errors import UsageError
 
-from ..conftest import NOW, Asked
+from ..conftest import NOW, CloudClient
 from ..scripted_browser import URI
 
 SECRET = "a passphrase of this test"
@@ -47,7 +47,7 @@ class Forms(HTMLParser):
 class Person:
     """Somebody with a cookie jar of their own."""
 
-    asked: Asked
+    asked: CloudClient
     jar: dict = field(default_factory=dict)
 
     def __call__(self, path, query="", **request):
@@ -80,7 +80,7 @@ def guarded(runner):
     with Archive.open(":memory:") as archive:
         user = archive.user("wearer")
         archive.user("second")
-        yield Asked(Cloud(archive, clock=Clock(NOW), secret=SECRET), runner, user)
+        yield CloudClient(Cloud(archive, clock=Clock(NOW), secret=SECRET), runner, user)
 
 
 @pytest.fixture
@@ -342,7 +342,7 @@ def test_an_address_with_a_nul_is_nowhere(request, runner, database):
     """PostgreSQL takes none in a text."""
     place = ":memory:" if database == "sqlite" else request.getfixturevalue("postgres")
     with Archive.open(place) as archive:
-        person = Person(Asked(Cloud(archive, clock=Clock(NOW)), runner, archive.user("wearer")))
+        person = Person(CloudClient(Cloud(archive, clock=Clock(NOW)), runner, archive.user("wearer")))
         person.sign_in(user="wearer")
         for path in posts(person.asked.cloud):
             at = path.replace("/x", "/x\0")

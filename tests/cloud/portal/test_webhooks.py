@@ -27,8 +27,8 @@ from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 
 from ..callbacks import callback
-from ..conftest import NOW, Answer, Asked
-from ..office import until
+from ..conftest import NOW, Answer, CloudClient
+from ..webhook_service import wait_until
 from .test_home import Forms, Person
 
 URL = "https://lab.example/oura?key=canary"
@@ -38,7 +38,7 @@ URL = "https://lab.example/oura?key=canary"
 class Desk:
     """A wearer with an application that has subscribed, at a browser."""
 
-    asked: Asked
+    asked: CloudClient
     person: Any
     client_id: str
     secret: str
@@ -58,7 +58,7 @@ class Desk:
     def subscribe(self, url: str = URL, data_type: str = "sleep") -> str:
         return self.cloud.subscriptions.create(self.client_id, url, "update", data_type).id
 
-    def happen(self, times: int = 1) -> None:
+    def publish(self, times: int = 1) -> None:
         for number in range(times):
             self.cloud.publisher.publish(self.asked.user, "update", "sleep", f"object {number}")
 
@@ -95,7 +95,7 @@ def desk(runner: Any) -> Iterator[Desk]:
     with Archive.open(":memory:") as archive:
         user = archive.user("wearer")
         cloud = Cloud(archive, clock=Clock(NOW), callbacks=AddressPolicy.parse("dev"))
-        asked = Asked(cloud, runner, user)
+        asked = CloudClient(cloud, runner, user)
         client_id, secret = cloud.grants.apps.register("Sleep Lab", ["https://lab.example/cb"], owner=user)
         cloud.grants.issue(client_id, user, SCOPES)
         person = Person(asked)
@@ -122,7 +122,7 @@ def test_subscriptions_are_shown_with_their_end_or_with_what_ended_them(desk: De
     desk.cloud.deliveries.unsubscribe(desk.client_id, desk.subscribe(data_type="tag"))
     assert "until 30 May 2026" in desk.page().text
     assert "its application ended it, 1 March 2026" in desk.page().text
-    desk.happen()
+    desk.publish()
     desk.tried(410)
     assert "its callback answered 410" in desk.page().text
     desk.subscribe(data_type="meal")
@@ -133,7 +133,7 @@ def test_subscriptions_are_shown_with_their_end_or_with_what_ended_them(desk: De
 
 def test_the_log_is_newest_first_by_state_and_in_pages(desk: Desk) -> None:
     desk.subscribe()
-    desk.happen(DELIVERIES_PER_PAGE + 3)
+    desk.publish(DELIVERIES_PER_PAGE + 3)
     desk.tried(200)
     links = re.compile(rf'href="{desk.log}/(\d+)"')
     first = [int(id) for id in links.findall(desk.page().text)]
@@ -153,7 +153,7 @@ def test_the_log_is_newest_first_by_state_and_in_pages(desk: Desk) -> None:
 
 def test_a_delivery_shows_each_request_as_it_was_sent_and_what_came_back(desk: Desk) -> None:
     desk.subscribe()
-    desk.happen()
+    desk.publish()
     claimed = desk.tried(500, b"\xff<b>no\r\n\0</b>" + b"x" * 2 * MAX_ANSWER_CHARACTERS)
     text = desk.page("/1").text
     body, answer, curl = blocks(desk.page("/1"))
@@ -173,7 +173,7 @@ def test_a_delivery_shows_each_request_as_it_was_sent_and_what_came_back(desk: D
 
 def test_the_headers_of_an_answer_are_shown_as_text_whatever_they_say(desk: Desk) -> None:
     desk.subscribe()
-    desk.happen()
+    desk.publish()
     desk.tried(
         500, response_headers={"server": "nginx", "x-odd": "<b>\x1b[2J\x85\x9b\xff", "set-cookie": "a=1"}
     )
@@ -186,7 +186,7 @@ def test_the_headers_of_an_answer_are_shown_as_text_whatever_they_say(desk: Desk
 
 def test_a_signature_of_another_secret_is_told(desk: Desk) -> None:
     desk.subscribe()
-    desk.happen()
+    desk.publish()
     desk.tried(200)
     desk.cloud.grants.apps.rotate_secret(desk.client_id)
     assert "the secret has been changed since" in desk.page("/1").text
@@ -194,7 +194,7 @@ def test_a_signature_of_another_secret_is_told(desk: Desk) -> None:
 
 def test_why_no_answer_came_is_told(desk: Desk) -> None:
     desk.subscribe()
-    desk.happen()
+    desk.publish()
     assert "No attempt has come to an end yet." in desk.page("/1").text
     desk.tried(None, b"")
     desk.cloud.clock.advance(timedelta(minutes=1))
@@ -215,7 +215,7 @@ def test_the_command_sends_the_very_request_again(desk: Desk) -> None:
     async def sent() -> tuple[bytes, bytes]:
         async with callback(lambda query: (200, b"")) as here:
             desk.subscribe(f"{here.url}?key=it's [1]&x={{2}}".replace(" ", "%20").replace("'", "%27"))
-            desk.happen()
+            desk.publish()
             claimed = desk.tried(500)
             answer = await desk.asked.send(
                 f"{desk.log}/1", headers={"cookie": "; ".join(f"{k}={v}" for k, v in desk.person.jar.items())}
@@ -242,7 +242,7 @@ async def run(command: str) -> int:
 
 def test_one_is_sent_again(desk: Desk) -> None:
     desk.subscribe()
-    desk.happen()
+    desk.publish()
     desk.tried(200)
     woken: list[bool] = []
     desk.cloud.deliveries.wakeup.notify = lambda: woken.append(True)  # type: ignore[method-assign]
@@ -255,7 +255,7 @@ def test_one_is_sent_again(desk: Desk) -> None:
 
 def test_nothing_is_sent_again_when_its_subscription_has_ended(desk: Desk) -> None:
     id = desk.subscribe()
-    desk.happen()
+    desk.publish()
     desk.tried(200)
     desk.cloud.deliveries.unsubscribe(desk.client_id, id)
     answer = desk.person.send(f"{desk.log}/1", f"{desk.log}/1/resend")
@@ -266,12 +266,12 @@ def test_nothing_is_sent_again_when_its_subscription_has_ended(desk: Desk) -> No
 def test_all_that_failed_is_sent_again_and_only_of_this_application(desk: Desk) -> None:
     desk.subscribe()
     assert "Resend all failed" not in desk.page().text
-    desk.happen(3)
+    desk.publish(3)
     apps = desk.cloud.grants.apps
     other, _ = apps.register("Other", ["https://other.example/cb"], owner=desk.asked.user)
     desk.cloud.grants.issue(other, desk.asked.user, SCOPES)
     desk.cloud.subscriptions.create(other, URL, "update", "sleep")
-    desk.happen()
+    desk.publish()
     with desk.cloud.archive.transaction():
         desk.cloud.archive.database.execute(
             "UPDATE webhook_deliveries SET state = 'failed', due_at = NULL WHERE event_seq <> 2"
@@ -286,14 +286,14 @@ def test_what_is_resent_arrives(desk: Desk) -> None:
     async def arrives() -> list[bytes]:
         async with callback(lambda query: (200, b"thank you")) as here, desk.cloud.running():
             desk.subscribe(here.url)
-            desk.happen()
-            await until(lambda: len(here.bodies) == 1)
-            await until(lambda: desk.cloud.deliveries.counts()["delivered"] == 1)
+            desk.publish()
+            await wait_until(lambda: len(here.bodies) == 1)
+            await wait_until(lambda: desk.cloud.deliveries.counts()["delivered"] == 1)
             cookie = {"cookie": "; ".join(f"{k}={v}" for k, v in desk.person.jar.items())}
             page = await desk.asked.send(f"{desk.log}/1", headers=cookie)
             form = Forms(page.text).found[f"{desk.log}/1/resend"]
             await desk.asked.send(f"{desk.log}/1/resend", method="POST", headers=cookie, form=form)
-            await until(lambda: len(here.bodies) == 2)
+            await wait_until(lambda: len(here.bodies) == 2)
             return here.bodies
 
     first, second = desk.asked.runner.run(arrives())
@@ -306,7 +306,7 @@ def test_what_is_resent_arrives(desk: Desk) -> None:
 
 def test_nobody_else_sees_or_resends_anything_of_it(desk: Desk) -> None:
     desk.subscribe()
-    desk.happen()
+    desk.publish()
     desk.tried(500, b"a secret answer")
     desk.cloud.archive.user("somebody else")
     other = Person(desk.asked)
@@ -334,7 +334,7 @@ def test_nobody_else_sees_or_resends_anything_of_it(desk: Desk) -> None:
 def test_a_delivery_is_shown_under_its_own_application_only(desk: Desk) -> None:
     """Both applications are the wearer's."""
     desk.subscribe()
-    desk.happen()
+    desk.publish()
     other, _ = desk.cloud.grants.apps.register("Other", ["https://other.example/cb"], owner=desk.asked.user)
     assert desk.person(f"/oauth/applications/{other}/webhooks/1").status == 404
     for id in ("0", "2", "x", "9" * 40, "1%00", "-1"):
@@ -343,7 +343,7 @@ def test_a_delivery_is_shown_under_its_own_application_only(desk: Desk) -> None:
 
 def test_an_application_that_is_deleted_takes_its_deliveries_along(desk: Desk) -> None:
     desk.subscribe()
-    desk.happen(2)
+    desk.publish(2)
     desk.tried(500)
     at = f"/oauth/applications/{desk.client_id}/delete"
     assert desk.person.send(at, at).status == 303

@@ -11,18 +11,18 @@ from ringlet._cloud.webhooks.attempts import MAX_HEADERS_BYTES, fitting
 SAID = st.characters(max_codepoint=255)
 
 
-def test_few_headers_are_kept_all_and_in_their_order() -> None:
+def test_a_few_headers_are_all_stored_in_their_order() -> None:
     said = {"server": "nginx", "date": "Sun, 01 Mar 2026 12:00:00 GMT", "content-type": "text/plain"}
     assert list(fitting(said).items()) == list(said.items())
 
 
-def test_one_that_is_too_long_takes_no_other_along() -> None:
+def test_a_header_that_is_too_long_does_not_drop_the_others() -> None:
     said = {"a": "1", "content-security-policy": "x" * MAX_HEADERS_BYTES, "b": "2"}
     assert fitting(said) == {"a": "1", "b": "2"}
 
 
 @given(st.dictionaries(st.text(SAID, max_size=20), st.text(SAID, max_size=2000), max_size=20))
-def test_what_is_kept_came_so_and_is_no_more_than_fits(said: dict[str, str]) -> None:
+def test_stored_headers_were_received_and_fit_the_limit(said: dict[str, str]) -> None:
     kept = fitting(said)
     assert kept.items() <= said.items()
     assert len(msgspec.json.encode(kept)) <= max(MAX_HEADERS_BYTES, 2)

@@ -1,4 +1,4 @@
-"""Claims, attempts and retries, on both databases."""
+"""Claims, attempts, retries and replays of deliveries, on both databases."""
 
 from __future__ import annotations
 
@@ -23,30 +23,39 @@ from ringlet._webhooks.subscriptions import SUBSCRIPTION_LIFETIME
 from ringlet.archive import Archive
 
 from ...timed import below
-from ..office import LEASE, Office, backlog, outcome, pass_by, state
+from ..webhook_service import (
+    LEASE_DURATION,
+    WebhookService,
+    advance_clock,
+    delivery_states,
+    insert_deliveries,
+    outcome,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def test_what_is_claimed_is_nobody_elses(office: Office, other: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen(5)
-    first, second = office.claim(3), other.claim(3)
+def test_two_senders_never_claim_the_same_delivery(
+    service: WebhookService, other_service: WebhookService
+) -> None:
+    service.subscribe("https://one.example/")
+    service.publish(5)
+    first, second = service.claim(3), other_service.claim(3)
     assert (len(first), len(second)) == (3, 2)
     assert not {one.id for one in first} & {one.id for one in second}
-    assert not office.claim()
-    assert not office.deliveries.ready()
+    assert not service.claim()
+    assert not service.deliveries.ready()
 
 
-def test_senders_that_claim_at_once_never_claim_the_same(place: str, office: Office) -> None:
+def test_concurrent_claims_never_return_the_same_delivery(place: str, service: WebhookService) -> None:
     senders, events = 3, 600
-    office.subscribe("https://one.example/")
-    office.happen(events)
+    service.subscribe("https://one.example/")
+    service.publish(events)
 
     def claim_all(_: int) -> list[int]:
         mine: list[int] = []
         with Archive.open(place) as archive:
-            one = Office(archive, office.clock)
+            one = WebhookService(archive, service.clock)
             while claims := one.claim(10):
                 mine += [claimed.id for claimed in claims]
         return mine
@@ -57,68 +66,72 @@ def test_senders_that_claim_at_once_never_claim_the_same(place: str, office: Off
     assert set(times.values()) == {1}
 
 
-def test_a_claim_brings_the_bytes_that_were_logged(office: Office) -> None:
-    office.subscribe("https://one.example/?key=1")
-    [id] = office.happen()
-    [claimed] = office.claim()
-    [logged] = office.log.after(0)
+def test_a_claim_returns_the_body_bytes_of_the_event_log(service: WebhookService) -> None:
+    service.subscribe("https://one.example/?key=1")
+    [id] = service.publish()
+    [claimed] = service.claim()
+    [logged] = service.event_log.after(0)
     assert claimed.body == logged.body
     assert id.encode() in claimed.body
     assert claimed.to.callback_url == "https://one.example/?key=1"
 
 
-def test_a_claim_ends_by_itself_and_its_holder_has_no_say_any_more(office: Office, other: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    [lost] = office.claim(lease=timedelta(0))
-    [taken] = other.claim()
-    office.deliveries.finish([outcome(lost, 500)])
-    assert state(office) == {"waiting": 1}
-    assert not office.listed.attempts(lost.id)
-    other.deliveries.finish([outcome(taken)])
-    assert state(office) == {"delivered": 1}
+def test_the_outcome_of_an_expired_claim_is_ignored(
+    service: WebhookService, other_service: WebhookService
+) -> None:
+    service.subscribe("https://one.example/")
+    service.publish()
+    [lost] = service.claim(lease=timedelta(0))
+    [taken] = other_service.claim()
+    service.deliveries.finish([outcome(lost, 500)])
+    assert delivery_states(service) == {"waiting": 1}
+    assert not service.delivery_list.attempts(lost.id)
+    other_service.deliveries.finish([outcome(taken)])
+    assert delivery_states(service) == {"delivered": 1}
 
 
-def test_what_is_not_due_is_not_claimed(office: Office) -> None:
-    office.subscribe("https://one.example/")
-    due = office.clock.ms() + 30_000
-    office.happen(due=due)
-    assert not office.claim()
-    assert office.deliveries.next_due() == due
-    assert not office.deliveries.due()
-    pass_by(office, timedelta(seconds=30))
-    assert office.deliveries.due()
-    assert len(office.claim()) == 1
-    assert office.deliveries.due(), "it is not through yet"
+def test_a_delivery_is_not_claimed_before_it_is_due(service: WebhookService) -> None:
+    service.subscribe("https://one.example/")
+    due = service.clock.ms() + 30_000
+    service.publish(due=due)
+    assert not service.claim()
+    assert service.deliveries.next_due() == due
+    assert not service.deliveries.due()
+    advance_clock(service, timedelta(seconds=30))
+    assert service.deliveries.due()
+    assert len(service.claim()) == 1
+    assert service.deliveries.due(), "it is not through yet"
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299, 301, 302, 399])
-def test_a_status_of_2xx_or_3xx_is_a_delivery(office: Office, status: int) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    office.deliveries.finish([outcome(one, status) for one in office.claim()])
-    assert state(office) == {"delivered": 1}
-    assert office.deliveries.next_due() is None
+def test_a_status_of_2xx_or_3xx_ends_a_delivery_as_delivered(service: WebhookService, status: int) -> None:
+    service.subscribe("https://one.example/")
+    service.publish()
+    service.deliveries.finish([outcome(one, status) for one in service.claim()])
+    assert delivery_states(service) == {"delivered": 1}
+    assert service.deliveries.next_due() is None
 
 
 @pytest.mark.parametrize("status", [None, 101, 400, 401, 404, 409, 429, 500, 503])
-def test_anything_else_is_tried_ten_times_more_over_about_an_hour(office: Office, status: int | None) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    began, tries = office.clock.ms(), 0
-    while (due := office.deliveries.next_due()) is not None:
-        pass_by(office, timedelta(milliseconds=max(0, due - office.clock.ms())))
-        [claimed] = office.claim()
-        office.deliveries.finish([outcome(claimed, status)])
+def test_every_other_outcome_is_retried_ten_times_over_about_an_hour(
+    service: WebhookService, status: int | None
+) -> None:
+    service.subscribe("https://one.example/")
+    service.publish()
+    began, tries = service.clock.ms(), 0
+    while (due := service.deliveries.next_due()) is not None:
+        advance_clock(service, timedelta(milliseconds=max(0, due - service.clock.ms())))
+        [claimed] = service.claim()
+        service.deliveries.finish([outcome(claimed, status)])
         tries += 1
     assert tries == 1 + 10
-    assert 45 * 60_000 <= office.clock.ms() - began <= 75 * 60_000
-    assert state(office) == {"failed": 1}
-    [failed] = office.listed.page(state="failed")
-    assert [one.number for one in office.listed.attempts(failed.id)] == list(range(1, 12))
+    assert 45 * 60_000 <= service.clock.ms() - began <= 75 * 60_000
+    assert delivery_states(service) == {"failed": 1}
+    [failed] = service.delivery_list.page(state="failed")
+    assert [one.number for one in service.delivery_list.attempts(failed.id)] == list(range(1, 12))
 
 
-def test_the_retries_are_ten_and_take_about_an_hour() -> None:
+def test_ten_retries_take_about_an_hour() -> None:
     assert len(RETRIES) == 10
     assert timedelta(minutes=50) < sum(RETRIES, timedelta()) < timedelta(minutes=70)
     assert sorted(RETRIES) == list(RETRIES)
@@ -133,181 +146,189 @@ def test_the_retries_are_ten_and_take_about_an_hour() -> None:
         (10**9, MAX_RETRY_AFTER_S, MAX_RETRY_AFTER_S),
     ],
 )
-def test_who_asks_to_be_left_alone_is_within_bounds(
-    office: Office, asked: float, least: float, most: float
+def test_retry_after_delays_the_next_attempt_up_to_a_limit(
+    service: WebhookService, asked: float, least: float, most: float
 ) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    office.deliveries.finish([outcome(one, 429, asked) for one in office.claim()])
-    due = office.deliveries.next_due()
+    service.subscribe("https://one.example/")
+    service.publish()
+    service.deliveries.finish([outcome(one, 429, asked) for one in service.claim()])
+    due = service.deliveries.next_due()
     assert due is not None
-    assert least * 1000 - 1 <= due - office.clock.ms() <= most * 1000
+    assert least * 1000 - 1 <= due - service.clock.ms() <= most * 1000
 
 
-def test_gone_ends_the_subscription_and_all_that_waits_for_it_and_nothing_else(office: Office) -> None:
-    gone = office.subscribe("https://gone.example/")
-    office.subscribe("https://one.example/")
-    office.happen(10)
-    claims = [one for one in office.claim(3) if one.to.subscription_id == gone.id]
-    office.deliveries.finish([outcome(claims[0], 410), outcome(claims[1], 200), outcome(claims[2], None)])
-    [ended] = office.subscriptions.of(gone.client_id, ended=True)
-    assert ended.ended_by == "gone"
-    found = [one.state for one in office.listed.page(subscription_id=gone.id)]
-    assert sorted(found) == ["delivered", "failed"], "what was tried stays to be seen"
-    assert [one.callback_url for one in office.deliveries.ready()] == ["https://one.example/"]
-    assert office.happen(1)
-    assert len(office.listed.page(subscription_id=gone.id)) == 2
-
-
-def test_who_holds_a_claim_of_what_is_gone_has_no_say(office: Office, other: Office) -> None:
-    office.subscribe("https://gone.example/")
-    office.happen(2)
-    [first], [second] = office.claim(1), other.claim(1)
-    office.deliveries.finish([outcome(first, 410)])
-    other.deliveries.finish([outcome(second, 500)])
-    assert state(office) == {"failed": 1}
-    assert not other.listed.attempts(second.id)
-    assert not other.claim()
-
-
-def test_a_callback_that_was_left_for_another_ends_nothing(office: Office) -> None:
-    one = office.subscribe("https://old.example/")
-    office.happen(2)
-    [first, _] = office.claim()
-    office.subscriptions.change(one.client_id, one.id, callback_url="https://new.example/")
-    office.deliveries.finish([outcome(first, 410)])
-    assert state(office) == {"waiting": 2}
-    pass_by(office, timedelta(hours=1))
-    assert {claimed.to.callback_url for claimed in office.claim()} == {"https://new.example/"}
-
-
-def test_a_claim_that_ran_out_ends_nothing(office: Office, other: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen(2)
-    stale, _ = office.claim(lease=timedelta(0))
-    fresh = other.claim()
-    office.deliveries.finish([outcome(stale, 410)])
-    other.deliveries.finish([outcome(one) for one in fresh])
-    assert state(office) == {"delivered": 2}
-
-
-def test_nothing_is_delivered_to_a_subscription_that_has_expired(office: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    pass_by(office, SUBSCRIPTION_LIFETIME)
-    assert not office.deliveries.ready()
-    assert office.deliveries.next_due() is None
-
-
-def test_saying_the_same_twice_changes_nothing(office: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    [claimed] = office.claim()
-    office.deliveries.finish([outcome(claimed, 500)])
-    before = office.listed.get(claimed.id)
-    office.deliveries.finish([outcome(claimed, 500)])
-    assert office.listed.get(claimed.id) == before
-    assert len(office.listed.attempts(claimed.id)) == 1
-
-
-def test_what_is_given_back_can_be_claimed_at_once_and_counts_as_no_attempt(office: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    claims = office.claim()
-    office.deliveries.release(claims)
-    [again] = office.claim()
-    assert (again.id, again.attempts) == (claims[0].id, 0)
-    office.deliveries.finish([outcome(claims[0])])
-    assert state(office) == {"waiting": 1}, "whoever gave it back has no say"
-
-
-def test_a_subscription_that_ended_since_it_was_ready_is_not_claimed_for(
-    office: Office, other: Office
+def test_a_410_ends_the_subscription_and_only_its_own_deliveries(
+    service: WebhookService,
 ) -> None:
-    one = office.subscribe("https://one.example/")
-    office.happen()
-    ready = office.deliveries.ready()
-    other.deliveries.unsubscribe(one.client_id, one.id)
+    gone = service.subscribe("https://gone.example/")
+    service.subscribe("https://one.example/")
+    service.publish(10)
+    claims = [one for one in service.claim(3) if one.to.subscription_id == gone.id]
+    service.deliveries.finish([outcome(claims[0], 410), outcome(claims[1], 200), outcome(claims[2], None)])
+    [ended] = service.subscriptions.of(gone.client_id, ended=True)
+    assert ended.ended_by == "gone"
+    found = [one.state for one in service.delivery_list.page(subscription_id=gone.id)]
+    assert sorted(found) == ["delivered", "failed"], "what was tried stays to be seen"
+    assert [one.callback_url for one in service.deliveries.ready()] == ["https://one.example/"]
+    assert service.publish(1)
+    assert len(service.delivery_list.page(subscription_id=gone.id)) == 2
+
+
+def test_the_outcome_of_a_claim_is_ignored_once_a_410_ended_its_subscription(
+    service: WebhookService, other_service: WebhookService
+) -> None:
+    service.subscribe("https://gone.example/")
+    service.publish(2)
+    [first], [second] = service.claim(1), other_service.claim(1)
+    service.deliveries.finish([outcome(first, 410)])
+    other_service.deliveries.finish([outcome(second, 500)])
+    assert delivery_states(service) == {"failed": 1}
+    assert not other_service.delivery_list.attempts(second.id)
+    assert not other_service.claim()
+
+
+def test_a_410_from_a_replaced_callback_url_does_not_end_the_subscription(service: WebhookService) -> None:
+    one = service.subscribe("https://old.example/")
+    service.publish(2)
+    [first, _] = service.claim()
+    service.subscriptions.change(one.client_id, one.id, callback_url="https://new.example/")
+    service.deliveries.finish([outcome(first, 410)])
+    assert delivery_states(service) == {"waiting": 2}
+    advance_clock(service, timedelta(hours=1))
+    assert {claimed.to.callback_url for claimed in service.claim()} == {"https://new.example/"}
+
+
+def test_a_410_reported_for_an_expired_claim_does_not_end_the_subscription(
+    service: WebhookService, other_service: WebhookService
+) -> None:
+    service.subscribe("https://one.example/")
+    service.publish(2)
+    stale, _ = service.claim(lease=timedelta(0))
+    fresh = other_service.claim()
+    service.deliveries.finish([outcome(stale, 410)])
+    other_service.deliveries.finish([outcome(one) for one in fresh])
+    assert delivery_states(service) == {"delivered": 2}
+
+
+def test_nothing_is_delivered_to_a_subscription_that_has_expired(service: WebhookService) -> None:
+    service.subscribe("https://one.example/")
+    service.publish()
+    advance_clock(service, SUBSCRIPTION_LIFETIME)
+    assert not service.deliveries.ready()
+    assert service.deliveries.next_due() is None
+
+
+def test_reporting_an_outcome_twice_changes_nothing(service: WebhookService) -> None:
+    service.subscribe("https://one.example/")
+    service.publish()
+    [claimed] = service.claim()
+    service.deliveries.finish([outcome(claimed, 500)])
+    before = service.delivery_list.get(claimed.id)
+    service.deliveries.finish([outcome(claimed, 500)])
+    assert service.delivery_list.get(claimed.id) == before
+    assert len(service.delivery_list.attempts(claimed.id)) == 1
+
+
+def test_a_released_claim_can_be_claimed_at_once_and_counts_as_no_attempt(service: WebhookService) -> None:
+    service.subscribe("https://one.example/")
+    service.publish()
+    claims = service.claim()
+    service.deliveries.release(claims)
+    [again] = service.claim()
+    assert (again.id, again.attempts) == (claims[0].id, 0)
+    service.deliveries.finish([outcome(claims[0])])
+    assert delivery_states(service) == {"waiting": 1}, "whoever gave it back has no say"
+
+
+def test_no_delivery_is_claimed_for_a_subscription_that_has_just_ended(
+    service: WebhookService, other_service: WebhookService
+) -> None:
+    one = service.subscribe("https://one.example/")
+    service.publish()
+    ready = service.deliveries.ready()
+    other_service.deliveries.unsubscribe(one.client_id, one.id)
     # As somebody would have left it who saw the subscription before it ended, and committed after.
-    other.archive.database.execute(
+    other_service.archive.database.execute(
         "INSERT INTO webhook_deliveries"
         " (event_seq, subscription_id, due_at, state, attempts, fence, leased_until)"
         " VALUES (1, ?, 0, 'waiting', 0, 0, 0)",
         (one.id,),
     )
-    assert not office.deliveries.claim([(which, 9) for which in ready], LEASE)
-    assert not office.deliveries.ready()
+    assert not service.deliveries.claim([(which, 9) for which in ready], LEASE_DURATION)
+    assert not service.deliveries.ready()
 
 
-def test_a_callback_that_was_changed_since_it_was_ready_is_not_claimed_for(
-    office: Office, other: Office
+def test_no_delivery_is_claimed_for_a_callback_url_that_was_just_changed(
+    service: WebhookService, other_service: WebhookService
 ) -> None:
-    one = office.subscribe("https://old.example/")
-    office.happen()
-    ready = office.deliveries.ready()
-    other.subscriptions.change(one.client_id, one.id, callback_url="https://new.example/")
-    assert not office.deliveries.claim([(which, 9) for which in ready], LEASE)
-    assert [claimed.to.callback_url for claimed in office.claim()] == ["https://new.example/"]
+    one = service.subscribe("https://old.example/")
+    service.publish()
+    ready = service.deliveries.ready()
+    other_service.subscriptions.change(one.client_id, one.id, callback_url="https://new.example/")
+    assert not service.deliveries.claim([(which, 9) for which in ready], LEASE_DURATION)
+    assert [claimed.to.callback_url for claimed in service.claim()] == ["https://new.example/"]
 
 
-def test_what_is_about_a_wearer_who_disconnected_is_written_off_until_it_is_replayed(office: Office) -> None:
-    one = office.subscribe("https://one.example/")
-    office.happen()
-    assert office.grants.disconnect(office.user, one.client_id)
-    [claimed] = office.claim()
+def test_deliveries_about_a_disconnected_wearer_fail_until_they_are_replayed(
+    service: WebhookService,
+) -> None:
+    one = service.subscribe("https://one.example/")
+    service.publish()
+    assert service.grants.disconnect(service.user, one.client_id)
+    [claimed] = service.claim()
     assert not claimed.connected
-    office.deliveries.finish([outcome(claimed, None)])
-    assert state(office) == {"failed": 1}
-    office.grants.issue(one.client_id, office.user, SCOPES)
-    assert office.deliveries.replay_one(claimed.id)
-    [again] = office.claim()
+    service.deliveries.finish([outcome(claimed, None)])
+    assert delivery_states(service) == {"failed": 1}
+    service.grants.issue(one.client_id, service.user, SCOPES)
+    assert service.deliveries.replay_one(claimed.id)
+    [again] = service.claim()
     assert again.connected
 
 
-def test_of_what_is_replayed_without_end_the_last_attempts_are_kept(office: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
+def test_only_the_last_attempts_of_a_delivery_are_stored(service: WebhookService) -> None:
+    service.subscribe("https://one.example/")
+    service.publish()
     for _ in range(MAX_ATTEMPTS_STORED + 7):
-        [claimed] = office.claim()
-        office.deliveries.finish([outcome(claimed)])
-        office.deliveries.replay_one(claimed.id)
-    [shown] = office.listed.page()
-    numbers = [one.number for one in office.listed.attempts(shown.id)]
+        [claimed] = service.claim()
+        service.deliveries.finish([outcome(claimed)])
+        service.deliveries.replay_one(claimed.id)
+    [shown] = service.delivery_list.page()
+    numbers = [one.number for one in service.delivery_list.attempts(shown.id)]
     assert numbers == list(range(8, MAX_ATTEMPTS_STORED + 8))
 
 
-def test_a_lost_claim_or_outcome_is_undone_with_its_transaction(office: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen(2)
+def test_a_claim_and_an_outcome_are_rolled_back_with_their_transaction(service: WebhookService) -> None:
+    service.subscribe("https://one.example/")
+    service.publish(2)
 
     def half() -> None:
-        with office.archive.transaction():
-            office.claim()
+        with service.archive.transaction():
+            service.claim()
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         half()
-    assert len(office.claim()) == 2
+    assert len(service.claim()) == 2
 
 
-STEPS = st.sampled_from(["happen", "claim", "claim and be killed", "finish", "release", "wait", "replay"])
+STEPS = st.sampled_from(["publish", "claim", "claim and be killed", "finish", "release", "wait", "replay"])
 STATUSES = st.sampled_from([200, 302, 404, 500, None])
 
 
 @given(st.lists(st.tuples(STEPS, STATUSES, st.integers(1, 4)), max_size=40))
-def test_whatever_happens_to_senders_every_event_comes_to_an_end(
+def test_every_delivery_ends_whatever_happens_to_its_senders(
     steps: list[tuple[str, int | None, int]],
 ) -> None:
     with Archive.open(":memory:") as archive:
-        office = Office(archive, Clock(NOW))
-        office.subscribe("https://one.example/")
-        deliveries, held = office.deliveries, list[Claimed]()
+        service = WebhookService(archive, Clock(NOW))
+        service.subscribe("https://one.example/")
+        deliveries, held = service.deliveries, list[Claimed]()
         for step, status, most in steps:
-            if step == "happen":
-                office.happen(most)
+            if step == "publish":
+                service.publish(most)
             elif step.startswith("claim"):
                 killed = step != "claim"
-                claims = office.claim(most, timedelta(0) if killed else LEASE)
+                claims = service.claim(most, timedelta(0) if killed else LEASE_DURATION)
                 assert not {one.id for one in claims} & {one.id for one in held}
                 held += [] if killed else claims
             elif step == "finish":
@@ -317,48 +338,48 @@ def test_whatever_happens_to_senders_every_event_comes_to_an_end(
                 deliveries.release(held[:most])
                 held = held[most:]
             elif step == "wait":
-                pass_by(office, timedelta(minutes=most))
+                advance_clock(service, timedelta(minutes=most))
             else:
                 deliveries.replay_failed(None)
-            for one in office.listed.page():
+            for one in service.delivery_list.page():
                 assert (one.due_at is None) is (one.state != "waiting")
                 assert one.attempts <= 1 + len(RETRIES)
         deliveries.release(held)
         while (due := deliveries.next_due()) is not None:
-            pass_by(office, timedelta(milliseconds=max(0, due - office.clock.ms())))
-            deliveries.finish([outcome(one) for one in office.claim()])
-        assert {one.state for one in office.listed.page()} <= {"delivered", "failed"}
-        assert len(office.listed.page(limit=1000)) == len(office.log.after(0, 1000))
+            advance_clock(service, timedelta(milliseconds=max(0, due - service.clock.ms())))
+            deliveries.finish([outcome(one) for one in service.claim()])
+        assert {one.state for one in service.delivery_list.page()} <= {"delivered", "failed"}
+        assert len(service.delivery_list.page(limit=1000)) == len(service.event_log.after(0, 1000))
 
 
 @pytest.mark.slow
-def test_a_turn_takes_no_longer_when_a_hundred_thousand_wait(office: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen(100)
+def test_claiming_takes_no_longer_when_a_hundred_thousand_deliveries_wait(service: WebhookService) -> None:
+    service.subscribe("https://one.example/")
+    service.publish(100)
 
     def turn() -> float:
         began = time.perf_counter()
-        office.deliveries.finish([outcome(one, 500) for one in office.claim(16)])
-        assert office.deliveries.due()
+        service.deliveries.finish([outcome(one, 500) for one in service.claim(16)])
+        assert service.deliveries.due()
         return time.perf_counter() - began
 
     few = min(turn() for _ in range(4))
-    backlog(office, 100_000)
+    insert_deliveries(service, 100_000)
     turn()  # the first one brings the plans up to date
     many = min(turn() for _ in range(6))
     assert below(many, 3 * few + 0.005)
 
 
-def test_a_backlog_is_not_walked_through_to_find_what_is_due(tmp_path: Path) -> None:
+def test_due_deliveries_are_found_without_scanning_the_backlog(tmp_path: Path) -> None:
     statements: list[str] = []
     with Archive.open(tmp_path / "cloud.db") as archive:
-        office = Office(archive, Clock(NOW))
+        service = WebhookService(archive, Clock(NOW))
         connection = archive.database._connection  # type: ignore[attr-defined]
-        office.subscribe("https://one.example/")
-        office.happen()
+        service.subscribe("https://one.example/")
+        service.publish()
         connection.set_trace_callback(statements.append)
-        office.claim()
-        office.deliveries.next_due()
+        service.claim()
+        service.deliveries.next_due()
         connection.set_trace_callback(None)
         looked = [one for one in statements if re.match("SELECT|UPDATE", one)]
         assert len(looked) >= 3
@@ -371,36 +392,112 @@ def test_a_backlog_is_not_walked_through_to_find_what_is_due(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("by", [timedelta(hours=3), timedelta(days=365)])
-def test_what_a_killed_sender_held_is_free_though_the_machines_clock_was_set_back(
-    office: Office, monkeypatch: pytest.MonkeyPatch, by: timedelta
+def test_a_killed_senders_claims_expire_although_the_system_clock_was_set_back(
+    service: WebhookService, monkeypatch: pytest.MonkeyPatch, by: timedelta
 ) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    [lost] = office.claim()
+    service.subscribe("https://one.example/")
+    service.publish()
+    [lost] = service.claim()
     set_back(monkeypatch, by)
-    [taken] = office.claim()
+    [taken] = service.claim()
     assert (taken.id, taken.fence) == (lost.id, lost.fence + 1)
-    assert not office.claim(), "a lease by the new time holds"
+    assert not service.claim(), "a lease by the new time holds"
 
 
-def test_a_small_correction_of_the_clock_ends_no_lease(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+def test_a_small_correction_of_the_system_clock_ends_no_lease(
+    service: WebhookService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    assert office.claim(lease=Policy().lease)
+    service.subscribe("https://one.example/")
+    service.publish()
+    assert service.claim(lease=Policy().lease)
     set_back(monkeypatch, timedelta(seconds=30))
-    assert not office.deliveries.ready()
+    assert not service.deliveries.ready()
 
 
-def test_no_lease_holds_for_longer_than_a_clock_is_trusted(office: Office, other: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
-    assert office.claim(lease=timedelta(days=1))
-    assert not other.claim()
+def test_a_lease_never_outlasts_the_time_for_which_a_clock_is_trusted(
+    service: WebhookService, other_service: WebhookService
+) -> None:
+    service.subscribe("https://one.example/")
+    service.publish()
+    assert service.claim(lease=timedelta(days=1))
+    assert not other_service.claim()
 
 
 def set_back(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
     """This machine's clock, from now on."""
     real = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: real() - by // timedelta(microseconds=1) * 1000)
+
+
+# --- Replays ---
+
+
+def test_a_replay_gets_all_retries_and_its_attempt_numbers_continue(service: WebhookService) -> None:
+    service.subscribe("https://one.example/")
+    service.publish()
+    [first] = service.claim()
+    service.deliveries.finish([outcome(first)])
+    assert service.deliveries.replay_one(first.id)
+    [again] = service.claim()
+    assert again.attempts == 0
+    service.deliveries.finish([outcome(again, 500)])
+    tried = service.delivery_list.attempts(first.id)
+    assert [(one.number, one.status) for one in tried] == [(1, 200), (2, 500)]
+    assert tried[0].response == b"so be it"
+
+
+def test_replaying_a_claimed_delivery_does_not_send_it_twice_at_once(
+    service: WebhookService, other_service: WebhookService
+) -> None:
+    service.subscribe("https://one.example/")
+    service.publish()
+    [claimed] = service.claim()
+    assert other_service.deliveries.replay_one(claimed.id)
+    assert not other_service.claim()
+
+
+def test_a_replay_during_the_last_attempt_starts_all_retries_again(service: WebhookService) -> None:
+    service.subscribe("https://one.example/")
+    service.publish()
+    for _ in RETRIES:
+        [claimed] = service.claim()
+        service.deliveries.finish([outcome(claimed, 500)])
+        advance_clock(service, timedelta(hours=1))
+    [last] = service.claim()
+    assert service.deliveries.replay_one(last.id)
+    service.deliveries.finish([outcome(last, 500)])
+    assert delivery_states(service) == {"waiting": 1}
+    [shown] = service.delivery_list.page()
+    assert shown.attempts == 1
+
+
+def test_a_time_range_selects_the_events_to_replay(service: WebhookService) -> None:
+    service.subscribe("https://one.example/")
+    start = service.clock.ms()
+    for _ in range(4):
+        service.publish()
+        advance_clock(service, timedelta(hours=1))
+    service.deliveries.finish([outcome(one) for one in service.claim()])
+    assert service.deliveries.replay_range(None, start + 3_600_000, start + 2 * 3_600_000) == 2
+    assert delivery_states(service) == {"waiting": 2, "delivered": 2}
+
+
+def test_all_failed_deliveries_of_one_or_every_application_can_be_replayed(service: WebhookService) -> None:
+    clients = [service.subscribe(f"https://{name}.example/").client_id for name in ("one", "two")]
+    service.publish(3)
+    service.deliveries.retries = ()
+    service.deliveries.finish([outcome(one, 500) for one in service.claim()])
+    assert delivery_states(service) == {"failed": 6}
+    assert service.deliveries.replay_failed(clients[0]) == 3
+    assert service.deliveries.replay_failed(None) == 3
+    assert service.deliveries.replay_failed(None) == 0
+
+
+def test_nothing_is_replayed_to_an_ended_subscription(service: WebhookService) -> None:
+    one = service.subscribe("https://one.example/")
+    service.publish()
+    claims = service.claim()
+    service.deliveries.finish([outcome(claim) for claim in claims])
+    service.deliveries.unsubscribe(one.client_id, one.id)
+    assert not service.deliveries.replay_one(claims[0].id)
+    assert not service.deliveries.replay_one(10**9)

@@ -13,36 +13,36 @@ from ringlet._archive.storage.migrations import Migrations, migrate
 from ringlet._cloud.webhooks.deliveries import MIGRATIONS
 from ringlet.archive import Archive
 
-from ..office import Office, backlog, outcome
+from ..webhook_service import WebhookService, insert_deliveries, outcome
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def test_deliveries_are_listed_newest_first_by_whom_and_how_and_in_pages(office: Office) -> None:
-    one, two = office.subscribe("https://one.example/"), office.subscribe("https://two.example/")
-    office.happen(3)
-    claims = [claim for claim in office.claim(1) if claim.to.subscription_id == one.id]
-    office.deliveries.finish([outcome(claim) for claim in claims])
-    everything = office.listed.page()
+def test_deliveries_are_listed_newest_first_filtered_and_in_pages(service: WebhookService) -> None:
+    one, two = service.subscribe("https://one.example/"), service.subscribe("https://two.example/")
+    service.publish(3)
+    claims = [claim for claim in service.claim(1) if claim.to.subscription_id == one.id]
+    service.deliveries.finish([outcome(claim) for claim in claims])
+    everything = service.delivery_list.page()
     assert [found.id for found in everything] == sorted((found.id for found in everything), reverse=True)
     assert len(everything) == 6
-    assert len(office.listed.page(one.client_id)) == 3
-    assert len(office.listed.page(one.client_id, two.id)) == 0
-    assert [found.id for found in office.listed.page(state="delivered")] == [claims[0].id]
-    page = office.listed.page(limit=4)
-    assert [*page, *office.listed.page(before=page[-1].id)] == everything
+    assert len(service.delivery_list.page(one.client_id)) == 3
+    assert len(service.delivery_list.page(one.client_id, two.id)) == 0
+    assert [found.id for found in service.delivery_list.page(state="delivered")] == [claims[0].id]
+    page = service.delivery_list.page(limit=4)
+    assert [*page, *service.delivery_list.page(before=page[-1].id)] == everything
 
 
-def test_what_failed_is_found_without_a_walk_through_all_that_did_not(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+def test_failed_deliveries_are_found_without_scanning_the_others(
+    service: WebhookService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = office.subscribe("https://one.example/").client_id
+    mine = service.subscribe("https://one.example/").client_id
     for _ in range(20):
-        office.subscribe("https://others.example/")
-    office.happen()
-    backlog(office, 20, "failed")
-    backlog(office, 1000, "delivered")
-    database = office.archive.database
+        service.subscribe("https://others.example/")
+    service.publish()
+    insert_deliveries(service, 20, "failed")
+    insert_deliveries(service, 1000, "delivered")
+    database = service.archive.database
     on_sqlite = database.path.endswith(".db")
     if not on_sqlite:  # where nobody counts rows by himself, as a server does
         database.execute("ANALYZE")
@@ -55,10 +55,10 @@ def test_what_failed_is_found_without_a_walk_through_all_that_did_not(
             return run(sql, values)
 
         monkeypatch.setattr(database, verb, heard)
-    assert len(office.listed.page(mine, state="failed", limit=7)) == 7
-    office.listed.page(mine, state="failed", limit=1)
-    office.listed.page(state="failed", limit=7)
-    assert office.deliveries.replay_failed(mine) == 20
+    assert len(service.delivery_list.page(mine, state="failed", limit=7)) == 7
+    service.delivery_list.page(mine, state="failed", limit=1)
+    service.delivery_list.page(state="failed", limit=7)
+    assert service.deliveries.replay_failed(mine) == 20
     monkeypatch.undo()
     looked = [(sql, values) for sql, values in asked if re.match("SELECT d|UPDATE", sql)]
     assert len(looked) == 4
@@ -70,18 +70,18 @@ def test_what_failed_is_found_without_a_walk_through_all_that_did_not(
         assert "client_id = ?" not in sql or "SCAN webhook_deliveries" not in plan, plan
 
 
-def test_the_headers_of_an_answer_are_kept_as_they_came(office: Office) -> None:
-    office.subscribe("https://one.example/")
-    office.happen()
+def test_the_headers_of_a_response_are_stored_as_they_were_received(service: WebhookService) -> None:
+    service.subscribe("https://one.example/")
+    service.publish()
     said = {"server": "nginx", "x-request-id": "\x00\x1b[2J\xff\n<b>", "set-cookie": "a=1"}
-    [claimed] = office.claim()
+    [claimed] = service.claim()
     told = outcome(claimed, 500)
-    office.deliveries.finish([replace(told, attempt=replace(told.attempt, response_headers=said))])
-    [tried] = office.listed.attempts(claimed.id)
+    service.deliveries.finish([replace(told, attempt=replace(told.attempt, response_headers=said))])
+    [tried] = service.delivery_list.attempts(claimed.id)
     assert tried.response_headers == said
 
 
-def test_attempts_from_before_headers_were_kept_have_none(place: str) -> None:
+def test_attempts_stored_without_headers_are_listed_with_none(place: str) -> None:
     with Archive.open(place) as archive:
         migrate(archive.database, Migrations(MIGRATIONS.name, MIGRATIONS.steps[0]))
         archive.database.execute(
@@ -89,5 +89,5 @@ def test_attempts_from_before_headers_were_kept_have_none(place: str) -> None:
             " took, status, reason, response) VALUES (1, 1, '', '', '', 0, 0, 200, '', ?)",
             (b"so be it",),
         )
-        [tried] = Office(archive).listed.attempts(1)
+        [tried] = WebhookService(archive).delivery_list.attempts(1)
     assert (tried.response, tried.response_headers) == (b"so be it", {})

@@ -28,7 +28,7 @@ from ringlet.errors import BadRequest
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES, Subscription
 
 from ..callbacks import Callback, Reply, callback, proves
-from ..conftest import NOW, Answer, Asked
+from ..conftest import NOW, Answer, CloudClient
 
 GONE = "Webhook with specified id does not exist."
 
@@ -37,7 +37,7 @@ GONE = "Webhook with specified id does not exist."
 class Town:
     """A cloud with one application that asks."""
 
-    asked: Asked
+    asked: CloudClient
     client_id: str
     secret: str
 
@@ -92,7 +92,7 @@ def town_in(archive: Archive, runner: asyncio.Runner, callbacks: str = "dev", **
         archive, clock=Clock(NOW), callbacks=AddressPolicy.parse(callbacks), settings=CloudSettings(**more)
     )
     app = cloud.grants.apps.register("Sleep Lab", ["https://lab.example/callback"])
-    return Town(Asked(cloud, runner, archive.user("wearer")), *app)
+    return Town(CloudClient(cloud, runner, archive.user("wearer")), *app)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

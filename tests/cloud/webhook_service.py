@@ -1,4 +1,4 @@
-"""A post office: an archive with one wearer, applications that subscribe, and a sender."""
+"""The cloud's webhook service without HTTP routes: an archive, applications that subscribe, senders."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.webhooks import EventType
 
-LEASE = timedelta(seconds=30)
+LEASE_DURATION = timedelta(seconds=30)
 
 
-class Office:
-    """Rooms of a cloud around one archive."""
+class WebhookService:
+    """What publishes, stores and delivers events of one wearer, on one archive."""
 
     def __init__(
         self, archive: Archive, clock: Clock | None = None, *, retries: Sequence[timedelta] = RETRIES
@@ -42,34 +42,34 @@ class Office:
         self.apps = self.grants.apps
         self.subscriptions = Subscriptions(archive, self.clock)
         self.deliveries = Deliveries(archive, self.clock, self.subscriptions, retries)
-        self.listed = DeliveryList(archive.database)
-        self.log = EventLog(archive, self.clock)
-        self.publisher = Publisher(archive, self.clock, self.log, self.deliveries)
+        self.delivery_list = DeliveryList(archive.database)
+        self.event_log = EventLog(archive, self.clock)
+        self.publisher = Publisher(archive, self.clock, self.event_log, self.deliveries)
         self.user = archive.user("wearer")
-        self.numbers = count(1)
+        self.object_numbers = count(1)
 
-    def app(self) -> tuple[str, str]:
-        """An application that the wearer is connected with: its id and secret."""
-        client_id, secret = self.apps.register("Office", [])
+    def register_app(self) -> tuple[str, str]:
+        """Register an application and connect the wearer with it; return its id and secret."""
+        client_id, secret = self.apps.register("Subscriber", [])
         self.grants.issue(client_id, self.user, SCOPES)
         return client_id, secret or ""
 
     def subscribe(
         self, url: str, data_type: str = "sleep", event_type: EventType = "update", client_id: str = ""
     ) -> Subscribed:
-        return self.subscriptions.create(client_id or self.app()[0], url, event_type, data_type)
+        return self.subscriptions.create(client_id or self.register_app()[0], url, event_type, data_type)
 
-    def happen(self, events: int = 1, data_type: str = "sleep", **when: Any) -> list[str]:
-        """Events, each of a document of its own: their object ids."""
-        ids = [f"object-{next(self.numbers)}" for _ in range(events)]
+    def publish(self, events: int = 1, data_type: str = "sleep", **when: Any) -> list[str]:
+        """Publish events, each about another document; return their object ids."""
+        ids = [f"object-{next(self.object_numbers)}" for _ in range(events)]
         with self.archive.transaction():
             for id in ids:
                 self.publisher.publish(self.user, "update", data_type, id, **when)
         return ids
 
-    def claim(self, most: int = 100, lease: timedelta = LEASE) -> list[Claimed]:
-        """All that is ready, up to so many for each subscription."""
-        return self.deliveries.claim([(one, most) for one in self.deliveries.ready()], lease)
+    def claim(self, limit: int = 100, lease: timedelta = LEASE_DURATION) -> list[Claimed]:
+        """Claim the deliveries that are due, at most `limit` of each subscription."""
+        return self.deliveries.claim([(one, limit) for one in self.deliveries.ready()], lease)
 
     def sender(self, policy: Policy | None = None, *, deadline: float = 1.0) -> Sender:
         dialer = Dialer(AddressPolicy("dev"), deadline=deadline)
@@ -77,7 +77,7 @@ class Office:
 
 
 def outcome(claimed: Claimed, status: int | None = 200, retry_after: float = 0.0) -> Outcome:
-    """What a sender has to say after an attempt."""
+    """What a sender reports after an attempt; a status of None means that the connection was reset."""
     attempt = Attempt(
         delivery_id=claimed.id,
         callback_url=claimed.to.callback_url,
@@ -92,19 +92,19 @@ def outcome(claimed: Claimed, status: int | None = 200, retry_after: float = 0.0
     return Outcome(claimed, attempt, retry_after)
 
 
-def state(office: Office) -> dict[str, int]:
-    """How many deliveries there are in each state, but for those in which there are none."""
-    return {name: count for name, count in office.deliveries.counts().items() if count}
+def delivery_states(service: WebhookService) -> dict[str, int]:
+    """The number of deliveries in each state that has any."""
+    return {name: count for name, count in service.deliveries.counts().items() if count}
 
 
-def pass_by(office: Office, by: timedelta) -> None:
-    """Let time pass on the cloud's clock."""
-    office.clock.advance(by)
+def advance_clock(service: WebhookService, by: timedelta) -> None:
+    """Move the cloud's clock forward."""
+    service.clock.advance(by)
 
 
-def backlog(office: Office, rows: int, state: str = "waiting") -> None:
-    """So many deliveries to each subscription, of the newest event."""
-    office.archive.database.execute(
+def insert_deliveries(service: WebhookService, rows: int, state: str = "waiting") -> None:
+    """Insert `rows` deliveries of the newest event for each subscription."""
+    service.archive.database.execute(
         "INSERT INTO webhook_deliveries"
         " (event_seq, subscription_id, due_at, state, attempts, fence, leased_until)"
         " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
@@ -117,7 +117,7 @@ def backlog(office: Office, rows: int, state: str = "waiting") -> None:
 
 @asynccontextmanager
 async def running(*senders: Sender) -> AsyncIterator[None]:
-    """While this lasts, they deliver."""
+    """Run the senders until the block ends."""
     tasks = [asyncio.create_task(sender.run()) for sender in senders]
     try:
         yield
@@ -131,8 +131,8 @@ async def running(*senders: Sender) -> AsyncIterator[None]:
             await sender.dialer.close()
 
 
-async def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait until something is true."""
+async def wait_until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until `true()` is true; raise TimeoutError after `seconds`."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - what is waited for happens in other processes, too
             await asyncio.sleep(0.005)
