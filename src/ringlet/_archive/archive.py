@@ -43,10 +43,14 @@ Observer: TypeAlias = Callable[[int, AnyKind, Sequence[Change]], object]
 class Archive:
     """One open archive, which is one connection: use it from one thread at a time.
 
-    A `user` is a number (see `user`), a `kind` a value of `TYPES`; times are milliseconds UTC. Every method
-    raises ArchiveError where the database cannot do what was asked (it is locked by another program, full,
-    damaged, read-only, or the connection is lost), with what to do about it as its `cure`. What else a method
-    raises, it says.
+    Made by `Archive.open`. A `user` is a number (see `user`), a `kind` a value of `TYPES`; times are
+    milliseconds UTC. Every method raises ArchiveError where the database cannot do what was asked (it is
+    locked by another program, full, damaged, read-only, or the connection is lost), with what to do about it
+    as its `cure`. What else a method raises, it says.
+
+    Args:
+        database: an open connection, which the archive owns from here on and `close` closes. Programs
+            pass a path to `Archive.open` instead.
     """
 
     def __init__(self, database: Database) -> None:
@@ -65,18 +69,25 @@ class Archive:
         timeout: float = 5.0,
         durable: bool = True,
     ) -> Self:
-        """Open an archive: a file (a path, or `sqlite:///PATH`) or a database (`postgresql://HOST/DATABASE`).
+        """Open an archive: a file or a database on a PostgreSQL server.
 
-        `:memory:` is an archive that is gone when it is closed. One that an older ringlet wrote is upgraded,
-        unless `read_only`; of a file, a copy is left beside it (`oura.db.before-2`).
+        An archive that an older ringlet wrote is upgraded, unless `read_only`. If it is a file, a copy of it
+        is left beside it (`oura.db.before-2`).
 
-        `create`: whether to create an archive where there is none. `timeout`: seconds to wait for another
-        program that is writing. `durable`: whether every commit is flushed to the disk. Without, the last
-        commits may be lost with the power, though not with the process: right for a writer that can fetch
-        them again.
+        Args:
+            path: a path or `sqlite:///PATH` for a file, `postgresql://HOST/DATABASE` for a database, or
+                `:memory:` for an archive that is gone when it is closed.
+            create: whether to create an archive where none exists yet.
+            read_only: whether every write is refused with ArchiveError; implies `create=False`.
+            timeout: seconds to wait for a lock of another program that is writing.
+            durable: whether every commit is flushed to the disk. Without, the last commits may be lost when
+                the power fails, though not when the process ends: right for a writer that can fetch
+                them again.
 
-        Raises ArchiveError where there is no archive and none is to be created, where the path names
-        something else, and where a newer ringlet wrote it.
+        Raises:
+            ArchiveError: nothing is at `path` and nothing is to be created; it is no archive; a newer ringlet
+                wrote it; it is locked by another program for longer than `timeout`; or psycopg, which
+                PostgreSQL needs, is not installed. `cure` says what to do.
         """
         return cls(connect(path, create=create, read_only=read_only, timeout=timeout, durable=durable))
 

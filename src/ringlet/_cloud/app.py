@@ -13,6 +13,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -23,13 +24,21 @@ from starlette.types import Message, Receive, Scope, Send
 
 from .._archive.archive import Archive
 from .._net.addresses import AddressPolicy
+from .._net.dial import Dialer
 from .._net.loopback import HOST_HEADERS
 from ..errors import ArchiveError
+from .control.state import LoggedRequest
 from .core.answers import Answer, problem, trace_id, unavailable
 from .core.clock import Clock
-from .data.routes import CloudSettings
-from .oauth.grants import OAuthRules
+from .core.rate_limit import RateLimit
+from .core.shutdown import Shutdown
+from .data.routes import CloudSettings, DataRoutes
+from .oauth.grants import Grants, OAuthRules
 from .wearer.timeline import Timeline
+from .webhooks.deliveries import Deliveries
+from .webhooks.event_log import EventLog
+from .webhooks.publisher import Publisher
+from .webhooks.subscriptions import Subscriptions
 from .wiring import Worker, assemble
 
 WORKER_RESTART_S = 1.0
@@ -42,16 +51,33 @@ in one thread: it is better to answer 503 than to make all of them wait."""
 class Cloud:
     """An Oura Cloud over one archive. An ASGI application.
 
-    `settings`: how it answers, see `CloudSettings`.
-    `clock`: the time that tokens, windows and the simulated wearer go by; default the real time.
-    `seed`: of the sandbox's simulated person, and of what faults strike.
-    `admin_token`: opens `/_ringlet/`; default a random one, see `Cloud.admin_token`.
-    `secret`: the passphrase that people type to sign in. Without one, everybody who reaches the cloud is
-    signed in, so such a cloud belongs on loopback.
-    `rules`: of the OAuth2 server, see `OAuthRules`.
-    `hosts`: the `Host` headers that it answers outside the data routes, which ask for a token anyway; None
-    allows any. It keeps pages of other sites from reaching a cloud on loopback by DNS rebinding.
-    `callbacks`: which addresses events may be sent to; default public ones only.
+    Serve it from one event loop. Nothing else may use the archive object meanwhile, except in that loop.
+
+    Args:
+        archive: the open archive whose users and documents it serves. The cloud keeps its own tables
+            (applications, tokens, subscriptions, events) in the same database, and takes over two of the
+            archive's settings: its `observer`, to publish events, and how long it waits for a lock (0.25 s).
+            The caller closes it, after the cloud has stopped.
+        settings: how the data routes answer: dialect, documents and rows per page, bytes of cache, seconds of
+            added latency. Default: `CloudSettings()`, which answers as the live service does.
+        clock: the time that tokens, windows and the simulated wearer go by. Default: the real time.
+        seed: decides the documents of the sandbox and which requests a fault with a probability hits.
+            The same number gives the same ones.
+        admin_token: the bearer token of the control API under `/_ringlet/`. Default (None or empty): a random
+            one, found in the attribute `admin_token`.
+        secret: the passphrase that people type to sign in. Without one, everybody who reaches the cloud is
+            signed in, so such a cloud belongs on loopback.
+        rules: what the OAuth2 server allows: how refresh tokens rotate, and whether the implicit grant is
+            offered. Default: `OAuthRules()`, as RFC 9700 advises.
+        hosts: the `Host` headers that are accepted: lower case, without a port, IPv6 addresses in brackets.
+            Other requests are answered with 421, except those of data and webhook routes, which need a
+            token or a secret anyway. It stops pages of other sites from reaching a cloud on loopback by DNS
+            rebinding. Default: loopback. None accepts any.
+        callbacks: the addresses that events may be sent to. Default: public ones only.
+
+    Raises:
+        ArchiveError: the archive's database is locked, read-only, full, damaged, or was written by a newer
+            ringlet; `cure` says what to do.
     """
 
     def __init__(
@@ -68,10 +94,10 @@ class Cloud:
         callbacks: AddressPolicy | None = None,
     ) -> None:
         self.archive = archive
-        self.hosts = hosts
-        self.admin_token = admin_token or secrets.token_urlsafe(24)
-        self.settings = settings or CloudSettings()
-        self.clock = clock or Clock()
+        self._hosts = hosts
+        self.admin_token: str = admin_token or secrets.token_urlsafe(24)
+        self.settings: CloudSettings = settings or CloudSettings()
+        self.clock: Clock = clock or Clock()
         parts = assemble(
             archive,
             settings=self.settings,
@@ -82,18 +108,18 @@ class Cloud:
             rules=rules,
             callbacks=callbacks,
         )
-        self.rate_limit = parts.rate_limit
-        self.grants = parts.grants
-        self.subscriptions = parts.subscriptions
-        self.deliveries = parts.deliveries
-        self.events = parts.events
-        self.publisher = parts.publisher
-        self.dialer = parts.dialer
-        self.data = parts.data
-        self.faults = parts.faults
-        self.requests = parts.requests
+        self.rate_limit: RateLimit = parts.rate_limit
+        self.grants: Grants = parts.grants
+        self.subscriptions: Subscriptions = parts.subscriptions
+        self.deliveries: Deliveries = parts.deliveries
+        self.events: EventLog = parts.events
+        self.publisher: Publisher = parts.publisher
+        self.dialer: Dialer = parts.dialer
+        self.data: DataRoutes = parts.data
+        self._faults = parts.faults
+        self.requests: deque[LoggedRequest] = parts.requests
         """The last requests, for the control API."""
-        self.shutdown = parts.shutdown
+        self.shutdown: Shutdown = parts.shutdown
         self.workers: list[Worker] = list(parts.workers)
         """What it does by itself while it runs; each goes on until it is cancelled."""
         self._control_clock = parts.control_clock
@@ -143,9 +169,9 @@ class Cloud:
         if scope["type"] == "http":
             path: str = scope["path"]
             # Never on the faults' own routes: a fault on every path could not be removed.
-            faulty = self.faults.rules and not path.startswith("/_ringlet/faults")
-            if faulty and (fault := self.faults.select(path)):
-                remaining = await self.faults.apply(fault, send)
+            faulty = self._faults.rules and not path.startswith("/_ringlet/faults")
+            if faulty and (fault := self._faults.select(path)):
+                remaining = await self._faults.apply(fault, send)
                 if remaining is None:
                     return
                 send = remaining
@@ -153,7 +179,7 @@ class Cloud:
                 await self._starlette(scope, receive, self._recording(scope, send))
             elif path.startswith("/v2/"):
                 await self._data(scope, path, send)
-            elif self.hosts is not None and _host(scope) not in self.hosts | {""}:
+            elif self._hosts is not None and _host(scope) not in self._hosts | {""}:
                 # DNS rebinding: a page of another site, whose name was made to resolve to this machine.
                 await Response("This cloud does not go by that name.", 421)(scope, receive, send)
             else:

@@ -76,7 +76,7 @@ class Dialer:
     ) -> None:
         """`deadline` covers a whole exchange, in seconds; `tls` says which certificates to trust (default:
         the system's)."""
-        self.policy = policy or AddressPolicy()
+        self.policy: AddressPolicy = policy or AddressPolicy()
         self.deadline = deadline
         self._network = _CheckedNetwork(self.policy, resolve or Resolver())
         self._given_tls = tls

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from .._api.windows import Dialect
     from .documents.rings import Fields
+    from .simulation.traits import Traits
 
 __all__ = [
     "DOCUMENTS",
@@ -96,10 +97,13 @@ class Person:
         dialect: Dialect = "live",
         ids: Ids = "uuid",
     ) -> None:
-        self.seed, self.user, self.dialect, self.ids = seed, user, dialect, ids
+        self.seed: int = seed
+        self.user: str = user
+        self.dialect: Dialect = dialect
+        self.ids: Ids = ids
         self._streams = RandomStreams(seed, user)
         calendar = Calendar(self._streams)
-        self.traits = calendar.traits
+        self.traits: Traits = calendar.traits
         days = Days(Nights(calendar))
         self._series = Series(days, unix=dialect == "docs")
         self._writer = DocumentWriter(Estimates(Scores(days)), self._series, dialect, ids)

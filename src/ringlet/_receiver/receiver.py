@@ -71,25 +71,32 @@ log = logging.getLogger(__name__)
 class Receiver:
     """A callback for Oura's webhooks: an ASGI application. `wsgi` and `handle` serve other frameworks.
 
-    `client_secret` is the application's secret, with which Oura signs events (several, while it is being
-    changed). `verification_token` is the one its subscriptions were made with. `inbox` is where events are
-    stored: an archive's path or URL, or an open Archive that nobody else uses meanwhile; by default the
-    archive of `ringlet sync`. `tolerance` is how old a signature may be by `clock`, which gives seconds
-    since 1970.
-
     With a `handler`, each event is passed to it after its commit: one at a time, in a thread of the
     receiver (an async handler: in the event loop that serves requests). If it raises, and after a restart,
     it is called with the same event again; once it has returned, it is not, however often Oura sends the
     event. Without a handler, events wait for a sync, which fetches the documents they name. An inbox serves
     one or the other: while a sync owns it, events are stored for the sync, the handler is not called, and
-    the log says why. `on_commit` is called after each commit, in a thread.
+    the log says why.
 
     Nothing runs before the first request, so a receiver may be made before a server forks. As an application
     of its own it starts and stops with the server. Mounted in another application, or under WSGI, the events
     that an earlier process left wait for the first request, or for `start`; `close` stops it gracefully.
     `with hook:` does both, and so does `async with hook:` in the lifespan of an application.
 
-    Raises UsageError for an empty or unusable secret or token.
+    Args:
+        client_secret: the application's secret, with which Oura signs events: a text, or a sequence of
+            several while it is being changed.
+        verification_token: the text that the subscriptions were made with; a challenge must repeat it.
+        inbox: where events are stored: an archive's path or URL, or an open Archive that nobody else uses
+            meanwhile. Default: the archive of `ringlet sync`. It is opened by `start` or the first request.
+        handler: called with each `Event` after its commit; plain or async. Its result is ignored.
+        on_commit: called without arguments after each commit, in a thread, to wake up who reads the inbox.
+        tolerance: how far the time of a signature may lie from now, in either direction.
+        clock: gives the time in seconds since 1970.
+
+    Raises:
+        UsageError: a secret or the verification token is empty. (An inbox that cannot be opened is found out
+            later: `start` raises ArchiveError, requests are answered with 503.)
     """
 
     def __init__(

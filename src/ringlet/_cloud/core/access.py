@@ -48,4 +48,4 @@ class AccessTables(Tables):
 
     def __init__(self, archive: Archive, clock: Clock, access_changed: Signal | None = None) -> None:
         super().__init__(archive, clock)
-        self.access_changed = access_changed or Signal()
+        self.access_changed: Signal = access_changed or Signal()

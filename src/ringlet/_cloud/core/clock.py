@@ -20,8 +20,8 @@ class Clock:
 
     def __init__(self, frozen_at: datetime | None = None) -> None:
         self.frozen_at = frozen_at
-        self.ahead = timedelta(0)
-        self.moved = Signal()
+        self.ahead: timedelta = timedelta(0)
+        self.moved: Signal = Signal()
         """Emitted when it has been moved."""
 
     @classmethod

@@ -11,7 +11,7 @@ class Shutdown:
     """
 
     def __init__(self) -> None:
-        self.begun = False
+        self.begun: bool = False
 
     def begin(self) -> None:
         """Let everything that waits come to an end."""

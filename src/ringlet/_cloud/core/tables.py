@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..._archive.archive import Archive
+from ..._archive.storage.database import Database
 from ..._archive.storage.migrations import Migrations, migrate
 from .clock import Clock
 
@@ -18,4 +19,4 @@ class Tables:
         migrate(archive.database, self.MIGRATIONS)
         self.archive = archive
         self.clock = clock
-        self.db = archive.database
+        self.db: Database = archive.database

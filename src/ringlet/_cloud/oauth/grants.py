@@ -95,12 +95,12 @@ class Grants:
         self.archive = archive
         self.clock = clock
         self.rate_limit = rate_limit
-        self.rules = rules or OAuthRules()
-        self.access_changed = Signal()
+        self.rules: OAuthRules = rules or OAuthRules()
+        self.access_changed: Signal = Signal()
         """Emitted when a grant, token, application or membership has ended or begun again."""
-        self.apps = Applications(archive, clock, self.access_changed)
-        self.personal = PersonalTokens(archive, clock, self.access_changed)
-        self.memberships = Memberships(archive, clock, self.access_changed)
+        self.apps: Applications = Applications(archive, clock, self.access_changed)
+        self.personal: PersonalTokens = PersonalTokens(archive, clock, self.access_changed)
+        self.memberships: Memberships = Memberships(archive, clock, self.access_changed)
         self._connections = Connections(archive, clock, self.access_changed)
         self._codes = Codes(archive, clock)
         self._tokens = Tokens(

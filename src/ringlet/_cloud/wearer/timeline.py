@@ -111,7 +111,7 @@ class Timeline:
         self.user = user
         self._setting = Setting.TIMELINE.of(user)
         self._one_at_a_time = asyncio.Lock()
-        self.shutdown = shutdown or Shutdown()
+        self.shutdown: Shutdown = shutdown or Shutdown()
         """Ends `advance` early: the rest is written when the cloud starts again."""
 
     @classmethod

@@ -87,7 +87,7 @@ class Deliveries(Tables):
             migrate(self.db, joined)
         self.subscriptions = subscriptions
         self.retries = retries
-        self.wakeup = Wakeup()
+        self.wakeup: Wakeup = Wakeup()
         """Notified when this object makes something due; the sender of this process waits for it."""
         self._attempts = Attempts(self.db)
 
