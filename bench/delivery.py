@@ -47,7 +47,7 @@ SEGMENTS = 6
 """How often each has its turn in a round."""
 EVENTS = 4000
 """Where speed is measured."""
-EACH = Policy().each
+MAX_REQUESTS_PER_RECEIVER = Policy().max_requests_per_receiver
 DEAD = ("refusing", "hanging", "failing")
 
 
@@ -62,7 +62,9 @@ class Bench:
         self.deliveries = Deliveries(archive, clock, self.subscriptions)
         self.publisher = Publisher(archive, clock, EventLog(archive, clock), self.deliveries)
         self.dialer = Dialer(AddressPolicy("dev"))
-        self.sender = Sender(self.deliveries, self.publisher, self.grants.apps, self.dialer, Policy(grace=0))
+        self.sender = Sender(
+            self.deliveries, self.publisher, self.grants.apps, self.dialer, Policy(stop_grace_s=0)
+        )
         self.user = archive.user("wearer")
 
     def subscribe(self, url: str) -> None:
@@ -179,7 +181,7 @@ async def bare(port: int) -> float:
                 assert answer.status == 200
 
     began = time.monotonic()
-    await asyncio.gather(*(work() for _ in range(EACH)))
+    await asyncio.gather(*(work() for _ in range(MAX_REQUESTS_PER_RECEIVER)))
     took = time.monotonic() - began
     await asked(port)
     return EVENTS / took
@@ -194,7 +196,7 @@ def main(rounds: int = 5) -> None:
         os.sched_setaffinity(0, {0})
     with receivers() as ports:
         speeds = [(asyncio.run(ours(ports["live"])), asyncio.run(bare(ports["live"]))) for _ in range(rounds)]
-        print(f"Delivery, {EVENTS} events to one receiver, {EACH} at a time")
+        print(f"Delivery, {EVENTS} events to one receiver, {MAX_REQUESTS_PER_RECEIVER} at a time")
         rate = median(one for one, _ in speeds)
         line(f"events a second ({rate:.0f}), over the bare client", [a / b for a, b in speeds], "")
         print(f"Latency of a live receiver beside a dead one, over its latency alone; {RATE} events a second")

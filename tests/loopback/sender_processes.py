@@ -33,7 +33,7 @@ from ringlet.archive import Archive
 
 DEADLINE = 1.0
 RETRIES = [timedelta(milliseconds=300)] * 10
-POLICY = Policy(lease=timedelta(seconds=3), pause=0.02, backoff=0.2)
+POLICY = Policy(lease=timedelta(seconds=3), slow_pause_s=0.02, max_backoff_s=0.2)
 
 
 async def send(place: str) -> None:

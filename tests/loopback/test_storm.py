@@ -128,14 +128,16 @@ def test_nothing_that_was_committed_is_lost_whoever_is_killed(
         assert all(good[key] <= 1 + max(0, count[key] - told_of[key]) + broken[key] for key in good)
         swallowed = sum(max(0, count[key] - told_of[key]) for key in count)
         sent_again = sum(one.act in HUNG_UP for one in requests)
-        assert swallowed <= KILLS * POLICY.at_once + sent_again
+        assert swallowed <= KILLS * POLICY.max_requests + sent_again
 
         [ended] = service.subscriptions.of(gone.client_id, ended=True)
         assert ended.ended_by == "gone"
         assert ended.ended_at
         late = [one.at - ended.ended_at / 1000 for one in requests if one.target.startswith("/gone")]
         late = [seconds for seconds in late if seconds > 0]
-        assert len(late) <= SENDERS * POLICY.each, "those that were under way when it ended"
+        assert len(late) <= SENDERS * POLICY.max_requests_per_receiver, (
+            "those that were under way when it ended"
+        )
         assert max(late, default=0) < DEADLINE
 
         memory = json.loads(told)

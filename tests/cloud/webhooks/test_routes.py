@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ringlet._cloud.core.bodies import MAX_BODY_BYTES
 from ringlet._cloud.core.secret_hashes import hash_secret
 from ringlet._cloud.core.throttle import FREE_FAILURES
-from ringlet._cloud.webhooks.routes import CHALLENGES
+from ringlet._cloud.webhooks.routes import MAX_CHALLENGES_PER_APPLICATION
 from ringlet._cloud.webhooks.subscriptions import Subscriptions
 from ringlet._net.addresses import AddressPolicy
 from ringlet._webhooks.subscriptions import SUBSCRIPTION_LIFETIME, SUBSCRIPTION_PATH
@@ -380,12 +380,15 @@ def test_an_application_has_a_few_callbacks_asked_at_a_time_and_others_do_not_wa
     free = asyncio.Event()
 
     async def while_many_hang(here: Callback) -> list[int]:
-        many = [town.send("POST", "", wish(here.url, one)) for one in DATA_TYPES[: 2 * CHALLENGES]]
+        many = [
+            town.send("POST", "", wish(here.url, one))
+            for one in DATA_TYPES[: 2 * MAX_CHALLENGES_PER_APPLICATION]
+        ]
         waiting = [asyncio.create_task(one) for one in many]
-        while len(here.asked) < CHALLENGES:  # noqa: ASYNC110 - it is of another task
+        while len(here.asked) < MAX_CHALLENGES_PER_APPLICATION:  # noqa: ASYNC110 - it is of another task
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
-        assert len(here.asked) == CHALLENGES
+        assert len(here.asked) == MAX_CHALLENGES_PER_APPLICATION
         async with callback() as quick:
             assert (await other.send("POST", "", wish(quick.url))).status == 201
         free.set()

@@ -131,7 +131,7 @@ def test_retries_are_due_on_the_clouds_clock(tmp_path: Path) -> None:
             service = WebhookService(archive, Clock(NOW))
             service.subscribe(server.url("500"))
             service.publish()
-            sender = service.sender(Policy(look=0.02, pause=0.0))
+            sender = service.sender(Policy(poll_s=0.02, slow_pause_s=0.0))
             async with running(sender):
                 for tries in range(1, 12):
                     await wait_until(lambda: len(server.seen) == tries and not service.deliveries.due())  # noqa: B023
@@ -191,7 +191,7 @@ def test_nothing_is_sent_after_a_410(sqlite_service: WebhookService) -> None:
     async def work(server: UntrustedServer) -> None:
         sqlite_service.subscribe(server.url("410"))
         sqlite_service.publish(200)
-        async with running(sqlite_service.sender(Policy(each=4))):
+        async with running(sqlite_service.sender(Policy(max_requests_per_receiver=4))):
             await wait_until(lambda: not sqlite_service.deliveries.due())
             count = len(server.seen)
             assert count <= 4
@@ -282,7 +282,9 @@ def test_a_receiver_gets_few_requests_at_a_time_however_many_subscriptions_it_ha
         for data_type in ("sleep", "workout", "session"):
             sqlite_service.subscribe(server.url("hang"), data_type, client_id=client_id)
             sqlite_service.publish(20, data_type)
-        async with running(sqlite_service.sender(Policy(each=6, grace=0), deadline=0.5)):
+        async with running(
+            sqlite_service.sender(Policy(max_requests_per_receiver=6, stop_grace_s=0), deadline=0.5)
+        ):
             await wait_until(lambda: len(server.seen) == 6)
             await asyncio.sleep(0.2)
             assert len(server.seen) == 6
@@ -299,7 +301,11 @@ def test_a_hanging_receiver_does_not_delay_another(sqlite_service: WebhookServic
             sqlite_service.subscribe(dead.url("hang"))
             sqlite_service.subscribe(server.url("ok"))
             ids = sqlite_service.publish(100)
-            async with running(sqlite_service.sender(Policy(at_once=20, each=16, grace=0), deadline=5)):
+            async with running(
+                sqlite_service.sender(
+                    Policy(max_requests=20, max_requests_per_receiver=16, stop_grace_s=0), deadline=5
+                )
+            ):
                 await wait_until(lambda: len(server.seen) == 100, 3)
             assert sorted(objects(server)) == sorted(ids)
 
@@ -315,7 +321,7 @@ def test_a_receiver_that_is_down_slows_no_other_down_even_on_its_own_host(
         sqlite_service.subscribe(server.url("ok"), "workout")
         sqlite_service.publish(100)
         happened: dict[str, float] = {}
-        async with running(sqlite_service.sender(Policy(grace=0), deadline=0.5)):
+        async with running(sqlite_service.sender(Policy(stop_grace_s=0), deadline=0.5)):
             for _ in range(150):
                 [id] = sqlite_service.publish(1, "workout")
                 happened[id] = time.time()
@@ -341,7 +347,9 @@ def test_one_application_with_many_slow_receivers_does_not_take_all_requests(
                 sqlite_service.subscribe(server.url("late", f"127.0.0.{number}"), data_type, client_id=greedy)
                 sqlite_service.publish(40, data_type)
             sqlite_service.subscribe(server.url("ok", "127.0.0.99"), DATA_TYPES[9])
-            async with running(sqlite_service.sender(Policy(at_once=20, each=8, grace=0))):
+            async with running(
+                sqlite_service.sender(Policy(max_requests=20, max_requests_per_receiver=8, stop_grace_s=0))
+            ):
                 await wait_until(lambda: len(server.seen) == 10)
                 await asyncio.sleep(0.1)
                 assert len(server.seen) == 10, "as many as are free"
@@ -374,7 +382,7 @@ def test_the_state_of_a_receiver_is_dropped_when_it_succeeds_or_gets_no_more_eve
     sqlite_service: WebhookService,
 ) -> None:
     async def work(server: UntrustedServer) -> None:
-        sender = sqlite_service.sender(Policy(look=0.01, tidy=0.05))
+        sender = sqlite_service.sender(Policy(poll_s=0.01, prune_every_s=0.05))
         sqlite_service.subscribe(server.url("ok"))
         bad = sqlite_service.subscribe(server.url("500"), "workout")
         sqlite_service.publish(20)
@@ -383,7 +391,7 @@ def test_the_state_of_a_receiver_is_dropped_when_it_succeeds_or_gets_no_more_eve
             await wait_until(lambda: sqlite_service.deliveries.counts()["delivered"] == 20)
             sqlite_service.deliveries.unsubscribe(bad.client_id, bad.id)
             await wait_until(lambda: not sender._receivers)
-            assert not sender._of
+            assert not sender._under_way_of
 
     with_untrusted_server(work)
 
@@ -393,7 +401,7 @@ def test_a_failing_receiver_is_slowed_down_until_an_attempt_succeeds(sqlite_serv
         server._choose = lambda _: "500" if len(server.seen) <= 40 else "ok"
         sqlite_service.subscribe(server.url("any"))
         sqlite_service.publish(200)
-        policy = Policy(each=8, failures=3, pause=0.02)
+        policy = Policy(max_requests_per_receiver=8, failures_until_slow=3, slow_pause_s=0.02)
         began = time.monotonic()
         async with running(sqlite_service.sender(policy)):
             await wait_until(lambda: sqlite_service.deliveries.counts()["delivered"] == 200)
@@ -411,7 +419,10 @@ def test_a_receiver_that_fails_now_and_then_is_not_slowed_down(sqlite_service: W
         sqlite_service.subscribe(server.url("any"))
         sqlite_service.publish(11)
         async with running(
-            sqlite_service.sender(Policy(each=2, failures=3, pause=60.0, grace=0), deadline=30)
+            sqlite_service.sender(
+                Policy(max_requests_per_receiver=2, failures_until_slow=3, slow_pause_s=60.0, stop_grace_s=0),
+                deadline=30,
+            )
         ):
             await wait_until(lambda: sqlite_service.deliveries.counts()["delivered"] == 10)
 
@@ -434,7 +445,7 @@ def test_an_outcome_that_could_not_be_stored_is_stored_later(
     async def work(server: UntrustedServer) -> None:
         sqlite_service.subscribe(server.url("ok"))
         ids = sqlite_service.publish(5)
-        async with running(sqlite_service.sender(Policy(look=0.01))):
+        async with running(sqlite_service.sender(Policy(poll_s=0.01))):
             await wait_until(lambda: sqlite_service.deliveries.counts()["delivered"] == 5)
         assert refused
         assert Counter(objects(server)) == Counter(ids)
@@ -451,7 +462,7 @@ def test_a_locked_archive_delays_the_sender_and_loses_nothing(tmp_path: Path) ->
             service = WebhookService(archive)
             service.subscribe(server.url("ok"))
             ids = service.publish(20)
-            async with running(service.sender(Policy(look=0.01, backoff=0.05))):
+            async with running(service.sender(Policy(poll_s=0.01, max_backoff_s=0.05))):
                 await wait_until(lambda: len(server.seen) > 0)
                 lock = sqlite3.connect(path, isolation_level=None)
                 lock.execute("BEGIN IMMEDIATE")
@@ -469,7 +480,7 @@ def test_lost_database_connections_delay_the_sender_and_lose_nothing(postgres: s
         with Archive.open(postgres) as archive, Archive.open(postgres) as another:
             service = WebhookService(archive)
             service.subscribe(server.url("ok"))
-            async with running(service.sender(Policy(look=0.01, backoff=0.05))):
+            async with running(service.sender(Policy(poll_s=0.01, max_backoff_s=0.05))):
                 for _ in range(3):
                     service.publish(5)
                     await asyncio.sleep(0.02)
@@ -491,7 +502,7 @@ def test_a_stopping_sender_finishes_its_requests_and_releases_the_other_claims(
             sqlite_service.subscribe(server.url("ok"))
             sqlite_service.subscribe(dead.url("hang"))
             sqlite_service.publish(3)
-            async with running(sqlite_service.sender(Policy(grace=0.1), deadline=30)):
+            async with running(sqlite_service.sender(Policy(stop_grace_s=0.1), deadline=30)):
                 await wait_until(lambda: len(dead.seen) == 3)
             assert sqlite_service.deliveries.counts() == {"waiting": 3, "delivered": 3, "failed": 0}
             assert len(sqlite_service.claim()) == 3, "no lease is left behind"
@@ -502,7 +513,7 @@ def test_a_stopping_sender_finishes_its_requests_and_releases_the_other_claims(
 def test_a_sender_finds_events_that_another_process_published(sqlite_service: WebhookService) -> None:
     async def work(server: UntrustedServer) -> None:
         sqlite_service.subscribe(server.url("ok"))
-        async with running(sqlite_service.sender(Policy(look=0.05))):
+        async with running(sqlite_service.sender(Policy(poll_s=0.05))):
             await asyncio.sleep(0.1)
             with Archive.open(sqlite_service.archive.path) as archive:
                 WebhookService(archive).publish(3)

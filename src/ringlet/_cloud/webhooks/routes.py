@@ -1,20 +1,22 @@
 """`/v2/webhook/subscription`: applications manage their subscriptions. Oura's six operations.
 
-    GET     /v2/webhook/subscription              all of them, as a bare array
-    POST    /v2/webhook/subscription              201; its callback is asked to prove itself meanwhile
-    GET     /v2/webhook/subscription/{id}
-    PUT     /v2/webhook/subscription/{id}         another callback or pair; the same proof
-    DELETE  /v2/webhook/subscription/{id}         204
-    PUT     /v2/webhook/subscription/renew/{id}   another 90 days
+    GET     /v2/webhook/subscription              lists all subscriptions, as a bare array
+    POST    /v2/webhook/subscription              creates one, after challenging its callback; answers 201
+    GET     /v2/webhook/subscription/{id}         shows one
+    PUT     /v2/webhook/subscription/{id}         changes callback, event type or data type, after a challenge
+    DELETE  /v2/webhook/subscription/{id}         ends one; answers 204
+    PUT     /v2/webhook/subscription/renew/{id}   lets one expire 90 days from now
 
 Rules of this file:
-* An application proves itself with `x-client-id` and `x-client-secret`; who guesses waits, as at the token
-  endpoint. The subscriptions of others do not exist for it: Oura answers 403 for an unknown id.
-* A callback proves itself at every create and every update: an update always names the verification token
-  anew. It is dialled as events are (`dial`), and has ten seconds. Without a proof nothing is stored.
-* While a callback is asked, nothing is held; what was true before is looked at again when it has answered.
-  An application has a few callbacks asked at a time: slow ones keep nobody else waiting.
-* What refuses a callback is 422 at the field `callback_url`: the specification knows no other refusal there.
+* An application authenticates with `x-client-id` and `x-client-secret`. Failures are throttled, as at the
+  token endpoint. The subscription of another application is answered like an unknown id: with 403, as Oura
+  does.
+* Every create and every update challenges the callback: it must repeat a random text within ten seconds. The
+  challenge is sent like events are (`dial`). Unless the callback answers it, nothing is stored.
+* No lock is held while a callback is challenged. Afterwards the application and its subscriptions are checked
+  again. An application may have a few challenges under way, so slow callbacks delay no other application.
+* A callback that fails its challenge is refused with 422 at the field `callback_url`, because Oura's
+  specification has no other error for it.
 """
 
 from __future__ import annotations
@@ -47,33 +49,25 @@ from .deliveries import Deliveries
 from .request_bodies import Flawed, bare, read_create, read_update, unproved
 from .subscriptions import Subscribed
 
-CHALLENGES: Final = 4
-"""Callbacks of one application that are asked to prove themselves at a time."""
-ONE = f"{SUBSCRIPTION_PATH}/{{id}}"
-RENEW = f"{SUBSCRIPTION_PATH}/renew/{{id}}"
+MAX_CHALLENGES_PER_APPLICATION: Final = 4
+"""The most callbacks of one application that are challenged at the same time."""
+SUBSCRIPTION_ID_PATH: Final = f"{SUBSCRIPTION_PATH}/{{id}}"
+RENEWAL_PATH: Final = f"{SUBSCRIPTION_PATH}/renew/{{id}}"
 
 
 @dataclass(frozen=True)
-class Asking:
+class Caller:
     """An application that was authenticated by its client id and secret."""
 
     client_id: str
     secret: str = field(repr=False)
 
 
-class _Refused(Exception):
-    def __init__(self, status: int, detail: str, retry_after: int = 0) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.headers = [(b"retry-after", b"%d" % retry_after)] if retry_after else []
-
-
-Handler = Callable[[Request, Asking], Awaitable[Answer]]
+Handler = Callable[[Request, Caller], Awaitable[Answer]]
 
 
 class SubscriptionRoutes:
-    """The routes of subscriptions."""
+    """The routes under `/v2/webhook/subscription`."""
 
     def __init__(
         self,
@@ -91,55 +85,62 @@ class SubscriptionRoutes:
         self.dialect: Dialect = dialect
         self.throttle = throttle
         self.rate_limit = rate_limit
-        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        """By application, as long as anybody there has or awaits one."""
+        self._challenges: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        """One semaphore for each application with challenges under way, by client_id."""
 
     def routes(self) -> list[BaseRoute]:
-        """Every one asks for an application."""
+        """The six routes; each authenticates the application first."""
         return [
             Route(path, self._for_applications(handler), methods=[method])
             for path, method, handler in (
                 (SUBSCRIPTION_PATH, "GET", self.list_all),
                 (SUBSCRIPTION_PATH, "POST", self.create),
-                (RENEW, "PUT", self.renew),
-                (ONE, "GET", self.get),
-                (ONE, "PUT", self.update),
-                (ONE, "DELETE", self.delete),
+                (RENEWAL_PATH, "PUT", self.renew),
+                (SUBSCRIPTION_ID_PATH, "GET", self.get),
+                (SUBSCRIPTION_ID_PATH, "PUT", self.update),
+                (SUBSCRIPTION_ID_PATH, "DELETE", self.delete),
             )
         ]
 
-    async def list_all(self, request: Request, asking: Asking) -> Answer:
-        """The active subscriptions of the application."""
-        found = self.subscriptions.of(asking.client_id)
-        return ok(msgspec.json.encode([one.shown(self.dialect) for one in found]))
+    async def list_all(self, request: Request, caller: Caller) -> Answer:
+        """List the active subscriptions of the application."""
+        found = self.subscriptions.of(caller.client_id)
+        return ok(msgspec.json.encode([subscribed.shown(self.dialect) for subscribed in found]))
 
-    async def get(self, request: Request, asking: Asking) -> Answer:
-        """One of them. Raises DocumentNotFound."""
-        return self._shown(self.subscriptions.get(asking.client_id, request.path_params["id"]))
+    async def get(self, request: Request, caller: Caller) -> Answer:
+        """Show one subscription. Raises DocumentNotFound."""
+        return self._shown(self.subscriptions.get(caller.client_id, request.path_params["id"]))
 
-    async def create(self, request: Request, asking: Asking) -> Answer:
-        """A new one. Raises Flawed, BadRequest 409."""
+    async def create(self, request: Request, caller: Caller) -> Answer:
+        """Create a subscription once its callback has answered a challenge.
+
+        Raises Flawed for a body that does not fit or a failed challenge, BadRequest 409 if the application
+        has a subscription for this event type and data type already, and Refused.
+        """
         wanted = read_create(await read_body(request))
-        _check_secret(asking)
-        self.subscriptions.check_free(asking.client_id, wanted.event_type, wanted.data_type)
-        await self._prove(asking, wanted.callback_url, wanted.verification_token)
-        with self._held(asking):
+        _check_secret(caller)
+        self.subscriptions.check_free(caller.client_id, wanted.event_type, wanted.data_type)
+        await self._challenge(caller, wanted.callback_url, wanted.verification_token)
+        with self._locked(caller):
             made = self.subscriptions.create(
-                asking.client_id, wanted.callback_url, wanted.event_type, wanted.data_type
+                caller.client_id, wanted.callback_url, wanted.event_type, wanted.data_type
             )
         return self._shown(made)._replace(status=201)
 
-    async def update(self, request: Request, asking: Asking) -> Answer:
-        """Change callback, event type or data type. Raises Flawed, DocumentNotFound, BadRequest 409."""
+    async def update(self, request: Request, caller: Caller) -> Answer:
+        """Change callback, event type or data type, once the callback has answered a challenge.
+
+        Raises DocumentNotFound, Flawed, BadRequest 409 and Refused.
+        """
         id: str = request.path_params["id"]
-        was = self.subscriptions.get(asking.client_id, id)
+        was = self.subscriptions.get(caller.client_id, id)
         change = read_update(await read_body(request))
-        _check_secret(asking)
+        _check_secret(caller)
         callback_url = was.callback_url if change.callback_url is None else change.callback_url
-        await self._prove(asking, callback_url, change.verification_token)
-        with self._held(asking):
+        await self._challenge(caller, callback_url, change.verification_token)
+        with self._locked(caller):
             changed = self.subscriptions.change(
-                asking.client_id,
+                caller.client_id,
                 id,
                 callback_url=callback_url,
                 event_type=change.event_type,
@@ -147,28 +148,28 @@ class SubscriptionRoutes:
             )
         return self._shown(changed)
 
-    async def renew(self, request: Request, asking: Asking) -> Answer:
-        """Another 90 days. Raises DocumentNotFound."""
-        return self._shown(self.subscriptions.renew(asking.client_id, request.path_params["id"]))
+    async def renew(self, request: Request, caller: Caller) -> Answer:
+        """Let a subscription expire 90 days from now. Raises DocumentNotFound."""
+        return self._shown(self.subscriptions.renew(caller.client_id, request.path_params["id"]))
 
-    async def delete(self, request: Request, asking: Asking) -> Answer:
-        """End it. Raises DocumentNotFound."""
-        self.deliveries.unsubscribe(asking.client_id, request.path_params["id"])
+    async def delete(self, request: Request, caller: Caller) -> Answer:
+        """End a subscription. Raises DocumentNotFound."""
+        self.deliveries.unsubscribe(caller.client_id, request.path_params["id"])
         return Answer(204, b"", [])
 
-    def _shown(self, one: Subscribed) -> Answer:
-        return ok(msgspec.json.encode(one.shown(self.dialect)))
+    def _shown(self, subscribed: Subscribed) -> Answer:
+        return ok(msgspec.json.encode(subscribed.shown(self.dialect)))
 
-    # Who asks
+    # Authentication of the application
 
     def _for_applications(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def answered(request: Request) -> Response:
             try:
-                answer = await handler(request, self._who(request))
-            except _Refused as refused:
-                answer = problem(self.dialect, refused.status, refused.detail, refused.headers)
+                answer = await handler(request, self._authenticated(request))
             except Refused as refused:
-                answer = problem(self.dialect, refused.status, refused.detail)
+                wait = refused.retry_after
+                retry_after = [(b"retry-after", b"%d" % wait)] if wait else []
+                answer = problem(self.dialect, refused.status, refused.detail, retry_after)
             except Flawed as wrong:
                 answer = flawed(wrong.flaws)
             except ApiError as refused:
@@ -178,70 +179,90 @@ class SubscriptionRoutes:
 
         return answered
 
-    def _who(self, request: Request) -> Asking:
-        """The application, having proved itself."""
-        asking = Asking(request.headers.get("x-client-id", ""), request.headers.get("x-client-secret", ""))
-        if not asking.client_id or not asking.secret:
-            raise _Refused(401, "x-client-id and x-client-secret are missing.")
-        key = throttle_key(request, asking.client_id)
+    def _authenticated(self, request: Request) -> Caller:
+        """The application that sent a request. Raises Refused 401 or 429."""
+        caller = Caller(request.headers.get("x-client-id", ""), request.headers.get("x-client-secret", ""))
+        if not caller.client_id or not caller.secret:
+            raise Refused("Unauthorized", "x-client-id and x-client-secret are missing.", status=401)
+        key = throttle_key(request, caller.client_id)
         if seconds := self.throttle.check(key):
-            raise _Refused(429, "Too many attempts failed; wait a little.", seconds)
+            raise Refused(
+                "Too many attempts",
+                "Too many attempts failed; wait a little.",
+                status=429,
+                retry_after=seconds,
+            )
         try:
-            self._prove_again(asking)
-        except _Refused:
+            self._authenticate(caller)
+        except Refused:
             self.throttle.failed(key)
             raise
         self.throttle.passed(key)
         if used_up := self.rate_limit.take(
-            self.rate_limit.log(("application", asking.client_id)), time.monotonic()
+            self.rate_limit.log(("application", caller.client_id)), time.monotonic()
         ):
-            raise _Refused(429, "Request Rate Limit Exceeded.", used_up.retry_after_s)
-        return asking
+            raise Refused(
+                "Too many requests",
+                "Request Rate Limit Exceeded.",
+                status=429,
+                retry_after=used_up.retry_after_s,
+            )
+        return caller
 
-    def _prove_again(self, asking: Asking) -> None:
+    def _authenticate(self, caller: Caller) -> None:
+        """Check client id and secret. Raises Refused 401."""
         try:
-            self.apps.authenticate(asking.client_id, asking.secret)
+            self.apps.authenticate(caller.client_id, caller.secret)
         except OAuthError:
-            raise _Refused(401, "Client authentication failed.") from None
+            raise Refused("Unauthorized", "Client authentication failed.", status=401) from None
 
     @contextmanager
-    def _held(self, asking: Asking) -> Generator[None]:
-        """A transaction in which the application is still what it was: none is deleted meanwhile."""
-        with self.subscriptions.locked(asking.client_id):
-            self._prove_again(asking)
+    def _locked(self, caller: Caller) -> Generator[None]:
+        """A transaction that locks the application's subscriptions. Raises Refused 401.
+
+        The application may have been deleted or have another secret since its callback was challenged, so it
+        is authenticated again.
+        """
+        with self.subscriptions.locked(caller.client_id):
+            self._authenticate(caller)
             yield
 
-    # The challenge
+    # The challenge of a callback
 
-    async def _prove(self, asking: Asking, callback_url: str, verification_token: str) -> None:
-        """Let a callback prove itself. Raises Flawed."""
+    async def _challenge(self, caller: Caller, callback_url: str, verification_token: str) -> None:
+        """Send a challenge to a callback. Raises Flawed unless the callback repeats it."""
         challenge = secrets.token_urlsafe(24)
         url = events.challenge_url(callback_url, verification_token, challenge)
-        turn = self._turns.setdefault(asking.client_id, asyncio.Semaphore(CHALLENGES))
-        async with turn:
+        semaphore = self._challenges.setdefault(
+            caller.client_id, asyncio.Semaphore(MAX_CHALLENGES_PER_APPLICATION)
+        )
+        async with semaphore:
             exchange = await self.dialer.send("GET", url, {"accept": "application/json"})
         if exchange.status is None or not events.is_proof(exchange.status, exchange.body, challenge):
-            raise unproved(callback_url, _why(exchange))
+            raise unproved(callback_url, _challenge_failure(exchange))
 
 
-def _why(exchange: Exchange) -> str:
-    """Why that was no proof."""
+def _challenge_failure(exchange: Exchange) -> str:
+    """Why a callback failed its challenge, as a sentence about the callback ("it answered ...")."""
     if exchange.status is None:
         return f"{exchange.reason}."
     if exchange.status == 200:
         return 'it answered 200, but not {"challenge": …} with the challenge it was sent.'
     if 300 <= exchange.status < 400:
-        # What a framework does to a path without its last slash.
-        there = bare(exchange.headers.get("location", "elsewhere"))
+        # Web frameworks redirect a path without its trailing slash to the one with it: a common mistake.
+        target = bare(exchange.headers.get("location", "another address"))
         return (
-            f"it answered {exchange.status}, leading to {there[:200]}: name that, redirects are not followed."
+            f"it answered {exchange.status}, a redirect to {target[:200]}. Redirects are not followed: pass"
+            " the final URL as callback_url."
         )
-    return f"it answered {exchange.status}, where 200 proves it."
+    return f"it answered {exchange.status}; expected 200."
 
 
-def _check_secret(asking: Asking) -> None:
-    # What is kept of a secret signs as it does only if it is long: see `events.MIN_HASHED_SECRET_LENGTH`.
-    if len(asking.secret) < events.MIN_HASHED_SECRET_LENGTH:
-        raise _Refused(
-            400, "This client secret is too short to sign events with; make a new one in the portal."
+def _check_secret(caller: Caller) -> None:
+    # Only the hash of a secret is stored. Events can be signed with it only where the secret is longer than
+    # HMAC's block: see `events.MIN_HASHED_SECRET_LENGTH`.
+    if len(caller.secret) < events.MIN_HASHED_SECRET_LENGTH:
+        raise Refused(
+            "Client secret too short",
+            "This client secret is too short to sign events with; make a new one in the portal.",
         )

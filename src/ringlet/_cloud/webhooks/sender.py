@@ -1,17 +1,19 @@
-"""Delivers events: claims what is due, signs it, posts it, and writes down what came of it.
+"""Delivers events to callbacks: claims due deliveries, signs and posts them, and stores the outcomes.
 
-It does so in turns. A turn commits, in one transaction, everything that has come to an end since the last one
-and the claims of what is tried next: however many receivers there are, the disk is waited for once.
+The sender works in turns. Each turn commits, in one transaction, the outcomes of the requests that have ended
+since the last turn and the claims of the next deliveries. So the number of disk writes does not grow with the
+number of receivers.
 
 Rules of this file:
-* At least once: an outcome is written before anything forgets it. Where the archive cannot take it, the next
-  turn tries again, and nothing new is claimed meanwhile.
-* A receiver that hangs or fails slows nobody else, not even another on its host. Each has a few requests at
-  a time, and after some failures in a row one at a time with pauses between, until one goes well.
-* No application takes all: it may have as many requests under way as are free for others (Choudhury and
-  Hahne, "Dynamic queue length thresholds"). So there is room for one more, however slow all others are.
-* A signature is made for its attempt, with the real time and the key of that moment.
-* When it is told to stop it finishes what is under way, and gives back the rest.
+* Events are delivered at least once: the sender remembers an outcome until it is stored. While the archive
+  cannot be written, nothing new is claimed, and the next turn tries to store the outcome again.
+* A receiver that hangs or fails slows down no other receiver, not even one on the same host. Each receiver
+  has a few requests under way. After several failures in a row it has one at a time, with pauses between
+  them, until a request succeeds.
+* An application may have at most as many requests under way as are left for the others (Choudhury and Hahne,
+  "Dynamic queue length thresholds"). So one slow application cannot use up all requests.
+* Each attempt is signed anew, with the real time and the application's current key.
+* When the sender is cancelled, it lets the requests under way finish and releases its other claims.
 """
 
 from __future__ import annotations
@@ -40,46 +42,47 @@ NO_SECRET: Final = Exchange(reason="the application has no client secret to sign
 DISCONNECTED: Final = Exchange(reason="the wearer has disconnected from the application")
 
 Place: TypeAlias = tuple[str, str]
-"""What tells a receiver: an application, and its callback URL without its query."""
+"""Identifies a receiver: the application's client_id, and the callback URL without its query."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """How hard it tries. Seconds of real time."""
+    """The limits and intervals of a sender. Durations are real time."""
 
-    at_once: int = 256
-    """Requests under way, to whomever."""
-    each: int = 16
-    """Requests under way to one receiver."""
-    failures: int = 5
-    """Failures of a receiver in a row, from which on it is tried one request at a time."""
-    pause: float = 0.2
-    """Between two requests to such a receiver."""
+    max_requests: int = 256
+    """The most requests under way to all receivers together."""
+    max_requests_per_receiver: int = 16
+    """The most requests under way to one receiver."""
+    failures_until_slow: int = 5
+    """After this many failures in a row, a receiver has one request under way at a time."""
+    slow_pause_s: float = 0.2
+    """Seconds between two requests to a receiver that keeps failing."""
     lease: timedelta = timedelta(seconds=60)
-    """How long a claim holds: longer than any request takes; no longer than `leases.MAX_LEASE_MS`."""
-    look: float = 0.25
-    """How often to look whether others have written, or the clock was moved."""
-    backoff: float = 5.0
-    """The longest pause while the archive cannot be written."""
-    grace: float = 5.0
-    """For what is under way when it is told to stop."""
-    tidy: float = 3600.0
-    """How often to prune what is too old to be stored."""
+    """How long a claim is valid: longer than any request takes, at most `leases.MAX_LEASE_MS`."""
+    poll_s: float = 0.25
+    """Seconds between two looks for deliveries that another process or a moved clock has made due."""
+    max_backoff_s: float = 5.0
+    """The longest pause, in seconds, between two tries to write to an archive that cannot be written."""
+    stop_grace_s: float = 5.0
+    """Seconds for the requests under way to finish when the sender is cancelled."""
+    prune_every_s: float = 3600.0
+    """Seconds between two prunings of old events and deliveries."""
 
 
 @dataclass
 class Receiver:
-    """What a sender remembers of a callback of an application."""
+    """What a sender remembers of one receiver."""
 
     under_way: int = 0
+    """How many requests are under way to this receiver."""
     failures: int = 0
-    """In a row."""
+    """How many requests to this receiver have failed in a row."""
     not_before: float = 0.0
-    """Set by a failure."""
+    """The earliest time of the next request to a receiver that keeps failing, by `time.monotonic`."""
 
 
 class Sender:
-    """One sender. Any number of them may work on one archive, each in a process of its own."""
+    """Delivers the events of one archive. Several processes may each run a sender over the same archive."""
 
     def __init__(
         self,
@@ -95,34 +98,36 @@ class Sender:
         self.dialer = dialer
         self.policy = policy or Policy()
         self._receivers: dict[Place, Receiver] = {}
-        """Those with something under way, and those whose last request failed."""
-        self._of: Counter[str] = Counter()
-        """Requests under way, by application."""
+        """Receivers that have requests under way or whose last request failed."""
+        self._under_way_of: Counter[str] = Counter()
+        """How many requests are under way for each application, by client_id."""
         self._under_way: dict[asyncio.Task[None], Claimed] = {}
         self._ended: list[Outcome] = []
-        """What came to an end and is not written down yet."""
-        self._tidied = 0.0
+        """Outcomes of requests that have ended, until they are stored."""
+        self._pruned_at = 0.0
 
     async def run(self) -> None:
         """Deliver until cancelled."""
         wakeup = self.deliveries.wakeup
-        troubled = 0
+        failed_turns = 0
         try:
             while True:
                 wakeup.clear()
                 try:
                     self._turn()
-                    troubled = 0
-                except ArchiveError:  # busy, full or gone for now: nothing is lost by waiting
-                    troubled += 1
-                    await asyncio.sleep(min(self.policy.look * 2 ** min(troubled, 10), self.policy.backoff))
+                    failed_turns = 0
+                except ArchiveError:
+                    # The archive is busy, full or unreachable. Nothing is lost: outcomes stay in `_ended`.
+                    failed_turns += 1
+                    pause = self.policy.poll_s * 2 ** min(failed_turns, 10)
+                    await asyncio.sleep(min(pause, self.policy.max_backoff_s))
                     continue
-                await wakeup.wait(self.policy.look)
+                await wakeup.wait(self.policy.poll_s)
         finally:
-            await self._leave()
+            await self._stop()
 
     def _turn(self) -> None:
-        """Write down what has ended, claim what is next, and set it going."""
+        """Store the outcomes of ended requests, claim the next deliveries, and begin to send those."""
         wants = list(self._shares(self.deliveries.ready()))
         if self._ended or wants:
             written = len(self._ended)
@@ -137,39 +142,41 @@ class Sender:
                 else:
                     self._ended.append(_outcome(claimed, {}, time.time(), DISCONNECTED))
                     self.deliveries.wakeup.notify()
-        if time.monotonic() - self._tidied > self.policy.tidy:
-            self._tidied = time.monotonic()
+        if time.monotonic() - self._pruned_at > self.policy.prune_every_s:
+            self._pruned_at = time.monotonic()
             self.publisher.prune()
             self._forget_receivers()
 
     def _shares(self, ready: list[Ready]) -> Iterator[tuple[Ready, int]]:
-        """How many more requests each of these subscriptions gets now."""
-        free = self.policy.at_once - len(self._under_way)
-        of = Counter(self._of)
-        random.shuffle(ready)  # nobody is always the last
+        """How many deliveries of each subscription may be claimed and sent in this turn."""
+        free = self.policy.max_requests - len(self._under_way)
+        under_way_of = Counter(self._under_way_of)
+        random.shuffle(ready)  # so that no receiver is always served last
         for place, subscriptions in _by_receiver(ready).items():
-            client = place[0]
-            # When it has got them there are as many free as it has, or one fewer.
-            left = max(0, min(self._room(place), (free - of[client] + 1) // 2))
+            client_id = place[0]
+            # Half of the difference: with these requests, the application has as many under way as then
+            # remain free, or one more.
+            left = max(0, min(self._capacity(place), (free - under_way_of[client_id] + 1) // 2))
             free -= left
-            of[client] += left
-            for others, one in zip(range(len(subscriptions), 0, -1), subscriptions, strict=True):
-                share = -(-left // others)
+            under_way_of[client_id] += left
+            for remaining, subscription in zip(range(len(subscriptions), 0, -1), subscriptions, strict=True):
+                share = -(-left // remaining)
                 left -= share
                 if share > 0:
-                    yield one, share
+                    yield subscription, share
 
-    def _room(self, place: Place) -> int:
+    def _capacity(self, place: Place) -> int:
+        """How many more requests a receiver may have under way now."""
         receiver = self._receivers.get(place)
         if receiver is None:
-            return self.policy.each
-        if receiver.failures < self.policy.failures:
-            return self.policy.each - receiver.under_way
+            return self.policy.max_requests_per_receiver
+        if receiver.failures < self.policy.failures_until_slow:
+            return self.policy.max_requests_per_receiver - receiver.under_way
         return int(not receiver.under_way and time.monotonic() >= receiver.not_before)
 
     def _begin(self, claimed: Claimed, key: bytes | None) -> None:
         self._receivers.setdefault(place_of(claimed.to), Receiver()).under_way += 1
-        self._of[claimed.to.client_id] += 1
+        self._under_way_of[claimed.to.client_id] += 1
         self._under_way[asyncio.create_task(self._deliver(claimed, key))] = claimed
 
     async def _deliver(self, claimed: Claimed, key: bytes | None) -> None:
@@ -191,37 +198,38 @@ class Sender:
         self._note(place_of(claimed.to), good=outcome.attempt.good)
 
     def _end(self, task: asyncio.Task[None], to: Ready) -> None:
-        """A request is not under way any more."""
+        """Count a request as no longer under way."""
         del self._under_way[task]
         self._receivers[place_of(to)].under_way -= 1
-        self._of[to.client_id] -= 1
-        if not self._of[to.client_id]:
-            del self._of[to.client_id]
+        self._under_way_of[to.client_id] -= 1
+        if not self._under_way_of[to.client_id]:
+            del self._under_way_of[to.client_id]
 
     def _note(self, place: Place, *, good: bool) -> None:
-        """Remember how a request went, and look for the next."""
+        """Remember whether a request to a receiver succeeded, and wake the sender for the next turn."""
         receiver = self._receivers[place]
         receiver.failures = 0 if good else receiver.failures + 1
         if good and not receiver.under_way:
             del self._receivers[place]
         receiver.not_before = time.monotonic()
-        if receiver.failures < self.policy.failures:
+        if receiver.failures < self.policy.failures_until_slow:
             self.deliveries.wakeup.notify()
-        else:  # what came of it can wait for its next request: one commit for both
-            receiver.not_before += self.policy.pause
-            asyncio.get_running_loop().call_later(self.policy.pause, self.deliveries.wakeup.notify)
+        else:
+            # The outcome is stored by the turn that claims the receiver's next delivery: one commit for both.
+            receiver.not_before += self.policy.slow_pause_s
+            asyncio.get_running_loop().call_later(self.policy.slow_pause_s, self.deliveries.wakeup.notify)
 
     def _forget_receivers(self) -> None:
-        """Let go of those that failed and were not tried again: their subscriptions have ended."""
-        before = time.monotonic() - self.policy.tidy
+        """Forget receivers that failed and had no request since: their subscriptions have ended."""
+        before = time.monotonic() - self.policy.prune_every_s
         for place, receiver in list(self._receivers.items()):
             if not receiver.under_way and receiver.not_before < before:
                 del self._receivers[place]
 
-    async def _leave(self) -> None:
-        """Let what is under way come to its end, for a while; write it down, and give back the rest."""
+    async def _stop(self) -> None:
+        """Give the requests under way `stop_grace_s` to finish; store their outcomes, release the others."""
         if self._under_way:
-            await asyncio.wait(self._under_way, timeout=self.policy.grace)
+            await asyncio.wait(self._under_way, timeout=self.policy.stop_grace_s)
         cut_off = dict(self._under_way)
         for task in cut_off:
             task.cancel()
@@ -232,19 +240,19 @@ class Sender:
                     self.deliveries.finish(self._ended)
                     self.deliveries.release(cut_off.values())
                 return
-            except ArchiveError:  # the leases end in any case
+            except ArchiveError:  # after the last try nothing is lost either: leases expire by themselves
                 await asyncio.sleep(0.1)
 
 
 def place_of(to: Ready) -> Place:
-    """The receiver of a subscription."""
+    """The receiver that a subscription's events are sent to."""
     return to.client_id, to.callback_url.partition("?")[0]
 
 
 def _by_receiver(ready: list[Ready]) -> dict[Place, list[Ready]]:
     grouped: dict[Place, list[Ready]] = {}
-    for one in ready:
-        grouped.setdefault(place_of(one), []).append(one)
+    for subscription in ready:
+        grouped.setdefault(place_of(subscription), []).append(subscription)
     return grouped
 
 
@@ -261,7 +269,7 @@ def _outcome(claimed: Claimed, signed: Mapping[str, str], began: float, exchange
         response=exchange.body,
         response_headers=fitting(exchange.headers),
     )
-    asked = None
+    retry_after = None
     if exchange.status in (429, 503):
-        asked = seconds_until_retry(Response(exchange.status, headers=exchange.headers))
-    return Outcome(claimed, attempt, asked or 0.0)
+        retry_after = seconds_until_retry(Response(exchange.status, headers=exchange.headers))
+    return Outcome(claimed, attempt, retry_after or 0.0)
