@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ringlet._cloud.core.throttle import FREE_FAILURES
-from ringlet._cloud.serve import rest_the_heap
+from ringlet._cloud.serve import keep_freed_memory
 from ringlet._net.listen import bind
 from ringlet.errors import Action, Cure, RingletError
 
@@ -94,8 +94,8 @@ def test_ipv6_where_there_is_some():
 
 
 def test_resting_the_heap_harms_nothing():
-    rest_the_heap()
-    rest_the_heap()
+    keep_freed_memory()
+    keep_freed_memory()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -16,7 +16,7 @@ from ringlet import AsyncClient, Client
 from ringlet._api.windows import Dialect
 from ringlet._api.wire import Request, Response
 from ringlet._cloud.oauth.tokens import Issued
-from ringlet._cloud.wearer.demo import USER, populate
+from ringlet._cloud.wearer.demo import DEMO_USER_NAME, populate
 from ringlet._oauth.scopes import SCOPES
 from ringlet._person.person import Person
 from ringlet.archive import Archive
@@ -105,7 +105,7 @@ def _build(dialect: Dialect, place: Path) -> Iterator[Loop]:
         cloud.rate_limit.limit = 1_000_000
         client_id, _ = cloud.grants.apps.register("Loopback", ["https://loopback.example/callback"])
         token = cloud.grants.issue(client_id, user, SCOPES).access_token
-        yield Loop(cloud, Person(7, USER, dialect=dialect), user, token)
+        yield Loop(cloud, Person(7, DEMO_USER_NAME, dialect=dialect), user, token)
 
 
 @pytest.fixture(scope="session")

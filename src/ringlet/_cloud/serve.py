@@ -1,10 +1,10 @@
-"""Runs the cloud on a listening socket until SIGTERM or SIGINT; requests in flight are finished then.
+"""Serves the cloud on a listening socket until SIGTERM or SIGINT, then finishes the requests in flight.
 
 Rules of this file:
-* `ready` is called when the port answers, not before.
-* Every answer has a `Date` header by the cloud's clock (RFC 9110 section 6.6.1), from the moment that clock
-  is moved: a client learns there what time it is.
-* No client occupies a connection for ever: see `_net/http_server.py`.
+* `ready` is called once the server accepts connections.
+* The `Date` header of every response shows the cloud's clock (RFC 9110 section 6.6.1), because clients
+  compute the ages of tokens and responses from it. A moved clock appears in the very next response.
+* No client can keep a connection for ever: see `_net/http_server.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class _Server(BoundedServer):
-    """Stops on signals, calls `ready`, and dates answers by the cloud's clock."""
+    """A server that stops on signals, calls `ready`, and writes the cloud's time into `Date` headers."""
 
     def __init__(
         self,
@@ -48,24 +48,26 @@ class _Server(BoundedServer):
         self._ready = ready
         self._shut_down = shut_down
         self._headers = [(b"date", b"")]
-        clock.moved.connect(self._date)
+        clock.moved.connect(self._set_date)
 
-    def _date(self) -> None:
-        # In place: answers that are being worked out when the clock is moved have taken the list already.
+    def _set_date(self) -> None:
+        # The list is changed in place, because responses under way when the clock is moved already refer to
+        # it.
         self._headers[0] = (b"date", formatdate(self._clock.seconds(), usegmt=True).encode())
 
     def set_default_headers(self) -> None:
-        self._date()
+        self._set_date()
         self.server_state.default_headers = self._headers
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal says to stop."""
+        """Begin the shutdown; called for SIGTERM and SIGINT."""
         self._shut_down()
         super().handle_exit(sig, frame)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        # uvicorn raises the signal again after draining: a clean end would become a death by SIGTERM.
+        # uvicorn raises the signal again after a graceful shutdown, so the process would end by SIGTERM and
+        # not with exit code 0.
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             if sys.platform == "win32":
@@ -91,11 +93,13 @@ def run(
 ) -> None:
     """Serve an ASGI application until SIGTERM or SIGINT; then let requests in flight finish.
 
-    `clock` dates the answers. `shut_down` is called with the signal, so that requests that wait for
-    an event end.
+    `ready` is called once the server accepts connections. `clock` gives the time of the `Date` headers;
+    default the real time. `shut_down` is called when a signal arrives: it should end the requests that wait
+    for an event.
     """
-    rest_the_heap()
-    # What is loaded by now stays: the collector need not walk it again and again.
+    keep_freed_memory()
+    # Modules and tables loaded by now live as long as the process: frozen objects are skipped by later
+    # garbage collections.
     gc.collect()
     gc.freeze()
     config = uvicorn.Config(
@@ -107,8 +111,8 @@ def run(
         access_log=False,
         server_header=False,
         date_header=False,
-        # Whoever reaches this machine could name any address of theirs, and dodge the wait for wrong guesses:
-        # a proxy is believed only where somebody says which (uvicorn's variable).
+        # `X-Forwarded-For` is trusted only when the operator names the proxies in uvicorn's variable.
+        # Otherwise any client could claim any address, and so evade the throttle of wrong guesses.
         proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
         timeout_graceful_shutdown=10,
         timeout_keep_alive=75,
@@ -116,12 +120,15 @@ def run(
     _Server(config, limits, clock or Clock(), ready, shut_down).run(sockets=[listener])
 
 
-def rest_the_heap() -> None:
-    """Tell glibc to keep freed memory: answers of 100 kB otherwise cost twice as much, in page faults."""
+def keep_freed_memory() -> None:
+    """Tell glibc not to return freed memory to the system.
+
+    Otherwise page faults double the time that an answer of 100 kB takes.
+    """
     if not sys.platform.startswith("linux"):
         return
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        # malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD; of the last glibc takes 32 MB at most.
+        # malloc.h: M_TRIM_THRESHOLD = -1, M_TOP_PAD = -2, M_MMAP_THRESHOLD = -3, whose maximum is 32 MB.
         for parameter, value in ((-1, 64 << 20), (-2, 16 << 20), (-3, 32 << 20)):
             mallopt(parameter, value)

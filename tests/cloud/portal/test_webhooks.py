@@ -117,7 +117,7 @@ def test_the_way_there_leads_from_home_and_from_the_application(desk: Desk) -> N
 
 
 def test_subscriptions_are_shown_with_their_end_or_with_what_ended_them(desk: Desk) -> None:
-    assert "It has subscribed to nothing." in desk.page().text
+    assert "The application has no subscriptions." in desk.page().text
     desk.subscribe()
     desk.cloud.deliveries.unsubscribe(desk.client_id, desk.subscribe(data_type="tag"))
     assert "until 30 May 2026" in desk.page().text

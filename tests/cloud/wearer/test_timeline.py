@@ -157,8 +157,8 @@ def test_two_processes_over_one_archive_live_one_life(place):
         second, double = start(two)
         for clock in (first.clock, second.clock):
             clock.advance(4 * DAY)
-        pieces, others = life._pieces(), double._pieces()
-        while next(pieces, None) is not None and next(others, None) is not None:
+        steps, others = life._steps(first.clock.ms()), double._steps(second.clock.ms())
+        while next(steps, None) is not None and next(others, None) is not None:
             pass
         populate(alone, first.clock, days=10, seed=7)
         assert held(one) == held(alone)

@@ -312,7 +312,7 @@ def test_a_callback_is_asked_once_with_the_token_and_something_new(town: Town) -
 REPLIES: dict[str, tuple[Reply | Callable[[dict[str, str]], Reply], str]] = {
     "refuses": ((401, b"{}"), "401"),
     "fails": ((500, b""), "500"),
-    "moves": ((302, b""), "redirects are not followed"),
+    "moves": ((302, b""), "Redirects are not followed"),
     "accepts": (lambda query: (204, b""), "204"),
     "created": (lambda query: (201, proves(query)[1]), "201"),
     "empty": ((200, b""), "but not"),

@@ -1,13 +1,13 @@
-"""The control API of triggered events, `/_ringlet/trigger`.
+"""The control API route that triggers events on request, `/_ringlet/trigger`.
 
 POST /_ringlet/trigger     {"event": "sleep.update", "user": name, "override": {"readiness.score": 61}}
 
-With `count` it is triggered so many times; the answer describes the last one, and says how many there were.
+With `"count": N` the event is triggered N times. The answer describes the last event, and its `count` says
+how many were published.
 
 Rules of this file:
-* Each event is a transaction of its own; between two of them other requests are answered.
-* A series ends early if the cloud shuts down, the archive cannot be written or the client disconnects;
-  `count` says how many events were published by then.
+* Each event is published in a transaction of its own, so other requests are answered between two events.
+* Triggering stops early if the cloud shuts down, the archive cannot be written or the client disconnects.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Trigger(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ControlTrigger:
-    """The route of triggered events."""
+    """The route `/_ringlet/trigger`."""
 
     def __init__(self, admin: Admin, archive: Archive, triggers: Triggers, shutdown: Shutdown) -> None:
         self._admin = admin
@@ -45,17 +45,17 @@ class ControlTrigger:
         self.shutdown = shutdown
 
     def routes(self) -> list[BaseRoute]:
-        """All routes."""
+        """The only route of this class; it needs the admin token."""
         return [Route("/_ringlet/trigger", self._admin.only(self.trigger), methods=["POST"])]
 
     async def trigger(self, request: Request) -> Response:
-        """Trigger an event, once or many times."""
+        """Trigger an event `count` times; answers 201. Raises UsageError for an unknown event or override."""
         body = msgspec.json.decode(await read_body(request), type=_Trigger)
         user = wearer(self.archive, body.user)
         fired = self.triggers.fire(user, body.event, body.override)
         count = 1
         while count < body.count and not (self.shutdown.begun or await request.is_disconnected()):
-            await asyncio.sleep(0)  # other requests have their turn
+            await asyncio.sleep(0)  # lets other requests be answered
             try:
                 fired = self.triggers.fire(user, body.event, body.override)
             except ArchiveError:

@@ -1,7 +1,7 @@
-"""The cloud's clock: the real time, or a time that stands still until it is moved.
+"""The cloud's clock, which runs with the real time or is frozen at an instant, and can be advanced.
 
-Default windows, codes, tokens, the sandbox and the simulated wearer follow this clock. Rate limits follow the
-real time, because a client that is told to retry after 300 seconds waits real ones.
+Default windows, codes, tokens, the sandbox and the simulated wearer use this clock. Rate limits use the real
+time, because a client that gets `Retry-After: 300` waits for 300 real seconds.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from .signals import Signal
 
 
 class Clock:
-    """The cloud's clock; `frozen_at` is None while it follows the real one."""
+    """The cloud's clock. It stands still at `frozen_at`, or runs with the real time if that is None."""
 
     def __init__(self, frozen_at: datetime | None = None) -> None:
         self.frozen_at = frozen_at
         self.ahead: timedelta = timedelta(0)
+        """How far the clock was advanced beyond `frozen_at` or the real time."""
         self.moved: Signal = Signal()
-        """Emitted when it has been moved."""
+        """Emitted after the clock was advanced."""
 
     @classmethod
     def parse(cls, text: str) -> Clock:
-        """`real`, or `frozen:2026-03-01T08:00:00Z` (no zone means UTC). Raises UsageError."""
+        """Parse `real`, or `frozen:2026-03-01T08:00:00Z` (no zone means UTC). Raises UsageError."""
         if text == "real":
             return cls()
         mode, _, when = text.partition(":")
@@ -44,26 +45,29 @@ class Clock:
         return cls(instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC))
 
     def now(self) -> datetime:
-        """The time, aware, in UTC."""
+        """The clock's time as an aware datetime in UTC."""
         return (self.frozen_at or datetime.now(UTC)) + self.ahead
 
     def seconds(self) -> float:
-        """The time in epoch seconds, without building a datetime: the data routes ask at every request."""
+        """The clock's time in epoch seconds; cheaper than `now`, because every data request reads it."""
         base = time.time() if self.frozen_at is None else self.frozen_at.timestamp()
         return base + self.ahead.total_seconds()
 
     def ms(self) -> int:
-        """The time in epoch milliseconds, as tables store it."""
+        """The clock's time in epoch milliseconds, as tables store instants."""
         return seconds_to_ms(self.seconds())
 
     def advance(self, by: timedelta) -> datetime:
-        """Move forward, never back: what has expired stays expired. Raises UsageError."""
+        """Advance the clock, and return its new time. Raises UsageError, as `after` does.
+
+        A clock never goes back, so that what has expired stays expired.
+        """
         then = self.after(by)
         self.follow(self.ahead + by)
         return then
 
     def after(self, by: timedelta) -> datetime:
-        """The time it would be after moving forward. Raises UsageError for a move back or past year 9999."""
+        """The time that `advance(by)` would return. Raises UsageError if `by` is negative or too long."""
         if by < timedelta(0):
             raise UsageError("a clock only goes forward", cure="advance by a positive duration")
         try:
@@ -72,7 +76,7 @@ class Clock:
             raise UsageError("the calendar ends with the year 9999", cure="advance by less") from None
 
     def follow(self, ahead: timedelta) -> None:
-        """Be as far ahead of the base time as another process's clock, unless it is further already."""
+        """Be at least as far ahead as another process's clock: `ahead` says how far that was advanced."""
         if ahead > self.ahead:
             self.ahead = ahead
             self.moved.emit()
@@ -83,7 +87,7 @@ _DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in UNITS)
 
 
 def duration(text: str) -> timedelta:
-    """`1d`, `36h`, `30m`, `1d12h`, or a number of seconds. Raises UsageError."""
+    """Parse a duration: `1d`, `36h`, `30m`, `1d12h`, or a number of seconds. Raises UsageError."""
     found = _DURATION.fullmatch(text.strip().lower())
     try:
         if found is None or not any(found.groups()):

@@ -1,1 +1,1 @@
-"""The simulated wearer who lives in a demo cloud."""
+"""The simulated wearer of a demo cloud: a user whose documents `_person` generates."""

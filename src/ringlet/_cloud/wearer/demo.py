@@ -1,4 +1,4 @@
-"""The demo wearer: an ordinary user of the archive whose documents came from the simulated person."""
+"""Creates the demo wearer: a user of the archive whose documents a simulated person generates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..webhooks.publisher import Publisher
 from ..webhooks.subscriptions import Subscriptions
 from .timeline import Progress, Timeline
 
-USER = "demo"
+DEMO_USER_NAME = "demo"
 REDIRECT_URIS = (
     *LOCAL_REDIRECT_URIS,
     "http://127.0.0.1:8080/callback",
@@ -34,7 +34,7 @@ REDIRECT_URIS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """What is needed to try the cloud; printed by `serve --demo`, stored nowhere in this form."""
+    """What a program needs to use a demo cloud, as `serve --demo` prints it."""
 
     user_id: str
     client_id: str
@@ -53,7 +53,7 @@ def populate(
     dialect: Dialect = "live",
     progress: Progress | None = None,
 ) -> int:
-    """Write the last `days` days of the simulated person into the archive; returns the user's number."""
+    """Write the last `days` days of a simulated person into the archive; returns the id of its user."""
     deliveries = Deliveries(archive, clock, Subscriptions(archive, clock))
     publisher = Publisher(archive, clock, EventLog(archive, clock), deliveries)
     demo = timeline(archive, clock, publisher, seed=seed, dialect=dialect)
@@ -70,16 +70,16 @@ def timeline(
     dialect: Dialect = "live",
     shutdown: Shutdown | None = None,
 ) -> Timeline:
-    """The timeline of the demo wearer, in an archive."""
-    return Timeline.of(archive, clock, publisher, Person(seed, USER, dialect=dialect), shutdown)
+    """The timeline of the demo wearer in an archive; `seed` decides which person is simulated."""
+    return Timeline.of(archive, clock, publisher, Person(seed, DEMO_USER_NAME, dialect=dialect), shutdown)
 
 
 def credentials(grants: Grants, user: int, user_id: str) -> Credentials:
-    """The demo's own application, registered by the wearer, and a grant of all scopes for it.
+    """The credentials of the demo application, with a grant of all scopes by the wearer `user`.
 
-    An archive has one such application, and it keeps its secret over restarts, so that subscriptions and
-    receivers keep working. The secret is derived from a text in the archive, where for other applications
-    only a digest is stored: all that it opens is simulated.
+    The demo application is registered once for each archive. Its secret stays the same over restarts, so that
+    subscriptions and receivers keep working. The secret is derived from a salt in the archive, whereas of
+    other applications only a digest is stored: the demo's secret gives access to simulated data only.
     """
     setting = Setting.DEMO_APPLICATION.of(user)
     with grants.archive.transaction():

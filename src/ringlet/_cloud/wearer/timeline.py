@@ -1,16 +1,16 @@
 """The timeline of a simulated wearer: their documents in an archive, advancing with the cloud's clock.
 
-`Person` computes what the cloud gets to know and when. This file writes it, day by day: each version of a
-document, each deletion and all samples, with the instant at which the cloud got to know them. Changes are
-published as events with that instant, due `SYNC_LATENCY` after it.
+`Person` computes which documents the ring syncs to the cloud, and at which instants. This file writes them to
+the archive day by day: every version of a document, every deletion and all samples, each with the instant of
+its sync. Every change is also published as an event that is due `SYNC_LATENCY` after the sync.
 
 Rules of this file:
-* The documents and samples of a piece, at most a day, are written in one transaction with the note of how far
-  the timeline has got. Killed in between, the next start goes on without doubling or losing anything.
-* The past is populated from the newest day back, as it was at one instant, which is stored with the first
-  piece. Catching up begins at that instant: what was deleted since then is deleted again on the way.
-* Populating the past publishes no events.
-* Between two pieces other requests are answered: a year takes some seconds to write.
+* The timeline advances in steps of at most a day. Each step is one transaction, which also stores how far the
+  timeline has got (`_Extent`). So a process that is killed loses nothing and writes nothing twice.
+* Past days are written from the newest to the oldest, all as they were at one instant. That instant is stored
+  with the first block, and catching up begins there, so later changes and deletions happen in their order.
+* Past days are written without publishing events.
+* Other requests are answered between two steps, because a year takes some seconds to write.
 """
 
 from __future__ import annotations
@@ -42,12 +42,14 @@ ONE_DAY_MS = ONE_DAY // timedelta(milliseconds=1)
 POPULATE_BLOCK = timedelta(days=30)
 """How much of the past is written in one transaction."""
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called after each piece: what the wearer does (`POPULATES`, `CATCHES_UP`), days done, days in all."""
+"""Called after each step with the activity (`POPULATES` or `CATCHES_UP`), the days done and the days in
+all."""
 POPULATES, CATCHES_UP = "writes the past", "catches up"
 CLOCK_POLL_S = 60.0
-"""Seconds between two looks at the clock, if nobody moves it."""
+"""Seconds after which `Timeline.run` advances again while the clock runs by itself."""
 YIELD_S = 0.002
-"""Seconds for other requests between two days: a request takes several turns of the event loop, not one."""
+"""Seconds that are left to other requests between two steps. One turn of the event loop would be too short,
+because a request takes several."""
 BUSY_RETRIES = 50
 BUSY_RETRY_S = 0.1
 """How often, and after how many seconds, writing is retried while another program writes to the archive."""
@@ -55,7 +57,7 @@ BUSY_RETRY_S = 0.1
 
 @dataclass(frozen=True)
 class Changes:
-    """How many documents a stretch of the timeline changed."""
+    """How many documents were created, updated and deleted while the timeline advanced."""
 
     created: int = 0
     updated: int = 0
@@ -73,20 +75,22 @@ class Changes:
 
 
 class _Populated(NamedTuple):
-    """A piece of the past that was written."""
+    """The result of writing one block of past days."""
 
     days: int
+    """How many days were written."""
     left: int
-    """How many are still missing."""
+    """How many earlier days are still to be written."""
 
 
 class _Extent(msgspec.Struct, frozen=True):
-    """How much of the timeline the archive holds."""
+    """Which part of the timeline the archive contains."""
 
     dialect: str
     first: date
+    """The first day in the archive."""
     until: int
-    """Everything up to and including this instant, epoch milliseconds on the cloud's clock."""
+    """The last instant in the archive: epoch milliseconds on the cloud's clock."""
 
 
 class Timeline:
@@ -112,7 +116,7 @@ class Timeline:
         self._setting = Setting.TIMELINE.of(user)
         self._one_at_a_time = asyncio.Lock()
         self.shutdown: Shutdown = shutdown or Shutdown()
-        """Ends `advance` early: the rest is written when the cloud starts again."""
+        """When it begins, `advance` stops early; the next start of the cloud writes the remaining days."""
 
     @classmethod
     def of(
@@ -123,16 +127,17 @@ class Timeline:
         person: Person,
         shutdown: Shutdown | None = None,
     ) -> Timeline:
-        """The timeline of a person, who becomes a user of the archive, named by their id in the API."""
+        """The timeline of a person, after creating the person's user in the archive unless it exists."""
         me = msgspec.json.decode(person.personal_info(), type=PersonalInfo)
         return cls(archive, clock, publisher, person, archive.user(me.id), shutdown)
 
-    # The past
+    # Past days
 
     def populate(self, days: int, progress: Progress | None = None) -> Changes:
-        """Write the last `days` days, as far as they are missing, and then catch up with the clock.
+        """Write those of the last `days` days that are missing, then catch up with the clock.
 
-        The past publishes no events; what happened since the cloud last ran does, as if it had been running.
+        Past days are written without events. Catching up publishes the events since the cloud last ran, as if
+        it had been running. Raises ArchiveError.
         """
         first = self.clock.now().date() - timedelta(days=days - 1)
         done = 0
@@ -144,16 +149,16 @@ class Timeline:
         return self.catch_up(progress)
 
     def _populate(self, first: date) -> _Populated | None:
-        """Write the latest days that are missing, as they were when the newest were written."""
+        """Write the newest missing block of past days; None if no day since `first` is missing."""
         with self.archive.transaction():
             self._lock()
-            held = self._stored_extent()
-            new = held is None or held.dialect != self.person.dialect
-            if held is None or new:
+            stored = self._stored_extent()
+            new = stored is None or stored.dialect != self.person.dialect
+            if stored is None or new:
                 known = to_ms(self.clock.now())
                 last = from_ms(known).date() + ONE_DAY  # east of UTC the next day has begun
             else:
-                known, last = held.until, held.first - ONE_DAY
+                known, last = stored.until, stored.first - ONE_DAY
             if last < first:
                 return None
             start = max(first, last - POPULATE_BLOCK + ONE_DAY)
@@ -162,7 +167,10 @@ class Timeline:
         return _Populated((last - start).days + 1, (start - first).days)
 
     def _write(self, start: date, last: date, known: int, *, undated: bool) -> None:
-        """Write the days start..last as the cloud shows them at `known`; `undated`: also what has no day."""
+        """Write the days `start` to `last` as the cloud shows them at `known` (epoch ms).
+
+        With `undated`, documents that belong to no day (personal info, the ring) are written, too.
+        """
         now = from_ms(known)
         for kind in TYPES.values():
             if kind.has_ids and (kind.has_days or undated):
@@ -179,43 +187,45 @@ class Timeline:
 
     @contextlib.contextmanager
     def _unobserved(self) -> Generator[None]:
+        """Change documents without publishing events."""
         observer, self.archive.observer = self.archive.observer, None
         try:
             yield
         finally:
             self.archive.observer = observer
 
-    # The present
+    # Advancing with the clock
 
     def catch_up(self, progress: Progress | None = None) -> Changes:
-        """Advance to the clock's time; what changed on the way. Raises ArchiveError."""
+        """Write everything up to the clock's time; returns what changed. Raises ArchiveError."""
         changes, days, now = Changes(), 0, to_ms(self.clock.now())
-        for piece in self._pieces(now):
-            changes, days = changes + piece, days + 1
-            if progress and (held := self._stored_extent()):
-                progress(CATCHES_UP, days, days + -(-(now - held.until) // ONE_DAY_MS))
+        for step in self._steps(now):
+            changes, days = changes + step, days + 1
+            if progress and (stored := self._stored_extent()):
+                progress(CATCHES_UP, days, days + -(-(now - stored.until) // ONE_DAY_MS))
         return changes
 
     async def advance(self) -> Changes:
-        """As `catch_up`; other requests are answered between two days. Ends early if the cloud shuts down.
+        """Write everything up to the clock's time, day by day; returns what changed.
 
-        Raises ArchiveError if another program keeps writing to the archive.
+        Other requests are answered between two days. Stops early when the cloud shuts down. Raises
+        ArchiveError if another program keeps writing to the archive.
         """
         async with self._one_at_a_time:
             changes, refused = Changes(), 0
-            now = to_ms(self.clock.now())  # once: a clock that runs on is never caught up with
+            now = to_ms(self.clock.now())  # read once, because a running clock can never be caught up with
             while not self.shutdown.begun:
                 try:
-                    piece = next(self._pieces(now), None)
+                    step = next(self._steps(now), None)
                 except ArchiveError:
                     refused += 1
                     if refused > BUSY_RETRIES:
                         raise
                     await asyncio.sleep(BUSY_RETRY_S)
                     continue
-                if piece is None:
+                if step is None:
                     break
-                changes += piece
+                changes += step
                 await asyncio.sleep(YIELD_S)
             return changes
 
@@ -226,33 +236,32 @@ class Timeline:
                 await self.advance()
             await asyncio.sleep(CLOCK_POLL_S)
 
-    def _pieces(self, now: int | None = None) -> Iterator[Changes]:
-        """Write day by day from where the archive has got to; each is committed when it is yielded."""
-        now = to_ms(self.clock.now()) if now is None else now
-        while (held := self._stored_extent()) is not None and held.until < now:
-            until = min(now, held.until + ONE_DAY_MS)
-            yield self._write_piece(held, until)
+    def _steps(self, now: int) -> Iterator[Changes]:
+        """Write the timeline from its stored end to `now` (epoch ms); each step is a committed day."""
+        while (stored := self._stored_extent()) is not None and stored.until < now:
+            until = min(now, stored.until + ONE_DAY_MS)
+            yield self._write_step(stored, until)
 
-    def _write_piece(self, held: _Extent, until: int) -> Changes:
-        since, now = from_ms(held.until), from_ms(until)
+    def _write_step(self, stored: _Extent, until: int) -> Changes:
+        since, now = from_ms(stored.until), from_ms(until)
         with self.archive.transaction():
             self._lock()
-            if self._stored_extent() != held:
-                return Changes()  # another process over this archive has written it meanwhile
+            if self._stored_extent() != stored:
+                return Changes()  # another process over this archive has written this step meanwhile
             changes = self._write_documents(since, now)
             self._write_samples(since, now)
-            self._store_extent(_Extent(held.dialect, held.first, until))
+            self._store_extent(_Extent(stored.dialect, stored.first, until))
         return changes
 
     def _write_documents(self, since: datetime, now: datetime) -> Changes:
         events: list[Published] = []
-        for one in self.person.changes(since, now):
-            kind, at = TYPES[one.name], to_ms(one.at)
-            if one.body is None:
-                events += self.publisher.delete(self.user, kind, one.id, at=at, synced_at=at)
+        for change in self.person.changes(since, now):
+            kind, at = TYPES[change.name], to_ms(change.at)
+            if change.body is None:
+                events += self.publisher.delete(self.user, kind, change.id, at=at, synced_at=at)
             else:
-                events += self.publisher.put(self.user, kind, one.body, seen_at=at, synced_at=at)
-        counted = Counter(one.event.event_type for one in events)
+                events += self.publisher.put(self.user, kind, change.body, seen_at=at, synced_at=at)
+        counted = Counter(published.event.event_type for published in events)
         return Changes(counted["create"], counted["update"], counted["delete"])
 
     def _write_samples(self, since: datetime, now: datetime) -> None:
