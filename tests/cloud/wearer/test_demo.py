@@ -10,7 +10,7 @@ import pytest
 from ringlet._api.catalog import TYPES
 from ringlet._api.kinds import Documents, Inventory, Samples, Single
 from ringlet._api.windows import Span, from_ms, parse_instant
-from ringlet._cloud.wearer.demo import REDIRECT_URIS, USER, credentials, populate
+from ringlet._cloud.wearer.demo import DEMO_USER_NAME, REDIRECT_URIS, credentials, populate
 from ringlet._cloud.wearer.timeline import POPULATE_BLOCK
 from ringlet._oauth.scopes import SCOPES
 from ringlet._person.person import Person
@@ -34,7 +34,7 @@ def clock():
 @pytest.mark.parametrize("dialect", ["live", "docs"])
 @pytest.mark.parametrize("days", [1, 40])
 def test_what_is_held_is_what_the_person_lived_byte_for_byte(clock, dialect, days):
-    person, now = Person(7, USER, dialect=dialect), clock.now()
+    person, now = Person(7, DEMO_USER_NAME, dialect=dialect), clock.now()
     first, last = now.date() - timedelta(days=days - 1), now.date() + timedelta(days=1)
     with Archive.open(":memory:") as archive:
         user = populate(archive, clock, days=days, seed=7, dialect=dialect)
