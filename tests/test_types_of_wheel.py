@@ -93,5 +93,10 @@ def test_every_type_is_known(report: dict[str, Any]) -> None:
 
 
 def test_every_class_and_every_function_has_a_docstring(report: dict[str, Any]) -> None:
-    missing = ("missingClassDocStringCount", "missingFunctionDocStringCount")
-    assert [report[count] for count in missing] == [0, 0]
+    missing = {
+        symbol["name"]
+        for symbol in report["symbols"]
+        for one in symbol["diagnostics"]
+        if one["message"].startswith("No docstring")
+    }
+    assert missing <= {"ringlet._archive.storage.settings.Key"}, "a NewType cannot have one"

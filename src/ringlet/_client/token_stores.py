@@ -33,15 +33,19 @@ class MemoryTokenStore:
         self._renewing = threading.Lock()
 
     def load(self) -> Tokens | None:
+        """The tokens in memory; None before the first `save`."""
         return self._tokens
 
     def save(self, tokens: Tokens) -> None:
+        """Remember the tokens."""
         self._tokens = tokens
 
     def claim(self) -> bool:
+        """Try to take the lock for renewing; False while another thread has it."""
         return self._renewing.acquire(blocking=False)
 
     def release(self) -> None:
+        """Give the lock back."""
         self._renewing.release()
 
 
@@ -54,6 +58,7 @@ class _Kept(ABC):
         self._remembered: tuple[tuple[int, int, int], Tokens | None] | None = None
 
     def load(self) -> Tokens | None:
+        """The tokens stored now; None if there are none yet. Raises RingletError if they cannot be read."""
         stamp = disk.stamp(self.path)
         if stamp is None:
             return None
@@ -66,9 +71,14 @@ class _Kept(ABC):
     def _read(self) -> Tokens | None: ...
 
     def claim(self) -> bool:
+        """Try to take the lock for renewing; False while another thread or process has it.
+
+        Raises RingletError if the lock file cannot be opened or locked.
+        """
         return self._lock.take()
 
     def release(self) -> None:
+        """Give the lock back."""
         self._lock.give_back()
 
     def _decoded(self, content: bytes | None) -> Tokens | None:
@@ -84,6 +94,7 @@ class FileTokenStore(_Kept):
     """Tokens in a JSON file of mode 0600, shared by every process that names the same path."""
 
     def save(self, tokens: Tokens) -> None:
+        """Write the file; returns when the tokens would survive a crash. Raises RingletError."""
         disk.write(self.path, msgspec.json.encode(tokens))
 
     def forget(self) -> None:
@@ -103,6 +114,7 @@ class KeyringTokenStore(_Kept):
         self.entry = entry
 
     def save(self, tokens: Tokens) -> None:
+        """Write the keyring entry, and note in the file beside it that it changed. Raises RingletError."""
         self.vault.put(self.entry, msgspec.json.encode(tokens).decode())
         disk.write(self.path, secrets.token_hex(8).encode())
 
