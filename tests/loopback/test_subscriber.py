@@ -88,14 +88,14 @@ def test_what_is_not_ours_is_never_touched_unless_it_is_taken_over(
         ours = one.id in made or one.callback_url == OURS
         step = todo.get(pair)  # type: ignore[call-overload]
         if pair not in PAIRS:
-            assert (step is not None and step.verb == "end") == (one.id in made)
+            assert (step is not None and step.action == "end") == (one.id in made)
         elif one.callback_url == OURS:
             ends_soon = one.expires_at - NOW < RENEW_BEFORE
-            assert step.verb == ("renew" if ends_soon else "keep")
+            assert step.action == ("renew" if ends_soon else "keep")
         else:
-            assert step.verb == ("move" if ours or take_over else "leave")
+            assert step.action == ("move" if ours or take_over else "leave")
     there = {(one.data_type, one.event_type) for one in listed}
-    assert {pair for pair, step in todo.items() if step.verb == "make"} == set(PAIRS) - there
+    assert {pair for pair, step in todo.items() if step.action == "make"} == set(PAIRS) - there
 
 
 @given(worlds())
@@ -189,7 +189,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def verbs(standing: SubscriptionReport) -> dict[str, int]:
-    return {verb: len(standing.pairs(verb)) for verb in {step.verb for step in standing.steps}}
+    return {verb: len(standing.pairs(verb)) for verb in {step.action for step in standing.steps}}
 
 
 def test_the_missing_are_made_once_and_renewed_a_week_before_they_end(world: World) -> None:

@@ -4,9 +4,10 @@ Rules of the command line:
 * Results go to stdout, everything else to stderr.
 * Every failure is two lines on stderr, `error:` and `next:`, and an exit code: 1 failure, 2 usage, 3 partial
   success, 4 sign-in needed, 5 rate limited, 6 archive, 130 interrupted, with what was done saved.
-* Secrets are printed where they are the result only: by `auth token`, `listen --print-secret`, `serve`, and
-  `demo --keep`, which repeats what its cloud printed.
-* What takes long to import is imported inside the functions that need it, so that `ringlet --help` is quick.
+* Only four commands print secrets, because secrets are their result: `auth token`, `listen --print-secret`,
+  `serve`, and `demo --keep`, which repeats what its cloud printed.
+* Modules that are slow to import are imported inside the functions that need them, so that `ringlet --help`
+  is quick.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from .shared.next_steps import command, program, remembered, render
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is named, and lists all of them without importing any."""
+    """A click group that imports a command only when the user names it; its help needs no imports."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            # click looks among the registered commands for what may have been meant.
+            # click suggests similar names from its registered commands, so all commands are registered.
             self.commands.update({name: _load(name) for name in COMMANDS})
             return None
         return _load(cmd_name)
@@ -63,7 +64,7 @@ def ringlet() -> None:
 
 
 def main() -> None:
-    """The program: run a command, and turn every ending into an exit code."""
+    """The entry point of the program `ringlet`: runs a command and exits with its exit code."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a replaced stream may not offer it
@@ -71,19 +72,19 @@ def main() -> None:
 
 
 def run() -> int:
-    """Carry the command line out; the exit code."""
+    """Run the command that the user typed. Returns the exit code."""
     try:
-        # Not `ringlet.main`: that would answer a closed pipe with exit code 1.
+        # `ringlet.main` of click is not used: it ends with exit code 1 when stdout is a closed pipe.
         with ringlet.make_context("ringlet", sys.argv[1:]) as context:
             try:
                 code = ringlet.invoke(context)
-            except RingletError as known:  # within the context, which knows the options that were typed
+            except RingletError as known:  # Caught inside the context, which has the options that were typed.
                 return _fail(known.message, cure_for(known), known.exit_code)
         sys.stdout.flush()
     except BrokenPipeError:
         return _reader_has_gone()
     except BaseExceptionGroup as several:
-        # Tasks that ran at once end together: what one of them met is what there is to say.
+        # Concurrent tasks raise their errors as a group. A closed pipe among the errors ends the program.
         if several.subgroup(BrokenPipeError):
             return _reader_has_gone()
         raise
@@ -106,26 +107,26 @@ def run() -> int:
 
 
 def _reader_has_gone() -> int:
-    """End in silence where the reader of a pipe has: it has seen enough."""
-    # Python flushes stdout once more on its way out: let that go nowhere.
+    """End without a message after the reader of our stdout has closed the pipe, as `head` does."""
+    # Python flushes stdout once more when it exits. Point stdout at /dev/null, so that this does not fail.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def cure_for(error: RingletError) -> str:
-    """What to do about an error, for the user at a prompt."""
+    """The text after `next:` for an error: what the user can type to solve the problem."""
     if error.cure == type(error).default_cure:
         return _default_cure(error) or render(error.cure) or _help()
     return render(error.cure)
 
 
 def _default_cure(error: RingletError) -> str:
-    """What to type, where the default cure is for programs: it would have them pass `token=...`."""
+    """The command to type for errors whose default cure is written for programs, e.g. "pass `token=...`"."""
     match error:
         case NotSignedIn():
             return f"{command('login')}, or try it without an account: {command('demo')}"
         case InvalidToken():
-            # A profile comes before OURA_ACCESS_TOKEN, so another token would not be looked at.
+            # A profile takes precedence over OURA_ACCESS_TOKEN, so a new token in the variable has no effect.
             profile = click.get_current_context().meta.get(options.PROFILE)
             return command("login") + ("" if profile else ", or export a fresh OURA_ACCESS_TOKEN")
         case OAuthError():

@@ -1,1 +1,1 @@
-"""Commands about the user's sign-in: login, auth."""
+"""The commands that manage the user's sign-in: login, auth."""

@@ -1,10 +1,10 @@
 """`ringlet auth`: shows stored sign-ins, renews their tokens, and ends them.
 
 Rules of this file:
-* `token` is the only command that prints a token: alone, for another program. An expired token is of no use
-  to that program, so it is renewed first, or refused.
-* `status` works without a network: what only the server knows is shown as unknown. Where the server refuses
-  the sign-in, what is known is shown all the same; the error and its exit code come last.
+* `auth token` prints nothing but the access token, for another program. That program cannot use an expired
+  token, so the token is renewed first; if the renewal fails, no token is printed.
+* `auth status` works without a network: it shows as unknown what only the server knows. If the server refuses
+  the sign-in, `auth status` shows what is stored, and then the error.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def status(profile: str, base_url: str | None, as_json: bool) -> None:
     """Show who is signed in, to what, for how long."""
     sign_in, tokens = _stored(profile)
     user = fetch_user(sign_in, base_url)
-    # That request may have renewed the tokens.
+    # The request of `fetch_user` may have renewed the tokens.
     tokens = sign_in.token_store.load() or tokens
     if as_json:
         click.echo(json.dumps(_document(sign_in, tokens, user)))
@@ -98,8 +98,8 @@ def token(profile: str, base_url: str | None, as_json: bool) -> None:
     sign_in, tokens = _stored(profile)
     if tokens.expires_at is not None and tokens.expires_at - time.time() < RENEWAL_MARGIN_S:
         tokens = _renewed(sign_in, tokens, base_url)
-    one = {"v": 1, "access_token": tokens.access_token, "expires_at": _iso(tokens.expires_at)}
-    click.echo(json.dumps(one) if as_json else tokens.access_token)
+    document = {"v": 1, "access_token": tokens.access_token, "expires_at": _iso(tokens.expires_at)}
+    click.echo(json.dumps(document) if as_json else tokens.access_token)
 
 
 @auth.command()
@@ -153,7 +153,7 @@ def _renewed(sign_in: SignIn, tokens: Tokens, base_url: str | None) -> Tokens:
 
 
 def _stored(profile: str) -> tuple[SignIn, Tokens]:
-    """A stored sign-in and its tokens. Raises NotSignedIn."""
+    """Load a stored sign-in and its tokens. Raises NotSignedIn where it has no tokens."""
     from ..._client.sign_ins import SignIn
 
     sign_in = SignIn(profile)

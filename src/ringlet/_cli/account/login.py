@@ -1,7 +1,7 @@
 """`ringlet login`: registers an application if need be, signs in through the browser, and stores the sign-in.
 
 Rules of this file:
-* Nothing is asked where nobody can answer: without a terminal, in CI, or with --no-input.
+* `ringlet login` asks no questions without a terminal, in a CI job, or with --no-input.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ def login(
             scopes=scope_set(scopes) if scopes else frozenset(SCOPES),
             implicit=implicit,
         )
-        # Oura answers a redirect URI that it does not know with a page of its own, and redirects nowhere.
+        # If the redirect URI is not registered, Oura shows an error page and does not redirect the browser.
+        # The command then waits in vain, and this cure says why.
         cure = (
             f"if the browser showed an error, register exactly {app.redirect_uri} at"
             f" {portal(client.base_url)}, or name the one you registered:"
@@ -126,7 +127,7 @@ def login(
 
 
 def _choose_store(sign_in: SignIn, wanted: Store | None) -> Store:
-    """Where to store the sign-in: as wanted, as before, else in the keyring if there is one."""
+    """Choose the store of the sign-in: as wanted, else the one used before, else the keyring if it works."""
     if wanted == "file" or (wanted is None and sign_in.is_kept):
         return wanted or sign_in.store
     why_not = sign_in.vault.why_not()
@@ -140,7 +141,7 @@ def _choose_store(sign_in: SignIn, wanted: Store | None) -> Store:
 
 
 def _show_result(sign_in: SignIn, tokens: Tokens, attempt: LoginAttempt, base_url: str | None) -> None:
-    """Who is signed in, to what, for how long, and what to type next."""
+    """Print who is signed in, the granted scopes, whether the tokens can be renewed, and the next command."""
     from ..._oauth.scopes import scope_text
 
     user = fetch_user(sign_in, base_url)

@@ -1,10 +1,10 @@
-"""Finds the application to sign in with: as given, else as stored, else as the user types it.
+"""Finds the OAuth application to sign in with: from the options, else as stored, else by asking the user.
 
 Rules of this file:
-* Its secret comes from a file, stdin, the environment or a prompt, never from an argument: every user of the
-  machine sees arguments, and the shell keeps them.
-* The redirect URI is shown as it will be sent, character by character: OAuth2 servers compare it as a string
-  (RFC 9700 section 2.1).
+* The client secret comes from a file, stdin, the environment or a prompt, never from an argument: every user
+  of the machine sees the arguments of programs, and the shell stores them in its history.
+* The redirect URI is shown exactly as it is sent: OAuth2 servers compare redirect URIs as strings (RFC 9700
+  section 2.1).
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def client_secret(file: TextIO | None) -> str | None:
     if secret := file.readline().strip():
         return secret
     raise UsageError(
-        f"the first line of {file.name} is empty, and the secret was to be there",
-        cure="put it there, or leave --client-secret-file out",
+        f"expected the client secret in the first line of {file.name}, which is empty",
+        cure="write the secret into it, or leave --client-secret-file out",
     )
 
 
@@ -52,9 +52,10 @@ def choose_application(
     implicit: bool,
     can_ask: bool,
 ) -> App:
-    """The application to sign in with. Raises UsageError where something is missing and nobody can be asked.
+    """The application to sign in with. An argument takes precedence over a stored value.
 
-    What is given comes before what is stored. `implicit` needs no secret.
+    The implicit flow needs no secret. Raises UsageError where the id or the secret is missing and the user
+    cannot be asked.
     """
     from ..._oauth.grant import App
 
@@ -88,13 +89,13 @@ def choose_application(
 
 
 def ask_secret(prompt: str, default: str | None = None) -> str:
-    """Ask for text that is not shown while it is typed."""
+    """Ask the user for a secret, which is not shown while it is typed."""
     typed = click.prompt(prompt, err=True, hide_input=True, default=default, show_default=False)
     return str(typed).strip()
 
 
 def _checked(redirect_uri: str) -> str:
-    """The redirect URI, if it is absolute and has no fragment (RFC 6749 section 3.1.2).
+    """Check that a redirect URI is absolute and has no fragment (RFC 6749 section 3.1.2), and return it.
 
     Raises UsageError.
     """

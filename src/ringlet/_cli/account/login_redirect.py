@@ -1,10 +1,10 @@
-"""Sends the user's browser to the consent page, and waits for the address that it comes back with.
+"""Opens the consent page in the user's browser, and waits for the redirect (RFC 6749 section 4.1.2).
 
-It arrives at a local listener; or the user pastes it, from this machine or from another.
+The redirect arrives at a local listener, or the user pastes its address, perhaps from another machine.
 
 Rules of this file:
-* The listener listens before the browser opens: a user who is signed in already comes back at once.
-* Pasting and listening go on at the same time. Whichever brings an answer first ends the wait.
+* The listener listens before the browser opens: the server redirects a user who is signed in at once.
+* The command waits for the listener and for a pasted address at the same time, and takes whichever is first.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from ..._client.login import LoginAttempt
 
 BROWSER_WAIT_S = 600.0
-"""An authorization code lives no longer than ten minutes (RFC 6749 section 4.1.2)."""
+"""How long to wait for the redirect: a code is valid for at most ten minutes (RFC 6749 section 4.1.2)."""
 PASTE_BYTES = 1 << 16
 
 
 def await_redirect(attempt: LoginAttempt, *, can_ask: bool, open_browser: bool, cure: str) -> str:
-    """The address that the browser came back with.
+    """Wait for the redirect of the browser, and return its address.
 
-    Raises UsageError where it can neither be heard nor pasted, NotSignedIn with `cure` where nothing comes.
+    Raises UsageError where neither a listener nor the user can bring the address, and NotSignedIn with `cure`
+    when no redirect arrives in time.
     """
     from ..._client.redirect_listener import Listener, is_local
 
@@ -83,10 +84,11 @@ def await_redirect(attempt: LoginAttempt, *, can_ask: bool, open_browser: bool, 
 
 
 def _collect_pastes(answers: queue.SimpleQueue[str]) -> None:
-    """Put each line that the user pastes among the answers, in a thread of its own."""
+    """Start a thread that puts each line that the user pastes into `answers`."""
 
     def collect() -> None:
-        # Not through sys.stdin: Python cannot end cleanly while a thread waits inside its lock.
+        # Reads the file descriptor: a thread that waits in sys.stdin holds its lock, and then Python cannot
+        # exit cleanly.
         with contextlib.suppress(OSError):
             while text := os.read(sys.stdin.fileno(), PASTE_BYTES):
                 if line := text.decode("utf-8", "replace").strip():

@@ -1,8 +1,8 @@
-"""Who is signed in, as far as the server says, and what to do where it refuses.
+"""Asks the server who the signed-in user is, and builds the cure for a refused sign-in.
 
 Rules of this file:
-* The server is asked once and without waiting. A failure is part of the answer, not an error: a user may look
-  at a sign-in without a network.
+* One request is sent, without retries. Its failure is returned, not raised: `auth status` and `login` also
+  work without a network.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OURA_PORTAL = "https://developer.ouraring.com/applications"
 
 @dataclass(frozen=True)
 class SignedInUser:
-    """The user of a sign-in, as far as the server says. `failure` is why it does not."""
+    """The user of a sign-in. If the request failed, id and email are empty, and `failure` is the error."""
 
     id: str = ""
     email: str = ""
@@ -32,17 +32,17 @@ class SignedInUser:
 
     @property
     def why_unknown(self) -> str:
-        """Why the server does not say who it is; empty where it does."""
+        """Why the user is unknown: the message of the failure; empty if the user is known."""
         return self.failure.message if self.failure else ""
 
     @property
     def name(self) -> str:
-        """What people recognise: the e-mail address, else Oura's id."""
+        """The name to show for the user: the e-mail address, or Oura's id if the server sent no address."""
         return self.email or self.id
 
 
 def fetch_user(sign_in: SignIn, base_url: str | None) -> SignedInUser:
-    """Ask the server once whose sign-in it is. Renews tokens that have expired, as every request does."""
+    """Request the user of a sign-in from the server, once. Renews expired tokens, as every request does."""
     from ..._client.client import Client
 
     try:
@@ -54,14 +54,14 @@ def fetch_user(sign_in: SignIn, base_url: str | None) -> SignedInUser:
 
 
 def needs_new_sign_in(failure: RingletError, tokens: Tokens) -> bool:
-    """Whether the server has refused the stored tokens, so that only signing in again helps."""
-    if isinstance(failure, NotSignedIn):  # raised before sending: a renewal in doubt is not tried again
+    """Whether the server has refused the stored tokens, so that the user must sign in again."""
+    if isinstance(failure, NotSignedIn):  # The response to a renewal was lost, which is not tried again.
         return tokens.unanswered > 0
     return isinstance(failure, InvalidToken | OAuthError)
 
 
 def no_retries() -> RetryPolicy:
-    """A policy that tries once: the user is waiting for the answer."""
+    """A retry policy without retries, because the user is waiting for the result."""
     from ..._api.wire import RetryPolicy
 
     return RetryPolicy(max_tries=1)
@@ -73,17 +73,17 @@ def application_cure(sign_in: SignIn, base_url: str) -> str:
     login = f"{command('login', **named)}, with the client ID and secret that {portal(base_url)} shows"
     if {"OURA_CLIENT_ID", "OURA_CLIENT_SECRET"} & os.environ.keys():
         return f"unset OURA_CLIENT_ID OURA_CLIENT_SECRET; {login}"
-    # `login` takes a stored application without asking, so that must go first.
+    # `login` uses a stored application without asking, so `auth logout --purge` must remove it first.
     return f"{command('auth logout', '--purge', **named)}; {login}" if sign_in.is_kept else login
 
 
 def portal(base_url: str) -> str:
-    """Where applications are registered: at Oura, or in the portal of the cloud that is named."""
+    """The address of the page that registers applications: Oura's, or that of the cloud at `base_url`."""
     from ..._client.client import OURA_API
 
     return OURA_PORTAL if base_url == OURA_API else f"{base_url}/oauth/applications"
 
 
 def where_stored(sign_in: SignIn) -> str:
-    """Where the tokens of a sign-in are, for people."""
+    """Where the tokens of a sign-in are stored, as text for the user."""
     return "the system's keyring" if sign_in.store == "keyring" else str(sign_in.token_store.path)

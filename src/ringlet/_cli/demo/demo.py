@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 WEBHOOK_TIMEOUT_S = 20.0
-"""For a webhook to arrive and be followed, which takes one or two seconds."""
+"""How long to wait until the webhook was received and followed, which usually takes one or two seconds."""
 DATA_TYPE = "enhanced_tag"
 OPERATION: EventType = "create"
 """The event that the demo triggers, subscribes to, and follows."""
@@ -81,7 +81,7 @@ def demo(days: int, seed: int, db: str | None, keep: bool, open_browser: bool) -
 
 @contextmanager
 def step() -> Generator[Any]:
-    """One step: a spinner while it runs, then its line with a tick and how long it took."""
+    """Show one step of the demo: a spinner while it runs, then its line with a tick and its duration."""
     began = time.monotonic()
     lines: list[str] = []
     with ExitStack() as until_done:

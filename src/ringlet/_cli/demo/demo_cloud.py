@@ -21,7 +21,7 @@ NO_PROXY_HOSTS = "127.0.0.1,localhost"
 
 @dataclass(frozen=True)
 class Child:
-    """A running cloud, and its ready line."""
+    """A child process that runs a cloud, and the JSON that the cloud printed when it was ready."""
 
     process: subprocess.Popen[bytes]
     ready: dict[str, Any]
@@ -29,8 +29,12 @@ class Child:
 
 @contextmanager
 def cloud(days: int, seed: int) -> Generator[Child]:
-    """A demo cloud on a free port, ended with the block. Raises RingletError when it does not start."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end by SIGTERM must end the child too
+    """Run a demo cloud on a free port until the `with` block ends.
+
+    Raises RingletError if it does not start.
+    """
+    # SIGTERM raises KeyboardInterrupt, so that `finally` ends the child process too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _no_proxy()
     serve = [sys.executable, "-m", "ringlet", "serve", "--demo", "--port", "0", "--ready", "json"]
     with tempfile.TemporaryFile() as child_stderr:
@@ -70,6 +74,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _no_proxy() -> None:
-    """Reach this machine directly, whatever proxy the environment names."""
+    """Set NO_PROXY so that requests to this machine do not go through the proxy of the environment."""
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), NO_PROXY_HOSTS]))

@@ -1,6 +1,6 @@
-"""Signs in by the authorization code flow without a browser: reads the consent page, ticks every box, allows.
+"""Signs in to the demo's cloud without a browser: reads the consent form and submits it with every scope.
 
-For the demo's own cloud only: anywhere else consent is the user's to give.
+This is for the demo's own cloud only: anywhere else the user must decide about consent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...errors import OAuthError
 
 
 class ConsentPage(HTMLParser):
-    """The fields of the consent form, as a browser would send them with every box left ticked."""
+    """Parses the consent form: the fields that a browser would send if every box stayed ticked."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class ConsentPage(HTMLParser):
 
 
 def sign_in(ready: dict[str, Any]) -> Tokens:
-    """Authorize, consent, exchange: tokens for the application that `serve` announced. Raises OAuthError."""
+    """Authorize, consent, and exchange the code for tokens of the cloud's application. Raises OAuthError."""
     app = App(
         client_id=ready["client_id"],
         client_secret=ready["client_secret"],
@@ -48,9 +48,10 @@ def sign_in(ready: dict[str, Any]) -> Tokens:
 
 
 def _code(url: str, user: str, state: str) -> str:
-    """The code that the wearer's consent sends back to the application."""
-    # Straight to this machine, with the cookie of the consent page, and no further than the answer.
-    browser = build_opener(ProxyHandler({}), HTTPCookieProcessor(), _Stay())
+    """Submit the wearer's consent, and return the authorization code from the redirect."""
+    # No proxy, since the cloud is on this machine; with the cookie of the consent page; without following
+    # the redirect, whose address has the code.
+    browser = build_opener(ProxyHandler({}), HTTPCookieProcessor(), _NoRedirects())
     with browser.open(url) as answer:
         fields = ConsentPage(answer.read().decode()).fields
     form = [*(field for field in fields if field[0] != "user"), ("decision", "allow"), ("user", user)]
@@ -64,8 +65,8 @@ def _code(url: str, user: str, state: str) -> str:
     return back["code"][0]
 
 
-class _Stay(HTTPErrorProcessor):
-    """Gives every answer as it is: a redirect is what we came for."""
+class _NoRedirects(HTTPErrorProcessor):
+    """Returns every response unchanged. urllib would follow a redirect, whose address has the code."""
 
     def http_response(self, request: Request, response: Any) -> Any:
         return response

@@ -1,1 +1,1 @@
-"""What several commands share: options, output, suggestions, time notation."""
+"""Code that several commands share: options, output, suggested commands, dates as users type them."""

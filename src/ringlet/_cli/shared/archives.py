@@ -1,10 +1,11 @@
 """Opens the archive that a command is about, and finds the user in it.
 
 Rules of this file:
-* Commands that only look open the archive read-only, so that they never wait for a sync that runs.
-* The simulated wearer of a demo and real users never share an archive: the setting `DEMO` is written when an
-  archive is made, and an archive with users and without it is refused.
-* A sync into the archive that a demo cloud serves is refused: it would fetch what is there already.
+* Commands that only read open the archive read-only, so that they never wait for a running sync.
+* The simulated wearer of a demo and real users never share an archive. A demo writes the setting `DEMO` into
+  its new archive, and refuses an archive that has users but lacks this setting.
+* A sync into the archive that a demo cloud serves is refused: it would fetch documents from the archive into
+  the same archive.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ def for_sync(db: str | None) -> Archive:
     """Open the archive that a sync fills, and create it if need be. Raises ArchiveError, UsageError."""
 
     archive = for_writing(db, durable=False)
-    # What the cloud notes of its wearer's life; `ringlet demo` keeps an archive without.
-    lives = any(archive.setting(Setting.TIMELINE.of(user.id)) is not None for user in archive.users())
-    if lives and archive.setting(Setting.DEMO) is not None:
+    # Only the archive of a demo cloud has the setting TIMELINE. The archive of `ringlet demo --db` has DEMO
+    # alone, and a sync may go on filling it.
+    has_timeline = any(archive.setting(Setting.TIMELINE.of(user.id)) is not None for user in archive.users())
+    if has_timeline and archive.setting(Setting.DEMO) is not None:
         archive.close()
         raise UsageError(
             f"{archive.path} is the archive that a demo cloud serves from, and a sync into it adds nothing",
@@ -51,7 +53,10 @@ def for_reading(db: str | None) -> Archive:
 
 
 def for_demo(db: str | None) -> Archive:
-    """Open an archive for the simulated wearer: new, of an earlier demo, or in memory. Raises UsageError."""
+    """Open an archive for the simulated wearer: at `db` (new, or of an earlier demo), or in memory.
+
+    Raises UsageError where the archive at `db` has data of real users.
+    """
     from ..._archive.archive import Archive
 
     archive = Archive.open(db or ":memory:")
@@ -68,7 +73,7 @@ def for_demo(db: str | None) -> Archive:
 def find_user(archive: Archive, name: str | None) -> User | None:
     """The user of that name or, without a name, the only one; None in an empty archive.
 
-    Raises UsageError where there is no such user, or where a name is needed.
+    Raises UsageError where the archive has no user of that name, or has several users and `name` is None.
     """
     from ..._archive.users import choose
 

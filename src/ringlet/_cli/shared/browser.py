@@ -9,7 +9,7 @@ import webbrowser
 
 
 def open_page(url: str) -> None:
-    """Open a page without waiting for the browser, which may be as slow to answer as it is to start."""
+    """Open a page in the browser, in a thread: some browsers return only when they have started or ended."""
     threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 

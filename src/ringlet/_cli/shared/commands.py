@@ -1,7 +1,7 @@
-"""The commands of `ringlet`: where each stands, and what `ringlet --help` says of it.
+"""The commands of `ringlet`: the module of each command, and its line in `ringlet --help`.
 
-The help texts stand here and in the docstrings of the commands, which a test compares: `ringlet --help` need
-not import fourteen modules.
+The help texts repeat the first sentences of the commands' docstrings, so that `ringlet --help` does not
+import fourteen modules. A test compares both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ class CommandEntry(NamedTuple):
     """One command."""
 
     module: str
-    """Relative to `ringlet._cli`. It has an attribute with the name of the command."""
+    """The module of the command, relative to `ringlet._cli`.
+
+    Its attribute with the command's name is the command.
+    """
     help: str
     """The first sentence of the command's docstring."""
 

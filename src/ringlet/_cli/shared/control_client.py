@@ -5,7 +5,7 @@ RINGLET_ADMIN_TOKEN. `ringlet serve` prints both.
 
 Rules of this file:
 * The admin token is sent to the cloud that was named and to no other host. Oura has no such API.
-* Every refusal is an error whose cure the user can type.
+* Every refusal raises an error whose cure is a command or a step for the user.
 """
 
 from __future__ import annotations
@@ -99,12 +99,13 @@ class ControlClient:
             ) from None
 
     def _refused(self, request: Request, response: Response) -> ApiError:
-        """The error for a refusal, its cure about admin tokens and clouds, not sign-ins and data types."""
+        """The error for a refusal. Its cure is about the admin token and the cloud, not about sign-ins."""
         said = refusal(request, response)
         cure = CURES.get(response.status) or _cure(response)
         if not cure:
             return said
-        # Of a missing wearer or delivery the cloud says more than that; of a missing route it does not.
+        # The 404 of a missing wearer or delivery has a detail of its own. The 404 of a missing route does
+        # not: the cloud is older than this program, or is not a cloud of ringlet's.
         if response.status == 404 and said.detail not in ("", "Not Found", f"no route {request.path}"):
             kind = request.path.removeprefix(CONTROL).partition("/")[0]
             known = (
@@ -124,7 +125,7 @@ CURES = {
     404: "see that the base URL names a cloud of ringlet's, and that its version is as new as this one",
     421: "reach the cloud as http://127.0.0.1:PORT, or start it with --host",
 }
-"""What to do about refusals that are about the connection rather than the request, by status."""
+"""By HTTP status: what to do where the admin token, the address or the version of the cloud is wrong."""
 
 
 def _start_one() -> str:
@@ -135,7 +136,7 @@ def _start_one() -> str:
 
 
 def unreached(base_url: str | None) -> str:
-    """How to start the cloud that does not answer; empty where it would not be on this machine."""
+    """The cure for a cloud on this machine that does not answer; empty for a cloud on another machine."""
     url = urlsplit(base_url_from(base_url))
     host = url.hostname or ""
     if url.scheme != "http" or not is_loopback(host):
@@ -150,7 +151,7 @@ class _Refusal(msgspec.Struct):
 
 
 def _cure(response: Response) -> str:
-    """The cure in the body of a refusal; empty where there is none."""
+    """The cure that the cloud sent in the body of a refusal; empty where the body has no cure."""
     try:
         return msgspec.json.decode(response.body, type=_Refusal).cure
     except DECODE_ERRORS:

@@ -1,6 +1,7 @@
 """Parses days as users type them: today, yesterday, 7d, 2026-11, 2026-11-19. Pure; today is an argument.
 
-There was no Oura ring before 2015: an earlier year is a typing mistake, and an error, not an empty answer.
+A year before 2015 raises an error instead of selecting nothing: the first Oura ring is of 2015, so an earlier
+year is a typing mistake.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Parses names of events as users type them: `sleep.update`, and patterns such as `sleep.*`.
 
-A name that matches nothing is an error, which suggests the nearest one that does.
+A name that matches no event raises an error that suggests the most similar name.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from .suggest import nearest
 
 
 def wanted_events(patterns: str | None) -> Callable[[Event], bool]:
-    """A filter for events by comma-separated patterns. Raises UsageError where one matches nothing."""
+    """A filter for events by comma-separated patterns. Raises UsageError where a pattern matches no event."""
     if patterns is None:
         return lambda event: True
     named = [pattern for pattern in patterns.split(",") if pattern.strip()]
     if not named:
-        raise UsageError("expected names of events", cure="name some, as in 'sleep.*,daily_*.update'")
+        raise UsageError("expected names of events", cure="write e.g. 'sleep.*,daily_*.update'")
     names = frozenset[str]().union(*map(_named, named))
     return lambda event: f"{event.data_type}.{event.event_type}" in names
 
@@ -37,24 +37,27 @@ def _named(pattern: str) -> set[str]:
 
 
 def _suggestion(meant: str, names: set[str]) -> str:
-    near = get_close_matches(meant, sorted(names) + [f"{one}.*" for one in DATA_TYPES], 1)
+    near = get_close_matches(meant, sorted(names) + [f"{data_type}.*" for data_type in DATA_TYPES], 1)
     if near:
         return f"did you mean {near[0]!r}?"
     return f"write e.g. 'sleep.*'; the types are {', '.join(DATA_TYPES)}"
 
 
 def data_types(names: Iterable[str]) -> list[str]:
-    """The data types that names mean. Raises UsageError."""
+    """The data types that the user named, as webhooks spell them. Raises UsageError for an unknown name."""
     return [_known(name, DATA_TYPES, "a data type") for name in names]
 
 
 def event_types(names: Sequence[str]) -> list[EventType]:
-    """The kinds of change that names mean; without names all three. Raises UsageError."""
+    """The event types that the user named (create, update, delete); without names, all three.
+
+    Raises UsageError for an unknown name.
+    """
     return [_known(name, EVENT_TYPES, "an event") for name in names] or list(EVENT_TYPES)
 
 
 def _known(name: str, known: Sequence[Any], what: str) -> Any:
-    """The member of a list that a name means, in any case, with `-` or `_`. Raises UsageError."""
+    """The member of `known` that equals a name, ignoring case and taking `-` as `_`. Raises UsageError."""
     meant = name.lower().replace("-", "_")
     if meant in known:
         return meant

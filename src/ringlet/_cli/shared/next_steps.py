@@ -1,13 +1,14 @@
-"""Commands to type next, as they stand in `next:` lines: complete, and about what this command was about.
+"""Builds the commands in `next:` lines: complete, with the options that the user typed for this command.
 
-    command("sync")         ringlet sync --db mine.db --profile mum   with the options that the user typed
-    repeat("--port", "0")   ringlet serve --demo --port 0             what was typed, but for one option
-    render(error.cure)      fill it first: ringlet sync               a `Cure` and the command of its action
+    command("sync")         ringlet sync --db mine.db --profile mum   a command, with the options typed before
+    repeat("--port", "0")   ringlet serve --demo --port 0             the command typed, with one option
+    changed render(error.cure)      fill it first: ringlet sync               a `Cure`, with the command for
+    its action
 
 Rules of this file:
 * An option from the environment is not repeated: the variable is still set for the next command.
 * A secret is never repeated, nor a database URL that may hold a password: `...` stands in its place.
-* Where `ringlet` on PATH is not the program that runs, its path is shown instead.
+* If `ringlet` on PATH is not the running program, the path of the running program is shown instead.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ CARRIED_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "clock": ("--base-url",),
     "clock advance": ("--base-url",),
 }
-"""The options that say which archive, cloud or sign-in is meant, for each command that is suggested.
+"""For each suggested command, the options that it takes over from what the user typed.
 
-A command that is not listed carries none. `serve --demo` must not: its simulated wearer does not belong into
-the archive that the user typed.
+They name the archive, the cloud or the sign-in. A command that is not listed takes over no options: the
+simulated wearer of `serve --demo` must not get into the archive that the user typed.
 """
 
 COMMANDS_OF_ACTIONS: Mapping[Action, str] = {
@@ -49,34 +50,37 @@ COMMANDS_OF_ACTIONS: Mapping[Action, str] = {
     Action.SYNC: "sync",
     Action.SERVE: "serve",
 }
-"""`REPEAT` has no command of its own: it is the one that the user typed."""
+"""The command for each action of a cure.
+
+`Action.REPEAT` is missing: it repeats the command that was typed.
+"""
 
 _OPPOSITES = {"--from-now": "--from-start"}
 """Flags that exclude each other: suggesting the first drops the second."""
 
 _TYPED = "ringlet.typed"
 _SECRETS = "ringlet.secrets"
-"""Keys of click's `meta`, which a command shares with its group: options as typed, and secret values."""
+"""Keys of click's `context.meta`, which all contexts of a run share: options as typed, secret values."""
 
 
 def remember(meta: MutableMapping[str, Any], option: str, value: str) -> None:
-    """Note that the user typed an option, for the commands that are suggested."""
+    """Store an option that the user typed, so that suggested commands can take it over."""
     meta.setdefault(_TYPED, {})[option] = value
 
 
 def remembered(option: str) -> str | None:
-    """What the user typed as an option that was noted with `remember`."""
+    """The value that the user typed for an option, stored by `remember`; None if the option was not typed."""
     typed: Mapping[str, str] = _meta().get(_TYPED, {})
     return typed.get(option)
 
 
 def hide(meta: MutableMapping[str, Any], value: str) -> None:
-    """Note that the user typed a secret, which is not to be shown."""
+    """Store a secret that the user typed, so that suggested commands show `...` in its place."""
     meta.setdefault(_SECRETS, set()).add(value)
 
 
 def command(name: str, *words: str, **options: str) -> str:
-    """A command to type: its name and words as given, its options as given or as the user typed them.
+    """A suggested command: a name, words, and options that are given here or that the user typed.
 
     `command("webhooks update", "ID", "--callback", "URL")`; options are named as in the library, so
     `redirect_uri=uri` becomes `--redirect-uri URI`.
@@ -91,7 +95,7 @@ def command(name: str, *words: str, **options: str) -> str:
 
 
 def repeat(option: str, value: str = "") -> str:
-    """The command that the user typed, with this option in place of what it said of it."""
+    """The command that the user typed, with the value of one option replaced, or with the option added."""
     secrets = _meta().get(_SECRETS, ())
 
     def repeated(word: str) -> str:
@@ -106,16 +110,16 @@ def repeat(option: str, value: str = "") -> str:
         name, equals, _ = word.partition("=")
         if name == option:
             if value and not equals:
-                next(typed, "")  # the value that stood there
+                next(typed, "")  # skip the old value of the option
         elif word != _OPPOSITES.get(option):
             words.append(repeated(word))
     return " ".join(filter(None, [*words, option, value]))
 
 
 def render(cure: str) -> str:
-    """A cure for the command line: its text and, after a colon, the command for its action.
+    """The text of a cure for the command line: what to do, a colon, and the command that does it.
 
-    Where the text says the action and no more, the command alone.
+    The text is left out where it only names the action, e.g. "sign in".
     """
     if not isinstance(cure, Cure) or cure.action is None:
         return cure
@@ -128,26 +132,26 @@ def render(cure: str) -> str:
 
 
 def program() -> str:
-    """How this program is called: `ringlet`, or the path it was started by where PATH leads elsewhere."""
-    from pathlib import Path  # both here, since `ringlet --help` does without
+    """The word that starts this program: `ringlet`, or its path if PATH leads to another `ringlet`."""
+    from pathlib import Path  # Imported here, because `ringlet --help` does not need these modules.
     from shutil import which
 
     started = Path(sys.argv[0])
     if started.stem != "ringlet":
-        return "ringlet"  # `python -m ringlet`, or a test: there is no better name
+        return "ringlet"  # Started as `python -m ringlet`, or by a test.
     found = which("ringlet")
-    # Windows leaves .exe out of the name that a program was started by, and puts it into what PATH leads to.
+    # On Windows sys.argv[0] lacks the suffix .exe, and the result of `which` has it.
     is_same = found and Path(found).with_suffix("").resolve() == started.with_suffix("").resolve()
     return "ringlet" if is_same else shlex.quote(sys.argv[0])
 
 
 def shown_value(value: str) -> str:
-    """A value as a shell reads it; `...` where it may hold a password."""
+    """A value quoted for a shell; `...` where the value may contain a password."""
     return "..." if may_hold_password(value) else shlex.quote(value)
 
 
 def may_hold_password(url: str) -> bool:
-    """Whether a password may stand in a database URL: before the host, or in one of libpq's parameters."""
+    """Whether a database URL may contain a password: before the host, or in a parameter of libpq."""
     from urllib.parse import unquote
 
     plain = unquote(url)

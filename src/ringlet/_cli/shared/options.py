@@ -1,7 +1,7 @@
 """Options that several commands share.
 
 Rules of this file:
-* Options that say which archive, cloud and user is meant are remembered for the commands suggested next.
+* Options that name the archive, the cloud or the user are remembered, and repeated in suggested commands.
 * Every user of a machine sees the arguments of all programs (`ps`). A secret among them is accepted, with a
   warning that names the environment variable to use instead.
 """
@@ -18,7 +18,7 @@ from click.core import ParameterSource
 from . import next_steps, screen
 
 PROFILE = "ringlet.profile"
-"""Key of click's `meta` under which the name of the sign-in stands, typed or from the environment."""
+"""Key of click's `context.meta` for the name of the sign-in, typed or from the environment."""
 
 
 def _typed(context: click.Context, option: click.Parameter) -> bool:
@@ -49,9 +49,9 @@ def _warn_of_arguments(what: str, variable: str) -> None:
 def secret(
     name: str, variable: str, help: str, *, metavar: str = "TEXT", on_demand: bool = False
 ) -> Callable[[Any], Any]:
-    """An option whose value is a secret, which is better given in an environment variable.
+    """An option whose value is a secret. Its help recommends an environment variable instead.
 
-    With `on_demand` the variable is read only where the option stands without a value.
+    With `on_demand` the variable is read only if the option is given without a value.
     """
 
     def taken(context: click.Context, option: click.Parameter, value: str | None) -> str | None:

@@ -1,9 +1,9 @@
-"""Output: results on stdout, remarks on stderr, and how numbers are written in both.
+"""Writes results to stdout and remarks to stderr, and formats numbers, sizes and durations.
 
 Rules of this file:
-* Colours and lines that are drawn over appear on a terminal only; NO_COLOR, TERM=dumb and CI are honoured.
-* Text is printed as it is. Rich's markup and its colouring of numbers are off: ids and tags come from others
-  and may look like markup.
+* Colours and redrawn lines appear on a terminal only; NO_COLOR, TERM=dumb and CI are honoured.
+* Rich's markup and its colouring of numbers are switched off, so that text is printed unchanged: ids and tags
+  from a server may look like markup.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_COLUMNS = 100
-"""Columns of output that goes into a pipe or a file, unless COLUMNS says otherwise."""
+"""The width of output into a pipe or a file, in columns; the environment variable COLUMNS overrides it."""
 
 
 @cache
 def results() -> Console:
-    """stdout."""
+    """The rich console that writes to stdout."""
     return _console(stderr=False)
 
 
 @cache
 def remarks() -> Console:
-    """stderr."""
+    """The rich console that writes to stderr."""
     return _console(stderr=True)
 
 
@@ -48,44 +48,44 @@ def _console(stderr: bool) -> Console:
 
 
 def can_redraw() -> bool:
-    """Whether lines on stderr may be drawn over: on a terminal that can, and not in the log of a CI job."""
+    """Whether lines on stderr may be redrawn: on a terminal that is not dumb, and not in a CI job."""
     return sys.stderr.isatty() and "CI" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 def can_ask() -> bool:
-    """Whether a user can answer a question: at a terminal, and not in a CI job."""
+    """Whether a user can answer a question: stdin and stderr are a terminal, and this is not a CI job."""
     return sys.stdin.isatty() and sys.stderr.isatty() and "CI" not in os.environ
 
 
 def remark(text: str) -> None:
-    """One line on stderr."""
+    """Write one line to stderr."""
     click.echo(text, err=True)
 
 
 def next_step(text: str) -> None:
-    """What to do next, in one line on stderr. Commands in it come from `next_steps.command`."""
+    """Write a line `next: ...` to stderr. `next_steps.command` builds the commands in its text."""
     remark(f"next: {text}")
 
 
 def raw(body: bytes) -> None:
-    """Write bytes to stdout unchanged; on a terminal, end the line if they do not."""
+    """Write bytes to stdout unchanged. On a terminal, add a newline if the bytes do not end with one."""
     click.echo(body, nl=False)
     if sys.stdout.isatty() and not body.endswith(b"\n"):
         click.echo()
 
 
 def printable(text: str) -> str:
-    """Text from others on one line: what would control a terminal is replaced by U+FFFD."""
+    """Make untrusted text safe to print: U+FFFD replaces characters that could control a terminal."""
     return "".join(one if one.isprintable() else "\ufffd" for one in text)
 
 
 def count(number: int) -> str:
-    """1204 as `1 204`."""
+    """Format a count with a space between thousands: 1204 as `1 204`."""
     return f"{number:,}".replace(",", " ")
 
 
 def size(number: float) -> str:
-    """Bytes with a unit: 1204 as `1.2 kB`."""
+    """Format a number of bytes with a unit: 1204 as `1.2 kB`."""
     for unit in ("B", "kB", "MB"):
         if number < 1000:
             return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
@@ -94,7 +94,7 @@ def size(number: float) -> str:
 
 
 def age(seconds: float) -> str:
-    """How long ago, in the largest unit of which there are at least two: 47 hours as `47 h`, 48 as `2 d`."""
+    """Format an age in the largest unit that gives at least 2: 47 hours as `47 h`, 48 hours as `2 d`."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length:.0f} {unit}"
@@ -102,6 +102,6 @@ def age(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """7 h 35 m."""
+    """Format a duration, given in seconds, in hours and minutes: `7 h 35 m`, or `35 m`."""
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} m" if minutes >= 60 else f"{minutes} m"

@@ -1,4 +1,4 @@
-"""Suggests what an unknown word may have meant."""
+"""Suggests the known word that is most similar to a word that the user mistyped."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from difflib import get_close_matches
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """A cure: the known word that is most like the unknown one, else all known words."""
+    """The cure for an unknown word: suggests the most similar known word, or lists all known words."""
     near = get_close_matches(word.lower().replace("-", "_"), known, 1)
     return f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}"

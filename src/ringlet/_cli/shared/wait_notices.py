@@ -1,6 +1,7 @@
-"""Notifies the user of waits: why, and for how long.
+"""Notifies the user of waits before a retry: why the client waits, and for how long.
 
-Nothing waits here. A flow says how long it waits before a request, and a transport sees why.
+This module itself does not wait. The retries of `with_retries` wait, and set how long in `Request.after`; the
+reason is known from the response before.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from ..._client.transport import AsyncTransport
 from ...errors import ConnectionFailed
 
 OnWait = Callable[[str, float], None]
-"""Called with the reason of a wait and its length in seconds."""
+"""A function that is called with the reason of a wait, and the length of the wait in seconds."""
 
 RATE_LIMITED = "rate limit reached"
 NO_ANSWER = "no answer"
 FIRST_WAIT_S = 1.0
-"""How long the first wait is, where the server does not say."""
+"""The length of the first wait, if the response has no Retry-After header."""
 
 
 class NotifyingTransport:
-    """A transport that calls `on_wait` when the server asks to wait, or does not answer."""
+    """A transport that calls `on_wait` when the server responds 429 or the connection fails."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -43,7 +44,7 @@ class NotifyingTransport:
 
 
 def notifying(flow: Flow[R], on_wait: OnWait) -> Flow[R]:
-    """The same flow, which calls `on_wait` before each wait. For use around `with_retries`, which waits."""
+    """Wrap a flow so that `on_wait` is called before each wait. The flow is one made by `with_retries`."""
     why = ""
 
     def step(request: Request) -> Flow[Response]:
