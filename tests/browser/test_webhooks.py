@@ -83,7 +83,7 @@ def test_an_event_is_delivered_seen_and_sent_again(
     for words in (
         body.decode(),
         headers["x-oura-signature"],
-        "It fits the application's secret",
+        "The signature matches the application's current secret",
         "thank you",
     ):
         assert words in here.text

@@ -162,7 +162,7 @@ def test_a_delivery_shows_each_request_as_it_was_sent_and_what_came_back(desk: D
     assert len(answer) < MAX_ANSWER_CHARACTERS + 1
     assert "&lt;b&gt;" in text
     assert "2026-03-01 12:00:00 UTC, took 42 ms" in text
-    assert "It fits the application's secret." in html.unescape(text)
+    assert "The signature matches the application's current secret." in html.unescape(text)
     assert re.search(r"Next attempt</dt><dd>2026-03-01 12:00:\d\d UTC", text)
     signed = webhooks.signed_headers(desk.secret, claimed.body, now=1_772_366_400.0)
     for name, value in signed.items():
@@ -189,7 +189,7 @@ def test_a_signature_of_another_secret_is_told(desk: Desk) -> None:
     desk.publish()
     desk.tried(200)
     desk.cloud.grants.apps.rotate_secret(desk.client_id)
-    assert "the secret has been changed since" in desk.page("/1").text
+    assert "the secret was replaced since" in desk.page("/1").text
 
 
 def test_why_no_answer_came_is_told(desk: Desk) -> None:
@@ -203,7 +203,7 @@ def test_why_no_answer_came_is_told(desk: Desk) -> None:
     assert text.index("Attempt 2") < text.index("Attempt 1")
     assert "the connection was reset" in text
     assert "&lt;unsigned&gt;" in text
-    assert "It was not sent" in text
+    assert "The request was not signed, so it was not sent." in text
     assert "Answer" not in text
     assert text.count("As curl") == 1
 

@@ -1,8 +1,8 @@
-"""Leaves out of documents what `fields` does not name and what the token's scopes do not open.
+"""Removes fields from documents: those that `fields` does not name, and those that the token may not read.
 
 Rules of this file:
-* Only here is a stored document parsed before it is sent, and only its outermost names: values keep their
-  bytes.
+* Only this file parses stored documents before they are sent. It parses just the outermost field names; the
+  values are sent byte for byte.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Texts = Sequence[bytes | bytearray]
 
 
 def select_fields(kind: AnyKind, texts: Texts, fields: str) -> Texts:
-    """The documents with only what `fields` names, and the anchors.
+    """The documents with only the fields that `fields` names, plus `id`, `day` and the timestamp.
 
-    Unknown names are dropped silently, and when none is left the whole documents come back: so does Oura.
+    As at Oura, unknown names are ignored, and if no known name is given the documents are returned whole.
     """
     documents = msgspec.json.decode(b"[%s]" % b",".join(texts), type=list[dict[str, msgspec.Raw]])
     known = set(kind.model.__struct_fields__).union(*documents)
@@ -28,12 +28,15 @@ def select_fields(kind: AnyKind, texts: Texts, fields: str) -> Texts:
     if not wanted:
         return texts
     wanted |= {"id", "day", "timestamp", kind.instant}
-    slim = [{name: value for name, value in one.items() if name in wanted} for one in documents]
-    return [msgspec.json.encode(one) for one in slim]
+    slim = [{name: value for name, value in document.items() if name in wanted} for document in documents]
+    return [msgspec.json.encode(document) for document in slim]
 
 
 def select_scopes(kind: AnyKind, body: bytes, scopes: frozenset[str]) -> bytes:
-    """A single object: the id is open to any token, the e-mail address has a scope of its own."""
+    """A single object (personal info) with only the fields that these scopes open.
+
+    Any token may read the id. The e-mail address has a scope of its own.
+    """
     if {kind.scope, "email"} <= scopes:
         return body
     fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])

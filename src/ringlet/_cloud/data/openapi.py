@@ -1,4 +1,4 @@
-"""`/openapi.json`: describes the API as Oura's published files do, generated from the catalog and the models.
+"""Generates `/openapi.json` from the catalog and the models, in the form of Oura's published OpenAPI files.
 
 Each type has a list operation and, where it has ids, a single-document operation, in production and in the
 sandbox. `openapi_webhooks` adds the subscriptions.
@@ -29,12 +29,12 @@ _TEXT = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 _FLAG = {"anyOf": [{"type": "boolean"}, {"type": "null"}]}
 
 _REFUSALS = {
-    "400": {"description": "The request is wrong."},
+    "400": {"description": "The request is invalid, for example a start after its end."},
     "401": {"description": "The access token is expired, malformed or revoked."},
-    "403": {"description": "The token may not read this, or the membership has ended."},
+    "403": {"description": "The token lacks the scope, or the user's Oura membership has ended."},
     "429": {"description": "Too many requests."},
     "422": {
-        "description": "A parameter does not parse.",
+        "description": "A parameter is malformed.",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/HTTPValidationError"}}},
     },
 }

@@ -1,4 +1,4 @@
-"""The part of `/openapi.json` about subscriptions: six operations, with the names of the published files."""
+"""The webhook part of `/openapi.json`: the six subscription operations, named as in Oura's files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..._webhooks.events import DATA_TYPES, EVENT_TYPES
 from ..._webhooks.subscriptions import SUBSCRIPTION_PATH
 
 _MODEL: Final = "WebhookSubscriptionModel"
-_ONE: Final = {"$ref": f"#/components/schemas/{_MODEL}"}
+_SUBSCRIPTION: Final = {"$ref": f"#/components/schemas/{_MODEL}"}
 _TEXT = {"type": "string"}
 
 
@@ -18,12 +18,12 @@ class _Operation(NamedTuple):
     path: str
     what: str
     status: str = "200"
-    answer: Mapping[str, Any] | None = _ONE
+    answer: Mapping[str, Any] | None = _SUBSCRIPTION
     body: str = ""
 
 
 _OPERATIONS = (
-    _Operation("get", "", "List", answer={"type": "array", "items": _ONE}),
+    _Operation("get", "", "List", answer={"type": "array", "items": _SUBSCRIPTION}),
     _Operation("post", "", "Create", "201", body="CreateWebhookSubscriptionRequest"),
     _Operation("get", "/{id}", "Get"),
     _Operation("put", "/{id}", "Update", body="UpdateWebhookSubscriptionRequest"),
@@ -31,43 +31,45 @@ _OPERATIONS = (
     _Operation("put", "/renew/{id}", "Renew"),
 )
 _REFUSALS = {
-    "401": {"description": "The application did not prove itself."},
-    "429": {"description": "Too many requests, or too many wrong attempts."},
+    "401": {"description": "The client id or client secret is missing or wrong."},
+    "429": {"description": "Too many requests, or too many failed authentications."},
 }
 _UNKNOWN = {"403": {"description": "Webhook with specified id does not exist."}}
-_DUPLICATE = {"409": {"description": "The application has a subscription for the pair already."}}
+_DUPLICATE = {"409": {"description": "The application has a subscription for these types already."}}
 _FLAWED = {
     "422": {
-        "description": "Validation Error, or a callback that did not prove itself",
+        "description": "Validation Error, or the callback did not answer its challenge",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/HTTPValidationError"}}},
     }
 }
 
 
 def paths() -> dict[str, Any]:
-    """The operations, by path and method."""
+    """The OpenAPI path items of the subscription operations, by path and method."""
     found: dict[str, Any] = {}
-    for one in _OPERATIONS:
-        found.setdefault(f"{SUBSCRIPTION_PATH}{one.path}", {})[one.method] = _described(one)
+    for operation in _OPERATIONS:
+        methods = found.setdefault(f"{SUBSCRIPTION_PATH}{operation.path}", {})
+        methods[operation.method] = _described(operation)
     return found
 
 
-def _described(one: _Operation) -> dict[str, Any]:
+def _described(operation: _Operation) -> dict[str, Any]:
+    plural = "" if operation.path or operation.body else "s"
     success: dict[str, Any] = {"description": "Successful Response"}
-    if one.answer is not None:
-        success["content"] = {"application/json": {"schema": one.answer}}
+    if operation.answer is not None:
+        success["content"] = {"application/json": {"schema": operation.answer}}
     described: dict[str, Any] = {
         "tags": ["Webhook Subscription Routes"],
-        "summary": f"{one.what} Webhook Subscription{'' if one.path or one.body else 's'}",
-        "operationId": f"{one.what.lower()}_webhook_subscription{'' if one.path or one.body else 's'}",
-        "responses": {one.status: success, **_REFUSALS},
+        "summary": f"{operation.what} Webhook Subscription{plural}",
+        "operationId": f"{operation.what.lower()}_webhook_subscription{plural}",
+        "responses": {operation.status: success, **_REFUSALS},
         "security": [{"ClientIdAuth": [], "ClientSecretAuth": []}],
     }
-    if one.path:
+    if operation.path:
         described["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": _TEXT}]
         described["responses"] |= _UNKNOWN
-    if one.body:
-        schema = {"$ref": f"#/components/schemas/{one.body}"}
+    if operation.body:
+        schema = {"$ref": f"#/components/schemas/{operation.body}"}
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
         described["responses"] |= _DUPLICATE | _FLAWED
     return described

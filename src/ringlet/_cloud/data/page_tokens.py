@@ -1,10 +1,11 @@
-"""Page tokens (`next_token`): where the next page of a list begins, opaque to clients.
+"""Page tokens (`next_token`): opaque texts that say where the next page of a list begins.
 
 Rules of this file:
-* A token carries a keyed hash, so that a forged one is refused, and the route it was made for: another route
-  refuses it.
-* It holds the window of the first request. So a request needs nothing but the token.
-* The key is made at each start and stored nowhere: a token is valid until the cloud stops.
+* A page token contains a keyed hash, so that a forged token is refused, and the route it was made for, so
+  that another route refuses it.
+* A page token contains the window of the first request. So the request for the next page needs only the
+  token.
+* The key is generated when the cloud starts and never stored, so page tokens are valid until the cloud stops.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class PageTokens:
         return urlsafe_b64encode(self._mac(body) + body).rstrip(b"=").decode()
 
     def open(self, where: str, token: str) -> tuple[Span, str]:
-        """The window and position of a token. Raises BadRequest unless it was made here for this route."""
+        """The window and position in a page token. Raises BadRequest if it is forged or of another route."""
         try:
             raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
             mac, body = raw[:8], raw[8:]

@@ -1,9 +1,9 @@
-"""Reads the query of a data route: a window, or only the newest row.
+"""Parses the query of a data route: the window of the request, or `latest` for the newest row only.
 
 Rules of this file:
-* A query is read as Oura reads it: bounds are dates or instants in any spelling, a missing bound has a
-  default, and unknown parameters are ignored.
-* What does not parse is refused with the messages of Oura's validator (FastAPI and Pydantic).
+* Queries are parsed as Oura parses them: bounds are dates or date-times, a missing bound has a default, and
+  unknown parameters are ignored.
+* A malformed value is refused with the messages of Oura's validator (FastAPI and Pydantic).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..core.clock import Clock
 
 
 def parse_query(query: bytes) -> dict[str, str]:
-    """The parameters of a query; where one is repeated, the last counts."""
+    """The parameters of a query string. Of a repeated parameter the last value counts."""
     text = query.decode("latin-1")
     if "%" in text or "+" in text:
         return dict(parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace"))
@@ -29,8 +29,8 @@ def parse_query(query: bytes) -> dict[str, str]:
 
 
 def wants_latest(kind: AnyKind, params: Mapping[str, str]) -> bool:
-    """Whether the newest row is asked for. Raises Invalid."""
-    # Oura answers `latest` for two series and ignores it everywhere else.
+    """Whether the request asks for the newest row only (`latest`). Raises Invalid."""
+    # Oura supports `latest` for two series, and ignores it for all other types.
     text = params.get("latest")
     if text is None or not kind.has_latest:
         return False
@@ -43,7 +43,10 @@ def wants_latest(kind: AnyKind, params: Mapping[str, str]) -> bool:
 
 
 def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
-    """The window of a request; an empty one for a kind without windows. Raises Invalid and BadRequest."""
+    """The window of a request, with defaults for missing bounds; an empty one for a kind without windows.
+
+    Raises Invalid for a malformed bound, BadRequest for a start after the end.
+    """
     if not kind.has_window:
         return Span(0, 0)
     first, last = kind.bounds
@@ -64,7 +67,10 @@ def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
 
 
 def is_cacheable(kind: AnyKind, query: bytes) -> bool:
-    """Whether the answer stays right until the archive changes: not where a default bound moves with time."""
+    """Whether an answer may be cached until the archive changes.
+
+    A request without both bounds has a default that moves with the clock, so its answer is not cached.
+    """
     return not kind.has_window or all(map(parse_query(query).get, kind.bounds))
 
 

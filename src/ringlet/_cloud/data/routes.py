@@ -1,12 +1,13 @@
-"""The data routes, production and sandbox, of every type of the catalog. No framework: this is the hot path.
+"""Answers the data routes, production and sandbox, for every type of the catalog.
 
-A request is a path, a query and an Authorization header; the answer is a status, a body and headers. Stored
-documents are sent byte for byte, without parsing, unless `fields` or a scope takes something out (`fields`).
+These routes use no web framework, because they are requested thousands of times a second: `DataRoutes.answer`
+takes path, query and Authorization header, and returns status, body and headers. Stored documents are sent
+byte for byte, without parsing, unless `fields` or a missing scope removes some of their fields (`fields.py`).
 
 Rules of this file:
-* Every route checks in one order: the route (404), the token (401), the rate limit (429), the membership
-  (403), the scope (401 or 403), the query (400 or 422). So a refusal tells nothing that a check before it
-  should have hidden.
+* Every request is checked in the same order: the route (404), the token (401), the rate limit (429), the
+  membership (403), the scope (401 or 403), the query (400 or 422). So an error reveals nothing to a client
+  that fails an earlier check.
 * Finished answers are cached until anything in the archive changes.
 """
 
@@ -44,15 +45,19 @@ class Source(Protocol):
     def texts(
         self, user: int, kind: AnyKind, span: Span, dialect: Dialect, *, after: str | None, limit: int | None
     ) -> tuple[Texts, str | None]:
-        """A page of documents or rows in a window, and where the next page goes on (None: it is the last)."""
+        """A page of documents or rows in a window, and the `after` of the next page; None if it is the last.
+
+        `after` is the position where this page begins, None for the first page. `limit` is the most documents
+        or rows on a page, None for all.
+        """
         ...
 
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
-        """One document by its id."""
+        """One document by its id; None if it does not exist."""
         ...
 
     def latest(self, user: int, kind: AnyKind) -> bytes | None:
-        """The newest row of a series."""
+        """The newest row of a series; None if it has no rows."""
         ...
 
 
@@ -62,13 +67,13 @@ class CloudSettings:
 
     dialect: Dialect = "live"
     documents_per_page: int | None = None
-    """None puts all on one page: the real service was recorded with 2,141 documents in one."""
+    """The most documents on a page. None puts all on one page: the real service was recorded with 2,141."""
     samples_per_page: int = 1000
     """Rows of a series per page."""
     cache_bytes: int = 32 << 20
     """How many bytes of finished answers are cached; 0 turns the cache off."""
     latency_s: float = 0.0
-    """Added to every data answer, to simulate a network."""
+    """Seconds that every data answer is delayed, to simulate a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class _Route:
 
 
 class DataRoutes:
-    """Answers GET requests for data."""
+    """Answers GET requests to the data routes."""
 
     def __init__(
         self,
@@ -110,7 +115,7 @@ class DataRoutes:
         self._checked_at = 0.0
 
     def answer(self, path: str, query: bytes, authorization: bytes) -> Answer:
-        """The answer to a GET."""
+        """The answer to a GET request. Never raises ApiError or ArchiveError: these become error answers."""
         route = self._routes.get(path)
         now = time.monotonic()
         try:
@@ -167,7 +172,7 @@ class DataRoutes:
         return access
 
     def forget_access(self) -> None:
-        """Look every token up again: some may open less than before."""
+        """Forget what tokens open; the next request with a token looks it up again."""
         self._accesses.clear()
 
     def _too_many(self, used_up: Exhausted) -> Answer:
@@ -184,7 +189,8 @@ class DataRoutes:
     # The cache of finished answers
 
     def _forget_if_changed(self, now: float) -> None:
-        # Another process may have written. Asking costs a microsecond, so ask twenty times a second at most.
+        # Another process may have changed the archive. Reading the generation takes a microsecond, so it is
+        # read at most twenty times a second.
         if now - self._checked_at > 0.05:
             self._checked_at = now
             generation = self.archive.generation
@@ -218,7 +224,7 @@ class DataRoutes:
             return access
         return ok(_found(self.archive.document(access.user, route.kind, id)))
 
-    # The sandbox takes any token that is not empty, as Oura's does, and shares the rate limit
+    # The sandbox: like Oura's, it accepts any token that is not empty. Its requests count for the rate limit.
 
     def _sandbox(
         self, kind: AnyKind, id: str | None, query: bytes, authorization: bytes, now: float
@@ -256,7 +262,7 @@ class DataRoutes:
 
 
 def _bearer(query: bytes, authorization: bytes) -> str:
-    """The access token of a request, from its header or its query (RFC 6750 sections 2.1, 2.3); or empty."""
+    """The access token in a request's header or query (RFC 6750 sections 2.1 and 2.3); empty without one."""
     if authorization:
         scheme, _, token = authorization.decode("latin-1").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
@@ -264,7 +270,7 @@ def _bearer(query: bytes, authorization: bytes) -> str:
 
 
 def _envelope(texts: Texts, token: str | None) -> bytes:
-    """The body of a page. Joined once, because the documents may be a megabyte."""
+    """The body of a page: `{"data": [...], "next_token": ...}`, joined once because it may be a megabyte."""
     tail = b'],"next_token":"%s"}' % token.encode() if token else b'],"next_token":null}'
     if not texts:
         return b'{"data":[' + tail

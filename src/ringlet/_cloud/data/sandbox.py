@@ -1,8 +1,8 @@
-"""The sandbox: the simulated person as a source of documents, read directly, nothing stored.
+"""Generates the documents of the sandbox routes on request, from a simulated person, and stores nothing.
 
-Oura's own sandbox generates documents too, and returns one too few for any window, so windows cannot be
-tested with it. This one filters as the production routes do. Ids have the shape of Oura's sandbox,
-`sleep-0-2026-6-29`: the day in it is how a single document is found.
+Oura's sandbox also generates documents, but returns one too few for every window, so clients cannot test
+their windows with it. This sandbox filters by window as the production routes do. Document ids have the form
+of Oura's sandbox, `sleep-0-2026-6-29`. A single document is generated again from the day in its id.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ...errors import DocumentNotFound
 from ..core.clock import Clock
 
 FIRST_DAY = date(2016, 1, 1)
-"""The simulated person's first day with a ring."""
+"""The first day for which the sandbox has documents."""
 
 _ID = re.compile(r"[A-Za-z0-9_]+-\d+-(\d{4})-(\d{1,2})-(\d{1,2})")
 PAGE_DAYS = 120
-"""Days on a page: few enough to generate in a fraction of a second."""
+"""The most days on one page: generating these takes a fraction of a second."""
 
 
 class Sandbox:
@@ -36,7 +36,11 @@ class Sandbox:
     def texts(
         self, user: int, kind: AnyKind, span: Span, dialect: Dialect, *, after: str | None, limit: int | None
     ) -> tuple[list[bytes], str | None]:
-        """A page of a window; `after` is where it begins: a day, or an instant and a number of rows."""
+        """A page of documents, and the `after` of the next page; see `Source.texts`.
+
+        `after` is the first day of the page, for documents. For samples it is `MS:N`: the page begins after
+        the N-th row at the instant MS (epoch ms), because several rows may have the same instant.
+        """
         if kind.is_series:
             return self._samples(kind, span, after, limit or 1000)
         if kind.has_days:
@@ -46,18 +50,18 @@ class Sandbox:
         return [item.body for item in items], None
 
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
-        """One document by its id."""
+        """One document by its id; None if it does not exist. Raises DocumentNotFound for a malformed id."""
         if not kind.has_days:
-            everything = self.person.documents(
+            candidates = self.person.documents(
                 kind.name, FIRST_DAY, self.clock.now().date(), now=self.clock.now()
             )
         else:
             day = _day_of(id)
-            everything = self.person.documents(kind.name, day, day, now=self.clock.now())
-        return next((item.body for item in everything if item.id == id), None)
+            candidates = self.person.documents(kind.name, day, day, now=self.clock.now())
+        return next((item.body for item in candidates if item.id == id), None)
 
     def latest(self, user: int, kind: AnyKind) -> bytes | None:
-        """The newest row before now."""
+        """The newest row of a series up to the clock's time; None if the last three days have none."""
         now = self.clock.now()
         rows = list(self.person.samples(kind.name, now.date() - timedelta(days=3), now.date(), now=now))
         return rows[-1][1] if rows else None
@@ -115,13 +119,16 @@ class Sandbox:
 
 
 def instant_of(kind: AnyKind, body: bytes) -> int:
-    """The instant that the live dialect compares with a window."""
+    """The instant of a document (epoch ms), which the live dialect compares with the window of a request."""
     text = msgspec.json.decode(body, type=dict[str, msgspec.Raw])[kind.instant]
     return parse_instant(msgspec.json.decode(text, type=str))
 
 
 def _day(ms: int) -> date:
-    """The day of an instant, clamped: windows reach from year 1 to 9999, the simulation does not."""
+    """The day of an instant (epoch ms), clamped to the days that can be simulated.
+
+    The window of a request may reach from year 1 to year 9999.
+    """
     low, high = day_ms(FIRST_DAY), day_ms(date(9000, 1, 1))
     return from_ms(max(low, min(high, ms))).date()
 

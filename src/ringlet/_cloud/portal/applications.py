@@ -1,9 +1,10 @@
-"""The portal's pages about applications: register, change, replace the secret, delete.
+"""The portal's pages to register, change and delete applications and to replace their client secrets.
 
 Rules of this file:
-* A secret is shown once, in the answer to the form that created it; no address leads back to it.
-* Users see and change only the applications they registered; others answer 404, as unknown ones do.
-* A refused form comes back with what was typed, and the reason beside the field.
+* A client secret is shown once, in the response to the form that created it. No other page shows it.
+* Users see and change only the applications that they registered. Another user's application is answered with
+  404, like an unknown one.
+* A refused form is shown again with the values that the user typed, and the error beside the field.
 """
 
 from __future__ import annotations
@@ -24,34 +25,34 @@ from ..webhooks.deliveries import Deliveries
 from .home import base_of, sentence
 
 APPLICATIONS = "/oauth/applications"
-NEW = f"{APPLICATIONS}/new"
-ONE = f"{APPLICATIONS}/{{client_id}}"
+NEW_APPLICATION = f"{APPLICATIONS}/new"
+APPLICATION = f"{APPLICATIONS}/{{client_id}}"
 
 
 @dataclass(frozen=True)
 class PortalApplications:
-    """The pages of a user who registers applications."""
+    """The portal's pages about the applications of the signed-in user."""
 
     grants: Grants
     deliveries: Deliveries
     visitors: Visitors
 
     def routes(self) -> list[BaseRoute]:
-        """All of them need a signed-in user."""
+        """The routes of these pages; all need a signed-in user."""
         page = self.visitors.signed_in
         return [
             Route(APPLICATIONS, page(self.index), methods=["GET"]),
-            Route(NEW, page(self.new), methods=["GET"]),
-            Route(NEW, page(self.register), methods=["POST"]),
-            Route(ONE, page(self.show), methods=["GET"]),
-            Route(ONE, page(self.change), methods=["POST"]),
-            Route(f"{ONE}/secret", page(self.rotate_secret), methods=["POST"]),
-            Route(f"{ONE}/delete", page(self.ask_to_delete), methods=["GET"]),
-            Route(f"{ONE}/delete", page(self.delete), methods=["POST"]),
+            Route(NEW_APPLICATION, page(self.new), methods=["GET"]),
+            Route(NEW_APPLICATION, page(self.register), methods=["POST"]),
+            Route(APPLICATION, page(self.show), methods=["GET"]),
+            Route(APPLICATION, page(self.change), methods=["POST"]),
+            Route(f"{APPLICATION}/secret", page(self.rotate_secret), methods=["POST"]),
+            Route(f"{APPLICATION}/delete", page(self.ask_to_delete), methods=["GET"]),
+            Route(f"{APPLICATION}/delete", page(self.delete), methods=["POST"]),
         ]
 
     async def index(self, request: Request, visitor: Visitor) -> Response:
-        """The user's applications."""
+        """The list of the user's applications."""
         apps = [(app, self.grants.count_users(app.client_id)) for app in self.grants.apps.of(visitor.user_id)]
         return visitor.page(
             request, "applications.html", here=APPLICATIONS, apps=apps, on_trial=USERS_ON_TRIAL
@@ -62,7 +63,7 @@ class PortalApplications:
         return _form(request, visitor, {})
 
     async def register(self, request: Request, visitor: Visitor) -> Response:
-        """Register an application, and show its secret once."""
+        """Register an application and show its client secret, which is not shown again."""
         form = await visitor.form(request)
         uris = _lines(form)
         errors = _errors(uris)
@@ -80,11 +81,11 @@ class PortalApplications:
         return _form(request, visitor, form, errors)
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        """One application. Raises Refused."""
+        """The page of one application. Raises Refused 404."""
         return self._page(request, visitor, self._named(request, visitor))
 
     async def change(self, request: Request, visitor: Visitor) -> Response:
-        """Change the name and redirect URIs. Raises Refused."""
+        """Change an application's name and redirect URIs. Raises Refused 404."""
         form = await visitor.form(request)
         app = self._named(request, visitor)
         uris = _lines(form)
@@ -99,7 +100,10 @@ class PortalApplications:
         return self._page(request, visitor, app, typed=form, errors=errors)
 
     async def rotate_secret(self, request: Request, visitor: Visitor) -> Response:
-        """Replace the secret and show the new one, once; the old one is invalid at once. Raises Refused."""
+        """Replace an application's secret and show the new one; the old one is invalid at once.
+
+        Raises Refused 404 for an unknown application, 400 for a public one.
+        """
         await visitor.form(request)
         app = self._named(request, visitor)
         if not app.confidential:
@@ -107,7 +111,7 @@ class PortalApplications:
         return self._page(request, visitor, app, secret=self.grants.apps.rotate_secret(app.client_id))
 
     async def ask_to_delete(self, request: Request, visitor: Visitor) -> Response:
-        """The page that asks for confirmation. Raises Refused."""
+        """The page that asks the user to confirm the deletion of an application. Raises Refused 404."""
         app = self._named(request, visitor)
         return visitor.page(
             request,
@@ -118,7 +122,7 @@ class PortalApplications:
         )
 
     async def delete(self, request: Request, visitor: Visitor) -> Response:
-        """Delete an application with its grants and subscriptions. Raises Refused."""
+        """Delete an application with its grants and subscriptions. Raises Refused 404."""
         await visitor.form(request)
         app = self._named(request, visitor)
         with self.deliveries.subscriptions.locked(app.client_id):
@@ -140,7 +144,7 @@ class PortalApplications:
         typed: Mapping[str, str] | None = None,
         errors: Mapping[str, str] | None = None,
     ) -> Response:
-        kept = {"name": app.name, "redirect_uris": "\n".join(app.redirect_uris)}
+        stored = {"name": app.name, "redirect_uris": "\n".join(app.redirect_uris)}
         return visitor.page(
             request,
             "application.html",
@@ -152,13 +156,13 @@ class PortalApplications:
             base=base_of(request),
             secret=secret,
             is_new=is_new,
-            fields=kept | dict(typed or {}),
+            fields=stored | dict(typed or {}),
             errors=errors or {},
         )
 
 
 def owned(apps: Applications, request: Request, visitor: Visitor) -> Application:
-    """The application of a path, if the user registered it. Raises Refused 404."""
+    """The application that the request's path names. Raises Refused 404 unless the visitor registered it."""
     app = apps.get(request.path_params["client_id"])
     if app is None or app.owner != visitor.user_id:
         raise Refused(
@@ -185,9 +189,9 @@ def _lines(form: Mapping[str, str]) -> list[str]:
 
 
 def _errors(uris: list[str]) -> dict[str, str]:
-    """Errors of redirect URIs, by the name of the form field."""
+    """The error of the form field `redirect_uris`, by its name; empty if the URIs are valid."""
     if not uris:
-        return {"redirect_uris": "Name at least one address that codes may be sent to."}
+        return {"redirect_uris": "Enter at least one redirect URI."}
     try:
         for uri in uris:
             check_redirect_uri(uri)

@@ -1,8 +1,8 @@
 """The portal's home page, personal access tokens and connected apps of the signed-in user.
 
 Rules of this file:
-* A secret is shown once, in the answer to the form that created it; no address leads back to it.
-* Users see and end only what is their own.
+* A personal access token is shown once, in the response to the form that created it. No other page shows it.
+* Users see and revoke only their own tokens and connections.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ CONNECTIONS = "/connected-apps"
 
 @dataclass(frozen=True)
 class PortalHome:
-    """The pages about a user's own data."""
+    """The portal's home page, and its pages about the signed-in user's tokens and connections."""
 
     grants: Grants
     subscriptions: Subscriptions
     visitors: Visitors
 
     def routes(self) -> list[BaseRoute]:
-        """All of them need a signed-in user."""
+        """The routes of these pages; all but `/` need a signed-in user."""
         page = self.visitors.signed_in
         return [
             Route("/", _to_home, methods=["GET"]),
@@ -64,7 +64,7 @@ class PortalHome:
         return self._tokens(request, visitor)
 
     async def create_token(self, request: Request, visitor: Visitor) -> Response:
-        """Create a token and show it, once."""
+        """Create a personal access token and show it; it is not shown again."""
         form = await visitor.form(request)
         note = form.get("note", "")
         try:
@@ -74,7 +74,7 @@ class PortalHome:
         return self._tokens(request, visitor, token=token)
 
     async def revoke_token(self, request: Request, visitor: Visitor) -> Response:
-        """Revoke a token. Raises Refused."""
+        """Revoke a personal access token. Raises Refused 404."""
         await visitor.form(request)
         if not self.grants.personal.revoke(visitor.user_id, request.path_params["id"]):
             raise Refused("No such token", "It may have been revoked already.", status=404)
@@ -111,7 +111,7 @@ class PortalHome:
         )
 
     async def disconnect(self, request: Request, visitor: Visitor) -> Response:
-        """End everything that an application was granted. Raises Refused."""
+        """End all grants of the user to an application. Raises Refused 404."""
         await visitor.form(request)
         app = self.grants.apps.get(request.path_params["client_id"])
         if app is None or not self.grants.disconnect(visitor.user_id, app.client_id):
@@ -120,12 +120,12 @@ class PortalHome:
 
 
 def base_of(request: Request) -> str:
-    """The base URL by which this browser reaches the cloud."""
+    """The base URL of the cloud, as the browser that sent this request reaches it."""
     return f"{request.url.scheme}://{request.url.netloc}"
 
 
 def sentence(wrong: UsageError) -> str:
-    """An error and its cure as one sentence, shown beside a field."""
+    """An error's message and cure as one sentence, to be shown beside a form field."""
     first, _, rest = wrong.message.partition(" ")
     return f"{first.capitalize() if first.isalpha() else first} {rest}: {wrong.cure}."
 

@@ -1,11 +1,11 @@
 """The portal's pages about webhooks: an application's subscriptions, its deliveries and their attempts.
 
 Rules of this file:
-* Only the user who registered the application sees them: they show what a callback answered, and the query of
-  its URL, where people put secrets.
-* A request is shown as it was sent, to the byte. Its signature is checked anew with the current secret: where
-  it differs, the secret has been replaced since.
-* Instants are on the cloud's clock, except those of attempts, which are made in real time.
+* Only the user who registered an application sees these pages, because they show the responses of its
+  callbacks and the queries of callback URLs, which may contain secrets.
+* A request is shown byte for byte as it was sent. Its signature is checked with the application's current
+  secret; a mismatch means that the secret was replaced after the request.
+* Instants are on the cloud's clock, except those of attempts, which are real time.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from ..webhooks.deliveries import Deliveries
 from ..webhooks.delivery_list import Delivery, DeliveryList
 from ..webhooks.delivery_records import STATES, State
 from ..webhooks.subscriptions import Subscribed, Subscriptions
-from .applications import APPLICATIONS, ONE, owned
+from .applications import APPLICATION, APPLICATIONS, owned
 
 WEBHOOKS = "/webhooks"
-LOG = f"{ONE}/webhooks"
+LOG = f"{APPLICATION}/webhooks"
 DELIVERY = f"{LOG}/{{id}}"
 DELIVERIES_PER_PAGE = 50
 MAX_ENDED_SHOWN = 20
-"""Ended subscriptions on a page, the last ones."""
+"""How many ended subscriptions a page shows: those that ended last."""
 MAX_ANSWER_CHARACTERS = 4000
-"""Shown of a callback's answer."""
+"""How much of a callback's response body a page shows, from its beginning."""
 STATE_WORDS: Mapping[State, str] = {"waiting": "Waiting", "delivered": "Delivered", "failed": "Failed"}
-_STATES: Mapping[str, State] = {one: one for one in STATES}
+_STATES: Mapping[str, State] = {state: state for state in STATES}
 END_WORDS = {
     "deleted": "its application ended it",
     "gone": "its callback answered 410",
@@ -52,23 +52,25 @@ END_WORDS = {
 
 
 @dataclass(frozen=True)
-class Tried:
-    """An attempt, as a page shows it."""
+class ShownAttempt:
+    """An attempt to deliver an event, in the form in which a page shows it."""
 
     attempt: Attempt
     headers: Mapping[str, str]
-    """Those that were sent, but for what every request has."""
+    """The request's headers, without those that every request has."""
     signature: str
-    """Whether it fits, in words."""
+    """A sentence that says whether the signature matches the current secret."""
     answered: Mapping[str, str]
-    """The headers of what was answered."""
+    """The headers of the callback's response."""
     answer: str
+    """The beginning of the callback's response body."""
     curl: str
+    """A shell command that repeats the request."""
 
 
 @dataclass
 class PortalWebhooks:
-    """The pages about subscriptions and deliveries."""
+    """The portal's pages about the subscriptions and deliveries of the signed-in user's applications."""
 
     apps: Applications
     subscriptions: Subscriptions
@@ -77,11 +79,11 @@ class PortalWebhooks:
 
     @cached_property
     def delivery_list(self) -> DeliveryList:
-        """The deliveries, as pages show them."""
+        """All deliveries, with their events and subscriptions."""
         return DeliveryList(self.deliveries.db)
 
     def routes(self) -> list[BaseRoute]:
-        """All of them need a signed-in user."""
+        """The routes of these pages; all need a signed-in user."""
         page = self.visitors.signed_in
         return [
             Route(WEBHOOKS, page(self.index), methods=["GET"]),
@@ -101,7 +103,7 @@ class PortalWebhooks:
         return visitor.page(request, "webhooks.html", here=WEBHOOKS, apps=apps)
 
     async def log(self, request: Request, visitor: Visitor) -> Response:
-        """Subscriptions and deliveries of one application. Raises Refused."""
+        """The page of an application's subscriptions and deliveries. Raises Refused 404."""
         app = owned(self.apps, request, visitor)
         state = _STATES.get(request.query_params.get("state", ""))
         before = _number(request.query_params.get("before", ""))
@@ -123,10 +125,11 @@ class PortalWebhooks:
         )
 
     async def delivery(self, request: Request, visitor: Visitor) -> Response:
-        """One delivery with its attempts, the newest first. Raises Refused."""
+        """The page of one delivery with its attempts, newest first. Raises Refused 404."""
         app, delivery = self._delivery(request, visitor)
         key = self.apps.signing_key(app.client_id)
-        tries = [_tried(one, delivery, key) for one in reversed(self.delivery_list.attempts(delivery.id))]
+        attempts = self.delivery_list.attempts(delivery.id)
+        tries = [_shown(attempt, delivery, key) for attempt in reversed(attempts)]
         return visitor.page(
             request,
             "webhook_delivery.html",
@@ -140,7 +143,7 @@ class PortalWebhooks:
         )
 
     async def resend(self, request: Request, visitor: Visitor) -> Response:
-        """Deliver one again. Raises Refused."""
+        """Send one delivery again. Raises Refused 404, or 409 if its subscription has ended."""
         await visitor.form(request)
         app, delivery = self._delivery(request, visitor)
         if not self.deliveries.replay_one(delivery.id):
@@ -148,53 +151,59 @@ class PortalWebhooks:
         return redirect(f"{APPLICATIONS}/{app.client_id}/webhooks/{delivery.id}")
 
     async def resend_failed(self, request: Request, visitor: Visitor) -> Response:
-        """Deliver all again that failed. Raises Refused."""
+        """Send all failed deliveries of an application again. Raises Refused 404."""
         await visitor.form(request)
         app = owned(self.apps, request, visitor)
         self.deliveries.replay_failed(app.client_id)
         return redirect(f"{APPLICATIONS}/{app.client_id}/webhooks")
 
     def _subscriptions(self, app: Application) -> Iterator[tuple[Subscribed, str, str]]:
-        """Those that live, then those that ended, the last first: each with its end and callback in words."""
+        """The subscriptions of an application, first the active, then the ended, the last ended first.
+
+        Each comes with the words for what ended it (empty while it is active) and its callback without query.
+        """
         now = self.subscriptions.clock.ms()
-        every = self.subscriptions.of(app.client_id, ended=True)
-        living = [one for one in every if one.ended_at is None]
-        ended = sorted((one for one in every if one.ended_at), key=lambda one: -(one.ended_at or 0))
-        for one in living + ended[:MAX_ENDED_SHOWN]:
-            yield one, _end(one, now), without_query(one.callback_url)
+        found = self.subscriptions.of(app.client_id, ended=True)
+        active = [subscribed for subscribed in found if subscribed.ended_at is None]
+        ended = sorted(
+            (subscribed for subscribed in found if subscribed.ended_at),
+            key=lambda subscribed: -(subscribed.ended_at or 0),
+        )
+        for subscribed in active + ended[:MAX_ENDED_SHOWN]:
+            yield subscribed, _end_words(subscribed, now), without_query(subscribed.callback_url)
 
     def _delivery(self, request: Request, visitor: Visitor) -> tuple[Application, Delivery]:
         app = owned(self.apps, request, visitor)
         id = _number(request.path_params["id"])
         found = None if id is None else self.delivery_list.get(id)
         if found is None or found.client_id != app.client_id:
-            raise Refused("No such delivery", "Deliveries are kept for 30 days.", status=404)
+            raise Refused("No such delivery", "Deliveries are deleted after 30 days.", status=404)
         return app, found
 
 
 def without_query(url: str) -> str:
-    """A URL to be shown in passing: what stands in its query may be secret."""
-    address, asked, _ = url.partition("?")
-    return f"{address}?…" if asked else address
+    """A URL with `…` in place of its query, which may contain a secret."""
+    address, question_mark, _ = url.partition("?")
+    return f"{address}?…" if question_mark else address
 
 
 def _number(text: str) -> int | None:
     return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
-def _end(one: Subscribed, now: int) -> str:
-    """What ended a subscription, in words; empty while it lives."""
-    by = one.ended_by or ("expired" if one.expires_at <= now else None)
+def _end_words(subscribed: Subscribed, now: int) -> str:
+    """The words for what ended a subscription; empty while it is active."""
+    by = subscribed.ended_by or ("expired" if subscribed.expires_at <= now else None)
     return END_WORDS[by] if by else ""
 
 
-def _tried(attempt: Attempt, delivery: Delivery, key: bytes | None) -> Tried:
+def _shown(attempt: Attempt, delivery: Delivery, key: bytes | None) -> ShownAttempt:
     headers = {
         "content-type": "application/json",
         "x-oura-timestamp": attempt.timestamp,
         "x-oura-signature": attempt.signature,
     }
-    return Tried(
+    return ShownAttempt(
         attempt=attempt,
         headers=headers if attempt.signature else {},
         signature=_signature(attempt, delivery.body, key),
@@ -205,20 +214,20 @@ def _tried(attempt: Attempt, delivery: Delivery, key: bytes | None) -> Tried:
 
 
 def _plain(said: str) -> str:
-    """What a callback answered, control characters replaced."""
+    """A text that a callback sent, with its control characters replaced by U+FFFD."""
     return re.sub(r"[^\S\n\t ]|[\x00-\x08\x0e-\x1f\x7f-\x9f]", "\ufffd", said.replace("\r\n", "\n"))
 
 
 def _signature(attempt: Attempt, body: bytes, key: bytes | None) -> str:
     if not attempt.signature:
-        return "It was not sent."
+        return "The request was not signed, so it was not sent."
     if key is not None and is_same_secret(events.sign(key, attempt.timestamp, body), attempt.signature):
-        return "It fits the application's secret."
-    return "It does not fit the secret of now: the secret has been changed since."
+        return "The signature matches the application's current secret."
+    return "The signature does not match the current secret: the secret was replaced since."
 
 
 def _curl(url: str, headers: Mapping[str, str], body: bytes) -> str:
-    """The request, for a shell. `--globoff`, because brackets in a URL mean something to curl."""
+    """A shell command that repeats a request. `--globoff` keeps curl from expanding brackets in the URL."""
     sent = {"user-agent": USER_AGENT, "accept": "*/*", **headers}
     words = ["curl", "--include", "--globoff", "--request", "POST", url]
     lines = [" ".join(map(shlex.quote, words))]
