@@ -191,7 +191,7 @@ def test_whatever_the_document_holds_the_picture_fits(phases, items, width, seco
         bedtime_end=START + timedelta(seconds=seconds),
         time_in_bed=None,
     )
-    wide = max(width, drawing.LABEL + drawing.NARROWEST + drawing.NOTE)
+    wide = max(width, drawing.LABEL_COLUMNS + drawing.MIN_CHART_COLUMNS + drawing.NOTE_COLUMNS)
     lines = drawn(sleep, width=wide)
     assert all(len(line) <= wide + 4 for line in lines[2:])  # the last hour may reach into the margin
 

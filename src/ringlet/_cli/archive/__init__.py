@@ -1,1 +1,1 @@
-"""Commands about the archive: sync, status, show, api."""
+"""The commands that fill and read the archive: sync, status, show, api."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from ...errors import ApiError
 
 ROOTS = ("v2/", "v1/", "oauth/", "_ringlet/", "openapi.json")
-"""Paths that are taken as they are; any other is a data type under /v2/usercollection."""
+"""Prefixes of paths that are sent unchanged.
+
+Any other path is taken as a data type under /v2/usercollection.
+"""
 
 
 @click.command()
@@ -46,7 +49,7 @@ def api(
     from ..shared.wait_notices import notifying
 
     asked = request(path, fields)
-    # The retries are out here, where the user is notified of waits. The client itself tries once.
+    # The client itself does not retry. The retries are made here, where the user is notified of waits.
     with Client(base_url=base_url, profile=profile, retry_policy=RetryPolicy(max_tries=1)) as client:
         while True:
             response = client.run(notifying(with_retries(_send(asked), RetryPolicy()), _tell_wait))
@@ -60,7 +63,10 @@ def api(
 
 
 def request(path: str, fields: tuple[str, ...]) -> Request:
-    """The request that a path and its fields mean. Raises UsageError."""
+    """Build the request from the path and the `-f KEY=VALUE` fields that the user typed.
+
+    Raises UsageError.
+    """
     from ..._api.catalog import TYPES
     from ..._api.kinds import ROOT
     from ..._api.wire import Request
@@ -85,7 +91,7 @@ def request(path: str, fields: tuple[str, ...]) -> Request:
 
 
 def _refused(asked: Request, response: Response) -> ApiError:
-    """The error for a refusal; of an unknown data type, with the nearest known one."""
+    """The error for a refusal. For an unknown data type, its cure suggests the most similar known one."""
     from ..._api.catalog import TYPES
     from ..._api.kinds import ROOT
     from ..._api.wire import refusal
@@ -108,7 +114,7 @@ def _tell_wait(why: str, seconds: float) -> None:
 
 
 def _print(response: Response, include: bool, paginate: bool) -> None:
-    """Print an answer. The body of a refusal is not printed: it is in the error."""
+    """Print a response. The body of a refusal is not printed, since the error message has its text."""
     if include:
         head = [f"HTTP {response.status}", *(f"{name}: {value}" for name, value in response.headers.items())]
         click.echo("\n".join(head) + "\n")
@@ -117,7 +123,7 @@ def _print(response: Response, include: bool, paginate: bool) -> None:
 
 
 def _following(asked: Request, response: Response) -> Request | None:
-    """The request for the page after this one."""
+    """The request for the next page; None after the last page."""
     from dataclasses import replace
 
     import msgspec
@@ -128,7 +134,7 @@ def _following(asked: Request, response: Response) -> Request | None:
     try:
         token = msgspec.json.decode(response.body, type=RawPage).next_token
     except DECODE_ERRORS:
-        return None  # not a list
+        return None  # The response is not a list of documents, so it has no next page.
     if token and token == asked.params.get("next_token"):
         raise ServerError("the page token repeats", status=502)
     return replace(asked, params={**asked.params, "next_token": token}) if token else None

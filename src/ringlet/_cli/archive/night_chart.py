@@ -1,9 +1,12 @@
-"""Draws a night. Pure: documents in, a rich renderable out; no archive, no terminal, no clock.
+"""Draws a night's sleep as text: sleep phases, heart rate, HRV and the sleep score.
+
+This module is pure: it turns documents into a rich renderable, and uses no archive, terminal or clock.
 
 Rules of this file:
-* Times are the sleeper's wall clock: the offset of the document, never this machine's zone.
-* What was not measured is a gap: a null sample, and a heart rate of 255, which Oura writes in its place.
-* Every column of the picture is the same stretch of time in each of its rows.
+* Times are shown with the UTC offset of the sleep document, not in this machine's time zone.
+* A sample without a measurement is drawn as a gap: a null sample, or a heart rate of 255, which Oura writes
+  in place of an unknown one.
+* A column of the picture is the same interval of time in every row.
 """
 
 from __future__ import annotations
@@ -20,21 +23,23 @@ from rich.text import Text
 from ...models import DailySleep, Sample, Sleep
 from ..shared.screen import duration
 
-# All colours are members of the 256 that every colour terminal has, so that none of them fall together.
+# All colours are among the 256 colours of common terminals, so that no two are shown as the same colour.
 STAGES = {
     "4": ("awake", "#d7875f"),
     "3": ("REM", "#5fafaf"),
     "2": ("light", "#5f87d7"),
     "1": ("deep", "#5f5faf"),
 }
-"""Oura's digit of a sleep phase: its row's name and colour, from the top."""
+"""For each of Oura's digits for a sleep phase, the name and the colour of its row; the top row first."""
 ROWS = list(STAGES)
 BLOCKS = "▁▂▃▄▅▆▇█"
-LABEL = 7
-NOTE = 19
-WIDEST = 96
-NARROWEST = 16
-SCORE_BAR = 30
+LABEL_COLUMNS = 7
+"""The width of the names at the left of the rows."""
+NOTE_COLUMNS = 19
+"""The width reserved for the numbers at the right of the curves."""
+MAX_CHART_COLUMNS = 96
+MIN_CHART_COLUMNS = 16
+SCORE_BAR_COLUMNS = 30
 
 CONTRIBUTORS = {
     "deep_sleep": "Deep sleep",
@@ -49,7 +54,7 @@ CONTRIBUTORS = {
 
 @dataclass(frozen=True)
 class Night:
-    """The sleep of one day: the night itself, the other stretches, and the day's score."""
+    """The sleep of one day: the night, the other sleep periods (naps), and the sleep score of the day."""
 
     main: Sleep
     others: Sequence[Sleep] = ()
@@ -57,12 +62,12 @@ class Night:
 
 
 def is_night(sleep: Sleep) -> bool:
-    """Whether a stretch is a night's sleep; the rest are naps and rests."""
+    """Whether a sleep document is a night's sleep (`long_sleep`), not a nap or a rest."""
     return sleep.type == "long_sleep"
 
 
 def gather(sleeps: Sequence[Sleep], score: DailySleep | None = None) -> Night | None:
-    """The night among the stretches of one day: the longest long sleep, or else the longest stretch."""
+    """Choose the night among the sleep documents of a day: the longest `long_sleep`, else the longest."""
     real = [sleep for sleep in sleeps if sleep.type != "deleted"]
     if not real:
         return None
@@ -71,9 +76,9 @@ def gather(sleeps: Sequence[Sleep], score: DailySleep | None = None) -> Night | 
 
 
 def picture(night: Night, width: int) -> Group:
-    """The whole picture, `width` columns wide at most."""
+    """Draw the picture of a night, at most `width` columns wide."""
     sleep = night.main
-    columns = max(NARROWEST, min(WIDEST, width - LABEL - NOTE))
+    columns = max(MIN_CHART_COLUMNS, min(MAX_CHART_COLUMNS, width - LABEL_COLUMNS - NOTE_COLUMNS))
     parts = [title(sleep), Text(), *hypnogram(sleep, columns), *curves(sleep, columns)]
     if night.score:
         parts += [Text(), *contributors(night.score)]
@@ -83,7 +88,7 @@ def picture(night: Night, width: int) -> Group:
 
 
 def seconds_in_bed(sleep: Sleep) -> float:
-    """How long the stretch was: by its two ends, or as far as its phases go."""
+    """The seconds from bedtime start to bedtime end; without an end, the time that the sleep phases cover."""
     if sleep.bedtime_end:
         return (sleep.bedtime_end - sleep.bedtime_start).total_seconds()
     phases, step = stages(sleep)
@@ -91,7 +96,7 @@ def seconds_in_bed(sleep: Sleep) -> float:
 
 
 def title(sleep: Sleep) -> Text:
-    """Which night, from when to when, and its two best known numbers."""
+    """The title line: the day, bedtime start and end, the time asleep and the efficiency."""
     line = Text.assemble(
         ("Night of " if is_night(sleep) else "Nap on ", "bold"),
         (f"{sleep.day:%a} {sleep.day.day} {sleep.day:%b %Y}", "bold"),
@@ -105,7 +110,7 @@ def title(sleep: Sleep) -> Text:
 
 
 def bedtime(sleep: Sleep) -> str:
-    """23:12 → 07:09 (+02:00), each with its own offset when the sleeper travelled through the night."""
+    """Bedtime start and end: `23:12 → 07:09 (+02:00)`. Each has its own offset if the offsets differ."""
     start, end = sleep.bedtime_start, sleep.bedtime_end
     if end is None:
         return f"{start:%H:%M} ({offset(start)}) → still in progress"
@@ -115,12 +120,12 @@ def bedtime(sleep: Sleep) -> str:
 
 
 def offset(instant: datetime) -> str:
-    """+02:00."""
+    """The UTC offset of an instant as text: `+02:00`, or `no zone`."""
     return instant.isoformat()[-6:] if instant.utcoffset() is not None else "no zone"
 
 
 def nap(sleep: Sleep) -> Text:
-    """One line for another stretch of the day."""
+    """One line of text for another sleep period of the day, such as a nap."""
     slept = f"   asleep {duration(sleep.total_sleep_duration)}" if sleep.total_sleep_duration else ""
     return Text(f"also {sleep.type or 'sleep'}   {bedtime(sleep)}{slept}", style="dim")
 
@@ -129,14 +134,14 @@ def nap(sleep: Sleep) -> Text:
 
 
 def stages(sleep: Sleep) -> tuple[str, float]:
-    """The phases at the finest step the document has, and that step in seconds."""
+    """The sleep phases as digits, in the finest steps that the document has, and the step in seconds."""
     if sleep.sleep_phase_30_sec:
         return sleep.sleep_phase_30_sec, 30.0
     return sleep.sleep_phase_5_min or "", 300.0
 
 
 def cells(phases: str, step: float, span: float, columns: int) -> list[str]:
-    """The phase that fills most of each column; empty where the document says nothing."""
+    """The most frequent sleep phase in each column; empty where the document has no phase."""
     width = span / columns
     drawn: list[str] = []
     for column in range(columns):
@@ -148,7 +153,7 @@ def cells(phases: str, step: float, span: float, columns: int) -> list[str]:
 
 
 def hypnogram(sleep: Sleep, columns: int) -> list[Text]:
-    """Four rows of blocks, and the hours under them."""
+    """Draw the hypnogram: one row of blocks for each sleep phase, and the hours below."""
     phases, step = stages(sleep)
     span = seconds_in_bed(sleep)
     if not phases or span <= 0:
@@ -159,13 +164,13 @@ def hypnogram(sleep: Sleep, columns: int) -> list[Text]:
 
 def _row(row: str, drawn: list[str]) -> Text:
     name, colour = STAGES[row]
-    line = Text(f"{name:>{LABEL - 1}} ", style="dim")
+    line = Text(f"{name:>{LABEL_COLUMNS - 1}} ", style="dim")
     before = ""
     for phase in drawn:
         if phase == row:
             line.append("█", style=f"not dim {colour}")
         elif phase and before and _between(row, before, phase):
-            line.append("│", style="dim")  # the eye follows a jump over a row
+            line.append("│", style="dim")  # connects the blocks of two phases whose rows are not adjacent
         else:
             line.append(" ")
         before = phase
@@ -178,7 +183,7 @@ def _between(row: str, one: str, other: str) -> bool:
 
 
 def hours(start: datetime, span: float, columns: int) -> Text:
-    """The full hours of the wall clock on which the night began, as many as fit."""
+    """Draw the axis of full hours, with the UTC offset of the bedtime start; as many hours as fit."""
     per_hour = columns * 3600 / span
     every = next((step for step in (1, 2, 3, 4, 6, 12) if step * per_hour >= 7), 24)
     line = ""
@@ -188,14 +193,14 @@ def hours(start: datetime, span: float, columns: int) -> Text:
         column = int((tick - start).total_seconds() / span * columns)
         if tick.hour % every == 0 and len(line) <= column < columns:
             line = f"{line:<{column}}{tick:%H:%M}"
-    return Text(" " * LABEL + line, style="dim")
+    return Text(" " * LABEL_COLUMNS + line, style="dim")
 
 
 # The curves
 
 
 def spread(sample: Sample, start: datetime, span: float, columns: int) -> list[float | None]:
-    """The mean of what was measured in each column; None where nothing was."""
+    """The mean of the samples in each column; None for a column without measured samples."""
     ahead = (start - sample.timestamp).total_seconds()
     width = span / columns
     means: list[float | None] = []
@@ -208,18 +213,18 @@ def spread(sample: Sample, start: datetime, span: float, columns: int) -> list[f
 
 
 def blocks(values: Sequence[float | None]) -> str:
-    """Values as blocks from the lowest to the highest; a gap for None."""
+    """Draw values as block characters, scaled from the lowest value to the highest; None is a gap."""
     known = [value for value in values if value is not None]
     if not known:
         return ""
     low, top = min(known), len(BLOCKS) - 1
     span = (max(known) - low) or 1.0
-    # Divided first: the reciprocal of a very small span is infinite.
+    # The difference is divided by the span first: the reciprocal of a very small span is infinite.
     return "".join(" " if value is None else BLOCKS[round((value - low) / span * top)] for value in values)
 
 
 def curves(sleep: Sleep, columns: int) -> list[Text]:
-    """Heart rate and its variability, with their lowest and average."""
+    """Draw the curves of heart rate and HRV, with the lowest and average heart rate and the average HRV."""
     beats = f"lowest {_number(lowest(sleep))}  avg {_number(sleep.average_heart_rate)}"
     variability = f"avg {_number(sleep.average_hrv)} ms"
     return [
@@ -231,14 +236,14 @@ def curves(sleep: Sleep, columns: int) -> list[Text]:
 def _curve(name: str, colour: str, sample: Sample | None, sleep: Sleep, columns: int, note: str) -> Text:
     span = seconds_in_bed(sleep)
     drawn = blocks(spread(sample, sleep.bedtime_start, span, columns)) if sample and span > 0 else ""
-    line = Text(f"{name:>{LABEL - 1}} ", style="dim")
+    line = Text(f"{name:>{LABEL_COLUMNS - 1}} ", style="dim")
     if not drawn:
         return line.append("not measured")
     return line.append(f"{drawn:<{columns}}", style=f"not dim {colour}").append(f"  {note}")
 
 
 def lowest(sleep: Sleep) -> float | None:
-    """The lowest heart rate; 255 and 0 stand where none could be found."""
+    """The lowest heart rate; None if Oura has written 255 or 0, which mean that the heart rate is unknown."""
     return sleep.lowest_heart_rate if sleep.lowest_heart_rate not in (None, 0, 255) else None
 
 
@@ -250,7 +255,7 @@ def _number(value: float | None) -> str:
 
 
 def contributors(score: DailySleep) -> list[Text]:
-    """What the day's sleep score is made of, each as a thin bar."""
+    """Draw the sleep score of the day, and each of its contributors as a bar."""
     parts = score.contributors
     lines = [Text(f"Sleep score {_number(score.score)}", style="bold")]
     if parts is None:
@@ -259,8 +264,8 @@ def contributors(score: DailySleep) -> list[Text]:
 
 
 def _bar(label: str, value: int | None) -> Text:
-    filled = round((value or 0) / 100 * SCORE_BAR)
+    filled = round((value or 0) / 100 * SCORE_BAR_COLUMNS)
     colour = "" if value is None else "#5fd7af" if value >= 85 else "#5f87d7" if value >= 70 else "#ffaf5f"
     line = Text(f"{label:<13}")
-    line.append("━" * filled, style=colour).append("─" * (SCORE_BAR - filled), style="dim")
+    line.append("━" * filled, style=colour).append("─" * (SCORE_BAR_COLUMNS - filled), style="dim")
     return line.append(f"  {_number(value):>3}")

@@ -24,14 +24,14 @@ class _Stretch(msgspec.Struct):
 
 
 def days_with_nights(archive: Archive, user: int) -> list[date]:
-    """Every day that has a night, in order."""
+    """All days for which the archive has a night's sleep, oldest first."""
     body, _ = archive.page(user, TYPES["sleep"], ALL_DAYS, "docs")
     stretches = msgspec.json.decode(b"[%s]" % body, type=list[_Stretch])
     return sorted({one.day for one in stretches if one.type == "long_sleep"})
 
 
 def newest(archive: Archive, user: int) -> date | None:
-    """The day of the newest night."""
+    """The day of the newest night's sleep, or without any of the newest nap; None without sleep."""
     body = archive.latest(user, TYPES["sleep"])
     if body is None:
         return None
@@ -43,7 +43,7 @@ def newest(archive: Archive, user: int) -> date | None:
 
 
 def nearest(archive: Archive, user: int, day: date) -> list[date]:
-    """The days with a night before and after one that has none."""
+    """For a day without a night's sleep, the nearest earlier and the nearest later day that have one."""
     days = days_with_nights(archive, user)
     before = [one for one in days if one < day][-1:]
     after = [one for one in days if one > day][:1]
@@ -51,7 +51,7 @@ def nearest(archive: Archive, user: int, day: date) -> list[date]:
 
 
 def night_of(archive: Archive, user: int, day: date) -> tuple[Night | None, bytes]:
-    """The night of a day, and the document it is drawn from in Oura's own bytes."""
+    """The night of a day, and the JSON of its sleep document as Oura sent it."""
     raw = _of(archive, user, "sleep", day)
     sleeps = [msgspec.json.decode(one, type=Sleep) for one in raw]
     scores = [msgspec.json.decode(one, type=DailySleep) for one in _of(archive, user, "daily_sleep", day)]

@@ -53,13 +53,13 @@ def night(when: str | None, db: str | None, user: str | None, as_json: bool) -> 
 
 
 def report_empty() -> None:
-    """Say that there are no nights at all, and suggest a sync."""
+    """Print that the archive has no nights, and suggest a sync."""
     screen.remark("the archive holds no nights yet")
     screen.next_step(command("sync"))
 
 
 def report_missing(archive: Archive, user: int, day: date) -> None:
-    """Say that a day has no night, and suggest the nearest that has one."""
+    """Print that the archive has no night for a day, and suggest the nearest days that have one."""
     from . import nights
 
     near = nights.nearest(archive, user, day)

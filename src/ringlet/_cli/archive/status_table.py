@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..._archive.users import User
 
 STALE_AFTER_S = 36 * 3600
-"""How old the newest sync may be before another is suggested: a day, and the morning after it."""
+"""A sync is suggested when the newest one is older than this: a day and a half."""
 COLUMNS: tuple[tuple[str, JustifyMethod, int], ...] = (
     ("type", "left", 0),
     ("rows", "right", 0),
@@ -28,11 +28,11 @@ COLUMNS: tuple[tuple[str, JustifyMethod, int], ...] = (
     ("size", "right", 52),
     ("revised", "right", 88),
 )
-"""Name, alignment, and the width of the screen from which on a column is shown: numbers are never cut."""
+"""Each column's name, its alignment, and the screen width below which the column is left out."""
 
 
 def table(archive: Archive, user: User, now: float, width: int) -> Table:
-    """One person's data, `width` columns wide at most."""
+    """The table of one user's data, at most `width` columns wide."""
     held = {one.name: one for one in archive.overview(user.id)}
     drawn = Table(title=user.name, title_justify="left", title_style="bold", box=None, pad_edge=False)
     shown = [place for place, (_, _, least) in enumerate(COLUMNS) if width >= least]
@@ -50,14 +50,14 @@ def table(archive: Archive, user: User, now: float, width: int) -> Table:
 
 
 def footer(archive: Archive, users: list[User], remark: str = "") -> Text:
-    """Where the archive is and how large, for under the tables."""
+    """The line below the tables: the path of the archive, its size and a remark."""
     words = [f"archive  {archive.path}", screen.size(archive.size)]
     words += [remark or ("" if users else "empty so far")]
     return Text("   ".join(filter(None, words)), style="dim")
 
 
 def stale(archive: Archive, users: list[User], now: float) -> bool:
-    """Whether the last sync of any user is too long ago."""
+    """Whether the newest sync of any user is older than `STALE_AFTER_S`."""
     return any(
         now - max((one.last_seen_at / 1000 for one in archive.overview(user.id)), default=0.0) > STALE_AFTER_S
         for user in users
@@ -75,9 +75,9 @@ def _row(one: TypeOverview, now: float) -> tuple[str | Text, ...]:
     )
 
 
-def _absent(name: str, asked: Sequence[object]) -> tuple[str | Text, ...]:
-    """A type without rows: synced and empty, or never synced."""
-    words = ("0", "none there") if asked else ("-", "not synced")
+def _absent(name: str, covered: Sequence[object]) -> tuple[str | Text, ...]:
+    """The row of a data type without documents: either it was synced and is empty, or it was never synced."""
+    words = ("0", "none there") if covered else ("-", "not synced")
     return tuple(Text(word, style="dim") for word in (name, *words, "", "", ""))
 
 

@@ -74,7 +74,7 @@ def sync(
         sync_webhooks.WebhookEndpoint.parse(public_url, listen, take_over=take_over) if webhooks else None
     )
     client, transport = _client(base_url, profile, connections, fast)
-    # Before the archive is created: a sync that cannot start leaves nothing behind.
+    # Checked before the archive is created, so that a sync that cannot start leaves no file behind.
     if client.token_store.load() is None:
         raise NotSignedIn("no access token was found")
     if endpoint:
@@ -97,7 +97,7 @@ def sync(
 
 
 def _watcher(path: str, names: list[str], as_json: bool) -> Watcher:
-    """Shows progress: bars on a terminal, lines elsewhere, JSON for programs."""
+    """The watcher that shows the progress: bars on a terminal, lines elsewhere, JSON for programs."""
     from ..shared import screen
 
     if as_json or not screen.can_redraw():
@@ -129,7 +129,7 @@ async def _run(
 def _client(
     base_url: str | None, profile: str | None, connections: int | None, fast: bool
 ) -> tuple[AsyncClient, NotifyingTransport]:
-    """The client, and its transport, which calls `on_wait`."""
+    """The client of the sync, and its transport, whose `on_wait` the command sets."""
     from ..._client.client import AsyncClient, base_url_from
     from ..._client.transport import AiohttpTransport, AsyncHttpcoreTransport
     from ..shared.wait_notices import NotifyingTransport
@@ -151,7 +151,7 @@ def _need_aiohttp() -> None:
 
 
 def _types(text: str | None) -> list[str]:
-    """The names of the data types meant, in the table's order. Raises UsageError."""
+    """The data types of a comma-separated list, in the order of the catalog. Raises UsageError."""
     from ..._api.catalog import TYPES, kind_named
     from ..shared.suggest import nearest
 

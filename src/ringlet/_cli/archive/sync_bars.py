@@ -1,4 +1,4 @@
-"""Output of a sync on a terminal: one bar per data type.
+"""Shows a sync on a terminal, with one progress bar for each data type:
 
 ✓ daily_sleep  ━━━━━━━━━━━━━━━━━━━━   1 204  +1
 ⠹ heartrate    ━━━━━━━━━━──────────  88 112  back to 2025-08-14
@@ -29,7 +29,7 @@ BARS = {"waiting": "dim", "running": "cyan", "done": "green", "partial": "yellow
 
 
 class _Mark(SpinnerColumn):
-    """The state of a type, in one character."""
+    """The column that shows the state of a data type in one character."""
 
     def render(self, task: Task) -> RenderableType:
         state = task.fields["state"]
@@ -37,7 +37,7 @@ class _Mark(SpinnerColumn):
 
 
 class _Bar(ProgressColumn):
-    """The windows of a type that have ended, in the colour of its state."""
+    """The column that shows how many windows of a data type have ended, in the colour of the state."""
 
     def render(self, task: Task) -> ProgressBar:
         style = BARS[task.fields["state"]]
@@ -52,7 +52,7 @@ class _Bar(ProgressColumn):
 
 
 class _Screen(Live):
-    """The bars, and under them why and how long we wait."""
+    """The progress bars, and below them a line that says why the sync waits, and for how long."""
 
     why = ""
     until = 0.0
@@ -65,7 +65,7 @@ class _Screen(Live):
 
 
 class Bars(Watcher):
-    """One bar per type."""
+    """A watcher that draws one progress bar for each data type."""
 
     def __enter__(self) -> Bars:
         console = screen.remarks()

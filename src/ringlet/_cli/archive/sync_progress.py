@@ -1,9 +1,9 @@
-"""Output of a sync while it runs: plain lines, and JSON lines for programs. `sync_bars` has the bars.
+"""Shows a running sync as plain lines, or as JSON lines for programs. `sync_bars` draws the progress bars.
 
 Rules of this file:
-* Each data type is reported once when it has ended; what could not be read, with the reason.
-* Numbers are about this run: rows read, added, changed. A second run visibly adds nothing.
-* The last line of a run is its result and goes to stdout; progress goes to stderr.
+* Each data type is reported once, when all its windows have ended; if it could not be read, with the reason.
+* The numbers of rows are those of this run, so a second run shows that it added nothing.
+* The last line is the result of the run and goes to stdout. Progress goes to stderr.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 SAFE = "^C is safe: the next sync starts where this one stopped"
 LINE_INTERVAL_S = 5.0
-"""Between two plain lines about types that go on."""
+"""The seconds between two lines about data types that are not complete yet."""
 
 
 class Watcher(AbstractContextManager["Watcher"]):
-    """Receives the progress of a run. This base class reports only how it ended."""
+    """Receives the progress of a sync. This base class reports only how the sync ended."""
 
     def __init__(self, path: str, names: list[str]) -> None:
         self.path = path
@@ -44,7 +44,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         self.stop()
 
     def progress(self, one: TypeProgress) -> None:
-        """A window of a type has ended."""
+        """A window of a data type has ended: show it, and find out whether it was the last window."""
         name = one.kind.name
         self.seen[name] = one
         if name in self.ended:
@@ -56,7 +56,7 @@ class Watcher(AbstractContextManager["Watcher"]):
             self.type_moved(one)
 
     def end(self, report: BackfillReport) -> None:
-        """The run has ended by itself."""
+        """The sync has ended by itself, not by ^C: show the result."""
         for one in report.types.values():
             if one.windows == 0 or report.stopped_by is None:
                 self.progress(one)
@@ -64,13 +64,13 @@ class Watcher(AbstractContextManager["Watcher"]):
         self.run_ended(report)
 
     def interrupted(self) -> None:
-        """The run was ended by ^C; what it saved is whole."""
+        """The user has stopped the sync with ^C: show what it has saved."""
         self.stop()
         screen.remark(f"Stopped. Saved {self.saved()}.")
         screen.next_step(command("sync"))
 
     def saved(self) -> str:
-        """What an interrupted run leaves in the archive, in a few words."""
+        """What an interrupted sync has stored in the archive, in a few words."""
         rows = sum(one.added + one.changed for one in self.seen.values())
         under_way = [
             f"{name} back to {day(one)}" for name, one in self.seen.items() if name not in self.ended
@@ -79,16 +79,16 @@ class Watcher(AbstractContextManager["Watcher"]):
         return ", ".join([f"{screen.count(rows)} rows", whole, *under_way[:3]])
 
     def waiting(self, why: str, seconds: float) -> None:
-        """The server makes us wait for some seconds."""
+        """The sync waits for some seconds, because of a rate limit or a server that does not answer."""
 
     def type_moved(self, one: TypeProgress) -> None:
-        """A window of a type has ended, and others are left."""
+        """A window of a data type has ended, and more windows are to come."""
 
     def type_ended(self, one: TypeProgress) -> None:
-        """All windows of a type have ended."""
+        """All windows of a data type have ended."""
 
     def run_ended(self, report: BackfillReport) -> None:
-        """The run has ended: report how."""
+        """The sync has ended: print its result."""
         types = report.types.values()
         added, changed = sum(one.added for one in types), sum(one.changed for one in types)
         deleted = sum(one.deleted for one in types)
@@ -122,7 +122,7 @@ class Watcher(AbstractContextManager["Watcher"]):
 
 
 class Lines(Watcher):
-    """A line for each type that has ended, and one every few seconds meanwhile."""
+    """A watcher that prints a line for each data type that has ended, and lines of progress between."""
 
     def __enter__(self) -> Lines:
         screen.remark(f"Archive  {self.path}")
@@ -132,7 +132,7 @@ class Lines(Watcher):
 
     def waiting(self, why: str, seconds: float) -> None:
         now = time.monotonic()
-        if now >= self._wait_until:  # all connections wait at the same time, and one line is enough
+        if now >= self._wait_until:  # All connections wait at the same time, and one line is enough.
             self._wait_until = now + min(seconds, LINE_INTERVAL_S)
             screen.remark(f"{why}; continuing in {seconds:.0f} s   {SAFE}")
 
@@ -151,7 +151,7 @@ class Lines(Watcher):
 
 
 class JsonLines(Watcher):
-    """One JSON object per type that has ended, and one for the run."""
+    """A watcher that prints one JSON object for each data type that has ended, and one for the result."""
 
     def type_ended(self, one: TypeProgress) -> None:
         print_json(
@@ -185,29 +185,29 @@ class JsonLines(Watcher):
 
 
 def print_json(**fields: Any) -> None:
-    """One JSON object on a line of stdout."""
+    """Print one JSON object on a line of stdout."""
     click.echo(json.dumps({"v": 1} | fields))
 
 
 def has_ended(one: TypeProgress) -> bool:
-    """Whether nothing more will come of a type in this run."""
+    """Whether a data type was skipped or all its windows have ended, so that this run adds no more rows."""
     return bool(one.skipped) or one.done + len(one.failures) >= one.windows
 
 
 def rows_of(one: TypeProgress) -> int:
-    """What a type's answers held."""
+    """How many rows the responses of a data type had: added, changed and unchanged ones."""
     return one.added + one.changed + one.unchanged
 
 
 def day(one: TypeProgress) -> str:
-    """How far back a type has been read; empty before its first window, and where it has no days."""
+    """The oldest day read of a data type; empty before its first window, and for types without days."""
     from ..._api.windows import DAY_MS, from_ms
 
     return f"{from_ms(one.oldest):%Y-%m-%d}" if one.oldest and one.oldest > DAY_MS else ""
 
 
 def note(one: TypeProgress) -> str:
-    """What to say about a type in a few words."""
+    """The remark beside a data type: why it was skipped or failed, how far it was read, or what it added."""
     if one.skipped:
         return one.skipped
     if one.failures:

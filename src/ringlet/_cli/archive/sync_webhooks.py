@@ -1,6 +1,7 @@
-"""`ringlet sync --webhooks`: continuous sync, until it is stopped.
+"""`ringlet sync --webhooks`: syncs continuously until it is stopped.
 
-SIGTERM ends it with 0, ^C with 130. Nothing is lost either way: events that wait are in the archive.
+The exit code is 0 after SIGTERM and 130 after ^C. Neither loses events: events that were received and not yet
+followed are stored in the archive.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ PUBLIC_URL = "--public-url https://YOUR.HOST/oura"
 
 @dataclass(frozen=True)
 class WebhookEndpoint:
-    """Where events come in: the URL that Oura calls, and the address on this machine that it leads to.
+    """The callback URL that Oura calls, and the address on this machine that its requests reach.
 
-    Only scheme, host and path of the URL are shown: a query may hold a secret.
+    Only scheme, host and path of the URL are shown: its query may contain a secret.
     """
 
     url: str = field(repr=False)
@@ -46,7 +47,7 @@ class WebhookEndpoint:
 
     @classmethod
     def parse(cls, public_url: str | None, listen: str, *, take_over: bool) -> WebhookEndpoint:
-        """From the options. Raises UsageError."""
+        """Build the endpoint from --public-url and --listen. Raises UsageError."""
         if not public_url:
             raise UsageError(
                 "expected the URL that Oura sends events to",
@@ -69,14 +70,14 @@ class WebhookEndpoint:
 
     @property
     def shown(self) -> str:
-        """URL and address, for people."""
+        """The callback URL and the address, as text for the user."""
         parts = urlsplit(self.url)
         only = " (which only this machine reaches)" if self.is_local else ""
         return f"{parts.scheme}://{parts.netloc}{parts.path}{only} -> {self.host}:{self.port}"
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine reaches it."""
+        """Whether only this machine can reach the callback URL."""
         return is_loopback(urlsplit(self.url).hostname or "")
 
 
@@ -99,7 +100,7 @@ def run_until_stopped(
     since: date,
     connections: int | None,
 ) -> int:
-    """Sync continuously until stopped; the exit code. Raises RingletError."""
+    """Sync continuously until stopped. Returns the exit code. Raises RingletError."""
     from ..._archive.storage.opening import default_place
     from ..._sync.continuous import CallbackEndpoint, ContinuousSync
 
@@ -136,7 +137,7 @@ def run_until_stopped(
 
 
 def _bound(endpoint: WebhookEndpoint) -> socket.socket:
-    """The socket that the public URL leads to. Raises RingletError."""
+    """The listening socket that requests to the public URL reach. Raises RingletError."""
     from ..._net.listen import bind
 
     try:
@@ -148,7 +149,7 @@ def _bound(endpoint: WebhookEndpoint) -> socket.socket:
 
 
 def application(client: AsyncClient) -> App:
-    """The application that subscribes. Raises UsageError where its id and secret are not known."""
+    """The application that owns the subscriptions. Raises UsageError where its id or secret is not known."""
     if client.app is None or not client.app.client_secret:
         raise UsageError(
             "webhooks need the id and the secret of your application",
@@ -159,7 +160,7 @@ def application(client: AsyncClient) -> App:
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None]) -> int:
-    """Await work that never ends until SIGTERM or SIGINT; the exit code."""
+    """Run `work`, which never ends, until SIGTERM or SIGINT. Returns the exit code."""
     task = asyncio.ensure_future(work)
     stopped: list[int] = []
 
@@ -167,7 +168,9 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> int:
         stopped.append(code)
         task.cancel()
 
-    if sys.platform != "win32":  # where ^C is a KeyboardInterrupt, and SIGTERM no warning
+    if (
+        sys.platform != "win32"
+    ):  # Windows has no signal handlers in asyncio: ^C raises KeyboardInterrupt there.
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, stop, 0)
         loop.add_signal_handler(signal.SIGINT, stop, 130)

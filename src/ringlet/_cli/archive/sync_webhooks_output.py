@@ -1,8 +1,8 @@
-"""Output of a continuous sync: lines for people, JSON for programs.
+"""Prints what a continuous sync does: lines for people, JSON for programs.
 
 Rules of this file:
-* Each event that was followed is one line on stdout. Everything else goes to stderr.
-* A lasting trouble (a type that may not be read, a subscription that is refused) is reported once.
+* Each followed event is one line on stdout. All other lines go to stderr.
+* A lasting problem (a data type without a granted scope, a refused subscription) is reported once.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ ACTION_TEXTS: Mapping[SubscriptionAction, str] = {
     "renew": "renewed",
     "end": "ended",
 }
-"""How each step about subscriptions is reported to people."""
+"""The word that is printed for each action on subscriptions."""
 
 
 class _Glance(msgspec.Struct):
-    """What a line shows of a document."""
+    """The fields of a document that are shown in the line of a followed event."""
 
     day: str | None = None
     start_day: str | None = None
@@ -58,15 +58,15 @@ class Output:
     def __init__(self, watcher: Watcher, endpoint: str) -> None:
         self.watcher = watcher
         self.endpoint = endpoint
-        """Where events come in, for people."""
+        """The callback URL and the local address, as text for the user."""
         self._reported: set[tuple[str, str]] = set()
-        """What was reported already: data types and reasons."""
+        """The problems that were reported already: pairs of a data type and a reason."""
         self._synced = False
         self._subscribed = False
-        """Whether a subscription stands."""
+        """Whether there is at least one subscription for our callback URL."""
 
     def followed(self, one: FollowedJob) -> None:
-        """A line for an event."""
+        """Print a line for a followed event."""
         if one.result == "left out":
             self._once(one.job.data_type, one.note)
             return
@@ -78,7 +78,7 @@ class Output:
         click.echo(screen.printable(line).rstrip())
 
     def subscribed(self, standing: SubscriptionReport) -> None:
-        """What was done about the subscriptions, and what could not be."""
+        """Print how many subscriptions were made, moved, renewed and deleted, and which were refused."""
         done = Counter(step.action for step in standing.steps)
         said = [f"{done[action]} {word}" for action, word in ACTION_TEXTS.items() if done[action]]
         if said:
@@ -97,12 +97,15 @@ class Output:
             self._next(f"{sync}, with one that leads here: {self.endpoint}")
 
     def progress(self, one: TypeProgress) -> None:
-        """A window has ended; only the first round is watched window by window."""
+        """A window has ended. Only the first backfill shows its windows."""
         if not self._synced:
             self.watcher.progress(one)
 
     def round(self, report: BackfillReport, everything: bool) -> None:
-        """A round has ended. The first is reported as every sync is; of the others, what they changed."""
+        """A backfill has ended.
+
+        Print the full result of the first backfill, and the changes of later ones.
+        """
         if not self._synced:
             self._synced = True
             self.watcher.end(report)
@@ -121,7 +124,7 @@ class Output:
                 self._once(one.kind.name, reason)
 
     def trouble(self, part: str, failed: RingletError, wait: timedelta) -> None:
-        """A part of the sync failed, and is tried again."""
+        """Print that a part of the sync has failed, and when it is tried again."""
         screen.remark(f"! {part}: {failed.message}; trying again in {wait.total_seconds():.0f} s")
 
     def _once(self, what: str, reason: str) -> None:
@@ -136,7 +139,7 @@ class Output:
 
 
 class JsonOutput(Output):
-    """Reports to programs: one JSON object for each event that was followed, and for each check and round."""
+    """Reports a continuous sync to programs: one JSON object for each followed event, check and backfill."""
 
     def followed(self, one: FollowedJob) -> None:
         seen = _glance(one)

@@ -1,1 +1,1 @@
-"""Commands that run or operate a cloud: serve, listen, clock, fault, trigger, scenario."""
+"""The commands that run or operate a cloud: serve, listen, clock, fault, trigger, scenario."""

@@ -1,11 +1,11 @@
-"""Stores how far `ringlet listen` has read a cloud's log of events, and the secret it signs with.
+"""Stores how far `ringlet listen` has read a cloud's event log, and the secret that signs forwarded events.
 
     <state>/listen/NAME.json   the log and the number of the last event that was handled
     <state>/listen/secret      the key of signatures where OURA_CLIENT_SECRET is not set
 
 Rules of this file:
-* Each pair of a cloud and a receiver has a place of its own, so that receivers do not wait for each other.
-* One process at a time stores a place. Another may listen meanwhile, and stores nothing.
+* Each pair of a cloud and a receiver has its own bookmark, so that receivers do not wait for each other.
+* One process at a time may write a bookmark. Other processes may listen at the same time without writing it.
 * Both files are readable by their owner only.
 """
 
@@ -29,14 +29,17 @@ from ..shared.next_steps import command
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The number of the last event handled, and in which log: a new cloud at an old address has another."""
+    """A place in an event log: the id of the log, and the number of the last event that was handled.
+
+    A new cloud at the address of an old cloud has another log id.
+    """
 
     log: str
     seq: int
 
 
 class Bookmark:
-    """The place of one listener. Raises RingletError for a file that cannot be read or written."""
+    """The bookmark of one listener. Raises RingletError where its file cannot be read or written."""
 
     def __init__(self, api: str, receiver: str = "") -> None:
         name = hashlib.sha256(f"{api} {receiver}".encode()).hexdigest()[:16]
@@ -55,15 +58,18 @@ class Bookmark:
         self._lock.give_back()
 
     @property
-    def is_kept(self) -> bool:
-        """Whether this process stores the place; another one does otherwise."""
+    def is_ours(self) -> bool:
+        """Whether this process writes the bookmark. If not, another process does."""
         return self._lock.is_held
 
     def move(self, place: Place) -> None:
-        """Everything up to this place was handled. A crash leaves this place on disk, or an earlier one."""
+        """Store that all events up to `place` have been handled.
+
+        A crash leaves the old or the new place on disk.
+        """
         if place != self.place:
             self.place = place
-            if self.is_kept:
+            if self.is_ours:
                 disk.write(self._path, msgspec.json.encode(place))
 
     def _load(self) -> Place | None:
@@ -78,7 +84,10 @@ class Bookmark:
 
 
 def signing_secret() -> str:
-    """The key of signatures: the application's secret, else one made once and stored. Raises RingletError."""
+    """The key that signs forwarded events: OURA_CLIENT_SECRET, else a stored random secret.
+
+    Raises RingletError.
+    """
     given = os.environ.get("OURA_CLIENT_SECRET")
     if given:
         return given
@@ -87,7 +96,7 @@ def signing_secret() -> str:
 
 
 def _made_once(path: Path) -> bytes:
-    """Make the secret, unless another process just did: both must sign with the same one."""
+    """Create the secret unless another process has just created it: all processes must use the same."""
     lock = disk.Lock(path.with_suffix(".lock"))
     while not lock.take():
         time.sleep(0.01)

@@ -13,13 +13,13 @@ from ..shared import options, screen
 from ..shared.next_steps import command
 
 ADVANCE_TIMEOUT_S = 600.0
-"""The cloud answers when its simulated wearer has lived through the time; for years that takes a while."""
+"""How long to wait for the response: the cloud first creates the data of the simulated wearer."""
 MAX_ADVANCE = timedelta(days=3650)
-"""More would take many minutes, and is most likely a typing mistake."""
+"""The longest advance. A longer one would take many minutes, and is most likely a typing mistake."""
 
 
 class _Clock(click.Group):
-    """Without a subcommand it shows the time, with the options of `show`."""
+    """A click group that runs its command `show` if no subcommand is given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
@@ -78,7 +78,7 @@ def advance(duration: str, settle: float, base_url: str | None, as_json: bool) -
         try:
             done = control.post("clock", {"advance": by, "settle": settle})
         except KeyboardInterrupt:
-            # The cloud goes on with it. Suggesting the same command would move the clock once more.
+            # The cloud completes the request. Repeating the command would move the clock once more.
             screen.remark(f"\nerror: interrupted, but the clock has moved\nnext: {command('clock')}")
             return 130
     if as_json:
@@ -89,7 +89,10 @@ def advance(duration: str, settle: float, base_url: str | None, as_json: bool) -
 
 
 def seconds(text: str) -> float:
-    """A duration in seconds. Raises UsageError where it cannot be read, is negative or too long."""
+    """Parse a duration into seconds.
+
+    Raises UsageError for a text that is not one, a negative or too long one.
+    """
     from ..._cloud.core.clock import duration
 
     by = duration(text)
@@ -106,7 +109,7 @@ def seconds(text: str) -> float:
 
 
 def waiting(done: dict[str, Any]) -> str:
-    """What became of the deliveries, in words. Receivers that do not answer are no error of this command."""
+    """The state of the deliveries as text. Deliveries that failed are not an error of `clock advance`."""
     left = screen.count(done["waiting"])
     if not done["settled"]:
         return f"{left} deliveries still on their way"

@@ -1,11 +1,11 @@
-"""Follows a cloud's log of events from a bookmark on, without end.
+"""Reads a cloud's event log from a bookmark on, without end.
 
 Rules of this file:
-* The bookmark moves after an event was handled, never before: asking for the next event says that it was.
-* Events that the cloud pruned before they were read are reported by number.
-* Another log at the same address (a new cloud) is read from its beginning, and reported.
-* A cloud that does not answer is asked until it does; both are reported once. A refusal is an error, since
-  another try would not help.
+* The bookmark moves only after the caller has handled an event, that is, when it asks for the next event.
+* If the cloud has pruned events that were not read yet, the user is told how many.
+* If a new cloud answers at the same address, its log is read from the first event on, and the user is told.
+* A cloud that does not answer is requested again until it answers; the outage and its end are reported once
+  each. A refusal is raised as an error, since a retry would get the same answer.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ from ..shared.next_steps import command
 from .bookmark import Bookmark, Place
 
 LONG_POLL_S = 20.0
-"""How long the cloud may hold a request open while nothing happens."""
+"""How long the cloud may keep a request open while no event happens (long polling)."""
 POLL_S = 0.5
-"""Between two requests to a cloud that does not hold them open: it is stopping."""
+"""The pause between two requests to a cloud that answers long polls at once, because it is shutting down."""
 MAX_EVENTS_PER_ANSWER = 200
 UNAVAILABLE = (ConnectionFailed, ServerError, RateLimited)
 
 Start: TypeAlias = Literal["kept", "start", "now"]
-"""Where to begin: at the bookmark (without one: now), at the first event there is, behind the newest."""
+"""Where to begin.
+
+`kept`: at the bookmark, or `now` without one; `start`: at the oldest event; `now`: after the newest event.
+"""
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -47,7 +50,7 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 class EventLog:
-    """The log of one cloud. `say` is called with what the user should know of."""
+    """Reads the event log of one cloud. `say` is called with messages for the user."""
 
     def __init__(self, control: ControlClient, bookmark: Bookmark, say: Callable[[str], None]) -> None:
         self.control = control
@@ -57,7 +60,7 @@ class EventLog:
         self._place = Place("", 0)
 
     def open(self, start: Start = "kept") -> int:
-        """Find the place to begin at, and count the events after it. Raises ApiError, ConnectionFailed."""
+        """Set the place to begin at. Returns how many events follow it. Raises ApiError, ConnectionFailed."""
         page = self._ask(0, limit=1)
         kept = self.bookmark.place
         if start == "start":
@@ -70,13 +73,16 @@ class EventLog:
         return page.newest - self._place.seq
 
     def follow(self, wanted: Callable[[Event], bool]) -> Generator[Event]:
-        """The events to come, without end. Raises ApiError where the cloud refuses."""
+        """Yield the events after the place, then new events, without end.
+
+        Raises ApiError where the cloud refuses.
+        """
         while True:
             asked = time.monotonic()
-            page = self._patiently()
+            page = self._next_page()
             news = [line for line in page.events if line.seq > self._place.seq]
             if not news and time.monotonic() - asked < POLL_S:
-                time.sleep(POLL_S)  # it does not wait for something to happen, as it was asked to
+                time.sleep(POLL_S)  # The cloud answered at once instead of waiting for an event.
             for line in news:
                 if wanted(line.event):
                     yield line.event
@@ -84,8 +90,11 @@ class EventLog:
                 self._place = Place(page.log, line.seq)
             self.bookmark.move(self._place)
 
-    def _patiently(self) -> _Page:
-        """The events behind the place; waits for one, and for a cloud that is away."""
+    def _next_page(self) -> _Page:
+        """Request the events after the place.
+
+        Waits for an event, and retries while the cloud does not answer.
+        """
         failures, wait = 0, LONG_POLL_S
         while True:
             try:
@@ -95,7 +104,7 @@ class EventLog:
                     self.say(f"the cloud does not answer ({failure.message}); trying until it does")
                 failures += 1
                 time.sleep(self._retry_policy.wait_s(failures))
-                wait = 0.0  # it may come back as another, which is to be noticed at once
+                wait = 0.0  # The next answer must come at once: it may be that of a new cloud.
                 continue
             if failures:
                 self.say("it answers again")
@@ -105,7 +114,7 @@ class EventLog:
             self._place, failures, wait = place, 0, 0.0
 
     def _same(self, place: Place, page: _Page) -> Place:
-        """The place to go on from, given what the log that answers still has."""
+        """The place to continue from: `place`, or another if the log is new, was reset or has been pruned."""
         if place.log != page.log:
             self.say(
                 "this is another cloud than before at this address: reading its events from the first on"
@@ -115,8 +124,8 @@ class EventLog:
             self.say("this cloud has forgotten its last events, as from an older copy: going on from here")
             return Place(page.log, page.newest)
         if (gone := page.oldest - 1 - place.seq) > 0:
-            one = gone == 1
-            self.say(f"{gone} event{'' if one else 's'} that came before {'is' if one else 'are'} gone")
+            noun, verb = ("event", "is") if gone == 1 else ("events", "are")
+            self.say(f"{gone} {noun} that came before {verb} gone")
             return _beginning(page)
         return place
 

@@ -88,7 +88,7 @@ def check_path(path: str) -> None:
 
 
 def line(rule: dict[str, Any]) -> str:
-    """One fault for people."""
+    """One fault as a line of text for the user."""
     what = {"status": f"status {rule['status']}", "delay": f"delay {rule['seconds']:g} s"}
     likely = "" if rule["probability"] == 1 else f", {rule['probability']:.0%} of them"
     left = "" if rule["times"] is None else f", {rule['times']} more"

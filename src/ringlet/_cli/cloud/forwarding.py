@@ -1,14 +1,16 @@
 """Forwards events to a receiver for `ringlet listen`, signed and sent as a cloud sends them.
 
 Rules of this file:
-* One event after the other, in the order of the log. An event that the receiver refuses is sent until it is
-  accepted: a cloud gives up after ten retries, but here a developer is just repairing the receiver.
-* 2xx and 3xx within ten seconds are a success, 410 ends it, as Oura documents. One exception: a 3xx to the
-  same path with or without its last slash comes from a web framework whose route is the other one, and the
-  code behind that route has not seen the event.
-* A failure is reported when it changes, and at the first, second, fourth, eighth ... try. How to go on
-  without the event is suggested once.
-* Any address may be forwarded to: it is named by the user, not by an untrusted client, as callbacks are.
+* Events are forwarded one after the other, in the order of the log. An event that the receiver refuses is
+  sent again until the receiver accepts it. (A cloud gives up after ten retries; here a developer is at work
+  on the receiver.)
+* As Oura documents, 2xx and 3xx within ten seconds are a success, and 410 ends the subscription. One
+  exception: a 3xx that only adds or removes the last slash of the path is a failure. Web frameworks send it
+  for a route that is spelled differently, and the receiver's code has not seen the event.
+* A failure is reported when its reason changes, and at the first, second, fourth, eighth ... try. A command
+  that skips the event is suggested once.
+* Events may be forwarded to any address: the user names it. (A cloud checks callbacks, which untrusted
+  clients name.)
 """
 
 from __future__ import annotations
@@ -36,13 +38,17 @@ ANYWHERE = AddressPolicy(name="lan", networks=(ip_network("0.0.0.0/0"), ip_netwo
 BACK_OFF = RetryPolicy(first_wait_s=1.0, max_wait_s=60.0)
 GONE = 410
 TRIES_BEFORE_SKIP_IS_SUGGESTED = 5
-"""They take ten seconds, or a minute where the receiver does not answer."""
+"""The number of failed tries after which `listen --from-now` is suggested. Five tries take ten seconds, or a
+minute if the receiver does not answer."""
 SHOWN_CHARACTERS = 100
-"""How much of a receiver's answer is shown."""
+"""How many characters of a receiver's response are shown."""
 
 
 class Forwarder:
-    """Forwards events to one URL. `say` gets what became of each; `on_stuck` is called if one is refused."""
+    """Forwards events to one URL.
+
+    `say` is called with the outcome of each try. `on_stuck` is called once, when several tries have failed.
+    """
 
     def __init__(
         self,
@@ -71,17 +77,20 @@ class Forwarder:
 
     @property
     def shown_url(self) -> str:
-        """The URL without its query, which may hold a secret."""
+        """The URL without its query, which may contain a secret."""
         return _without_query(self.url)
 
     @property
     def receiver(self) -> str:
-        """The URL under which its place is stored: the same with and without the path's last slash."""
+        """The name of the receiver's bookmark: its URL, without the last slash of the path."""
         path, mark, query = self.url.partition("?")
         return path.rstrip("/") + mark + query
 
     def prove(self, verification_token: str) -> None:
-        """Check the challenge, as at the start of a subscription. Raises RingletError."""
+        """Send the receiver a challenge, as Oura does for a new subscription.
+
+        Raises RingletError if it fails.
+        """
         challenge = secrets.token_hex(16)
         seen = self._send("GET", challenge_url(self.url, verification_token, challenge), {})
         if not is_proof(seen.status or 0, seen.body, challenge):
@@ -91,7 +100,7 @@ class Forwarder:
             )
 
     def forward(self, event: Event) -> None:
-        """Send one event until it is accepted. Raises RingletError at 410."""
+        """Send one event until the receiver accepts it. Raises RingletError if the receiver responds 410."""
         failures, said = 0, ""
         while True:
             body = event.body
@@ -120,7 +129,7 @@ class Forwarder:
 
 
 def receiver_url(text: str) -> str:
-    """The URL that a user means by a URL, HOST:PORT, or a port of this machine. Raises UsageError."""
+    """The URL for what the user typed: a URL, HOST:PORT, or a port of this machine. Raises UsageError."""
     where = f"localhost:{text}" if text.isdecimal() else text
     url = where if "://" in where else f"http://{where}"
     alone, slash, path = _without_query(text).partition("/")
@@ -137,7 +146,7 @@ def receiver_url(text: str) -> str:
 
 
 def _failure(url: str, seen: Exchange) -> str:
-    """Why the receiver did not accept an event."""
+    """Why the receiver did not accept an event, as text for the user."""
     if seen.status is None:
         return seen.reason
     if _slash_missed(url, seen):
@@ -155,7 +164,7 @@ def _slash_missed(url: str, seen: Exchange) -> bool:
 
 
 def _leads_to(url: str, seen: Exchange) -> str:
-    """Where a redirect leads; the same URL where that cannot be read."""
+    """The URL that a redirect leads to; the requested URL if the Location header is not a valid URL."""
     try:
         there = urljoin(url, seen.headers.get("location", ""))
         urlsplit(there)
@@ -169,6 +178,6 @@ def _without_query(url: str) -> str:
 
 
 def _first_line(body: bytes) -> str:
-    """The first line of a receiver's answer, unless that is a page for browsers."""
+    """The first line of a receiver's response; empty if the response is an HTML page."""
     lines = body.decode(errors="replace").strip().splitlines()
     return screen.printable(lines[0])[:SHOWN_CHARACTERS] if lines and not lines[0].startswith("<") else ""

@@ -1,6 +1,6 @@
 """`ringlet listen`: prints the events of the user's own cloud as they happen, and forwards them.
 
-It reads the cloud's log of events, so it needs neither a subscription nor a public address.
+`ringlet listen` reads the cloud's event log, so it needs neither a subscription nor a public address.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def listen(
                 if forwarder:
                     forwarder.forward(event)
         except KeyboardInterrupt:
-            screen.remark(f"stopped{'; the next listen goes on from here' if bookmark.is_kept else ''}")
+            screen.remark(f"stopped{'; the next listen goes on from here' if bookmark.is_ours else ''}")
 
 
 def _forwarder(url: str, say: Callable[[str], None]) -> Forwarder:
@@ -121,12 +121,12 @@ def _forwarder(url: str, say: Callable[[str], None]) -> Forwarder:
 
 
 def json_line(event: Event) -> str:
-    """One event for programs; in ASCII, because what others chose to write may end on a terminal."""
+    """One event as JSON, in ASCII, because ids are untrusted text that may be shown on a terminal."""
     return json.dumps(json.loads(event.body), separators=(",", ":"))
 
 
 def line(event: Event) -> str:
-    """One event for people: when it happened, what, to which document, whose."""
+    """One event as a line of text: its time, its name, the id of the document and the id of the user."""
     try:
         at = datetime.fromisoformat(event.event_time).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError):
@@ -138,11 +138,11 @@ def line(event: Event) -> str:
 def _start(bookmark: Bookmark, from_start: bool, from_now: bool) -> Start:
     if from_start:
         return "start"
-    return "now" if from_now or not bookmark.is_kept else "kept"
+    return "now" if from_now or not bookmark.is_ours else "kept"
 
 
 def _behind(log: EventLog, start: Start) -> str:
-    """Find the place to begin at; how far behind that is, in words."""
+    """Open the log at the place to begin at. Returns how far that is behind the newest event, as text."""
     before = log.bookmark.place
     if waiting := log.open(start):
         return f"{waiting} event{'s' * (waiting != 1)} behind"
@@ -152,17 +152,17 @@ def _behind(log: EventLog, start: Start) -> str:
 
 
 def _announce(log: EventLog, behind: str, forwarder: Forwarder | None) -> None:
-    """How it begins, in a line or two."""
-    ends = "^C stops; the place is stored" if log.bookmark.is_kept else "another listen stores the place"
+    """Print which cloud is listened to, from where on, and where events are forwarded to."""
+    ends = "^C stops; the place is stored" if log.bookmark.is_ours else "another listen stores the place"
     screen.remark(f"listening to {log.control.base_url}, {behind}; {ends}")
     if forwarder:
         given = bool(os.environ.get("OURA_CLIENT_SECRET"))
         key = "OURA_CLIENT_SECRET" if given else "the secret that `ringlet listen --print-secret` prints"
         screen.remark(f"forwarding to {forwarder.shown_url}, signed with {key}")
-        if not log.bookmark.is_kept:
+        if not log.bookmark.is_ours:
             screen.remark("another listen forwards to it, too: each event arrives twice")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    # End as ^C does: KeyboardInterrupt ends an event loop that is forwarding cleanly, SystemExit does not.
+    # SIGTERM ends the command as ^C does: KeyboardInterrupt closes a running event loop, SystemExit does not.
     signal.raise_signal(signal.SIGINT)

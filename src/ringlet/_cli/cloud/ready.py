@@ -1,4 +1,4 @@
-"""What `ringlet serve` prints once it answers: one line of JSON for programs, or lines to copy for people."""
+"""What `ringlet serve` prints when it is ready: a line of JSON for programs, or lines to copy for people."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ready:
-    """A cloud that answers: its address, and how to sign in."""
+    """The address of a cloud that is ready, and the credentials to use it with."""
 
     api: str
     admin_token: str
     users: list[str]
     credentials: Credentials | None = None
     wearer: str = ""
-    """The simulated wearer, in words; empty without one."""
+    """A description of the simulated wearer; empty for a cloud without one."""
 
     def announce(self, ready_as: str | None, open_browser: bool) -> None:
-        """Print it on stdout, at once."""
+        """Print the ready line or text on stdout, and open the portal if wanted."""
         click.echo(json.dumps(self.document()) if ready_as == "json" else self.text())
         if open_browser:
             open_portal(self.api)
 
     def document(self) -> dict[str, Any]:
-        """The ready line."""
+        """The fields of the JSON line that `serve --ready json` prints."""
         document: dict[str, Any] = {"api": self.api, "dashboard": None}
         if self.credentials:
             for name in ("user_id", "access_token", "refresh_token", "client_id", "client_secret"):
@@ -47,7 +47,7 @@ class Ready:
         return document | {"admin_token": self.admin_token}
 
     def text(self) -> str:
-        """The same for people. No borders: these lines are there to be copied."""
+        """The text for people. It has no borders, because its lines are meant to be copied."""
         title = click.style("Oura Cloud on this machine", bold=True)
         rows = self._demo_rows() if self.credentials else self._archive_rows()
         lines = [f"{title}  {self.wearer and f'with a simulated wearer ({self.wearer})'}".rstrip()]
@@ -95,14 +95,14 @@ class Ready:
 
 
 def open_portal(api: str) -> None:
-    """Opens a cloud's portal in the browser and prints its address, in case no browser can be opened."""
+    """Open a cloud's portal in the browser, and print its address in case the browser does not open."""
     screen.remark(f"opening {api}/portal")
     open_page(f"{api}/portal")
 
 
 @contextmanager
 def populating(days: int) -> Generator[Callable[[str, int, int], None]]:
-    """Shows how many days are created before the cloud answers: a bar on a terminal, else a line at times."""
+    """Show the progress while the demo's days are created: a bar on a terminal, else lines."""
     if not screen.can_redraw():
         yield _Lines()
         return
@@ -117,7 +117,7 @@ def populating(days: int) -> Generator[Callable[[str, int, int], None]]:
 
 
 class _Lines:
-    """For a log: a line every `LINE_INTERVAL_S` seconds."""
+    """Prints the progress as lines, one every `LINE_INTERVAL_S` seconds, where a bar cannot be drawn."""
 
     LINE_INTERVAL_S = 2.0
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .scenario_steps import Expect, Step
 
 EXPECT_POLL_S = 0.1
-"""Between two looks at whether an expectation is met."""
+"""The pause between two checks whether an expectation is met."""
 STEP_TIMEOUT_S = 600.0
 
 
@@ -51,7 +51,7 @@ def scenario(file: Path, base_url: str | None, as_json: bool) -> None:
 
     with _naming(f"{file}"):
         steps = parse(_read(file))
-    # SIGTERM ends it as ^C does: otherwise its faults would stay.
+    # SIGTERM raises KeyboardInterrupt, as ^C does, so that the faults of the scenario are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as until_the_end:
         player = Player(until_the_end.enter_context(ControlClient(base_url, timeout=STEP_TIMEOUT_S)))
@@ -73,7 +73,7 @@ def scenario(file: Path, base_url: str | None, as_json: bool) -> None:
 
 @contextlib.contextmanager
 def _naming(place: str) -> Generator[None]:
-    """Puts the place in the file in front of the message of an error."""
+    """Prefix the message of a RingletError with a place in the file."""
     try:
         yield
     except RingletError as wrong:
@@ -82,7 +82,7 @@ def _naming(place: str) -> Generator[None]:
 
 
 def _read(file: Path) -> Any:
-    """What a file holds. Raises UsageError."""
+    """Parse a YAML or JSON file. Raises UsageError."""
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -115,7 +115,7 @@ def _line(step: Step) -> str:
 
 
 class Player:
-    """Plays steps in a cloud, and counts what happens there from now on."""
+    """Plays steps in a cloud, and counts the events, deliveries and requests since the player was created."""
 
     def __init__(self, control: ControlClient) -> None:
         self.control = control
@@ -126,7 +126,10 @@ class Player:
         self._faults: list[int] = []
 
     def play(self, step: Step) -> list[str]:
-        """Play one step; the expectations that are not met. Raises RingletError where the cloud refuses."""
+        """Play one step.
+
+        Returns the expectations that are not met. Raises RingletError where the cloud refuses.
+        """
         from . import scenario_steps as steps
         from .clock import seconds
 
@@ -149,7 +152,7 @@ class Player:
     def end(self) -> None:
         """Remove the faults that these steps added.
 
-        A cloud that does not answer any more has lost its faults with it, so that error is not raised.
+        Errors are ignored: a cloud that does not answer has ended, and its faults with it.
         """
         with contextlib.suppress(RingletError):
             for id in self._faults:

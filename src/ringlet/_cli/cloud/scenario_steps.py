@@ -1,17 +1,18 @@
-"""The steps of a scenario: how each is written in a file, and how it is checked.
+"""Parses and checks the steps of a scenario file. The steps are written like this:
 
     trigger: sleep.update         also user, override {field: value}, count
-    clock: 1d                     also settle: 10 (real seconds, until all that is due is sent)
-    fault: drop                   path, also status, seconds, probability, times; `fault: clear` ends all
+    clock: 1d                     also settle: 10 (real seconds to wait until all due deliveries are sent)
+    fault: drop                   path, also status, seconds, probability, times; `fault: clear` removes all
     wait: 2.5                     real seconds
     expect: {events: {"sleep.*": 1}, deliveries: {delivered: ">= 1"}, requests: {"/v2/*": 3}}
-                                  also within: 10 (real seconds, until it comes true)
+                                  also within: 10 (real seconds in which the counts must be reached)
 
-What is expected is counted from the beginning of the scenario: a number, or a comparison with one.
+`expect` counts from the beginning of the scenario, and compares a count with a number (3) or a condition (">=
+3").
 
 Rules of this file:
-* The whole file is checked before its first step is played, so that a typing mistake changes nothing. Only
-  the cloud knows its wearers and which fields can be overridden; it refuses the step when it is played.
+* The whole file is checked before the first step is played, so that a typing mistake changes nothing. Two
+  things are checked only by the cloud, when the step is played: the user, and the fields to override.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from .fault import check_path
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)] | str
 Counted: TypeAlias = Callable[[str, str], int]
-"""How many there are of a kind (`events`) under a name (`sleep.*`)."""
+"""A function that takes a kind (`events`) and a name (`sleep.*`), and returns how many there are."""
 
 
 class Trigger(msgspec.Struct, forbid_unknown_fields=True):
-    """Make an event happen."""
+    """The step `trigger`: make an event happen."""
 
     SHAPE: ClassVar[str] = "trigger: sleep.update, also user, override {field: value}, count (1 to 10000)"
 
@@ -52,7 +53,7 @@ class Trigger(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Advance(msgspec.Struct, forbid_unknown_fields=True):
-    """Move the clock forward."""
+    """The step `clock`: move the cloud's clock forward."""
 
     SHAPE: ClassVar[str] = "clock: 1d, also settle (0 to 300 seconds)"
 
@@ -65,7 +66,7 @@ class Advance(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
-    """Add a fault, or remove all."""
+    """The step `fault`: add a fault, or remove all faults."""
 
     SHAPE: ClassVar[str] = (
         "fault: drop, status or delay, with path, also status (400 to 599), seconds (0 to 600),"
@@ -92,20 +93,20 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
             msgspec.convert(self.rule(), faults.Fault)
 
     def rule(self) -> dict[str, Any]:
-        """The body of the request to the cloud."""
+        """The fault as the body of the request that adds it to the cloud."""
         given = {name: getattr(self, name) for name in self.__struct_fields__[1:]}
         return {"act": self.fault} | {name: value for name, value in given.items() if value is not None}
 
 
 class Wait(msgspec.Struct, forbid_unknown_fields=True):
-    """Wait."""
+    """The step `wait`: pause for some seconds of real time."""
 
     SHAPE: ClassVar[str] = "wait: 2.5 (0 to 3600 seconds)"
 
     wait: Annotated[float, msgspec.Meta(ge=0, le=3600)]
 
     def check(self) -> None:
-        """The type is all there is to check."""
+        """Check nothing more: msgspec has checked the type and the range of the seconds."""
 
 
 class Expected(msgspec.Struct, forbid_unknown_fields=True):
@@ -116,7 +117,7 @@ class Expected(msgspec.Struct, forbid_unknown_fields=True):
     requests: dict[str, Count] = {}
 
     def missed(self, counted: Counted) -> list[str]:
-        """A line for each count that is not as expected."""
+        """One line of text for each count that differs from the expected one."""
         lines: list[str] = []
         for kind in self.__struct_fields__:
             wanted: Mapping[str, int | str] = getattr(self, kind)
@@ -128,7 +129,7 @@ class Expected(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Expect(msgspec.Struct, forbid_unknown_fields=True):
-    """Check that counts are as expected, or become so within some seconds."""
+    """The step `expect`: check that counts are as expected, or become so within some seconds."""
 
     SHAPE: ClassVar[str] = (
         'expect: {events: {"sleep.*": ">= 1"}, deliveries: {waiting, delivered or failed: 0},'
@@ -139,7 +140,10 @@ class Expect(msgspec.Struct, forbid_unknown_fields=True):
     within: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
 
     def check(self) -> None:
-        """Check the names: one with a typing mistake would count 0. Raises UsageError."""
+        """Check the names of events and paths, because a mistyped name would always count 0.
+
+        Raises UsageError.
+        """
         wanted = self.expect
         for count in (*wanted.events.values(), *wanted.deliveries.values(), *wanted.requests.values()):
             holds(count, 0)
@@ -162,18 +166,18 @@ STEPS: Mapping[str, type[Step]] = {
     "wait": Wait,
     "expect": Expect,
 }
-"""The steps, by the key that says which one it is."""
+"""The class of each step, by the key that names the step in a file."""
 
 
 class Scenario(msgspec.Struct, forbid_unknown_fields=True):
-    """A file."""
+    """The content of a scenario file."""
 
     steps: list[dict[str, Any]]
     name: str = ""
 
 
 def parse(document: Any) -> list[Step]:
-    """The steps of a scenario. Raises UsageError, which says which step is wrong, and how."""
+    """Parse and check the steps of a scenario. Raises UsageError that names the wrong step and the reason."""
     try:
         scenario = msgspec.convert(document, Scenario)
     except msgspec.ValidationError as wrong:
@@ -215,7 +219,10 @@ _COUNT = re.compile(r"\s*(>=|<=|>|<|!=|)\s*(\d+)\s*")
 
 
 def holds(wanted: int | str, found: int) -> bool:
-    """Whether a count is as expected: 3, or ">= 3". Raises UsageError."""
+    """Whether `found` meets the expectation `wanted`, which is a number (3) or a condition (">= 3").
+
+    Raises UsageError for a condition that cannot be parsed.
+    """
     match = _COUNT.fullmatch(str(wanted))
     if match is None:
         raise UsageError(f"{wanted!r} is not a count", cure='write 3, or ">= 3"')

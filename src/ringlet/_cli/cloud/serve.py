@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from .ready import Ready
 
 PORT = 8765
-"""Not the port where `login` listens for the browser, so that both can run at once."""
+"""The default port of a cloud.
+
+It differs from the port where `login` listens, so that both can run at once.
+"""
 
 
 @click.command()
@@ -101,7 +104,8 @@ def serve(
     allowed = AddressPolicy.parse(callbacks or ("dev" if is_loopback(host) else "public"))
     clock = Clock.parse(clock_text)
     listener = bind(host, port)
-    signal.signal(signal.SIGTERM, _leave)  # until the server does: the demo takes a while to create its data
+    # The server handles SIGTERM once it runs. Before that, a demo takes a while to create its data.
+    signal.signal(signal.SIGTERM, _leave)
     if demo and context.get_parameter_source("db") is not ParameterSource.COMMANDLINE:
         db = None
     with listener, _archive(db, demo) as archive:
@@ -131,7 +135,7 @@ def serve(
 
 
 def check_host(host: str, admin_token: str | None, secret: str | None) -> None:
-    """Refuse a host that others can reach, unless both secrets were chosen. Raises UsageError."""
+    """Refuse a host that other machines can reach, unless the user chose both secrets. Raises UsageError."""
     chosen = {"RINGLET_SECRET": secret, "RINGLET_ADMIN_TOKEN": admin_token}
     missing = [name for name, value in chosen.items() if len(value or "") < MIN_SECRET_CHARACTERS]
     if not is_loopback(host) and missing:
@@ -163,7 +167,10 @@ def _archive_ready(cloud: Cloud, api: str) -> Ready:
 
 
 def _demo_ready(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
-    """Create the simulated wearer and an application; its secret and grant are new at each start."""
+    """Create the simulated wearer and an application with tokens.
+
+    The secret and the tokens are new at each start.
+    """
     from ..._cloud.wearer.demo import credentials, timeline
     from .ready import Ready, populating
 

@@ -12,7 +12,7 @@ from ..shared import options, screen
 from ..shared.next_steps import command, repeat
 
 TRIGGER_TIMEOUT_S = 600.0
-"""The cloud answers when all events have happened; with --count there may be thousands."""
+"""How long to wait for the response, which comes after all events have happened; --count allows thousands."""
 
 
 @click.command()
@@ -67,7 +67,7 @@ def trigger(
 
 
 def result_line(done: dict[str, Any]) -> str:
-    """The last event that happened, and who receives it."""
+    """A line of text about the last event that happened, and how many subscriptions receive it."""
     event = done["event"]
     received_by = {0: f"no subscription wants it ({command('listen')} shows it)", 1: "1 subscription"}.get(
         done["subscriptions"], f"{done['subscriptions']} subscriptions"
@@ -84,7 +84,10 @@ def names() -> list[str]:
 
 
 def overridden(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """Fields from `KEY=VALUE`: a value that is JSON is read as JSON, any other as text. Raises UsageError."""
+    """Parse fields written as `KEY=VALUE`. A value is parsed as JSON if possible, else it is text.
+
+    Raises UsageError for a field without `=` or without a key.
+    """
     found: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")

@@ -1,1 +1,1 @@
-"""Commands about webhook subscriptions and deliveries."""
+"""The commands that manage webhook subscriptions and show deliveries."""

@@ -1,8 +1,9 @@
 """The application whose subscriptions the `webhooks` commands manage.
 
 Rules of this file:
-* Every refusal gets a cure that the user can type.
-* The time comes from the `Date` header of answers: the clock of the user's own cloud may be in another year.
+* Every refusal gets a cure with a command or a step for the user.
+* The time comes from the `Date` header of responses: the clock of the user's own cloud may be in another
+  year.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from ..shared.next_steps import command
 
 NAME_APPLICATION = "export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=... of the application that subscribes"
 CONFLICT = 409
-"""The status where a pair of data type and event has a subscription already. Others may still succeed."""
+"""The HTTP status for a pair of data type and event type that has a subscription already.
+
+Requests for other pairs may still succeed.
+"""
 ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class _TimedRunner(Runner):
-    """Sends requests as the client does, and notes the time of the server."""
+    """Sends requests as the client does, and reads the server's time from the responses."""
 
     client: Client
     server_time: ServerTime
@@ -40,22 +44,25 @@ class _TimedRunner(Runner):
 
 @dataclass(frozen=True)
 class Application:
-    """An application: its subscriptions, and the time of the server that has them."""
+    """The subscriptions of an application, and the time of the server that has them."""
 
     webhooks: Webhooks
     server_time: ServerTime
 
     def days_left(self, one: Subscription) -> int:
-        """The days until a subscription ends, rounded up; 0 where it has ended.
+        """The days until a subscription expires, rounded up; 0 if it has expired.
 
-        Raises ServerError where its expiration time cannot be read.
+        Raises ServerError where the expiration time is not a valid time.
         """
         return max(0, -((self.server_time.now() - one.expires_at) // ONE_DAY))
 
 
 @contextmanager
 def application(base_url: str | None, profile: str | None) -> Generator[Application]:
-    """The application of the environment or of the sign-in. Raises UsageError where neither names one."""
+    """Open the application that the environment or the sign-in names.
+
+    Raises UsageError if neither names one.
+    """
     with Client(base_url=base_url, profile=profile) as client:
         asked = client.webhooks
         if not asked.app.client_secret:
@@ -76,7 +83,7 @@ def application(base_url: str | None, profile: str | None) -> Generator[Applicat
 
 
 def check_callback(url: str) -> None:
-    """Check the URL of a callback before it is sent. Raises UsageError."""
+    """Check a callback URL before it is sent to the server. Raises UsageError."""
     try:
         AddressPolicy().check_url(url)
     except UsageError as wrong:
@@ -84,7 +91,7 @@ def check_callback(url: str) -> None:
 
 
 def cure(refused: BadRequest) -> str:
-    """What the user can type after a refusal."""
+    """The cure for a refused request: a command or a step for the user."""
     if refused.status == CONFLICT:
         update = command("webhooks update", "ID", "--callback", "URL")
         return f"{command('webhooks list')}, then: {update}"

@@ -3,8 +3,8 @@
 Oura does not show deliveries. Both commands use the control API of a cloud that `ringlet serve` runs.
 
 Rules of this file:
-* The query of a callback is left out, since it may hold a secret. `--json` prints what the cloud said.
-* The answer of a receiver is untrusted text: control characters are replaced, and its beginning is shown.
+* The query of a callback URL may contain a secret and is not shown. `--json` prints what the cloud sent.
+* The response of a receiver is untrusted: only its beginning is shown, with control characters replaced.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..shared.control_client import ControlClient
 
 SHOWN_CHARACTERS = 80
-"""How much of a receiver's answer is shown, in each line."""
+"""How many characters of a receiver's body, and of each of its headers, are shown."""
 
 
 @click.command()
@@ -87,7 +87,10 @@ def resend(
 
 
 def _range(control: ControlClient, since: str) -> dict[str, str]:
-    """From then to now, on the cloud's clock. Raises UsageError."""
+    """The body of the request that sends again all deliveries from `since` until now, by the cloud's clock.
+
+    Raises UsageError where `since` is neither a duration nor an instant.
+    """
     from ..._cloud.core.clock import duration
     from ..._cloud.webhooks.publisher import RETENTION
 

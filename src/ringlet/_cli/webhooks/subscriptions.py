@@ -1,9 +1,9 @@
 """Runs create or renew for several subscriptions, collects refusals, and prints the result.
 
 Rules of this file:
-* Lists leave out the query of a callback, which may hold a secret. `--json` prints what the server said.
-* An expiration time that cannot be read is shown as it came; the other subscriptions are shown all the same.
-* A refusal undoes nothing: the other requests are sent, and the exit code is 3.
+* The query of a callback URL may contain a secret and is not shown. `--json` prints what the server sent.
+* An expiration time that cannot be parsed is shown as the server sent it.
+* After a refusal the other requests are still sent, and the exit code is 3.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .application import CONFLICT, Application, cure
 
 
 class SomeRefused(RingletError):
-    """Some of several requests succeeded; the refusals have been printed."""
+    """Some requests succeeded and others were refused; the refusals have been printed."""
 
     exit_code = 3
 
@@ -31,9 +31,12 @@ def carry_out(
     requests: Mapping[str, Callable[[], Subscription]],
     as_json: bool,
     *,
-    there: Sequence[Subscription] = (),
+    existing: Sequence[Subscription] = (),
 ) -> None:
-    """Send requests, and show the new subscriptions beside `there`. Raises RingletError if any is refused."""
+    """Send requests, and show the resulting subscriptions together with the `existing` ones.
+
+    Raises RingletError if a request is refused, SomeRefused if others succeeded.
+    """
     granted: list[Subscription] = []
     refused: list[BadRequest] = []
     try:
@@ -47,17 +50,17 @@ def carry_out(
                 screen.remark(f"{name}: {wrong.message}")
     except RingletError:
         if granted:
-            show(asked, [*there, *granted], as_json)
+            show(asked, [*existing, *granted], as_json)
         raise
-    if there or granted or not refused:
-        show(asked, [*there, *granted], as_json)
+    if existing or granted or not refused:
+        show(asked, [*existing, *granted], as_json)
     if refused:
         what = f"{len(refused)} of {len(requests)} were refused"
-        raise (SomeRefused if there or granted else RingletError)(what, cure=cure(refused[0]))
+        raise (SomeRefused if existing or granted else RingletError)(what, cure=cure(refused[0]))
 
 
 def show(asked: Application, found: Sequence[Subscription], as_json: bool) -> None:
-    """A line for each, or all as JSON."""
+    """Print subscriptions: one line for each, or all as JSON."""
     if as_json:
         click.echo(json.dumps({"v": 1, "subscriptions": msgspec.to_builtins(found)}))
         return

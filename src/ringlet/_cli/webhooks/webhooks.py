@@ -1,8 +1,9 @@
 """`ringlet webhooks`: manages the subscriptions of an application, at Oura or at the user's own cloud.
 
-The application is that of OURA_CLIENT_ID and OURA_CLIENT_SECRET, else the one of the stored sign-in.
+The application is named by OURA_CLIENT_ID and OURA_CLIENT_SECRET, else by the stored sign-in.
 
-`create` is idempotent: a subscription that exists for the same callback counts as created.
+`ringlet webhooks create` is idempotent: an existing subscription with the same callback URL counts as
+created.
 """
 
 from __future__ import annotations
@@ -123,16 +124,16 @@ def create(
             for one in asked.webhooks.list()
             if one.callback_url == callback
         }
-        there = [ours[pair] for pair in pairs if pair in ours]
-        if there:
-            screen.remark(f"there already: {len(there)} of {len(pairs)}")
+        existing = [ours[pair] for pair in pairs if pair in ours]
+        if existing:
+            screen.remark(f"there already: {len(existing)} of {len(pairs)}")
         create = partial(asked.webhooks.create, callback, verification_token)
         requests = {
             f"{data_type}.{event_type}": partial(create, event_type, data_type)
             for data_type, event_type in pairs
             if (data_type, event_type) not in ours
         }
-        carry_out(asked, requests, as_json, there=there)
+        carry_out(asked, requests, as_json, existing=existing)
 
 
 @webhooks.command()
