@@ -220,7 +220,7 @@ def test_nothing_is_sent_for_a_subscription_that_expired_or_was_deleted(
 
 
 def test_each_attempt_is_signed_with_the_applications_current_secret(sqlite_service: WebhookService) -> None:
-    client_id, old = sqlite_service.app()
+    client_id, old = sqlite_service.register_app()
     new: list[str] = []
 
     def choose(_: object) -> str:
@@ -278,7 +278,7 @@ def test_a_receiver_gets_few_requests_at_a_time_however_many_subscriptions_it_ha
     sqlite_service: WebhookService,
 ) -> None:
     async def work(server: UntrustedServer) -> None:
-        client_id, _ = sqlite_service.app()
+        client_id, _ = sqlite_service.register_app()
         for data_type in ("sleep", "workout", "session"):
             sqlite_service.subscribe(server.url("hang"), data_type, client_id=client_id)
             sqlite_service.publish(20, data_type)
@@ -342,7 +342,7 @@ def test_one_application_with_many_slow_receivers_does_not_take_all_requests(
 ) -> None:
     async def main() -> None:
         async with untrusted_server(host="0.0.0.0") as server:
-            greedy, _ = sqlite_service.app()
+            greedy, _ = sqlite_service.register_app()
             for number, data_type in enumerate(DATA_TYPES[:9], 1):
                 sqlite_service.subscribe(server.url("late", f"127.0.0.{number}"), data_type, client_id=greedy)
                 sqlite_service.publish(40, data_type)
