@@ -52,7 +52,7 @@ def test_trigger_makes_an_event_and_says_who_hears(own, refused):
     refused(own("trigger", "sleepy.update"), 2, "did you mean 'sleep'", "")
     refused(own("trigger", "sleep"), 2, "lacks an operation", "sleep.update")
     refused(own("trigger", "daily_sleep.update", "--override", "scor=1"), 2, "did you mean 'score'", "")
-    refused(own("trigger", "sleep.update", "--user", "nobody"), 1, "no wearer 'nobody'", "")
+    refused(own("trigger", "sleep.update", "--user", "nobody"), 1, "unknown user 'nobody'", "")
 
 
 def test_trigger_knows_every_event_without_a_cloud(ringlet, refused):

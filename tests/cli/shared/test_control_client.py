@@ -176,7 +176,7 @@ def test_a_route_that_is_not_there_is_another_version(control: ControlClient) ->
 
 
 def test_a_wearer_who_is_not_there_is_told_in_the_clouds_words(control: ControlClient) -> None:
-    with pytest.raises(ApiError, match="no wearer 'nobody'") as refused:
+    with pytest.raises(ApiError, match="unknown user 'nobody'") as refused:
         control.post("tokens", {"user": "nobody"})
     assert refused.value.status == 404
 

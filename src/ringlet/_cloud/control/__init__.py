@@ -1,1 +1,1 @@
-"""The control API, `/_ringlet/`, for whoever operates the cloud."""
+"""The control API, `/_ringlet/`, for tests and for the operator of the cloud."""

@@ -1,6 +1,6 @@
-"""The guard of the control API: checks the admin token, and answers requests that cannot be carried out.
+"""Protects the control API: checks the admin token, and turns errors of handlers into answers.
 
-Every room of the control API hands its handlers through one `Admin`.
+Every handler of the control API is wrapped by `Admin.only`.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from ..._archive.users import choose
 from ...errors import ArchiveError, RingletError
 from ..core.answers import Refused
 
-WRONG: tuple[type[Exception], ...] = (*DECODE_ERRORS, RingletError, OverflowError)
-"""What a request that cannot be carried out raises: answered with 422."""
+INVALID_REQUEST_ERRORS: tuple[type[Exception], ...] = (*DECODE_ERRORS, RingletError, OverflowError)
+"""The errors of a handler that mean an invalid request; they are answered with 422."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Admin:
-    """The guard of the control API."""
+    """Checks the admin token for all handlers of the control API."""
 
     def __init__(self, token: str) -> None:
         self._expected = f"Bearer {token}".encode()
 
     def only(self, handler: Handler) -> Handler:
-        """A handler that asks for the admin token first, and whose errors are answers."""
+        """Wrap a handler: require the admin token, and answer the errors that the handler raises."""
 
         async def guarded(request: Request) -> Response:
             given = request.headers.get("authorization", "").encode()
@@ -44,8 +44,8 @@ class Admin:
             except HTTPException as missing:
                 return JSONResponse({"detail": missing.detail}, missing.status_code)
             except ArchiveError:
-                raise  # the request is right: the cloud answers 503, as everywhere
-            except WRONG as wrong:
+                raise  # the request is valid, and `Cloud` answers 503
+            except INVALID_REQUEST_ERRORS as wrong:
                 said = {"detail": str(wrong), "cure": getattr(wrong, "cure", "")}
                 return JSONResponse({name: text for name, text in said.items() if text}, status_code=422)
 
@@ -53,9 +53,9 @@ class Admin:
 
 
 def wearer(archive: Archive, name: str | None) -> int:
-    """A wearer by name, or the only one. Raises HTTPException 404."""
+    """The user with a name, or without a name the only user. Raises HTTPException 404."""
     users = archive.users()
     if chosen := choose(users, name):
         return chosen.id
-    there = f"there is {', '.join(user.name for user in users) or 'nobody'}"
-    raise HTTPException(404, f"no wearer {name!r}; {there}" if name else f"which wearer? {there}")
+    names = f"this cloud has {', '.join(user.name for user in users) or 'no users'}"
+    raise HTTPException(404, f"unknown user {name!r}; {names}" if name else f"name a user; {names}")

@@ -1,18 +1,18 @@
 """The control API of the clock, `/_ringlet/clock`.
 
-GET  /_ringlet/clock       what time it is in the cloud
-POST /_ringlet/clock       {"advance": "1d", "settle": 10}
+GET  /_ringlet/clock       the cloud's time
+POST /_ringlet/clock       {"advance": "1d", "settle": 10} advances the clock
 
-Advancing lets time pass: the timeline of the simulated wearer advances, and what is due by then is sent. With
-`settle` the answer waits up to that many real seconds until no delivery is due; `settled` says whether that
-was reached.
+When the clock advances, so does the timeline of the simulated wearer, and deliveries that become due are
+sent. With `"settle": SECONDS` the answer waits at most so many real seconds until no delivery is due;
+`settled` in the answer says whether that was reached.
 
 Rules of this file:
-* How far the clock was moved is stored in the archive, because due times must keep their meaning when the
-  cloud restarts. The clock moves when that is committed, and not otherwise.
-* A long time passes day by day, and what is due is sent in between: a subscription that expires on the way is
-  notified of everything before that.
-* Clouds over one archive share one clock: when one moves it, the others follow within a second.
+* How far the clock was advanced is stored in the archive, so that due times keep their meaning when the cloud
+  restarts. The clock moves only after that is committed.
+* The clock advances by at most a day at a time, and due deliveries are sent in between. So a subscription
+  that expires on the way still gets the events before its expiry.
+* Clouds over one archive share one clock: when one cloud advances it, the others follow within a second.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ from .admin import Admin
 
 ONE_DAY = timedelta(days=1)
 DUE_POLL_S = 0.02
-"""Seconds between two looks at what is still due."""
+"""Seconds between two checks whether deliveries are still due."""
 FOLLOW_POLL_S = 1.0
-"""Seconds between two looks whether another cloud over this archive has moved the clock."""
+"""Seconds between two checks whether another cloud over this archive has advanced the clock."""
 
 
 class _Advance(msgspec.Struct, forbid_unknown_fields=True):
     advance: float | str
-    """Seconds, or a duration in words."""
+    """How far to advance: seconds, or a text such as `1d12h`."""
     settle: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
-    """How many real seconds to wait until all that is due is sent."""
+    """How many real seconds to wait until all due deliveries are sent."""
 
 
 class ControlClock:
-    """The control API of the clock."""
+    """The routes that show and advance the clock."""
 
     def __init__(
         self, admin: Admin, archive: Archive, clock: Clock, deliveries: Deliveries, shutdown: Shutdown
@@ -65,19 +65,19 @@ class ControlClock:
         self.clock = clock
         self.deliveries = deliveries
         self.timeline: Timeline | None = None
-        """Of the simulated wearer, if there is one."""
+        """The timeline of the simulated wearer; None in a cloud without one."""
         self.shutdown = shutdown
         self._follow()
 
     def routes(self) -> list[BaseRoute]:
-        """All routes."""
+        """The routes `/_ringlet/clock`, which need the admin token."""
         return [
             Route("/_ringlet/clock", self._admin.only(self.time), methods=["GET"]),
             Route("/_ringlet/clock", self._admin.only(self.advance), methods=["POST"]),
         ]
 
     async def time(self, request: Request) -> Response:
-        """What time it is."""
+        """Show the cloud's time, and how far it was advanced."""
         self._follow()
         return JSONResponse(
             {
@@ -88,10 +88,10 @@ class ControlClock:
         )
 
     async def advance(self, request: Request) -> Response:
-        """Advance the clock."""
+        """Advance the clock and the timeline; answers when deliveries are settled or `settle` is over."""
         body = msgspec.json.decode(await read_body(request), type=_Advance)
         by = duration(body.advance) if isinstance(body.advance, str) else timedelta(seconds=body.advance)
-        self.clock.after(by)  # raises what makes no sense, before anything has moved
+        self.clock.after(by)  # raises UsageError for an invalid duration, before anything moves
         until = time.monotonic() + body.settle
         events, settled = 0, False
         for step in _days(by):
@@ -106,17 +106,17 @@ class ControlClock:
         return JSONResponse({"now": now, "events": events, "settled": settled, "waiting": waiting})
 
     def _move(self, by: timedelta) -> None:
-        with self.archive.transaction():  # what cannot be kept does not happen
-            self.archive.database.lock(Lock.CLOCK)  # another cloud may be about to move it, too
+        with self.archive.transaction():  # if this fails, the clock does not move
+            self.archive.database.lock(Lock.CLOCK)  # another cloud may be about to advance the clock, too
             self._follow()
             ahead = self.clock.ahead + by
             self.archive.set_setting(Setting.CLOCK_AHEAD, str(ahead.total_seconds()))
         self.clock.follow(ahead)
 
     async def run(self) -> None:
-        """Go with the clocks of other clouds over this archive, until cancelled."""
+        """Follow the clocks of other clouds over this archive, until cancelled."""
         while True:
-            with contextlib.suppress(ArchiveError):  # later, then
+            with contextlib.suppress(ArchiveError):  # the archive is busy: try again in a second
                 self._follow()
             await asyncio.sleep(FOLLOW_POLL_S)
 
@@ -124,7 +124,7 @@ class ControlClock:
         self.clock.follow(timedelta(seconds=float(self.archive.setting(Setting.CLOCK_AHEAD) or 0)))
 
     async def _settle(self, until: float) -> bool:
-        """Wait until nothing is due any more, or a time has come; whether nothing is."""
+        """Wait until no delivery is due; False if `until` (`time.monotonic`) or the shutdown comes first."""
         while self.deliveries.due():
             if self.shutdown.begun or time.monotonic() >= until:
                 return False
@@ -133,7 +133,7 @@ class ControlClock:
 
 
 def _days(by: timedelta) -> Iterator[timedelta]:
-    """A duration in pieces of at most a day; one piece for a duration of 0."""
+    """Split a duration into steps of at most a day; a duration of 0 is one step."""
     yield min(by, ONE_DAY)
     while (by := by - ONE_DAY) > timedelta(0):
         yield min(by, ONE_DAY)

@@ -1,14 +1,14 @@
-"""Injects faults into answers, so that tests can see how a client copes with them.
+"""Injects faults into answers, so that tests can check how a client handles them.
 
-    drop      the answer is lost after the work: the request is carried out and committed, and then the
-              connection is closed before a usable answer has come. So a refresh token is spent, and its
-              successor never arrives.
-    status    the request is answered with a status, and nothing is done
-    delay     the request is answered as always, some seconds later
+    drop      the request is carried out and committed, but the connection is closed before a usable answer
+    has
+              arrived. So a refresh token is spent, and the client never receives the new one.
+    status    the request is answered with an error status and not carried out
+    delay     the request is carried out and answered some seconds later
 
 Rules of this file:
-* A seeded random stream decides which requests meet a fault: the same requests meet the same faults.
-* uvicorn's error message about an answer that was dropped on purpose is not logged.
+* A seeded random generator decides which requests get a fault, so that the same requests get the same faults.
+* uvicorn logs an error for each answer without a body. For dropped answers that log line is suppressed.
 """
 
 from __future__ import annotations
@@ -23,46 +23,46 @@ from starlette.types import Message, Send
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One fault: on which paths it acts, how, with which probability, and how many times more."""
+    """One fault: the paths it affects, its kind, its probability, and how many more requests it affects."""
 
     path: Annotated[str, msgspec.Meta(pattern="^/")]
-    """One path, or with `*` at its end all that begin so."""
+    """One path, or with a `*` at the end all paths with this prefix."""
     act: Literal["drop", "status", "delay"]
     status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 503
     seconds: Annotated[float, msgspec.Meta(ge=0, le=600)] = 1.0
     probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     times: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """On how many requests it acts before it is used up; None: on all."""
+    """How many requests the fault affects before it is used up; None for all."""
     id: int = 0
-    """Its number in a cloud, which gives it."""
+    """The fault's number, which `Faults.add` sets."""
 
     def covers(self, path: str) -> bool:
-        """Whether a path is one of its own."""
+        """Whether the fault affects requests to this path."""
         return path.startswith(self.path[:-1]) if self.path.endswith("*") else path == self.path
 
 
 class Faults:
-    """The faults that are injected now."""
+    """The faults that are being injected into the answers of one cloud."""
 
     def __init__(self, seed: int) -> None:
         self.rules: list[Fault] = []
-        self._given = 0
+        self._last_id = 0
         self._unfinished = _Unfinished()
         self._random = random.Random(seed)  # noqa: S311  # not for secrets
 
     def add(self, fault: Fault) -> Fault:
         """Inject a fault from now on; returns it with its number."""
-        self._given += 1
-        fault = msgspec.structs.replace(fault, id=self._given)
+        self._last_id += 1
+        fault = msgspec.structs.replace(fault, id=self._last_id)
         self.rules.append(fault)
         return fault
 
     def end(self, id: int) -> None:
-        """Remove a fault; it may be used up already."""
+        """Remove a fault by its number; does nothing if it is used up already."""
         self.rules = [rule for rule in self.rules if rule.id != id]
 
     def select(self, path: str) -> Fault | None:
-        """The fault that acts on a request to this path, if any; counts it as used once."""
+        """The fault for a request to this path, if any; counts as one of the fault's `times`."""
         for rule in self.rules:
             if rule.covers(path) and self._random.random() < rule.probability:
                 if rule.times is not None:
@@ -73,7 +73,7 @@ class Faults:
         return None
 
     async def apply(self, fault: Fault, send: Send) -> Send | None:
-        """Apply a fault: the `send` to answer with, or None if the fault has answered already."""
+        """Apply a fault to a request. Returns the `send` for its answer; None if the fault answered it."""
         if fault.act == "drop":
             return self.losing(send)
         if fault.act == "delay":
@@ -86,7 +86,7 @@ class Faults:
         return None
 
     def losing(self, send: Send) -> Send:
-        """A `send` that promises a body and sends none: the server can only close the connection then."""
+        """A `send` that announces a body and does not send it, so that the server closes the connection."""
         logging.getLogger("uvicorn.error").addFilter(self._unfinished)
 
         async def lost(message: Message) -> None:
@@ -104,7 +104,7 @@ class Faults:
 
 
 class _Unfinished(logging.Filter):
-    """Keeps the complaints about answers that were lost on purpose out of the log."""
+    """Suppresses uvicorn's log lines about answers that were dropped on purpose."""
 
     WORDS = "ASGI callable returned without completing response."
 

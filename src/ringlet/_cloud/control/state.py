@@ -1,16 +1,16 @@
 """The control API of users, tokens, faults and applications, `/_ringlet/`. Needs the admin token.
 
-GET  /_ringlet/health      is it up (open to all)
+GET  /_ringlet/health      answers 200 while the cloud runs; needs no token
 GET  /_ringlet/requests    the last requests, newest last; ?path= filters by prefix
-POST /_ringlet/tokens      {"user": name, "scopes": [...]} -> an access token for a wearer
-GET  /_ringlet/users       the wearers, and whether their membership is active
-POST /_ringlet/users       {"user": name, "membership": "active" or "expired"}
-GET  /_ringlet/faults      the faults that are injected
+POST /_ringlet/tokens      {"user": name, "scopes": [...]} issues an access token for a user
+GET  /_ringlet/users       the users, and whether their Oura membership is active
+POST /_ringlet/users       {"user": name, "membership": "active" or "expired"} changes a membership
+GET  /_ringlet/faults      the faults that are being injected
 POST /_ringlet/faults      {"path": "/oauth/token", "act": "drop", "probability": 1.0, "times": null}
-DELETE /_ringlet/faults    remove all faults; /_ringlet/faults/{id}: one of them
-POST /_ringlet/applications/{client_id}/approve    let an application have more than ten wearers
+DELETE /_ringlet/faults    removes all faults; /_ringlet/faults/{id} removes one
+POST /_ringlet/applications/{client_id}/approve    lets an application have more than ten users
 
-`control_clock` moves the time, `control_webhooks` makes events happen and shows where they went.
+Other files: `clock.py` advances the clock, `trigger.py` triggers events, `webhooks.py` lists deliveries.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Membership(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Control:
-    """The control API."""
+    """The routes for users, tokens, faults and applications."""
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class Control:
         ]
 
     async def health(self, request: Request) -> Response:
-        """Up, and which version."""
+        """Answer that the cloud runs, and its version."""
         return JSONResponse({"status": "ok", "version": __version__})
 
     async def requests(self, request: Request) -> Response:
-        """What was asked lately."""
+        """List the last requests, newest last."""
         prefix = request.query_params.get("path", "")
         return JSONResponse(
             [
@@ -97,7 +97,7 @@ class Control:
         )
 
     async def token(self, request: Request) -> Response:
-        """An access token for one wearer, without the consent page."""
+        """Issue an access token for a user without the consent page. Raises HTTPException 404."""
         body = msgspec.json.decode(await read_body(request), type=_TokenFor)
         user = wearer(self.archive, body.user)
         self._own_client_id = self._own_client_id or self._own_application()
@@ -105,11 +105,11 @@ class Control:
         return JSONResponse(msgspec.to_builtins(issued))
 
     async def users(self, request: Request) -> Response:
-        """Who is here."""
+        """List the users and their memberships."""
         return JSONResponse([self._shown(id, name) for id, name in self.archive.users()])
 
     async def membership(self, request: Request) -> Response:
-        """End or renew the Oura membership of a wearer."""
+        """End or renew the Oura membership of a user. Raises HTTPException 404."""
         body = msgspec.json.decode(await read_body(request), type=_Membership)
         user = wearer(self.archive, body.user)
         memberships = self.grants.memberships
@@ -121,7 +121,7 @@ class Control:
         return {"user": name, "membership": "expired" if lapsed else "active"}
 
     async def approve(self, request: Request) -> Response:
-        """Let an application have any number of wearers."""
+        """Let an application have any number of users. Raises HTTPException 404."""
         client_id: str = request.path_params["client_id"]
         if self.grants.apps.get(client_id) is None:
             raise HTTPException(404, "no application has this client_id")
@@ -129,11 +129,11 @@ class Control:
         return JSONResponse({"client_id": client_id, "approved": True})
 
     async def list_faults(self, request: Request) -> Response:
-        """The faults that are injected; those used up are gone."""
+        """List the faults that are being injected; used-up faults are not listed."""
         return JSONResponse(msgspec.to_builtins(self.faults.rules))
 
     async def add_fault(self, request: Request) -> Response:
-        """Inject a fault from now on."""
+        """Inject a fault from now on; answers 201 with the fault and its number."""
         fault = self.faults.add(msgspec.json.decode(await read_body(request), type=Fault))
         return JSONResponse(msgspec.to_builtins(fault), status_code=201)
 
@@ -143,13 +143,13 @@ class Control:
         return Response(status_code=204)
 
     async def end_fault(self, request: Request) -> Response:
-        """Remove one fault; it may be used up already."""
+        """Remove one fault; answers 204 even if it is used up already."""
         self.faults.end(request.path_params["id"])
         return Response(status_code=204)
 
     def _own_application(self) -> str:
-        """An application of the cloud's own, for tokens that no wearer was asked for."""
-        client_id, _ = self.grants.apps.register("The house", [], public=True)
+        """Register the application of the control API, whose tokens are issued without asking a user."""
+        client_id, _ = self.grants.apps.register("Control API", [], public=True)
         self.grants.apps.approve(client_id)
         return client_id
 

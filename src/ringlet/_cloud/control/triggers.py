@@ -1,16 +1,17 @@
-"""Triggers events by request: of any data type and operation, now.
+"""Triggers an event of any data type and operation on request, by changing a user's newest document.
 
-    update    the newest document is stored again, with the overridden fields: a new version
-    create    a copy of the newest document is stored, with an id of its own, moved to today
-    delete    the newest document is deleted
+    update    stores a new version of the newest document, with the overridden fields
+    create    stores a copy of the newest document, with a new id and today's date
+    delete    deletes the newest document
 
-If nothing changes, the event is published alone: an update without overrides, a data type that no route
-serves, a user without such a document. Oura sends such events, too, so receivers must cope with them.
+Without a change, only the event is published: for an update without overrides, for a data type that no data
+route serves, and for a user without a document of that type. Oura sends such events, too, so receivers must
+handle them.
 
 Rules of this file:
-* Document and event are written in one transaction: whoever fetches after the event sees the change.
-* Overrides are checked against the model, name and value: a typing error is refused, and adds no field. The
-  name of a nested field needs no dots if only one field contains it: `score` of a `sleep`.
+* Document and event are stored in one transaction, so a client that fetches after the event sees the change.
+* The names and values of overrides are checked against the model, so a misspelt name is refused. A nested
+  field may be named without its parent if its name is unique: `score` instead of `readiness.score`.
 """
 
 from __future__ import annotations

@@ -1,16 +1,15 @@
 """The control API of events and deliveries, `/_ringlet/events` and `/_ringlet/deliveries`.
 
-GET  /_ringlet/events      the log behind a number: ?after=SEQ&log=ID&limit=N, and &wait=SECONDS for the next
-GET  /_ringlet/deliveries  newest first: ?state=failed&subscription=ID&before=ID&limit=N
-GET  /_ringlet/deliveries/{id}           one, with its attempts
-POST /_ringlet/deliveries/{id}/replay    send it again
-POST /_ringlet/deliveries/replay         {"failed": true}, or {"from": ISO, "to": ISO}: send many again
+GET  /_ringlet/events      the events after a number: ?after=SEQ&log=ID&limit=N; &wait=SECONDS waits for one
+GET  /_ringlet/deliveries  deliveries, newest first: ?state=failed&subscription=ID&before=ID&limit=N
+GET  /_ringlet/deliveries/{id}           one delivery with its attempts
+POST /_ringlet/deliveries/{id}/replay    sends a delivery again
+POST /_ringlet/deliveries/replay         {"failed": true}, or {"from": ISO, "to": ISO}: sends many again
 
 Rules of this file:
-* A reader of the log names it by `log`, because numbers mean something within one log only. If it names
-  another log, or a number that this log has not reached, the answer comes at once: `log`, `newest` and no
-  events.
-* Events before `oldest` have been pruned: a reader that had not come as far has missed some, and can say so.
+* A reader of the event log passes the log's id as `log`, because every log has its own numbers. If it passes
+  the id of another log, or a number that this log has not reached, the answer comes at once, without events.
+* Events before `oldest` have been pruned. A reader that has not read as far has missed some of them.
 """
 
 from __future__ import annotations
@@ -41,11 +40,11 @@ from ..webhooks.event_log import EventLog, LoggedEvent
 from .admin import Admin
 
 MAX_WAIT_S = 60.0
-"""Seconds that a reader may wait for the next event."""
+"""The most seconds that a request waits for the next event."""
 LOG_POLL_S = 0.05
-"""Seconds between two looks at the log: another process over the same archive may write it."""
+"""Seconds between two reads of the log while a request waits, because another process may append to it."""
 MAX_ROWS = 1000
-"""Events or deliveries in one answer."""
+"""The most events or deliveries in one answer."""
 
 
 class _Replay(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,7 +64,7 @@ class ControlEvents:
         self.shutdown = shutdown
 
     def routes(self) -> list[BaseRoute]:
-        """All routes."""
+        """The routes of events and deliveries, which need the admin token."""
         only, root = self._admin.only, "/_ringlet/deliveries"
         return [
             Route("/_ringlet/events", only(self.events), methods=["GET"]),
@@ -78,12 +77,12 @@ class ControlEvents:
     # The log
 
     async def events(self, request: Request) -> Response:
-        """The events after a number; if there are none yet, waits for one."""
-        asked = request.query_params
-        after, limit = _number(asked, "after", 0), min(_number(asked, "limit", 100), MAX_ROWS)
-        until = time.monotonic() + min(_seconds(asked, "wait"), MAX_WAIT_S)
+        """List the events after a number; with `wait`, waits for the first one. Raises UsageError."""
+        params = request.query_params
+        after, limit = _number(params, "after", 0), min(_number(params, "limit", 100), MAX_ROWS)
+        until = time.monotonic() + min(_seconds(params, "wait"), MAX_WAIT_S)
         log = self.log.id
-        known = asked.get("log", log) == log
+        known = params.get("log", log) == log
         while True:
             newest = self.log.newest
             found = self.log.after(after, limit) if known else []
@@ -95,32 +94,32 @@ class ControlEvents:
         page = {"log": log, "oldest": self.log.oldest, "newest": newest, "events": list(map(_line, found))}
         return JSONResponse(page)
 
-    # Where they went
+    # Deliveries
 
     async def list(self, request: Request) -> Response:
-        """Deliveries, the newest first."""
-        asked = request.query_params
-        state = asked.get("state")
+        """List deliveries, newest first. Raises UsageError for an unknown state or a malformed number."""
+        params = request.query_params
+        state = params.get("state")
         if state is not None and state not in STATES:
             raise UsageError(f"unknown state {state!r}", cure=f"pass one of {', '.join(STATES)}")
-        before = _number(asked, "before", 0) or None
-        limit = min(_number(asked, "limit", 100), MAX_ROWS)
-        found = self.delivery_list.page(None, asked.get("subscription"), state, before, limit)
+        before = _number(params, "before", 0) or None
+        limit = min(_number(params, "limit", 100), MAX_ROWS)
+        found = self.delivery_list.page(None, params.get("subscription"), state, before, limit)
         counts = self.deliveries.counts()
         return JSONResponse({"counts": counts, "deliveries": [_delivery(one) for one in found]})
 
     async def get(self, request: Request) -> Response:
-        """One delivery, with its attempts."""
+        """Show one delivery with its attempts. Raises HTTPException 404."""
         delivery = self._delivery(request)
         attempts = [_attempt(one) for one in self.delivery_list.attempts(delivery.id)]
         return JSONResponse(_delivery(delivery) | {"tries": attempts})
 
     async def replay(self, request: Request) -> Response:
-        """Send one again."""
+        """Send one delivery again. Raises HTTPException 404."""
         return self._replayed(int(self.deliveries.replay_one(self._delivery(request).id)))
 
     async def replay_many(self, request: Request) -> Response:
-        """Send all that failed again, or all events between two instants."""
+        """Send all failed deliveries again, or all events between two instants. Raises UsageError."""
         body = msgspec.json.decode(await read_body(request), type=_Replay)
         if body.failed == (body.first is not None or body.last is not None):
             raise UsageError("say which deliveries", cure='pass {"failed": true}, or both "from" and "to"')
@@ -141,15 +140,15 @@ class ControlEvents:
         return found
 
 
-def _number(asked: Mapping[str, str], name: str, default: int) -> int:
-    text = asked.get(name) or str(default)
+def _number(params: Mapping[str, str], name: str, default: int) -> int:
+    text = params.get(name) or str(default)
     if not re.fullmatch("[0-9]{1,18}", text):
         raise UsageError(f"{name}={text[:20]!r} is not a number", cure="pass a whole number, 0 or more")
     return int(text)
 
 
-def _seconds(asked: Mapping[str, str], name: str) -> float:
-    text = asked.get(name) or "0"
+def _seconds(params: Mapping[str, str], name: str) -> float:
+    text = params.get(name) or "0"
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
         raise UsageError(f"{name}={text[:20]!r} is not a time", cure="pass seconds, 0 or more")
     return float(text)

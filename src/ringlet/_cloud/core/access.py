@@ -1,4 +1,4 @@
-"""What an access token opens, who looks tokens up, and the signal that what they open has changed."""
+"""Defines what an access token opens, how tokens are looked up, and the signal that a lookup is outdated."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .tables import Tables
 
 @dataclass(slots=True)
 class Access:
-    """What a live access token opens."""
+    """What a valid access token opens: the data of one user, within some scopes."""
 
     user: int
     scopes: frozenset[str]
     expires: float
     """Epoch seconds on the cloud's clock."""
     log: deque[float] = field(repr=False)
-    """The instants of its requests, for the rate limit."""
+    """The instants of the token's requests, for `RateLimit.take`."""
     lapsed: bool = False
     """Whether the user's Oura membership has ended."""
 
@@ -31,7 +31,7 @@ class AccessLookup(Protocol):
 
     @property
     def access_changed(self) -> Signal:
-        """Emitted when a token may open less or more than before: forget what `access` returned."""
+        """Emitted when a token may open less or more than before. Observers forget what `access` returned."""
         ...
 
     def access(self, token: str) -> Access | None:
@@ -40,10 +40,10 @@ class AccessLookup(Protocol):
 
 
 class AccessTables(Tables):
-    """Tables that decide what tokens open. Whoever ends a row of them emits `access_changed`.
+    """The base of the tables that decide what tokens open. Their methods emit `access_changed` on a change.
 
-    It is emitted inside the transaction. Readers of this process use the same connection and see the change
-    at once; other processes notice that the archive's generation has moved.
+    The signal is emitted inside the transaction, because readers in this process use the same connection and
+    see the change at once. Other processes notice it by the archive's generation.
     """
 
     def __init__(self, archive: Archive, clock: Clock, access_changed: Signal | None = None) -> None:

@@ -1,7 +1,7 @@
-"""Status codes, error bodies and headers of answers, in the two dialects.
+"""Builds answers in the two dialects: status codes, error bodies and headers.
 
-`live` answers as the service was recorded, `docs` as its documentation and OpenAPI files say. Data routes
-raise `ApiError`, from which `refuse` makes a status and a body. Pages and forms raise `Refused`.
+The dialect `live` answers as the real service was recorded, `docs` as Oura's documentation and OpenAPI files
+say. Data routes raise `ApiError`, which `refuse` turns into an answer. Pages and forms raise `Refused`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Flaw: TypeAlias = dict[str, Any]
 
 
 class Answer(NamedTuple):
-    """A finished response, without the headers every response carries."""
+    """A finished response, without `x-trace-id`, which differs for every response."""
 
     status: int
     body: bytes
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 
 COMMON: Headers = [
-    # Recorded with every answer of the real service, 200 and 404 alike.
+    # The real service was recorded to send these with every response, whatever its status.
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-cache"),
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains; preload"),
@@ -52,15 +52,15 @@ def trace_id() -> bytes:
 
 
 def ok(body: bytes) -> Answer:
-    """200 with the headers of a data answer; it may be cached."""
+    """An answer 200 with a JSON body. It may be cached and sent several times."""
     return Answer(200, body, [*COMMON, (b"content-length", b"%d" % len(body))])
 
 
 def refuse(dialect: Dialect, error: ApiError) -> Answer:
-    """The answer to an error, in a dialect."""
+    """The answer to a request that raised `error`, in a dialect."""
     status, detail = error.status, error.detail
     if isinstance(error, InsufficientScope):
-        # Documented as 403 with the required scopes; the service answers 401 in practice.
+        # Oura documents 403 with the required scopes; the real service answers 401.
         status = 403 if dialect == "docs" else 401
         detail = f"Missing scopes: {error.scope}" if dialect == "docs" else "Token not authorized"
     if isinstance(error, Invalid):
@@ -78,7 +78,7 @@ def problem(dialect: Dialect, status: int, detail: str, extra: Headers | None = 
 
 
 def flawed(flaws: Sequence[Flaw]) -> Answer:
-    """422 in the shape of the service's validator (FastAPI)."""
+    """An answer 422 that lists what is wrong, in the form of Oura's validator (FastAPI)."""
     return _answer(422, {"detail": flaws})
 
 
@@ -94,7 +94,7 @@ def _challenge(error: ApiError) -> Headers:
 
 
 def unavailable(dialect: Dialect, error: ArchiveError) -> Answer:
-    """503: another program is writing, the disk is full or the archive damaged. The log says which."""
+    """An answer 503, for an archive that is busy, full or damaged; logs the error."""
     logging.getLogger("ringlet").error("%s", error)
     return problem(dialect, 503, "The archive cannot be used right now.", [(b"retry-after", b"1")])
 
@@ -106,7 +106,7 @@ def _answer(status: int, body: dict[str, Any], extra: Headers | None = None) -> 
 
 
 class Refused(Exception):
-    """A request is refused before anything happens. Whoever catches it makes a page or JSON of it."""
+    """Raised to refuse a request before anything is changed. Its handler answers with a page or JSON."""
 
     def __init__(self, title: str, detail: str, *, status: int = 400, retry_after: int = 0) -> None:
         super().__init__(title)
@@ -122,7 +122,7 @@ class TokenMissing(InvalidToken):
 
 
 class Invalid(BadRequest):
-    """422: a parameter that does not parse, in the shape of the service's validator."""
+    """422: a malformed parameter, described in the form of Oura's validator (FastAPI)."""
 
     status = 422
 

@@ -1,4 +1,4 @@
-"""Reads the body of a request, no more of it than a request here can have."""
+"""Reads the body of a request, and refuses bodies that are too large."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from starlette.requests import ClientDisconnect, Request
 from .answers import Refused
 
 MAX_BODY_BYTES: Final = 64 * 1024
-"""Forms, subscriptions and control requests are a few hundred bytes."""
+"""The largest accepted body. Forms, subscriptions and control requests have a few hundred bytes."""
 
 
 async def read_body(request: Request) -> bytes:
-    """The whole body. Raises Refused 413 when it is too long, 400 when the client hung up."""
+    """The whole body of a request. Raises Refused 413 if it is too long, 400 if the client disconnected."""
     body = bytearray()
     try:
         async for piece in request.stream():
@@ -21,6 +21,6 @@ async def read_body(request: Request) -> bytes:
             if len(body) > MAX_BODY_BYTES:
                 raise Refused("Too large", f"A request body has at most {MAX_BODY_BYTES} bytes.", status=413)
     except ClientDisconnect:
-        # Nobody reads this answer. Unanswered, each client that hangs up would log a traceback.
+        # The client does not read this answer, but an unhandled ClientDisconnect would log a traceback.
         raise Refused("Incomplete", "The request ended before its body did.") from None
     return bytes(body)

@@ -1,4 +1,4 @@
-"""Reads query parameters and form fields, and says whether a form came from another site."""
+"""Parses query parameters and form fields, and detects forms that were sent from another site."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .bodies import read_body
 
 
 def single_query(query: bytes) -> dict[str, str]:
-    """Query parameters, none given twice (RFC 6749 section 3.1). Raises Refused."""
+    """The query parameters. Raises Refused 400 if one is repeated (RFC 6749 section 3.1)."""
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     params = dict(pairs)
     if len(params) != len(pairs):
@@ -31,7 +31,7 @@ async def read_form(request: Request) -> dict[str, list[str]]:
 
 
 def single_values(form: Mapping[str, list[str]]) -> dict[str, str]:
-    """Form fields, none given twice (RFC 6749 section 3.2). Raises OAuthError invalid_request."""
+    """The form fields. Raises OAuthError invalid_request if one is repeated (RFC 6749 section 3.2)."""
     twice = [name for name, values in form.items() if len(values) > 1]
     if twice:
         raise OAuthError("invalid_request", f"{twice[0]} is given twice")
@@ -41,8 +41,8 @@ def single_values(form: Mapping[str, list[str]]) -> dict[str, str]:
 def is_cross_site(request: Request) -> bool:
     """Whether a browser says that a page of another site sent this request.
 
-    `Sec-Fetch-Site` is what current browsers send, `Origin` what older ones do. Programs send neither.
-    `Origin: null` is what our own pages cause, because they forbid the referrer (`pages.page_headers`).
+    Current browsers send `Sec-Fetch-Site`, older browsers `Origin`, and programs neither. A form on a page of
+    this cloud is sent with `Origin: null`, because these pages forbid the referrer (`pages.page_headers`).
     """
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return True

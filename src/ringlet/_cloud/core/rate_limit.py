@@ -1,8 +1,8 @@
-"""The rate limit: so many requests in any rolling window, for each token.
+"""The rate limit: the most requests of one token in any 5 minutes.
 
-Oura documents 5,000 requests in 5 minutes, and not whether its window is fixed or sliding. The instants of
-the last requests are stored, so the limit holds in *any* window and `Retry-After` is exact: when the oldest
-request leaves the window. Requests answered with 429 do not count.
+Oura documents 5,000 requests in 5 minutes, but not whether the window is fixed or sliding. This one slides:
+the instants of the last requests are stored, so the limit holds in every window, and `Retry-After` is the
+exact time until the oldest request leaves the window. Requests that are answered with 429 do not count.
 """
 
 from __future__ import annotations
@@ -15,27 +15,30 @@ from threading import Lock
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """The limit is used up."""
+    """Says that a key has used up its rate limit, and when its next request is accepted."""
 
     limit: int
     window_s: int
     retry_after_s: int
-    """Whole seconds, rounded up."""
+    """Seconds until the next request is accepted, rounded up."""
 
 
 class RateLimit:
-    """One rolling window for each key; beyond `max_keys` the least recently used are forgotten."""
+    """Counts the requests of each key in a sliding window of `window_s` seconds.
+
+    At most `max_keys` keys are remembered; then the least recently used is forgotten.
+    """
 
     def __init__(self, limit: int = 5000, window_s: int = 300, max_keys: int = 10_000) -> None:
         self.limit = limit
         self.window_s = window_s
         self.max_keys = max_keys
-        # Sandbox answers are made in threads and count as well.
+        # The sandbox counts its requests from threads.
         self._lock = Lock()
         self._logs: OrderedDict[object, deque[float]] = OrderedDict()
 
     def log(self, key: object) -> deque[float]:
-        """The instants of a key's requests. Callers that ask often may hold on to it."""
+        """The instants of a key's requests, for `take`. Callers may store the returned deque."""
         with self._lock:
             log = self._logs.setdefault(key, deque())
             self._logs.move_to_end(key)
@@ -44,11 +47,11 @@ class RateLimit:
         return log
 
     def of(self, token: str) -> deque[float]:
-        """The log of a token, under its hash, so that no token stays in memory."""
+        """The instants of a token's requests, by the token's hash, so that no token stays in memory."""
         return self.log(hashlib.sha256(token.encode()).digest())
 
     def take(self, log: deque[float], now: float) -> Exhausted | None:
-        """Count one request at `now` (seconds, monotonic); None where it is within the limit."""
+        """Count a request at `now` (`time.monotonic`); None if it is within the limit."""
         start = now - self.window_s
         with self._lock:
             while log and log[0] <= start:

@@ -1,9 +1,9 @@
-"""What is stored of a secret, its SHA-256, and the comparison of secrets in constant time.
+"""Hashes secrets for storage (SHA-256), and compares secrets in constant time.
 
 Rules of this file:
-* Only long random secrets are hashed here. Nobody can guess those, so a fast hash without salt is enough.
-  What people choose themselves (a passphrase) is not stored at all.
-* Secrets are compared by these functions, never by `==`, whose time tells where two strings differ.
+* Only long random secrets are stored as hashes. They cannot be guessed, so a fast hash without salt is
+  enough. The passphrase, which people choose, is not stored at all.
+* Secrets are compared by these functions and never by `==`, whose duration reveals where two strings differ.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import hmac
 
 
 def hash_secret(secret: str) -> bytes:
-    """What is stored in place of a secret."""
-    # Secrets come from requests and may hold surrogates; those must be refused as wrong, not raise.
+    """The SHA-256 of a secret, which is stored in its place."""
+    # A text from a request may contain surrogates. It must be refused as a wrong secret, not raise an error.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def is_same_secret(given: str, expected: str) -> bool:
-    """Compare two secrets; the time depends on neither where they differ nor how long they are."""
+    """Whether two secrets are equal; the duration depends on neither their difference nor their length."""
     return hmac.compare_digest(hash_secret(given), hash_secret(expected))
 
 
 def matches_hash(secret: str, stored: bytes) -> bool:
-    """Compare a secret with a stored hash."""
+    """Whether a secret has this stored hash, in constant time."""
     return hmac.compare_digest(hash_secret(secret), stored)

@@ -1,18 +1,18 @@
-"""Whether the cloud is about to stop."""
+"""The flag that tells long-running requests and tasks that the cloud is about to stop."""
 
 from __future__ import annotations
 
 
 class Shutdown:
-    """Set once, when a signal says to stop. A request or a task that waits or does much looks here meanwhile.
+    """Set when a signal stops the server. Long-running requests and tasks check `begun` and then end early.
 
-    A flag and no asyncio.Event: it is set from a signal handler, and read in loops that look at the database
-    every few milliseconds anyway, because another process may write there.
+    It is a flag and not an asyncio.Event, because it is set from a signal handler. Its readers are loops that
+    poll the database every few milliseconds anyway.
     """
 
     def __init__(self) -> None:
         self.begun: bool = False
 
     def begin(self) -> None:
-        """Let everything that waits come to an end."""
+        """Tell long-running requests and tasks to end."""
         self.begun = True

@@ -1,4 +1,4 @@
-"""Tells parts of the cloud that something has happened, without either side knowing the other."""
+"""The observer pattern: one part of the cloud notifies others without knowing them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class Signal:
-    """A list of observers, called in the order in which they connected."""
+    """A list of observers, which `emit` calls in the order in which they were connected."""
 
     def __init__(self) -> None:
         self._observers: list[Callable[[], None]] = []

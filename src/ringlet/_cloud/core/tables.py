@@ -11,7 +11,7 @@ from .clock import Clock
 
 
 class Tables:
-    """An owner of database tables, which it creates or migrates when it is made."""
+    """Owns some tables of the archive's database; its constructor creates or migrates them."""
 
     MIGRATIONS: ClassVar[Migrations]
 

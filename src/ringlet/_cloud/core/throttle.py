@@ -1,12 +1,13 @@
-"""Slows guessing down: counts failed attempts and makes whoever fails often wait, twice as long each time.
+"""Throttles the guessing of secrets: after many failures a client must wait, longer after each further one.
 
-Secrets here are too long to be guessed; a passphrase that people chose may not be. RFC 6749 section 10.10
-asks for protection against guessing, and every attempt costs the cloud something.
+RFC 6749 section 10.10 asks for protection against guessing. Tokens and client secrets are too long to be
+guessed; a passphrase that people choose may be short.
 
 Rules of this file:
-* While a key must wait, its attempts are refused unseen: the right secret is refused like a wrong one.
-* A success costs nothing and forgets the failures of its key.
-* A client with one IPv6 address has 2^64 of them (RFC 6177), so IPv6 addresses are counted by their /64.
+* While a client must wait, its attempts are refused without being checked, even with the right secret.
+* A success resets the failures of its key.
+* IPv6 addresses are counted by their /64 network, because one client usually has all 2^64 addresses of a
+  network (RFC 6177).
 * Waits are real seconds, because the cloud's clock can be moved.
 """
 
@@ -23,16 +24,16 @@ from typing import TypeAlias
 from starlette.requests import Request
 
 Key: TypeAlias = tuple[str, str]
-"""A client's address, and what is guessed at: a client_id, or a word such as `sign-in`."""
+"""A client's address, and what its attempts are about: a client_id, or a word such as `sign-in`."""
 
 FREE_FAILURES = 30
-"""Failures before the first wait. An address may have ten times as many over all that it guesses at."""
+"""Failures of one key before the first wait. All keys of an address together have ten times as many."""
 MAX_WAIT_S = 900
-"""The longest wait. After as many seconds without a failure all of them are forgotten."""
+"""The longest wait, in seconds. Failures are forgotten after as many seconds without another failure."""
 FORGIVE_ONE_AFTER_S = 30
-"""Seconds without a failure that make up for one: many people may share an address, and mistype."""
+"""Seconds without a failure that reduce the count by one: many people who mistype may share an address."""
 MAX_KEYS = 10_000
-"""How many keys are counted; beyond that the least recently used are forgotten."""
+"""How many keys are remembered; then the least recently used are forgotten."""
 
 
 @dataclass(slots=True)
@@ -42,25 +43,27 @@ class _Count:
 
 
 class Throttle:
-    """Counts failures by key. Seconds are those of a monotonic clock."""
+    """Counts failed attempts by key, and says how long a client must wait before its next attempt."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._counts: OrderedDict[Key, _Count] = OrderedDict()
 
     def check(self, key: Key) -> int:
-        """How many whole seconds to wait before the next attempt; 0 lets it through."""
+        """How many whole seconds a key must wait before its next attempt; 0 if it may try now."""
         waits = [
-            self._counts[one].blocked_until - self._now() for one in _counted(key) if one in self._counts
+            self._counts[counted].blocked_until - self._now()
+            for counted in _counted(key)
+            if counted in self._counts
         ]
         return max(0, ceil(max(waits, default=0)))
 
     def failed(self, key: Key) -> None:
-        """Count a failure. The first `FREE_FAILURES` cost nothing; each further one doubles the wait."""
+        """Count a failed attempt. After `FREE_FAILURES` of them each further one doubles the wait."""
         now = self._now()
-        for one, free in zip(_counted(key), (FREE_FAILURES, 10 * FREE_FAILURES), strict=True):
-            count = self._counts.setdefault(one, _Count(0.0, now))
-            self._counts.move_to_end(one)
+        for counted, free in zip(_counted(key), (FREE_FAILURES, 10 * FREE_FAILURES), strict=True):
+            count = self._counts.setdefault(counted, _Count(0.0, now))
+            self._counts.move_to_end(counted)
             quiet = max(0.0, now - count.blocked_until)
             before = 0 if quiet > MAX_WAIT_S else max(0.0, count.failures - quiet / FORGIVE_ONE_AFTER_S)
             count.failures = before + 1
@@ -70,17 +73,17 @@ class Throttle:
             self._counts.popitem(last=False)
 
     def passed(self, key: Key) -> None:
-        """Forget the failures of a key; those of its address over everything stay."""
+        """Reset the failures of a key, but not the failures that its address has with all keys together."""
         self._counts.pop(_counted(key)[0], None)
 
 
 def throttle_key(request: Request, subject: str) -> Key:
-    """The key of an attempt: the client's address, and what is guessed at, cut to 64 characters."""
+    """The key of a request's attempts: the client's address, and `subject` cut to 64 characters."""
     return request.client.host if request.client else "", subject[:64]
 
 
 def _counted(key: Key) -> tuple[Key, Key]:
-    """What a failure counts for: the key, and its address over everything."""
+    """The two counts that a failure increases: that of its key, and that of its address with all keys."""
     address, subject = key
     network = _network(address)
     return (network, subject), (network, "")
