@@ -50,7 +50,7 @@ def test_other_places_are_refused(url: str) -> None:
 
 def test_a_missing_file_is_not_made_unless_asked_for(tmp_path: Path) -> None:
     for options in ({"create": False}, {"read_only": True}):
-        with pytest.raises(ArchiveError, match="no archive at"):
+        with pytest.raises(ArchiveError, match="no archive exists at"):
             Archive.open(tmp_path / "x" / "oura.db", **options)
     assert list(tmp_path.iterdir()) == []
 

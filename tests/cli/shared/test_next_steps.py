@@ -202,6 +202,8 @@ def test_what_is_in_the_environment_is_not_repeated(ringlet: Any, synced: Any) -
 
 
 def test_a_failure_says_what_to_do_about_the_archive_that_was_named(ringlet: Any, refused: Any) -> None:
-    refused(ringlet("status", "--db", "none.db"), 6, "no archive at none.db", "ringlet sync --db none.db")
+    refused(
+        ringlet("status", "--db", "none.db"), 6, "no archive exists at none.db", "ringlet sync --db none.db"
+    )
     done = ringlet("status", "--db", "postgresql://me:hidden@127.0.0.1:1/oura")
     assert "hidden" not in done.stderr
