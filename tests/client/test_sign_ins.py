@@ -35,7 +35,7 @@ def files(home: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("store", STORES)
 def test_a_sign_in_is_kept_with_its_application_and_found_by_its_name(store):
-    SignIn("somebody").keep(APP, TOKENS, store)
+    SignIn("somebody").save(APP, TOKENS, store)
     kept = SignIn("somebody")
     assert kept.store == store
     assert kept.token_store.load() == TOKENS
@@ -47,12 +47,12 @@ def test_a_sign_in_is_kept_with_its_application_and_found_by_its_name(store):
         APP.redirect_uri,
     )
     assert app.token_url == TOKENS.token_url, "which host serves it"
-    assert not SignIn("another").is_kept
+    assert not SignIn("another").exists
 
 
 @pytest.mark.parametrize("store", STORES)
 def test_what_says_where_the_secrets_are_holds_none(store, home):
-    SignIn().keep(APP, TOKENS, store)
+    SignIn().save(APP, TOKENS, store)
     assert "hush" not in (home / "ringlet/profiles/default.json").read_text()
     hushed = [name for name, text in files(home).items() if "hush" in text]
     assert sorted(hushed) == (["default.json", "default.secret"] if store == "file" else [])
@@ -63,8 +63,8 @@ def test_what_says_where_the_secrets_are_holds_none(store, home):
 
 @pytest.mark.parametrize(("one", "other"), [STORES, STORES[::-1]])
 def test_a_sign_in_that_moves_to_the_other_store_leaves_nothing_in_the_first(one, other, home):
-    SignIn().keep(APP, TOKENS, one)
-    SignIn().keep(APP, NEW, other)
+    SignIn().save(APP, TOKENS, one)
+    SignIn().save(APP, NEW, other)
     assert SignIn().token_store.load() == NEW
     left = files(home) if other == "keyring" else json.loads((home / "keyring.json").read_text())
     assert "hush" not in str(left)
@@ -73,11 +73,11 @@ def test_a_sign_in_that_moves_to_the_other_store_leaves_nothing_in_the_first(one
 @pytest.mark.parametrize("store", STORES)
 def test_forgetting_keeps_the_application_and_purging_does_not(store, home):
     kept = SignIn()
-    kept.keep(APP, TOKENS, store)
-    kept.forget()
+    kept.save(APP, TOKENS, store)
+    kept.delete()
     assert SignIn().token_store.load() is None
     assert SignIn().app
-    kept.forget(purge=True)
+    kept.delete(purge=True)
     assert SignIn().app is None
     entries = home / "keyring.json"
     assert "hush" not in str(files(home)) + (entries.read_text() if entries.exists() else "")
@@ -85,8 +85,8 @@ def test_forgetting_keeps_the_application_and_purging_does_not(store, home):
 
 
 def test_profiles_stand_side_by_side():
-    SignIn("b").keep(APP, TOKENS, "file")
-    SignIn("a").keep(APP, NEW, "keyring")
+    SignIn("b").save(APP, TOKENS, "file")
+    SignIn("a").save(APP, NEW, "keyring")
     assert [kept.name for kept in profiles()] == ["a", "b"]
     assert [kept.token_store.load() for kept in profiles()] == [NEW, TOKENS]
 
@@ -99,8 +99,8 @@ def test_a_card_that_is_none_is_a_clear_error(home):
 
 
 def test_a_client_finds_the_profile_and_its_application_and_the_environment_wins(monkeypatch):
-    SignIn().keep(APP, TOKENS, "file")
-    SignIn("other").keep(App(client_id="other app"), NEW, "file")
+    SignIn().save(APP, TOKENS, "file")
+    SignIn("other").save(App(client_id="other app"), NEW, "file")
 
     def found() -> tuple[str, str]:
         with Client() as client:
@@ -124,7 +124,7 @@ def test_a_client_finds_the_profile_and_its_application_and_the_environment_wins
 
 
 def test_what_another_process_keeps_in_the_keyring_is_seen_at_once(home):
-    SignIn().keep(APP, TOKENS, "keyring")
+    SignIn().save(APP, TOKENS, "keyring")
     token_store = SignIn().token_store
     assert isinstance(token_store, KeyringTokenStore)
     assert token_store.load() == TOKENS
@@ -141,7 +141,7 @@ def test_what_another_process_keeps_in_the_keyring_is_seen_at_once(home):
 
 def test_whoever_may_renew_reads_the_keyring_itself(home):
     """A process that was killed between keeping and saying so must not have its tokens overlooked."""
-    SignIn().keep(APP, TOKENS, "keyring")
+    SignIn().save(APP, TOKENS, "keyring")
     token_store = SignIn().token_store
     assert token_store.load() == TOKENS
     entries = json.loads((home / "keyring.json").read_text())
@@ -156,7 +156,7 @@ def test_whoever_may_renew_reads_the_keyring_itself(home):
 
 
 def test_a_claim_excludes_across_wallets_of_the_keyring_too():
-    SignIn().keep(APP, TOKENS, "keyring")
+    SignIn().save(APP, TOKENS, "keyring")
     mine, theirs = SignIn().token_store, SignIn().token_store
     assert mine.claim()
     assert not theirs.claim()
@@ -166,7 +166,7 @@ def test_a_claim_excludes_across_wallets_of_the_keyring_too():
 
 
 def test_a_new_sign_in_waits_for_whoever_renews_the_old_one(tmp_path):
-    SignIn().keep(APP, TOKENS, "file")
+    SignIn().save(APP, TOKENS, "file")
     token_store = SignIn().token_store
     assert isinstance(token_store, FileTokenStore)
     code = (
@@ -180,7 +180,7 @@ def test_a_new_sign_in_waits_for_whoever_renews_the_old_one(tmp_path):
         assert renewing.stdout.readline() == "True\n"
         code = (
             "from ringlet.client import SignIn; from ringlet._oauth.grant import App, Tokens;"
-            "print(flush=True); SignIn().keep(App(client_id='a'), Tokens(access_token='new'), 'file')"
+            "print(flush=True); SignIn().save(App(client_id='a'), Tokens(access_token='new'), 'file')"
         )
         with subprocess.Popen([sys.executable, "-c", code], stdout=-1, text=True) as signing_in:
             assert signing_in.stdout

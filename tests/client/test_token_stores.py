@@ -149,7 +149,7 @@ def test_a_disk_that_refuses_is_an_error_that_names_the_path_and_a_way_out(path:
     for act, words in (
         (token_store.load, "cannot be read"),
         (lambda: token_store.save(NEW), "cannot be written"),
-        (token_store.forget, "cannot be deleted"),
+        (token_store.delete, "cannot be deleted"),
     ):
         with pytest.raises(RingletError, match=words) as caught:
             act()
@@ -161,8 +161,8 @@ def test_a_disk_that_refuses_is_an_error_that_names_the_path_and_a_way_out(path:
 def test_forgotten_tokens_are_gone_even_twice(path: Path) -> None:
     token_store = FileTokenStore(path)
     token_store.save(OLD)
-    token_store.forget()
-    token_store.forget()
+    token_store.delete()
+    token_store.delete()
     assert token_store.load() is FileTokenStore(path).load() is None
 
 
@@ -244,7 +244,7 @@ def test_forgetting_the_tokens_does_not_let_a_second_one_renew(path: Path) -> No
     token_store = FileTokenStore(path)
     token_store.save(OLD)
     assert token_store.claim()
-    FileTokenStore(path).forget()
+    FileTokenStore(path).delete()
     assert not FileTokenStore(path).claim()
     token_store.release()
 

@@ -1,11 +1,12 @@
-"""Waiting at the redirect URI: a server for one answer, on this machine only (RFC 8252 section 7.3).
+"""Listens at a loopback redirect URI for one authorization response (RFC 8252 section 7.3).
 
 Rules of this file:
-* It listens on loopback addresses alone, all of those that the URI's name stands for: whoever else listened
-  on the other one would get the code.
-* Exactly the path of the URI, under exactly its name, by GET, with an answer of OAuth in the query. Whatever
-  else knocks (a favicon, a browser that connects ahead, a page that guesses the port) is answered 404.
-* One answer is taken, after its page was sent. Whether it belongs to this sign-in is judged by who reads it.
+* The listener binds all loopback addresses that the host name of the URI stands for (`localhost`: 127.0.0.1
+  and ::1). Otherwise another program could bind the other address and receive the code.
+* A request is accepted if it is a GET of exactly the URI's path and host, with an OAuth response in its
+  query. Any other request (a favicon, a web page that guesses the port) is answered 404.
+* Only one response is accepted, and its page is sent before `take` is called. The caller checks the state,
+  which tells whether the response belongs to this sign-in.
 """
 
 from __future__ import annotations
@@ -31,22 +32,25 @@ PAGE = """<!doctype html>
 <title>ringlet</title><style>body{{font:1.1rem/1.5 system-ui;margin:4rem auto;max-width:34rem;padding:0 1rem}}
 :root{{color-scheme:light dark}}</style><h1>{title}</h1><p>{words}</p></html>
 """
-ARRIVED = ("Back to the terminal", "The answer has arrived, and you can close this page.")
-FRAGMENT = ("One step more", "Copy the address of this page, all of it, and paste it into the terminal.")
-NOTHING = ("Nothing here", "This address waits for one answer of a sign-in.")
+RECEIVED_PAGE = ("Back to the terminal", "The answer has arrived, and you can close this page.")
+PASTE_ADDRESS_PAGE = (
+    "One step more",
+    "Copy the address of this page, all of it, and paste it into the terminal.",
+)
+NOT_FOUND_PAGE = ("Nothing here", "This address waits for one answer of a sign-in.")
 
 
 def is_local(redirect_uri: str) -> bool:
-    """Whether a listener on this machine can be what a redirect URI means."""
+    """Whether a redirect URI leads to this machine, so that a listener here can receive the redirect."""
     target = urlsplit(redirect_uri)
     return target.scheme == "http" and target.hostname in FAMILIES
 
 
 class Listener:
-    """Listens at a local redirect URI while it is entered, and hands the first answer's query to `take`.
+    """Listens at a local redirect URI in a `with` block; passes the query of the first response to `take`.
 
-    With `fragment` the answer stands in the part of the address that a browser keeps to itself, and the page
-    asks for it to be pasted. Raises RingletError when the port is in use.
+    With `fragment` (implicit flow) the response is in the fragment of the address, which browsers do not
+    send, so the page asks the user to paste the address. Raises RingletError when the port is in use.
     """
 
     def __init__(self, redirect_uri: str, take: Callable[[str], None], *, fragment: bool = False) -> None:
@@ -99,15 +103,15 @@ class Listener:
 
             def do_GET(self) -> None:
                 asked = urlsplit(self.path)
-                # Another name for this machine is another site's attempt to read along (DNS rebinding).
+                # A request with another host name may come from a web page that uses DNS rebinding.
                 if asked.path != (target.path or "/") or self.headers.get("host") != target.netloc:
-                    self._say(404, NOTHING)
+                    self._say(404, NOT_FOUND_PAGE)
                 elif listener.fragment:
-                    self._say(200, FRAGMENT)
+                    self._say(200, PASTE_ADDRESS_PAGE)
                 elif not _is_answer(asked.query) or not listener._first.acquire(blocking=False):
-                    self._say(404, NOTHING)
+                    self._say(404, NOT_FOUND_PAGE)
                 else:
-                    self._say(200, ARRIVED)
+                    self._say(200, RECEIVED_PAGE)
                     listener._take(asked.query)
 
             def _say(self, status: int, page: tuple[str, str]) -> None:
@@ -120,7 +124,7 @@ class Listener:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Nothing: a request line holds the code."""
+                """Logs nothing, because the request line contains the code."""
 
         return Handler
 
@@ -135,7 +139,7 @@ _HEADERS = {
 
 
 def _is_answer(query: str) -> bool:
-    """RFC 6749 sections 4.1.2 and 4.1.2.1."""
+    """Whether a query is an authorization response, or an error response (RFC 6749 section 4.1.2)."""
     names = parse_qs(query, keep_blank_values=True).keys()
     return "state" in names and bool({"code", "error"} & names)
 
@@ -143,16 +147,16 @@ def _is_answer(query: str) -> bool:
 def _bound(
     family: socket.AddressFamily, port: int, handler: type[BaseHTTPRequestHandler]
 ) -> ThreadingHTTPServer | None:
-    """A server on the loopback address of a family; None where this machine does not speak it."""
+    """A server on the loopback address of a family (IPv4, IPv6); None if this machine lacks the family."""
 
     class Server(ThreadingHTTPServer):
         address_family = family
         daemon_threads = True
-        # On Windows this would let another program listen on the same port.
+        # On Windows, address reuse would let another program listen on the same port.
         allow_reuse_address = os.name != "nt"
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """Logs nothing where a browser disconnects."""
+            """Logs nothing, since the only errors here are those of browsers that disconnect."""
 
     try:
         return Server((ADDRESS[family], port), handler)

@@ -8,8 +8,8 @@
 The application is stored so that a sync can renew its tokens without environment variables.
 
 Rules of this file:
-* The name of the store is stored too: a sign-in in the keyring is never looked for in a file.
-* A new sign-in is written before the one that it replaces is removed.
+* `profiles/NAME.json` names the store, so a sign-in in the keyring is never searched for in a file.
+* A new sign-in is written before the old sign-in of the same name is removed.
 """
 
 from __future__ import annotations
@@ -64,28 +64,31 @@ class SignIn:
 
     @property
     def store(self) -> Store:
-        """Which store has its secrets. Raises RingletError."""
+        """The store that has the secrets of this sign-in. Raises RingletError."""
         return self._profile().store
 
     @property
-    def is_kept(self) -> bool:
-        """Whether there is a sign-in or an application under this name. Raises RingletError."""
+    def exists(self) -> bool:
+        """Whether a sign-in or an application is stored under this name. Raises RingletError."""
         return disk.stamp(self._profile_path) is not None
 
     @property
     def is_meant_without_a_name(self) -> bool:
-        """Whether clients use it when no name is given."""
+        """Whether clients use this sign-in when the caller gives no name."""
         return self.name == (os.environ.get("RINGLET_PROFILE") or DEFAULT)
 
     @property
     def cure(self) -> Cure:
-        """What to do when it is signed out. The name is left out if clients use it without one."""
+        """What to do when this sign-in has no tokens.
+
+        The command has the name, unless clients use it by default.
+        """
         named = {} if self.is_meant_without_a_name else {"profile": self.name}
         return Cure("sign in again", Action.SIGN_IN, **named)
 
     @property
     def app(self) -> App | None:
-        """The application it was signed in with; None if it is not known. Raises RingletError."""
+        """The application of this sign-in; None if no application is stored. Raises RingletError."""
         profile = self._profile()
         if not profile.client_id:
             return None
@@ -98,11 +101,11 @@ class SignIn:
 
     @property
     def token_store(self) -> FileTokenStore | KeyringTokenStore:
-        """The store of its tokens. Raises RingletError."""
+        """The token store of this sign-in. Raises RingletError."""
         return self._token_store(self.store)
 
-    def keep(self, app: App, tokens: Tokens, store: Store) -> None:
-        """Stores a sign-in in place of an earlier one. Raises RingletError."""
+    def save(self, app: App, tokens: Tokens, store: Store) -> None:
+        """Stores the application and the tokens, in place of an earlier sign-in. Raises RingletError."""
         before = self.store
         token_store = self._token_store(store)
         with _claimed(token_store):
@@ -119,12 +122,13 @@ class SignIn:
             )
             disk.write(self._profile_path, msgspec.json.encode(profile))
             if before != store:
-                # The new sign-in is stored: a locked keyring that keeps the old one is no reason to fail.
+                # The new sign-in is stored already, so an error while the old one is removed (e.g. a locked
+                # keyring) is ignored.
                 with suppress(RingletError):
                     self._remove(before)
 
-    def forget(self, *, purge: bool = False) -> None:
-        """Deletes the tokens and, with `purge`, the application too. Raises RingletError."""
+    def delete(self, *, purge: bool = False) -> None:
+        """Deletes the tokens and, with `purge`, the application, too. Raises RingletError."""
         store = self.store
         token_store = self._token_store(store)
         with _claimed(token_store):
@@ -132,7 +136,7 @@ class SignIn:
                 self._remove(store)
                 disk.delete(self._profile_path)
             else:
-                token_store.forget()
+                token_store.delete()
 
     def _profile(self) -> _Profile:
         content = disk.read(self._profile_path)
@@ -155,7 +159,7 @@ class SignIn:
         return FileTokenStore(self._tokens_path)
 
     def _remove(self, store: Store) -> None:
-        self._token_store(store).forget()
+        self._token_store(store).delete()
         if store == "keyring":
             self.vault.remove(self._entry("secret"))
         else:
@@ -167,7 +171,7 @@ class SignIn:
 
 @contextmanager
 def _claimed(token_store: FileTokenStore | KeyringTokenStore) -> Generator[None]:
-    """Prevents a renewal meanwhile: its tokens would overwrite what is done here."""
+    """Prevents a token renewal until the `with` block ends: the renewed tokens would overwrite the change."""
     while not token_store.claim():
         time.sleep(CLAIM_POLL_S)
     try:
@@ -177,11 +181,11 @@ def _claimed(token_store: FileTokenStore | KeyringTokenStore) -> Generator[None]
 
 
 def profiles() -> list[SignIn]:
-    """All names that have a sign-in or an application, sorted."""
+    """All stored sign-ins and applications, sorted by name."""
     folder = platformdirs.user_config_path("ringlet")
-    kept = [*_named(folder / "profiles", "*.json"), *_named(folder / "tokens", "*.json")]
-    return [SignIn(name) for name in sorted(set(kept))]
+    names = [*_file_stems(folder / "profiles", "*.json"), *_file_stems(folder / "tokens", "*.json")]
+    return [SignIn(name) for name in sorted(set(names))]
 
 
-def _named(folder: Path, pattern: str) -> list[str]:
+def _file_stems(folder: Path, pattern: str) -> list[str]:
     return [path.stem for path in folder.glob(pattern)]

@@ -49,7 +49,7 @@ class MemoryTokenStore:
         self._renewing.release()
 
 
-class _Kept(ABC):
+class _CachedTokenStore(ABC):
     """What token stores beside a file share: the claim, and a cache of what was read."""
 
     def __init__(self, path: Path) -> None:
@@ -90,14 +90,14 @@ class _Kept(ABC):
             ) from None
 
 
-class FileTokenStore(_Kept):
+class FileTokenStore(_CachedTokenStore):
     """Tokens in a JSON file of mode 0600, shared by every process that names the same path."""
 
     def save(self, tokens: Tokens) -> None:
         """Write the file; returns when the tokens would survive a crash. Raises RingletError."""
         disk.write(self.path, msgspec.json.encode(tokens))
 
-    def forget(self) -> None:
+    def delete(self) -> None:
         """Delete the tokens. The lock file stays: whoever holds it must go on excluding others."""
         disk.delete(self.path)
 
@@ -105,7 +105,7 @@ class FileTokenStore(_Kept):
         return self._decoded(disk.read(self.path))
 
 
-class KeyringTokenStore(_Kept):
+class KeyringTokenStore(_CachedTokenStore):
     """Tokens in an entry of the system's keyring; `path` names the file that says when they changed."""
 
     def __init__(self, vault: SystemKeyring, entry: str, path: Path) -> None:
@@ -118,7 +118,7 @@ class KeyringTokenStore(_Kept):
         self.vault.put(self.entry, msgspec.json.encode(tokens).decode())
         disk.write(self.path, secrets.token_hex(8).encode())
 
-    def forget(self) -> None:
+    def delete(self) -> None:
         """Delete the tokens. The lock file stays: whoever holds it must go on excluding others."""
         self.vault.remove(self.entry)
         disk.delete(self.path)

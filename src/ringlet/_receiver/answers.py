@@ -1,4 +1,4 @@
-"""The HTTP responses of a receiver, as data."""
+"""The HTTP responses that a receiver sends, as constants and as functions that build them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from .._webhooks.events import MAX_EVENT_BYTES
 
 BODY_TIMEOUT_S = 10.0
-"""Seconds for a body to arrive: as long as Oura waits for a response."""
+"""How long a request body may take to arrive. Oura waits for a response for as long."""
 
 
 class Reply(NamedTuple):
@@ -29,7 +29,7 @@ def problem(status: int, detail: str, **headers: str) -> Reply:
     return reply(status, msgspec.json.encode({"detail": detail}), **headers)
 
 
-# Without a body: then each response is one packet.
+# The acknowledgement has no body, so that it is sent in one packet.
 ACKNOWLEDGED = reply(200, b"", **{"content-type": "text/plain"})
 NOT_ALLOWED = problem(405, "use POST for an event, GET for a challenge", allow="GET, POST")
 NO_LENGTH = problem(411, "a request body needs a content-length here")

@@ -1,18 +1,20 @@
-"""Fetch jobs: the objects that a sync must fetch (or delete), because events named them.
+"""The queue of fetch jobs: the documents that a sync must fetch (or delete), because events named them.
 
     for job in queue.claim(now, 20, 60_000):
         ...
         queue.finish(job)
 
-However many events name an object, it is one job.
+All events that name one object make one job.
 
 Rules of this file:
-* Events become jobs when a sync claims some, in bulk; the receiver does not wait for it.
-* A job counts the events that named its object. `finish` removes it only if that number is still the one that
-  the claim saw: what changed while it was being fetched is fetched again.
-* A claim is a lease with a random number, the fence. If the lease has run out and another process has claimed
-  the job, the fence is another one, and what the first process reports changes nothing.
-* Leases that a clock set back since has given too long have ended: see `_archive/leases.py`.
+* Events are turned into jobs in bulk when a sync claims jobs, not when the receiver stores the events: the
+  receiver must acknowledge events quickly.
+* A job counts the events that named its object. `finish` removes a job only if the count is the same as at
+  its claim. If more events arrived during the fetch, the job stays, and the object is fetched again.
+* A claim is a lease with a random number, the fence. If the lease has expired and another process has claimed
+  the job, the job has another fence, and `finish` and `retry` of the first process change nothing.
+* A lease that ends too far in the future was given before the clock was set back, and counts as expired: see
+  `_archive/leases.py`.
 """
 
 from __future__ import annotations
@@ -26,46 +28,53 @@ from .inbox import Inbox
 from .inbox_owner import acquire
 
 JOB_DELAY_MS = 1_000
-"""How long a job waits before it is due: a ring that syncs causes several events for the same object."""
+"""How long after its first event a job is due: a ring that syncs causes several events for one object."""
 EVENTS_PER_CLAIM = 1_000
-"""How many events one claim turns into jobs at most."""
+"""The most events that one claim turns into jobs."""
 
 _CLAIMED = "user_id = ? AND data_type = ? AND object_id = ? AND fence = ?"
 
 
 @dataclass(frozen=True)
 class FetchJob:
-    """An object to fetch, claimed. The fields are columns of the table, in this order."""
+    """A claimed job: an object to fetch.
+
+    The fields are columns of `webhook_work`, in the order of RETURNING.
+    """
 
     user_id: str
     """Oura's id of the user."""
     data_type: str
-    """As webhooks call it: a key of `events.WEBHOOK_KINDS`, or a type that no route serves."""
+    """The data type by its webhook name: a key of `events.WEBHOOK_KINDS`, or a type that no route serves."""
     object_id: str
     event_type: str
-    """Of the latest event. Oura sends events in any order: what the fetch finds is the truth."""
+    """The event type of the latest event.
+
+    Oura may send events out of order, so the fetch decides what is true.
+    """
     event_count: int
     """How many events had named the object when it was claimed."""
     fence: int
-    """The number of this claim."""
+    """The random number of this claim."""
     attempts: int
-    """Which attempt this is, from 1; attempts without an answer count, too."""
+    """The number of this attempt, from 1; attempts that got no response count, too."""
     disagreements: int
-    """How many answers disagreed with the latest event."""
+    """How many responses disagreed with the latest event (deleted but still served, created but missing)."""
 
 
 class FetchQueue(Inbox):
-    """An inbox as a sync sees it: its events become fetch jobs. Every method raises ArchiveError."""
+    """An inbox whose events become fetch jobs of a sync. Every method raises ArchiveError."""
 
     def pending(self) -> int:
-        """How many events and jobs there are to deal with."""
+        """How many events and jobs are not finished yet."""
         row = self.db.one("SELECT count(*) FROM webhook_work")
         return super().pending() + (int(row[0]) if row else 0)
 
     def prune(self, before: int, *, user_id: str | None = None) -> None:
-        """Delete events that were received before a time and have been dealt with.
+        """Delete finished events that were received before a time (epoch milliseconds).
 
-        With `user_id`, also jobs of other users that have been due since: nobody fetches for them.
+        With `user_id`, also delete the jobs of other users that have been due since before that time: no sync
+        fetches their documents.
         """
         super().prune(before)
         if user_id is not None:
@@ -73,14 +82,16 @@ class FetchQueue(Inbox):
             self.db.execute(others, (user_id, before, before))
 
     def claim(self, now: int, limit: int, lease: int, *, user_id: str | None = None) -> list[FetchJob]:
-        """Jobs that are due, the longest due first; nobody else gets them for `lease` milliseconds.
+        """Claim due jobs, oldest due time first. No other process can claim them for `lease` milliseconds.
 
-        `user_id` claims that user's jobs only: a sign-in can fetch no others. Raises UsageError while a
-        handler owns the inbox.
+        With `user_id`, only that user's jobs are claimed: a token can fetch no other user's documents. Raises
+        UsageError while a handler owns the inbox.
         """
         acquire(self.archive, "sync")
         due = self.next_job_due(now, user_id=user_id)
-        if due is None or due > now:  # no transaction: an idle sync must not delay the receiver's commits
+        if (
+            due is None or due > now
+        ):  # A write transaction of an idle sync would delay the receiver's commits.
             return []
         condition, values = _of(user_id)
         with self.db.transaction():
@@ -104,7 +115,7 @@ class FetchQueue(Inbox):
         return [FetchJob(*row[1:]) for row in sorted(rows)]
 
     def next_job_due(self, now: int, *, user_id: str | None = None) -> int | None:
-        """When the next event or unclaimed job is due; None without one."""
+        """When the next event or unclaimed job is due (epoch milliseconds); None if there is no such."""
         condition, values = _of(user_id)
         row = self.db.one(
             f"SELECT min(due_at) FROM webhook_work WHERE {condition}leased_until NOT BETWEEN ? AND ?",
@@ -115,10 +126,9 @@ class FetchQueue(Inbox):
         )
 
     def finish(self, job: FetchJob) -> bool:
-        """Remove a job, or make it due at once if further events named its object. Whether the claim was
-        valid.
+        """Remove a job, or make it due at once if more events have named its object since the claim.
 
-        Call it in the transaction that stores what was fetched, once in each.
+        Call this in the transaction that stores the fetched document. Returns whether the claim was valid.
         """
         with self.db.transaction():
             done = self.db.execute(
@@ -128,10 +138,9 @@ class FetchQueue(Inbox):
             return bool(done or self.db.execute(f"{release} WHERE {_CLAIMED}", _claim(job)))
 
     def retry(self, job: FetchJob, due: int, *, disagreed: bool = False) -> bool:
-        """Make a job due at `due`, or at once if further events named its object. Whether the claim was
-        valid.
+        """Make a job due at `due`, or at once if more events have named its object since the claim.
 
-        `disagreed` says that there was an answer, which disagreed with the latest event.
+        `disagreed` says that a response disagreed with the latest event. Returns whether the claim was valid.
         """
         release = (
             "UPDATE webhook_work SET leased_until = 0, fence = 0,"
@@ -161,7 +170,7 @@ class FetchQueue(Inbox):
 
 
 def _of(user_id: str | None) -> tuple[str, tuple[str, ...]]:
-    """A condition for the jobs of one user, with its values; without one, for all."""
+    """The SQL condition for the jobs of one user, and its values; empty if `user_id` is None."""
     return ("", ()) if user_id is None else ("user_id = ? AND ", (user_id,))
 
 

@@ -1,13 +1,14 @@
-"""Group commit: a request that brings an event returns when it is on the disk, and many share one commit.
+"""Group commit: stores the events of concurrent requests in one transaction.
 
-A commit takes hardly longer for a hundred events than for one. Events that arrive during a commit are
-collected and are the next one. There is no timer to wait for, and nothing to tune.
+Each request returns when its event is on the disk. A commit takes hardly longer for a hundred events than for
+one, so the events that arrive during a commit are collected and stored in the next commit. This needs neither
+a timer nor tuning.
 
 Rules of this file:
-* One thread owns the connection to the database, so that an event loop never waits for a disk, nor for
-  another program that writes. After `close`, a new thread starts when the previous one has ended.
-* Each request waits for its commit, and gets the error if that failed.
-* The archive is opened when it is first needed. If that fails, the next event tries again.
+* One thread owns the connection to the database, so that an event loop never waits for the disk or for
+  another program that writes. After `close`, a new thread starts only when the previous thread has ended.
+* Each request waits for its commit, and gets the error if the commit failed.
+* The archive is opened for the first event. If opening fails, the next event tries again.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ T = TypeVar("T")
 Job: TypeAlias = Callable[[Inbox], Any]
 Waiter: TypeAlias = "asyncio.Future[Any] | Future[Any]"
 Item: TypeAlias = "tuple[Event | Job, Waiter] | None"
-"""What to do, and the future that waits for it; None ends the thread."""
+"""An event to store or a function to run, with the future that gets its result; None ends the thread."""
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,10 @@ MAX_EVENTS_PER_COMMIT = 1_000
 
 
 class GroupCommit:
-    """A thread that writes to the inbox. It starts when it is first needed, and again after `close`.
+    """A thread that writes to the inbox. The thread starts at the first event, also after `close`.
 
-    `place` is an archive's path or URL, or an open Archive, which nobody else may use from then on. `clock`
-    gives seconds since 1970; for `reopen` see `Inbox.accept`.
+    `place` is an archive's path or URL, or an open Archive, which no other code may use from then on. `clock`
+    returns seconds since 1970; for `reopen` see `Inbox.accept`.
     """
 
     def __init__(self, place: str | Path | Archive, clock: Callable[[], float], *, reopen: bool) -> None:
@@ -53,35 +54,38 @@ class GroupCommit:
         self.clock = clock
         self.reopen = reopen
         self.on_commit: Callable[[], None] = lambda: None
-        """Called by the thread after each commit of events, before the requests are answered."""
+        """A function that the thread calls after each commit of events, before the requests are answered."""
         self._inbox: Inbox | None = None
         self._thread: Thread | None = None
-        """The latest thread; it may be ending."""
+        """The thread that was started last; it may be about to end."""
         self._open = False
-        """Whether the latest thread still reads the queue."""
+        """Whether the thread that was started last still reads the queue."""
         self._queue: SimpleQueue[Item] = SimpleQueue()
         self._lock = Lock()
 
     async def commit(self, event: Event) -> None:
-        """Store an event; returns when it is on the disk. Raises ArchiveError."""
+        """Store an event, and return when the event is on the disk. Raises ArchiveError."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._enqueue(event, waiter)
         await waiter
 
     def commit_blocking(self, event: Event) -> None:
-        """Store an event; blocks until it is on the disk. Raises ArchiveError."""
+        """Store an event, and block until the event is on the disk. Raises ArchiveError."""
         waiter: Future[None] = Future()
         self._enqueue(event, waiter)
         waiter.result()
 
     def call(self, job: Callable[[Inbox], T]) -> T:
-        """Run a function in the thread that owns the connection. Raises what it raises, and ArchiveError."""
+        """Run a function in the thread that owns the connection, and return its result.
+
+        Raises the exceptions of the function, and ArchiveError.
+        """
         waiter: Future[T] = Future()
         self._enqueue(job, waiter)
         return waiter.result()
 
     def close(self) -> None:
-        """Store the events that have come, and close the archive."""
+        """Store the events that have arrived, and close the archive."""
         with self._lock:
             thread = self._thread
             if self._open:
@@ -91,7 +95,7 @@ class GroupCommit:
             thread.join()
 
     def _enqueue(self, what: Event | Job, waiter: Waiter) -> None:
-        with self._lock:  # so that nothing is put into a queue after its end
+        with self._lock:  # Otherwise an item could be put into a queue whose thread has ended.
             if not self._open:
                 self._queue = SimpleQueue()
                 self._thread = Thread(
@@ -103,7 +107,7 @@ class GroupCommit:
 
     def _run(self, queue: SimpleQueue[Item], before: Thread | None) -> None:
         if before:
-            before.join()  # it still owns the connection
+            before.join()  # The previous thread owns the connection until it has ended.
         going = True
         while going:
             items = _collect(queue)
@@ -123,13 +127,13 @@ class GroupCommit:
         inbox.accept(events, seconds_to_ms(self.clock()), reopen=self.reopen)
         try:
             self.on_commit()
-        except Exception:  # the events are stored, and must be acknowledged
+        except Exception:  # The events are stored, so they must be acknowledged all the same.
             log.exception("on_commit failed")
 
     def _do(self, job: Job, waiters: Iterable[Waiter]) -> None:
         try:
             value, error = job(self._opened()), None
-        except Exception as failed:  # raised where the caller waits; the thread goes on
+        except Exception as failed:  # Raised in the caller, through the future. The thread continues.
             value, error = None, failed
         _resolve(waiters, value, error)
 
@@ -140,15 +144,15 @@ class GroupCommit:
 
 
 def _collect(queue: SimpleQueue[Item]) -> list[Item]:
-    """All items in the queue, waiting for the first."""
+    """Wait for an item in the queue, and take it and the other items that are in the queue."""
     items = [queue.get()]
     while len(items) < MAX_EVENTS_PER_COMMIT and not queue.empty():
-        items.append(queue.get())  # does not block: no other thread reads this queue
+        items.append(queue.get())  # This does not block, because no other thread reads the queue.
     return items
 
 
 def _resolve(waiters: Iterable[Waiter], value: object, error: Exception | None) -> None:
-    """Give futures their result. Each event loop is woken once, however many of them belong to it."""
+    """Set the result of futures. An event loop with several of the futures is woken only once."""
     loops: defaultdict[asyncio.AbstractEventLoop, list[Waiter]] = defaultdict(list)
     for waiter in waiters:
         if isinstance(waiter, asyncio.Future):
@@ -156,13 +160,13 @@ def _resolve(waiters: Iterable[Waiter], value: object, error: Exception | None) 
         else:
             _set([waiter], value, error)
     for loop, theirs in loops.items():
-        with suppress(RuntimeError):  # the loop is closed, and its requests with it
+        with suppress(RuntimeError):  # The event loop is closed, and its requests have ended.
             loop.call_soon_threadsafe(_set, theirs, value, error)
 
 
 def _set(waiters: Iterable[Waiter], value: object, error: Exception | None) -> None:
     for waiter in waiters:
-        if waiter.done():  # cancelled: the client has disconnected
+        if waiter.done():  # The request was cancelled, because its client has disconnected.
             continue
         if error is None:
             waiter.set_result(value)

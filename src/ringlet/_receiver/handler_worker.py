@@ -1,12 +1,13 @@
 """Calls a program's handler with the events of an inbox, one by one.
 
 Rules of this file:
-* Events are delivered at least once: an event is done when the handler has returned. If the handler raises or
-  the process dies, it is called again, after a longer pause each time. No event is ever given up.
+* Events are delivered at least once: an event is finished when the handler has returned. If the handler
+  raises or the process dies, the handler is called again with the event, after a pause that doubles each
+  time. The worker never gives up an event.
 * An async handler runs in the event loop that serves the requests, if there is one. Any other handler runs in
-  this file's thread, and may take its time.
-* While a sync owns the inbox the handler is not called, and the log says why.
-* The traceback of a handler that raises is logged. Events are not: they name a user.
+  the worker's thread, and may block.
+* The handler is not called while a sync owns the inbox; an error in the log says why.
+* The traceback of a handler that raises is logged. Events are not logged, because they name a user.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ from .inbox_owner import release
 Handler: TypeAlias = Callable[[Event], "Awaitable[object] | object"]
 
 OWNER_RETRY_S = 60.0
-"""Seconds until we try again to take an inbox that a sync owns."""
+"""The seconds between two attempts to own an inbox that a sync owns."""
 HANDLER_LEASE_MS = 60_000
-"""How long a handler has for an event before another process with this inbox takes it, too."""
+"""How long a handler may take for an event before another process with this inbox takes the event, too."""
 HANDLER_RETRY_FIRST_MS, HANDLER_RETRY_MAX_MS = 1_000, 10 * 60_000
-"""How long to wait before a handler that raised is called again; the wait doubles each time."""
+"""The first and the longest wait before a handler that raised is called again; the wait doubles each time."""
 STOP_TIMEOUT_S = 10.0
-"""How long `stop` waits for the handler. If it takes longer, the event comes again after a restart."""
+"""How long `stop` waits for the handler. A handler that takes longer gets its event again after a restart."""
 PRUNE_EVERY_MS = 86_400_000
-REMEMBER_EVENTS_MS = 30 * 86_400_000
-"""How long an event that was handled is stored, so that it is recognized if Oura sends it again."""
+KEEP_EVENTS_MS = 30 * 86_400_000
+"""How long a handled event stays stored, so that the same event is recognized if Oura sends it again."""
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class HandlerWorker:
         self.group_commit = group_commit
         self.clock = clock
         self.loop: asyncio.AbstractEventLoop | None = None
-        """Where an async handler runs; None: in a loop of the thread's own."""
+        """The event loop in which an async handler runs; None means a loop in the worker's thread."""
         self._wake = Flag()
         self._stop = Flag()
         self._thread: Thread | None = None
@@ -71,11 +72,11 @@ class HandlerWorker:
                 self._thread.start()
 
     def wake(self) -> None:
-        """New events have been committed."""
+        """Look for due events now, because events have been committed."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Stop, and release the inbox; waits up to `STOP_TIMEOUT_S` for the handler to return."""
+        """Stop the thread and release the inbox. Waits up to `STOP_TIMEOUT_S` for the handler to return."""
         with self._lock:
             thread, self._thread = self._thread, None
             self._stop.set()
@@ -83,7 +84,7 @@ class HandlerWorker:
         if thread:
             thread.join(STOP_TIMEOUT_S)
             if not thread.is_alive():
-                with suppress(RingletError):  # then our ownership expires
+                with suppress(RingletError):  # An ownership that is not released expires by itself.
                     self.group_commit.call(lambda inbox: release(inbox.archive, "handler"))
 
     def _run(self, end: Flag) -> None:
@@ -94,15 +95,17 @@ class HandlerWorker:
                     pause_ms = self._handle_due(runner, end)
                 except UsageError as refused:
                     log.error("the handler is not called: %s; %s", refused, refused.cure)
-                    end.wait(OWNER_RETRY_S)  # not `_wake`: each event would log this again
+                    end.wait(
+                        OWNER_RETRY_S
+                    )  # Not `_wake.wait`: then each new event would log the error again.
                     continue
-                except Exception as failed:  # whatever it is, the thread must go on
+                except Exception as failed:  # The thread must survive any error.
                     log.warning("the handler cannot be called: %s", failed)
                     pause_ms = HANDLER_RETRY_FIRST_MS
                 self._wake.wait(pause_ms / 1000)
 
     def _handle_due(self, runner: asyncio.Runner, end: Flag) -> int:
-        """Call the handler with all events that are due. Returns the milliseconds until the next is."""
+        """Call the handler with each due event. Returns the milliseconds until the next event is due."""
         while not end.is_set():
             now = seconds_to_ms(self.clock())
             if pending := self.group_commit.call(partial(_next, now)):
@@ -122,7 +125,11 @@ class HandlerWorker:
                     asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
                 else:
                     runner.run(coroutine)
-        except (Exception, asyncio.CancelledError, SystemExit):  # the handler's, not ours: the thread goes on
+        except (
+            Exception,
+            asyncio.CancelledError,
+            SystemExit,
+        ):  # Errors of the handler must not end the thread.
             log.exception("the handler failed at attempt %d; it will be called again", pending.attempts)
             pause_ms = min(HANDLER_RETRY_FIRST_MS * 2 ** min(pending.attempts - 1, 20), HANDLER_RETRY_MAX_MS)
             due = seconds_to_ms(self.clock()) + pause_ms
@@ -133,7 +140,7 @@ class HandlerWorker:
     def _prune(self, now: int) -> None:
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY_MS
-            self.group_commit.call(lambda inbox: inbox.prune(now - REMEMBER_EVENTS_MS))
+            self.group_commit.call(lambda inbox: inbox.prune(now - KEEP_EVENTS_MS))
 
 
 def _next(now: int, inbox: Inbox) -> PendingEvent | None:

@@ -1,22 +1,22 @@
-"""The inbox: events that a receiver took in, in a table of the archive's database, until they are dealt with.
+"""The inbox: a table of the archive's database with the events that a receiver has stored.
 
     inbox.accept(events, now)                     # the receiver, before it acknowledges them
     for pending in inbox.take(now, 20, 60_000):   # a program's handler
         handler(pending.event)
         inbox.mark_handled(pending)
 
-A sync does not take events one by one. It turns them into fetch jobs, one for each object: see `fetch_queue`.
-An inbox is worked off by a handler or by a sync, never by both: `inbox_owner` keeps them apart.
+A sync does not take events one by one. It turns events into fetch jobs, one for each object: see
+`fetch_queue`. Either a handler or a sync takes the events of an inbox, never both: see `inbox_owner`.
 
 Rules of this file:
-* `accept` writes one row and nothing else. When the receiver also sorted events into jobs, it acknowledged
-  half as many events a second.
-* The key of a row begins with the event's time, so that new keys fall on pages of the index that are in the
-  cache. Random keys take five times as long.
-* An event that comes again is the same row, but a sync must deal with it again: `event_time` may name whole
-  seconds, so two changes within one second are the same bytes.
-* Times are epoch milliseconds by the caller's clock, which may be set back. An event that is put off for
-  longer than any can be was put off before that, and is due.
+* `accept` only inserts one row for each event. Sorting events into fetch jobs at this point would halve the
+  number of events that a receiver acknowledges per second.
+* The key of a row begins with the event's time, so that new keys fall on index pages that are in the cache.
+  Inserting random keys takes five times as long.
+* An event that Oura sends again has the same key and the same row, but a sync must fetch its object again:
+  `event_time` may have whole seconds, so two changes within one second send the same bytes.
+* Times are epoch milliseconds by the caller's clock, which may be set back. A `due_at` that is further ahead
+  than any delay allows was written before the clock was set back, and the event is due.
 """
 
 from __future__ import annotations
@@ -61,25 +61,25 @@ CREATE TABLE IF NOT EXISTS webhook_work (
 CREATE INDEX IF NOT EXISTS webhook_work_due ON webhook_work (user_id, due_at)
 """,
 )
-# `webhook_inbox.due_at` is NULL once the event has been dealt with. A row of `webhook_work` is a fetch job:
-# it exists as long as there is something to fetch.
+# `webhook_inbox.due_at` is NULL for an event that is finished. A row of `webhook_work` is a fetch job, and is
+# deleted when the job is finished.
 
 ROWS_PER_STATEMENT = 64
-"""Few statements, and few different ones, so that they stay prepared."""
+"""How many rows one INSERT has. Statements of equal length stay prepared."""
 MAX_EVENT_DELAY_MS = 15 * 60_000
-"""For how long an event for a handler may be put off."""
+"""The longest time for which an event for a handler is postponed or leased."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class PendingEvent:
-    """An event that a handler has taken."""
+    """An event that a handler has taken from the inbox and not finished yet."""
 
     key: str
     event: Event
     attempts: int
-    """Which attempt this is, from 1."""
+    """The number of this attempt to handle the event, from 1."""
 
 
 class Inbox:
@@ -91,15 +91,15 @@ class Inbox:
         self.db = archive.database
 
     def accept(self, events: Sequence[Event], received_at: int, *, reopen: bool = True) -> None:
-        """Store all events, or none. Once this returns, they may be acknowledged.
+        """Store events in one transaction. The receiver may acknowledge the events when this returns.
 
-        With `reopen`, events that have been dealt with already are due again.
+        With `reopen`, an event that is stored and finished already is due again.
         """
         bodies = {event.key: event.body for event in events}
         due_again = "DO UPDATE SET due_at = excluded.due_at WHERE webhook_inbox.due_at IS NULL"
         with self.db.transaction():
             self._lock()
-            # `WHERE true`: otherwise SQLite reads ON CONFLICT as the ON of a join.
+            # Without `WHERE true`, SQLite takes ON CONFLICT for the ON of a join.
             self._insert(
                 "INSERT INTO webhook_inbox (key, body, received_at, due_at, attempts)"
                 " SELECT column1, column2, ?, ?, 0 FROM (VALUES {rows}) WHERE true"
@@ -110,16 +110,16 @@ class Inbox:
             )
 
     def pending(self) -> int:
-        """How many events have not been dealt with."""
+        """How many events are not finished."""
         row = self.db.one("SELECT count(*) FROM webhook_inbox WHERE due_at IS NOT NULL")
         return int(row[0]) if row else 0
 
     def prune(self, before: int) -> None:
-        """Delete events that were received before a time and have been dealt with."""
+        """Delete finished events that were received before a time (epoch milliseconds)."""
         self.db.execute("DELETE FROM webhook_inbox WHERE received_at < ? AND due_at IS NULL", (before,))
 
     def take(self, now: int, limit: int, lease: int) -> list[PendingEvent]:
-        """Events that are due, in the order they came; nobody else gets them for `lease` milliseconds.
+        """Take due events, in the order of receipt. No other process can take them for `lease` milliseconds.
 
         Raises UsageError while a sync owns the inbox.
         """
@@ -141,27 +141,27 @@ class Inbox:
         ]
 
     def mark_handled(self, pending: PendingEvent) -> None:
-        """The handler has dealt with it."""
+        """Mark an event as finished, because the handler has returned."""
         self._mark_handled([pending.key])
 
     def postpone(self, pending: PendingEvent, due: int) -> None:
-        """The handler failed; the event is due again at `due`, unless it has been dealt with meanwhile."""
+        """Make an event due again at `due`, because the handler failed. A finished event stays finished."""
         self.db.execute(
             "UPDATE webhook_inbox SET due_at = ? WHERE key = ? AND due_at IS NOT NULL", (due, pending.key)
         )
 
     def next_due(self) -> int | None:
-        """When the next event is due; None without one."""
+        """When the next event is due (epoch milliseconds); None if all events are finished."""
         row = self.db.one("SELECT min(due_at) FROM webhook_inbox WHERE due_at IS NOT NULL")
         return row[0] if row else None
 
     # --- for this class and `FetchQueue` ---
 
     def _due(self, now: int, limit: int) -> list[tuple[str, Event, int]]:
-        """Keys, events and times of receipt of what is due, the oldest first."""
+        """The key, the event and the time of receipt of each due event, the oldest first."""
         rows = self.db.all(
             "SELECT key, body, received_at FROM webhook_inbox WHERE due_at <= ?"
-            # keys begin with the event's time: within a commit, the newest last
+            # Keys begin with the event's time, so events of one commit are in the order of their times.
             " ORDER BY due_at, key LIMIT ?",
             (now, limit),
         )
@@ -173,7 +173,7 @@ class Inbox:
             self.db.execute(f"UPDATE webhook_inbox SET due_at = NULL WHERE key IN ({marks})", some)
 
     def _lock(self) -> None:
-        """One writer at a time: two that write the same rows in different orders would deadlock."""
+        """Lock out other writers: two writers of the same rows in different orders would deadlock."""
         self.db.lock(Lock.INBOX)
 
     def _insert(self, sql: str, rows: Sequence[Sequence[object]], *values: object) -> None:

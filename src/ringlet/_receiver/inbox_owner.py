@@ -1,15 +1,17 @@
-"""Which kind of program owns an inbox: a handler or a sync. If both worked it off, each event would reach
-only one.
+"""Records which kind of program owns an inbox: a handler or a sync.
+
+If a handler and a sync took events from the same inbox, each event would reach only one of them.
 
 Rules of this file:
-* A program that works an inbox off writes down that it owns it, and renews that every few minutes. Until the
-  entry is `OWNER_EXPIRES_S` old, the other kind of program is refused; several of the same kind may share.
-* The inbox changes owners when the owner has released it, or has not renewed its entry: it may have been
-  killed.
-* This protects against a mistake; it is not a lock. The first of several handlers that stops releases the
-  inbox for all of them, and so does a clock that jumps. An event that another kind of program takes then is
-  not lost: that program deals with it.
-* Times are real time, whatever clock the events go by: this is about processes.
+* A program that takes events stores in the archive that its kind owns the inbox, and renews the entry every
+  few minutes. Until the entry is `OWNER_EXPIRES_S` old, programs of the other kind are refused. Several
+  programs of the same kind may share an inbox.
+* Another kind can own the inbox when the owner has released it, or has not renewed its entry, perhaps because
+  it was killed.
+* Ownership protects against a mistake of the user, and is no lock. When the first of several handlers stops,
+  it releases the inbox for all of them; a jump of the clock ends the ownership, too. An event that the other
+  kind takes then is not lost, since that program handles the event.
+* Times are by this machine's clock, not by the clock of the events, because ownership is about processes.
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ from ..errors import ArchiveError, UsageError
 InboxOwner: TypeAlias = Literal["handler", "sync"]
 
 RENEW_OWNER_S = 2 * 60
-"""Seconds after which an owner renews its entry."""
+"""The seconds after which an owner renews its entry."""
 OWNER_EXPIRES_S = 15 * 60
-"""Seconds for which an entry counts. A handler without events looks into the inbox every ten minutes."""
+"""The seconds for which an entry is valid. It exceeds ten minutes, the pause of a handler without events."""
 
 _KILLED = f"if it was killed, wait {OWNER_EXPIRES_S // 60} minutes"
 _REFUSALS = {
@@ -47,7 +49,7 @@ _REFUSALS = {
 def acquire(archive: Archive, kind: InboxOwner) -> None:
     """Own the inbox of an archive from now on. Raises UsageError while the other kind owns it."""
     owner, age = _owner(archive)
-    if owner == kind and age < RENEW_OWNER_S:  # no transaction: it would delay the receiver's commits
+    if owner == kind and age < RENEW_OWNER_S:  # A write transaction would delay the receiver's commits.
         return
     with archive.transaction():
         archive.database.lock(Lock.INBOX)
@@ -68,17 +70,17 @@ def release(archive: Archive, kind: InboxOwner) -> None:
 
 @contextmanager
 def owning(archive: Archive, kind: InboxOwner) -> Generator[None]:
-    """Own the inbox while this lasts. Raises UsageError while the other kind owns it."""
+    """Own the inbox until the `with` block ends. Raises UsageError while the other kind owns the inbox."""
     acquire(archive, kind)
     try:
         yield
     finally:
-        with suppress(ArchiveError):  # then the entry expires
+        with suppress(ArchiveError):  # An entry that is not deleted expires by itself.
             release(archive, kind)
 
 
 def _owner(archive: Archive) -> tuple[str | None, float]:
-    """Which kind owns it, and how many seconds ago it said so."""
+    """The kind of program that owns the inbox, and how many seconds ago its entry was written."""
     entry = archive.setting(Setting.INBOX_OWNER)
     if entry is None:
         return None, 0.0

@@ -16,9 +16,11 @@ or, where a framework hands out requests (Flask here; Django has `request.GET`, 
         return reply.body, reply.status, reply.headers
 
 Rules of this file:
-* No event is acknowledged before it is committed. If that fails the answer is 503, and Oura sends it again.
-* A refusal says why in one sentence, and nothing else.
-* A body is read up to the length an event can have, and for as long as Oura would wait.
+* An event is acknowledged after it is committed. If the commit fails, the response is 503, and Oura sends the
+  event again.
+* The body of a refusal has the reason in one sentence, and nothing else.
+* A request body is read up to the length that an event can have, and no longer than Oura waits for a
+  response.
 """
 
 from __future__ import annotations
@@ -123,13 +125,13 @@ class Receiver:
     # --- starting and stopping ---
 
     def start(self) -> None:
-        """Open the inbox, and call the handler with the events that are left there. Raises ArchiveError."""
+        """Open the inbox, and start calling the handler with the events in it. Raises ArchiveError."""
         self._group_commit.call(Inbox.next_due)
         if self._worker:
             self._worker.start()
 
     def close(self) -> None:
-        """Let the handler finish its event, store the events that have come, and release the inbox."""
+        """Let the handler finish its event, store the events that have arrived, and release the inbox."""
         if self._worker:
             self._worker.stop()
         self._group_commit.close()
@@ -144,7 +146,10 @@ class Receiver:
         self.close()
 
     async def __aenter__(self) -> Self:
-        """The same in a loop, e.g. in the lifespan of the application that it is mounted in."""
+        """Start the receiver in an event loop, e.g.
+
+        in the lifespan of the application that it is mounted in.
+        """
         if self._worker:
             self._worker.loop = asyncio.get_running_loop()
         await asyncio.to_thread(self.start)
@@ -153,7 +158,7 @@ class Receiver:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(self.close)  # an async handler may need this loop to finish
+        await asyncio.to_thread(self.close)  # In a thread: an async handler needs this event loop to finish.
 
     def _committed(self) -> None:
         if self._worker:
@@ -164,8 +169,10 @@ class Receiver:
     # --- without ASGI ---
 
     def handle(self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Reply:
-        """The response to a request; blocks until an event is committed. Concurrent threads share a
-        commit."""
+        """The response to a request.
+
+        Blocks until the event is committed; concurrent threads share a commit.
+        """
         checked = self._check(method, query, headers, body)
         if isinstance(checked, Reply):
             return checked
@@ -244,7 +251,7 @@ class Receiver:
     def _check(
         self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
     ) -> Event | Reply:
-        """The event to store, or the response if there is none."""
+        """Check a request. Returns the event to store, or the response if there is no event to store."""
         try:
             if method == "GET":
                 return reply(200, answer_challenge(self._verification_token, query))
@@ -257,7 +264,7 @@ class Receiver:
 
 
 receiver = Receiver
-"""The same, as one writes it: `webhooks.receiver(...)`."""
+"""Another name for `Receiver`, for use as `webhooks.receiver(...)`."""
 
 
 def _query(text: str) -> dict[str, str]:
@@ -290,7 +297,8 @@ async def _read(receive: Receive) -> bytes | Reply:
             while more:
                 message = await receive()
                 body += message.get("body", b"")
-                # `http.disconnect` has no `more_body` either; nobody reads the response then.
+                # `http.disconnect` has no `more_body`, so it ends the loop; the client reads no response
+                # then.
                 more = message.get("more_body", False)
                 if len(body) > MAX_EVENT_BYTES:
                     return _closing(TOO_LARGE)
@@ -300,6 +308,8 @@ async def _read(receive: Receive) -> bytes | Reply:
 
 
 def _closing(refused: Reply) -> Reply:
-    """Close the connection after the response: the rest of the body is unread. WSGI servers do so by
-    themselves."""
+    """Let the server close the connection after the response, because the rest of the body is unread.
+
+    WSGI servers close such connections by themselves.
+    """
     return refused._replace(headers=refused.headers | {"connection": "close"})

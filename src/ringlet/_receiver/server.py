@@ -19,24 +19,32 @@ LIMITS = ConnectionLimits(
     max_connections=256,  # a process may commonly open 1,024 files; the archive and the client need some
     max_head_bytes=16 * 1024,
 )
-"""Oura sends each event at once, in one packet: none of its connections is ever the one to be evicted."""
+"""The limits for connections.
+
+Oura sends each event in one packet at once, so its connections are not affected: when there are too many
+connections, those that send slowly are closed.
+"""
 
 
 @contextlib.asynccontextmanager
 async def serving(
     receiver: Receiver, listener: socket.socket, limits: ConnectionLimits = LIMITS
 ) -> AsyncGenerator[None]:
-    """The receiver answers while this lasts; requests in flight are finished. Raises ArchiveError."""
+    """Serve a receiver until the `with` block ends; then finish the requests in flight.
+
+    Raises ArchiveError.
+    """
     config = uvicorn.Config(
         receiver,
         http=BoundedConnection,
         ws="none",
         lifespan="on",
-        log_level="error",  # as a warning uvicorn logs every request that is not HTTP
-        access_log=False,  # the path or query of a callback URL may be a secret
+        log_level="error",  # At the level of warnings, uvicorn logs every request that is not HTTP.
+        access_log=False,  # The path or query of a callback URL may be a secret.
         server_header=False,
         proxy_headers=False,
-        backlog=limits.max_connections // 4,  # asyncio accepts as many in one turn of the loop
+        backlog=limits.max_connections
+        // 4,  # asyncio accepts up to `backlog` connections in one loop iteration.
         timeout_graceful_shutdown=10,
     )
     server = BoundedServer(config, limits)

@@ -18,7 +18,7 @@ from ringlet.client import SignIn
 from ringlet._oauth.grant import App, Tokens
 import msgspec
 app, tokens = json.loads(sys.stdin.read())
-SignIn().keep(App(**app), msgspec.convert(tokens, Tokens), "file")
+SignIn().save(App(**app), msgspec.convert(tokens, Tokens), "file")
 """
 
 

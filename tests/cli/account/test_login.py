@@ -105,7 +105,7 @@ def test_a_secret_that_went_stale_has_a_way_out_that_asks_for_another(signing_in
 def test_an_empty_secret_file_is_not_an_application_without_a_secret(signing_in, app, tmp_path, refused):
     (tmp_path / "secret").write_text("\n")
     done = signing_in("login", "--client-secret-file", tmp_path / "secret", **app)
-    refused(done, 2, "is empty", "put it there")
+    refused(done, 2, "is empty", "write the secret into it")
 
 
 @pytest.mark.parametrize("uri", ["banana", "http://localhost:banana/callback", "http://localhost:8766/#end"])

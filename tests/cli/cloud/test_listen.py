@@ -235,7 +235,7 @@ def test_a_cloud_that_is_killed_and_comes_back_is_followed_on(
         cloud.end(signal.SIGKILL)
         listening.until("trying until it does")
         serve()
-        listening.until("it answers again")
+        listening.until("the cloud answers again")
         second = trigger(control, "sleep.delete")
         assert listening.events(1) == second
         assert listening.err.empty()
@@ -294,7 +294,7 @@ def test_a_cloud_that_comes_back_from_an_older_copy_is_followed_from_there(
             (tmp_path / name).write_bytes(content)
         serve()
         again = start("listen", "--json")
-        again.until("forgotten its last events")
+        again.until("lacks the last events")
         made = trigger(control, "workout.create")
         assert again.events(1) == made
 

@@ -125,7 +125,7 @@ def logout(profile: str, base_url: str | None, purge: bool, as_json: bool) -> No
                 client.run(sign_out(client.hosts, tokens))
             except RingletError as failed:
                 why_not = failed.message
-    sign_in.forget(purge=purge)
+    sign_in.delete(purge=purge)
     if as_json:
         ended = {"v": 1, "profile": sign_in.name, "revoked": bool(tokens and not why_not), "purged": purge}
         click.echo(json.dumps(ended))

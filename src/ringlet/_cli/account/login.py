@@ -121,14 +121,14 @@ def login(
             if refused.error == "invalid_client":
                 refused.cure = application_cure(sign_in, client.base_url)
             raise
-    sign_in.keep(app, tokens, store)
+    sign_in.save(app, tokens, store)
     _show_result(sign_in, tokens, attempt, base_url)
     return 0
 
 
 def _choose_store(sign_in: SignIn, wanted: Store | None) -> Store:
     """Choose the store of the sign-in: as wanted, else the one used before, else the keyring if it works."""
-    if wanted == "file" or (wanted is None and sign_in.is_kept):
+    if wanted == "file" or (wanted is None and sign_in.exists):
         return wanted or sign_in.store
     why_not = sign_in.vault.why_not()
     if not why_not:

@@ -74,7 +74,7 @@ def application_cure(sign_in: SignIn, base_url: str) -> str:
     if {"OURA_CLIENT_ID", "OURA_CLIENT_SECRET"} & os.environ.keys():
         return f"unset OURA_CLIENT_ID OURA_CLIENT_SECRET; {login}"
     # `login` uses a stored application without asking, so `auth logout --purge` must remove it first.
-    return f"{command('auth logout', '--purge', **named)}; {login}" if sign_in.is_kept else login
+    return f"{command('auth logout', '--purge', **named)}; {login}" if sign_in.exists else login
 
 
 def portal(base_url: str) -> str:

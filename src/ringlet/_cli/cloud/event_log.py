@@ -107,7 +107,7 @@ class EventLog:
                 wait = 0.0  # The next answer must come at once: it may be that of a new cloud.
                 continue
             if failures:
-                self.say("it answers again")
+                self.say("the cloud answers again")
             place = self._same(self._place, page)
             if place == self._place:
                 return page
@@ -121,7 +121,9 @@ class EventLog:
             )
             return _beginning(page)
         if place.seq > page.newest:
-            self.say("this cloud has forgotten its last events, as from an older copy: going on from here")
+            self.say(
+                "this cloud lacks the last events that were read, as after a restore: going on from here"
+            )
             return Place(page.log, page.newest)
         if (gone := page.oldest - 1 - place.seq) > 0:
             noun, verb = ("event", "is") if gone == 1 else ("events", "are")
