@@ -1,9 +1,9 @@
-"""The table of attempts: each request that was sent to deliver an event, and what came of it.
+"""The table of attempts: each request that was sent to deliver an event, and its response.
 
 Rules of this file:
-* A receiver's answer is stored as it came, its beginning. Whoever shows it must escape what it may contain.
-* Of its headers those are stored that fit, whole: half a value would be another value.
-* `Deliveries` creates this table with its own, and calls these verbs inside its transactions.
+* The beginning of a receiver's response is stored unchanged. Code that displays it must escape it.
+* A response header is stored whole or not at all, because a truncated value would be misleading.
+* `Deliveries` creates this table together with its own, and calls `Attempts` inside its transactions.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ ADD_RESPONSE_HEADERS: Final = (
 )
 
 MAX_HEADERS_BYTES: Final = 4096
-"""Bytes of an answer's headers that are stored, as JSON."""
+"""The most bytes of a response's headers that are stored, as JSON."""
 MAX_ATTEMPTS_STORED: Final = 50
-"""The last attempts of a delivery are stored: it may be replayed any number of times."""
+"""How many attempts of a delivery are stored, the last ones: it may be replayed any number of times."""
 
 _COLUMNS = (
     "delivery_id, number, callback_url, timestamp, signature, began_at, took, status, reason, response,"
@@ -48,11 +48,11 @@ _COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One request, and what came of it. `began_at` is real epoch milliseconds, `took` milliseconds."""
+    """One request and its response. `began_at` is real time in epoch milliseconds, `took` milliseconds."""
 
     delivery_id: int
     number: int = 0
-    """Counted by the table, from 1; a replay of the delivery counts on."""
+    """The attempt's number within its delivery, from 1, which `Attempts.add` sets. Replays continue it."""
     callback_url: str
     timestamp: str
     signature: str
@@ -65,11 +65,11 @@ class Attempt:
     response: bytes
     """The beginning of the response's body."""
     response_headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Names in lower case; those that fit, see `fitting`."""
+    """The response's headers that are stored (see `fitting`), with names in lower case."""
 
     @property
     def good(self) -> bool:
-        """Oura's documents: a status in the ranges 2xx and 3xx, within ten seconds."""
+        """Whether the event was delivered: a status from 200 to 399 within ten seconds (Oura's documents)."""
         return self.status is not None and 200 <= self.status < 400
 
 
@@ -84,7 +84,7 @@ class Attempts:
         self.db.many(
             f"INSERT INTO webhook_attempts ({_COLUMNS}) VALUES (?, (SELECT coalesce(max(number), 0) + 1"
             " FROM webhook_attempts WHERE delivery_id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(one.delivery_id, one.delivery_id, *_values(one)) for one in attempts],
+            [(attempt.delivery_id, attempt.delivery_id, *_values(attempt)) for attempt in attempts],
         )
 
     def of(self, delivery_id: int) -> list[Attempt]:
@@ -95,7 +95,7 @@ class Attempts:
         return [_attempt(row) for row in rows]
 
     def trim(self, delivery_id: int) -> None:
-        """Delete the first attempts of a delivery if there are too many."""
+        """Delete the first attempts of a delivery beyond `MAX_ATTEMPTS_STORED`."""
         self.db.execute(
             "DELETE FROM webhook_attempts WHERE delivery_id = ? AND number <="
             " (SELECT max(number) FROM webhook_attempts WHERE delivery_id = ?) - ?",
@@ -103,26 +103,37 @@ class Attempts:
         )
 
     def delete(self, delivery_ids: str, values: tuple[object, ...]) -> None:
-        """Delete the attempts of the deliveries whose ids a SELECT (SQL, and its values) finds."""
+        """Delete the attempts of deliveries; `delivery_ids` is a SELECT of their ids, with its values."""
         self.db.execute(f"DELETE FROM webhook_attempts WHERE delivery_id IN ({delivery_ids})", values)
 
 
 def fitting(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that are stored: in their order, without those too long for the room that is left."""
-    left, kept = MAX_HEADERS_BYTES, dict[str, str]()
+    """The headers that fit into `MAX_HEADERS_BYTES`, in their order; those that do not fit are left out."""
+    left, stored = MAX_HEADERS_BYTES, dict[str, str]()
     for name, value in headers.items():
-        size = len(msgspec.json.encode({name: value}))  # its braces count for its comma
+        size = len(
+            msgspec.json.encode({name: value})
+        )  # its two braces stand for the comma and space after it
         if size <= left:
             left -= size
-            kept[name] = value
-    return kept
+            stored[name] = value
+    return stored
 
 
-def _values(one: Attempt) -> tuple[Any, ...]:
-    """The values of `_COLUMNS`, without the first two."""
-    sent = one.callback_url, one.timestamp, one.signature, one.began_at, one.took
-    answered = one.status, one.reason, one.response, msgspec.json.encode(one.response_headers).decode()
-    return *sent, *answered
+def _values(attempt: Attempt) -> tuple[Any, ...]:
+    """The values of `_COLUMNS` for an attempt, without the first two."""
+    headers = msgspec.json.encode(attempt.response_headers).decode()
+    return (
+        attempt.callback_url,
+        attempt.timestamp,
+        attempt.signature,
+        attempt.began_at,
+        attempt.took,
+        attempt.status,
+        attempt.reason,
+        attempt.response,
+        headers,
+    )
 
 
 def _attempt(row: Row) -> Attempt:

@@ -1,20 +1,20 @@
-"""The table of deliveries: each event, once for every subscription that is notified of it. No HTTP here.
+"""The table of deliveries: one row for each event and each subscription that is notified of it. No HTTP here.
 
     waiting -> claimed by a sender -> an attempt -> delivered
                                                  -> waiting again, until the last retry has failed -> failed
                                                  -> the callback is gone (410): its subscription ends
 
 Rules of this file:
-* A claim is a lease: it ends by itself, so that what a killed sender had claimed is delivered by another.
-  Each claim increments the row's `fence`; an outcome counts only if the fence is still the one that was
-  claimed.
-* An outcome and what follows from it are written in one transaction.
-* What is due is found subscription by subscription, each by one index look-up: a backlog costs nothing.
-* A claim checks again what `ready` saw: the subscription may have ended or have another callback by now. What
-  is about a user who has disconnected from the application is claimed only to be marked as failed.
-* `due_at` is on the cloud's clock, and NULL when nothing more is to be done. Leases and attempts are in real
-  time, because that is what a connection takes, however far the cloud's clock is moved meanwhile.
-* What adds, claims or deletes rows locks `Lock.EVENTS` first, which publishing an event does as well.
+* A claim is a lease that expires, so that the deliveries of a killed sender are sent by another one. Each
+  claim increments the row's `fence`; an outcome counts only if the row still has the fence of its claim.
+* An outcome and its consequences are stored in one transaction.
+* Due deliveries are looked up in an index, subscription by subscription, so the time does not grow with the
+  backlog.
+* A claim checks the subscription again, which may have ended or have another callback since `ready`. A
+  delivery about a user who has disconnected from the application is claimed only to be marked as failed.
+* `due_at` is on the cloud's clock, and NULL when no attempt is to follow. Leases and attempts are in real
+  time, because connections take real time even while the cloud's clock is moved.
+* Methods that add, claim or delete rows lock `Lock.EVENTS` first, as publishing an event does.
 * No other file names this table in its SQL: `DELIVERIES` is for statements that join it.
 """
 
@@ -38,10 +38,10 @@ from .attempts import ADD_RESPONSE_HEADERS, ATTEMPTS_SCHEMA, MAX_ATTEMPTS_STORED
 from .delivery_records import STATES, Claimed, Outcome, Ready, State
 from .event_log import EVENTS
 from .retries import RETRIES, retry_delay
-from .subscriptions import ACTIVE, ANY, End, Subscriptions
+from .subscriptions import ACTIVE_SUBSCRIPTIONS, SUBSCRIPTIONS, End, Subscriptions
 from .wakeup import Wakeup
 
-# AUTOINCREMENT: no id is given twice, so a late outcome is never taken for another delivery's.
+# AUTOINCREMENT never reuses an id, so a late outcome cannot be mistaken for that of another delivery.
 MIGRATIONS = Migrations(
     "outbox",
     f"""
@@ -88,11 +88,11 @@ class Deliveries(Tables):
         self.subscriptions = subscriptions
         self.retries = retries
         self.wakeup: Wakeup = Wakeup()
-        """Notified when this object makes something due; the sender of this process waits for it."""
+        """Wakes the sender of this process when a delivery has become due."""
         self._attempts = Attempts(self.db)
 
     def create(self, event_seq: int, user: int, data_type: str, event_type: EventType, due_at: int) -> int:
-        """Create a delivery of an event for each active subscription to it; how many those are.
+        """Create a delivery of an event for each active subscription to it; returns how many.
 
         An application is notified of the users that are connected with it now, whatever scopes they granted:
         integrations in production skip events of data that they may not read (Tidepool does).
@@ -102,7 +102,7 @@ class Deliveries(Tables):
         created = self.db.execute(
             "INSERT INTO webhook_deliveries"
             " (event_seq, subscription_id, due_at, state, attempts, fence, leased_until)"
-            f" SELECT ?, s.id, ?, 'waiting', 0, 0, 0 FROM ({ACTIVE}) AS s"
+            f" SELECT ?, s.id, ?, 'waiting', 0, 0, 0 FROM ({ACTIVE_SUBSCRIPTIONS}) AS s"
             " WHERE s.data_type = ? AND s.event_type = ?"
             f" AND s.client_id IN ({applications.REGISTERED_CLIENT_IDS})"
             f" AND s.client_id IN ({connections.CONNECTED_CLIENT_IDS})",
@@ -115,11 +115,11 @@ class Deliveries(Tables):
     # For senders
 
     def ready(self) -> list[Ready]:
-        """The active subscriptions with something that is due and that no sender has claimed."""
+        """The active subscriptions that have a delivery which is due and not claimed."""
         now = self.clock.ms()
         # A scalar subquery: planners turn EXISTS into a join, and a join into a walk through the backlog.
         rows = self.db.all(
-            f"SELECT s.id, s.client_id, s.callback_url FROM ({ACTIVE}) AS s WHERE (SELECT d.id"
+            f"SELECT s.id, s.client_id, s.callback_url FROM ({ACTIVE_SUBSCRIPTIONS}) AS s WHERE (SELECT d.id"
             f" FROM webhook_deliveries d WHERE d.subscription_id = s.id AND {_FREE}"
             " ORDER BY d.due_at, d.id LIMIT 1) IS NOT NULL",
             (now, now, *leases.active(time.time_ns() // 1_000_000)),
@@ -127,19 +127,19 @@ class Deliveries(Tables):
         return [Ready(*row) for row in rows]
 
     def claim(self, wants: Iterable[tuple[Ready, int]], lease: timedelta) -> list[Claimed]:
-        """Claim up to a number of deliveries for each of these subscriptions, the longest due first."""
+        """Claim at most as many deliveries of each subscription as the number with it, longest due first."""
         claimed: list[Claimed] = []
         user = f"(SELECT user_id FROM ({EVENTS}) AS e WHERE e.seq = event_seq)"
         statement = (
             "UPDATE webhook_deliveries SET fence = fence + 1, leased_until = ? WHERE id IN"
             f" (SELECT id FROM webhook_deliveries WHERE subscription_id = ? AND {_FREE}"
             " ORDER BY due_at, id LIMIT ?)"
-            f" AND EXISTS (SELECT 1 FROM ({ACTIVE}) AS s WHERE s.id = ? AND s.callback_url = ?)"
+            f" AND EXISTS (SELECT 1 FROM ({ACTIVE_SUBSCRIPTIONS}) AS s WHERE s.id = ? AND s.callback_url = ?)"
             f" RETURNING id, fence, attempts, (SELECT body FROM ({EVENTS}) AS e WHERE e.seq = event_seq),"
             f" {user} IN ({connections.CONNECTED_USERS})"
         )
         with self.archive.transaction():
-            self.db.lock(Lock.EVENTS)  # otherwise two senders could claim the same
+            self.db.lock(Lock.EVENTS)  # otherwise two senders could claim the same delivery
             for ready, most in wants:
                 now, due = time.time_ns() // 1_000_000, self.clock.ms()
                 values = (
@@ -155,9 +155,10 @@ class Deliveries(Tables):
         return claimed
 
     def finish(self, outcomes: Sequence[Outcome]) -> None:
-        """Write down outcomes, and what follows from each; none of a delivery that was claimed again since.
+        """Store outcomes and their consequences.
 
-        Doing so twice changes nothing: a sender whose commit got no answer may repeat it.
+        An outcome is ignored if its delivery was claimed again since. Storing an outcome twice changes
+        nothing, so a sender that does not know whether its commit succeeded may repeat it.
         """
         if not outcomes:
             return
@@ -187,12 +188,12 @@ class Deliveries(Tables):
         return row[0] if row else None
 
     def _is_gone(self, outcome: Outcome) -> bool:
-        """Whether it ends its subscription: 410, from the callback that the subscription still has."""
+        """Whether an outcome ends its subscription: a 410 from the subscription's current callback."""
         to = outcome.claimed.to
         return outcome.attempt.status == 410 and self.subscriptions.calls(to.subscription_id, to.callback_url)
 
     def _next(self, outcome: Outcome, before: int, gone: set[Ready]) -> tuple[State, int | None]:
-        """A delivery's state after an attempt, and when the next is due."""
+        """The state of a delivery after an outcome, and when the next attempt is due (None: never)."""
         claimed = outcome.claimed
         if outcome.attempt.good:
             return "delivered", None
@@ -202,40 +203,43 @@ class Deliveries(Tables):
         return "waiting", self.clock.ms() + delay // MILLISECOND
 
     def release(self, claims: Iterable[Claimed]) -> None:
-        """Give back what was claimed and not tried: others can claim it at once."""
+        """Release claimed deliveries that were not attempted: another sender can claim them at once."""
         self.db.many(
             "UPDATE webhook_deliveries SET leased_until = 0, fence = fence + 1 WHERE id = ? AND fence = ?",
             [(one.id, one.fence) for one in claims],
         )
 
     def next_due(self) -> int | None:
-        """When the next attempt is due, claimed or not: epoch milliseconds on the cloud's clock."""
+        """When the next attempt is due, in epoch milliseconds on the cloud's clock; None if none is."""
         row = self.db.one(
             "SELECT min((SELECT d.due_at FROM webhook_deliveries d WHERE d.subscription_id = s.id"
-            f" AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1)) FROM ({ACTIVE}) AS s",
+            f" AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1)) FROM ({ACTIVE_SUBSCRIPTIONS}) AS s",
             (self.clock.ms(),),
         )
         return row[0] if row else None
 
     def due(self) -> bool:
-        """Whether anything is due now, claimed or not."""
+        """Whether any delivery is due now, claimed or not."""
         soonest = self.next_due()
         return soonest is not None and soonest <= self.clock.ms()
 
-    # Replays: due now, with all retries. What is under way keeps its lease, so it is never sent twice at a
-    # time.
+    # Replays. A replayed delivery is due now and has all its retries again. If it is being sent, it keeps its
+    # lease, so it is never sent twice at the same time.
 
     def replay_one(self, id: int) -> bool:
-        """Deliver one again; False if it does not exist or its subscription has ended."""
+        """Send a delivery again; False if it does not exist or its subscription has ended."""
         return bool(self._replay(None, "id = ?", id))
 
     def replay_range(self, client_id: str | None, first_ms: int, last_ms: int) -> int:
-        """Deliver the events of [first, last] again, to one application or to all; how many deliveries."""
+        """Send the events from `first_ms` to `last_ms` again, to one application or to all (None).
+
+        Both are epoch milliseconds on the cloud's clock. Returns how many deliveries are sent again.
+        """
         events = f"event_seq IN (SELECT seq FROM ({EVENTS}) AS e WHERE at BETWEEN ? AND ?)"
         return self._replay(client_id, events, first_ms, last_ms)
 
     def replay_failed(self, client_id: str | None) -> int:
-        """Deliver all that failed again, to one application or to all; how many deliveries."""
+        """Send all failed deliveries again, to one application or to all (None); returns how many."""
         return self._replay(client_id, "state = 'failed'")
 
     def _replay(self, client_id: str | None, which: str, *values: object) -> int:
@@ -245,45 +249,50 @@ class Deliveries(Tables):
             self.db.lock(Lock.EVENTS)
             replayed = self.db.execute(
                 "UPDATE webhook_deliveries SET state = 'waiting', due_at = ?, attempts = 0"
-                f" WHERE {which} AND subscription_id IN (SELECT id FROM ({ACTIVE}) AS s{of_client})",
+                f" WHERE {which} AND subscription_id IN"
+                f" (SELECT id FROM ({ACTIVE_SUBSCRIPTIONS}) AS s{of_client})",
                 (now, *values, now, *client),
             )
         self.wakeup.notify()
         return replayed
 
     def counts(self) -> dict[State, int]:
-        """How many there are in each state; this reads the whole table."""
+        """How many deliveries there are in each state; this reads the whole table."""
         found = self.db.all("SELECT state, count(*) FROM webhook_deliveries GROUP BY state")
         return dict.fromkeys(STATES, 0) | dict(found)
 
     # The end of subscriptions and of deliveries
 
     def unsubscribe(self, client_id: str, id: str) -> None:
-        """End an application's subscription, as it asked. Raises DocumentNotFound."""
+        """End a subscription at the request of its application. Raises DocumentNotFound."""
         with self.subscriptions.locked(client_id):
             self.subscriptions.get(client_id, id)
             self.end(id, "deleted")
 
     def end(self, subscription_id: str, by: End) -> None:
-        """End a subscription and discard what waits for it, in the caller's transaction."""
+        """End a subscription and delete its waiting deliveries, in the caller's transaction."""
         self.db.lock(Lock.EVENTS)
         self.subscriptions.mark_ended(subscription_id, by)
         self._delete("subscription_id = ? AND due_at IS NOT NULL", subscription_id)
 
     def delete_all_of(self, client_id: str) -> None:
-        """Delete all subscriptions of an application and their deliveries, in `Subscriptions.locked`."""
+        """Delete an application's subscriptions and deliveries; call it inside `Subscriptions.locked`."""
         self.db.lock(Lock.EVENTS)
-        self._delete(f"subscription_id IN (SELECT id FROM ({ANY}) AS s WHERE client_id = ?)", client_id)
+        self._delete(
+            f"subscription_id IN (SELECT id FROM ({SUBSCRIPTIONS}) AS s WHERE client_id = ?)", client_id
+        )
         self.subscriptions.delete_all_of(client_id)
 
     def prune(self, before: int, newest_event: int) -> int | None:
-        """Delete what ended before an instant and what waits for an ended subscription, in a transaction.
+        """Delete old deliveries, and waiting ones whose subscription has ended, in the caller's transaction.
 
-        Returns the number of the first event to keep, None if there are no events: one that happened since,
-        that is still to be delivered, or that is the newest.
+        `before` is an instant (epoch ms), `newest_event` the number of the newest event. Deliveries of an
+        event are kept if the event happened after `before`, is still to be delivered or is the newest, and so
+        are those of all later events. Returns the number of the first such event; None if there are no
+        events.
         """
         self.db.lock(Lock.EVENTS)
-        active = f"SELECT id FROM ({ACTIVE}) AS s"
+        active = f"SELECT id FROM ({ACTIVE_SUBSCRIPTIONS}) AS s"
         self._delete(f"due_at IS NOT NULL AND subscription_id NOT IN ({active})", self.clock.ms())
         first = self.db.one(
             f"SELECT seq FROM ({EVENTS}) AS e WHERE at >= ? OR seq = ? OR EXISTS (SELECT 1"

@@ -1,8 +1,8 @@
-"""Lists deliveries for people: each with its event and its subscription, newest first, in pages.
+"""Lists deliveries in pages, newest first, each with its event and its subscription.
 
 Rules of this file:
-* Where there are many deliveries, only a page of them is read.
-* Those that failed are few, and have an index of their own.
+* Only the rows of one page are read, however many deliveries there are.
+* Failed deliveries are found by an index of their own, because they are few among many.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from .attempts import Attempt, Attempts
 from .deliveries import DELIVERIES
 from .delivery_records import State
 from .event_log import EVENTS
-from .subscriptions import ANY
+from .subscriptions import SUBSCRIPTIONS
 
 _JOINED: Final = (
     "SELECT d.id, d.event_seq, d.subscription_id, s.client_id, s.callback_url, e.event_type, e.data_type,"
     f" e.at, e.body, d.state, d.attempts, d.due_at FROM ({DELIVERIES}) AS d"
-    f" JOIN ({EVENTS}) AS e ON e.seq = d.event_seq JOIN ({ANY}) AS s ON s.id = d.subscription_id"
+    f" JOIN ({EVENTS}) AS e ON e.seq = d.event_seq JOIN ({SUBSCRIPTIONS}) AS s ON s.id = d.subscription_id"
 )
-"""The fields of `Delivery`, in their order."""
+"""Selects the fields of `Delivery`, in their order."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivery as people look at it. Instants are epoch milliseconds on the cloud's clock."""
+    """A delivery with its event and subscription. Instants are epoch milliseconds on the cloud's clock."""
 
     id: int
     event_seq: int
@@ -42,20 +42,20 @@ class Delivery:
     body: bytes
     state: State
     attempts: int
-    """Since it was first due, or replayed."""
+    """How many attempts there were since the delivery was created or last replayed."""
     due_at: int | None
-    """When the next attempt is due; None if there is none."""
+    """When the next attempt is due; None if no attempt is to follow."""
 
 
 class DeliveryList:
-    """All deliveries, to be looked at. The tables are made by `Deliveries`."""
+    """Reads deliveries for pages and the control API. `Deliveries` creates the tables."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
         self._attempts = Attempts(db)
 
     def get(self, id: int) -> Delivery | None:
-        """One delivery."""
+        """A delivery by its id; None if it does not exist."""
         row = self.db.one(f"{_JOINED} WHERE d.id = ?", (id,))
         return Delivery(*row) if row else None
 
@@ -71,19 +71,24 @@ class DeliveryList:
         before: int | None = None,
         limit: int = 100,
     ) -> list[Delivery]:
-        """Deliveries, newest first: those with a lower id than `before`, filtered by what is not None."""
+        """A page of at most `limit` deliveries, newest first, with ids lower than `before`.
+
+        Arguments that are None do not filter.
+        """
         given = {
-            f"subscription_id IN (SELECT id FROM ({ANY}) AS s WHERE client_id = ?)": client_id,
+            f"subscription_id IN (SELECT id FROM ({SUBSCRIPTIONS}) AS s WHERE client_id = ?)": client_id,
             "subscription_id = ?": subscription_id,
             "id < ?": before,
         }
-        asked = {condition: value for condition, value in given.items() if value is not None}
-        # The state is a literal, so that planners see that the partial index of failed deliveries serves it.
-        # That index is sorted by subscription: `+id` keeps planners from reading the whole table to save a
-        # sort.
-        conditions = [*asked] + ([f"state = '{state}'"] if state else [])
+        filters = {condition: value for condition, value in given.items() if value is not None}
+        # The state is a literal in the SQL, because planners use the partial index of failed deliveries only
+        # then. That index is sorted by subscription: `+id` keeps planners from reading the whole table in the
+        # order of ids to avoid a sort.
+        conditions = [*filters] + ([f"state = '{state}'"] if state else [])
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         newest = "+id" if state == "failed" else "id"
         found = f"SELECT id FROM ({DELIVERIES}) AS d{where} ORDER BY {newest} DESC LIMIT ?"
-        rows = self.db.all(f"{_JOINED} WHERE d.id IN ({found}) ORDER BY d.id DESC", (*asked.values(), limit))
+        rows = self.db.all(
+            f"{_JOINED} WHERE d.id IN ({found}) ORDER BY d.id DESC", (*filters.values(), limit)
+        )
         return [Delivery(*row) for row in rows]

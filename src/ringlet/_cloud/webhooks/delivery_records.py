@@ -1,4 +1,4 @@
-"""The values that pass between the table of deliveries and the sender."""
+"""The values that the table of deliveries and the sender exchange."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STATES: tuple[State, ...] = ("waiting", "delivered", "failed")
 
 @dataclass(frozen=True)
 class Ready:
-    """An active subscription with something to deliver now."""
+    """An active subscription that has a due delivery."""
 
     subscription_id: str
     client_id: str
@@ -22,24 +22,24 @@ class Ready:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A delivery that belongs to one sender until its lease ends."""
+    """A delivery that one sender has claimed until the lease ends."""
 
     id: int
     fence: int
-    """The number of the claim: an outcome counts only while it is the delivery's latest."""
+    """The number of this claim. An outcome counts only if the delivery has not been claimed again since."""
     attempts: int
-    """Earlier ones, since it was first due or replayed."""
+    """How many attempts there were before this claim, since the delivery was created or last replayed."""
     to: Ready
     body: bytes
     connected: bool
-    """Whether the event's user is still connected with the application; if not, it must not be sent."""
+    """Whether the event's user is still connected with the application. If not, the event is not sent."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a sender reports about a delivery that it claimed."""
+    """The result of a claimed delivery, as the sender reports it."""
 
     claimed: Claimed
     attempt: Attempt
     retry_after: float = 0.0
-    """Seconds of pause that the receiver asked for (429, 503)."""
+    """The `Retry-After` of a response 429 or 503, in seconds; 0 without one."""

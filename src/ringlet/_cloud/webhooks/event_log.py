@@ -1,13 +1,13 @@
-"""The table of events: the log of what happened to the users' documents.
+"""The table of events: a log of the changes of all users' documents.
 
-`Publisher` appends to it; the control API, `ringlet listen` and tests read it.
+`Publisher` appends to the log; the control API, `ringlet listen` and tests read it.
 
 Rules of this file:
-* An event's body is encoded once, and stored as the bytes that are signed and sent.
-* Events are numbered in the order of their commits: a reader who has seen number N has missed nothing before
-  it. Numbers have no gaps, and none is given twice.
-* Pruning removes the oldest events only, so numbers stay contiguous, and never the newest, whose number tells
-  the next.
+* The body of an event is encoded once, and stored as the bytes that are signed and sent.
+* Events are numbered in the order of their commits, without gaps, and no number is used twice. So a reader
+  who has seen event N has missed no earlier event.
+* Pruning deletes the oldest events, so numbers stay contiguous. It never deletes the newest event, because
+  the next number follows from it.
 * No other file names this table in its SQL: `EVENTS` is for statements that join it.
 """
 
@@ -25,8 +25,8 @@ from ..core.tables import Tables
 
 MIGRATIONS = Migrations(
     "events",
-    # Older archives made this table in the first step of "outbox" (see `deliveries`): for them this does
-    # nothing.
+    # In older archives the first step of the migration "outbox" (see `deliveries`) created this table. There
+    # this step does nothing.
     """
 CREATE TABLE IF NOT EXISTS webhook_events (
     seq              INTEGER PRIMARY KEY,
@@ -63,17 +63,17 @@ class EventLog(Tables):
 
     @property
     def id(self) -> str:
-        """A UUID that tells this log from every other: numbers mean something within one log only."""
+        """A UUID that identifies this log, because every log has its own numbers."""
         stored = self.archive.setting(Setting.EVENT_LOG_ID)
         if stored is None:
             with self.archive.transaction():
-                self.archive.lock_changes()  # another process may be about to choose it
+                self.archive.lock_changes()  # another process may be about to create the id
                 stored = self.archive.setting(Setting.EVENT_LOG_ID) or str(uuid.uuid4())
                 self.archive.set_setting(Setting.EVENT_LOG_ID, stored)
         return stored
 
     def append(self, user: int, event_type: EventType, data_type: str, at: int, body: bytes) -> int:
-        """Log an event, in a transaction that holds `Archive.lock_changes`; returns its number."""
+        """Append an event and return its number. Call it in a transaction, after `Archive.lock_changes`."""
         seq = self.newest + 1
         self.db.execute(
             "INSERT INTO webhook_events (seq, user_id, event_type, data_type, at, body)"

@@ -1,7 +1,7 @@
-"""Publishes events: logs what happened to documents, and creates a delivery for each subscription to it.
+"""Publishes events: logs the changes of documents, and creates a delivery for each subscription to a change.
 
-An event is published in the transaction that changes its document: either the change, the event and the
-deliveries are all stored, or nothing is.
+An event is published in the transaction that changes its document, so the change, the event and its
+deliveries are stored together or not at all.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ RETENTION: Final = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Published:
-    """An event that was logged."""
+    """A published event, with its number in the log."""
 
     event: Event
     seq: int
     """Its number in the log."""
     deliveries: int
-    """How many subscriptions are notified of it."""
+    """How many deliveries the event has, one for each subscription to it."""
 
 
 class Publisher:
-    """Writes events for one archive."""
+    """Publishes the events of one archive."""
 
     def __init__(self, archive: Archive, clock: Clock, events: EventLog, deliveries: Deliveries) -> None:
         self.archive = archive
@@ -49,10 +49,10 @@ class Publisher:
     def observe(
         self, user: int, kind: AnyKind, changes: Sequence[Change], synced_at: int | None = None
     ) -> list[Published]:
-        """Publish changes of a user's documents. Can be an archive's `observer`.
+        """Publish changes of a user's documents. This method can be an archive's `observer`.
 
-        They happened and are due now; or happened with a sync of the ring at `synced_at` (epoch milliseconds
-        on the cloud's clock), and are due `SYNC_LATENCY` later.
+        Without `synced_at` the events happened now and are due now. With `synced_at` (epoch milliseconds on
+        the cloud's clock) they happened when the ring was synced then, and are due `SYNC_LATENCY` later.
         """
         if not kind.webhook:
             return []
@@ -65,7 +65,7 @@ class Publisher:
     def put(
         self, user: int, kind: AnyKind, data: bytes, *, seen_at: int, synced_at: int | None = None
     ) -> list[Published]:
-        """Store a document or an array of them as `Archive.put` does; the events of what that changed."""
+        """Store documents as `Archive.put` does, and publish and return the events of the changes."""
         published: list[Published] = []
         self.archive.put(user, kind, data, seen_at=seen_at, observer=self._observer(published, synced_at))
         return published
@@ -73,7 +73,7 @@ class Publisher:
     def delete(
         self, user: int, kind: AnyKind, id: str, *, at: int, synced_at: int | None = None
     ) -> list[Published]:
-        """Mark a document as deleted as `Archive.delete` does; the event of that, if it existed."""
+        """Delete a document as `Archive.delete` does, and publish and return its event, if it existed."""
         published: list[Published] = []
         self.archive.delete(user, kind, id, at, observer=self._observer(published, synced_at))
         return published
@@ -91,7 +91,7 @@ class Publisher:
         at: int | None = None,
         due: int | None = None,
     ) -> Published:
-        """Log one event, and create its deliveries.
+        """Log one event and create its deliveries.
 
         `at` is when it happened, `due` when it is to be sent: epoch milliseconds on the cloud's clock,
         default now.
@@ -114,9 +114,9 @@ class Publisher:
         return Published(event, seq, deliveries)
 
     def prune(self) -> None:
-        """Delete what is older than `RETENTION`, and what waits for a subscription that has ended.
+        """Delete events and deliveries older than `RETENTION`, and deliveries to ended subscriptions.
 
-        It stops at the first event with a delivery that is still to be sent: numbers stay contiguous.
+        Events after the first one with a delivery still to be sent are kept, so that numbers stay contiguous.
         """
         before = self.clock.ms() - RETENTION // MILLISECOND
         with self.archive.transaction():

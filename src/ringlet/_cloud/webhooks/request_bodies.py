@@ -1,10 +1,10 @@
-"""Decodes and checks the bodies of create and update requests. No HTTP here.
+"""Decodes and checks the bodies of requests that create or update a subscription. No HTTP here.
 
 Rules of this file:
-* All that is wrong is said at once, field by field, in the shape and the words of the service's validator
-  (pydantic 2, through FastAPI), because clients have learnt to read those.
-* A flaw shows what came as `input`, but never a verification token nor what of a callback URL may be secret:
-  its user, password and query. Flaws end in logs.
+* All errors are reported at once, field by field, in the form and words of Oura's validator (pydantic 2,
+  through FastAPI), because clients parse those.
+* An error repeats the offending value as `input`, but never a verification token, nor the user, password or
+  query of a callback URL, because clients log errors.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ FIELDS: Mapping[str, Sequence[str] | None] = {
     "event_type": EVENT_TYPES,
     "data_type": DATA_TYPES,
 }
-"""The fields of a body, and the values that each may have; None: any text."""
+"""The fields of a body and the values that each may have; None allows any text."""
 MAX_FIELD_CHARS: Final = 2048
-"""Characters of a field."""
+"""The most characters of a field."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreateBody:
-    """The body of a create."""
+    """The body of a request that creates a subscription."""
 
     callback_url: str
     verification_token: str = field(repr=False)
@@ -43,7 +43,7 @@ class CreateBody:
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateBody:
-    """The body of an update; None leaves a field as it is."""
+    """The body of a request that updates a subscription; None leaves a field unchanged."""
 
     verification_token: str = field(repr=False)
     callback_url: str | None = None
@@ -52,7 +52,7 @@ class UpdateBody:
 
 
 class Flawed(Exception):
-    """A body that is refused with 422; `flaws` says why, field by field."""
+    """Raised for an invalid body, which is answered with 422; `flaws` lists the errors, field by field."""
 
     def __init__(self, *flaws: Flaw) -> None:
         super().__init__()
@@ -60,17 +60,17 @@ class Flawed(Exception):
 
 
 def read_create(body: bytes) -> CreateBody:
-    """The body of a create. Raises Flawed."""
+    """Decode the body of a request that creates a subscription. Raises Flawed."""
     return CreateBody(**_read(body, frozenset(FIELDS)))
 
 
 def read_update(body: bytes) -> UpdateBody:
-    """The body of an update: only the verification token must be there. Raises Flawed."""
+    """Decode the body of an update, in which only the verification token is required. Raises Flawed."""
     return UpdateBody(**_read(body, frozenset({"verification_token"})))
 
 
 def _read(body: bytes, required: frozenset[str]) -> dict[str, Any]:
-    """The fields that were given. Raises Flawed."""
+    """The fields of a body that are not null. Raises Flawed."""
     if not body:
         raise Flawed(_flaw("missing", "Field required", None))
     try:
@@ -87,27 +87,29 @@ def _read(body: bytes, required: frozenset[str]) -> dict[str, Any]:
 
 
 def unproved(callback_url: str, why: str) -> Flawed:
-    """The callback did not answer its challenge as it must."""
+    """The error of a callback that failed its challenge; `why` is a sentence about the callback."""
     words = f"The callback did not prove itself: {why}"
-    return Flawed(_flaw("callback_unproved", words, _told("callback_url", callback_url), "callback_url"))
+    return Flawed(_flaw("callback_unproved", words, _redacted("callback_url", callback_url), "callback_url"))
 
 
 def _check(sent: Mapping[str, Any], name: str, *, required: bool) -> Flaw | None:
-    """What is wrong with a field, if anything is."""
+    """The error of one field; None if the field is valid."""
     value, words = sent.get(name), FIELDS[name]
-    told = _told(name, value)
+    shown = _redacted(name, value)
     if name not in sent and required:
-        return _flaw("missing", "Field required", {one: _told(one, sent.get(one)) for one in FIELDS}, name)
+        return _flaw(
+            "missing", "Field required", {key: _redacted(key, sent.get(key)) for key in FIELDS}, name
+        )
     if value is None and not required:
         return None
     if words is not None and value not in words:
         expected = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
-        return _flaw("enum", f"Input should be {expected}", told, name, expected=expected)
+        return _flaw("enum", f"Input should be {expected}", shown, name, expected=expected)
     if not isinstance(value, str):
-        return _flaw("string_type", "Input should be a valid string", told, name)
+        return _flaw("string_type", "Input should be a valid string", shown, name)
     if len(value) > MAX_FIELD_CHARS:
         words_ = f"String should have at most {MAX_FIELD_CHARS} characters"
-        return _flaw("string_too_long", words_, told, name, max_length=MAX_FIELD_CHARS)
+        return _flaw("string_too_long", words_, shown, name, max_length=MAX_FIELD_CHARS)
     return None
 
 
@@ -116,8 +118,8 @@ def _flaw(type: str, message: str, value: object, *where: str, **context: object
     return flaw | ({"ctx": context} if context else {})
 
 
-def _told(name: str, value: object) -> object:
-    """What may be repeated of what came."""
+def _redacted(name: str, value: object) -> object:
+    """The value of a field without its secrets, as an error may repeat it."""
     if isinstance(value, str):
         if name == "verification_token":
             return "…"
@@ -130,6 +132,7 @@ def bare(url: str) -> str:
     shown = re.split(r"[?#]", url, maxsplit=1)[0]
     if "@" in shown:
         return f"…@{shown.rpartition('@')[2]}"
-    # A password may contain / ? or #, which end a host: half of the password would then pass for the host.
+    # A password may contain / ? or #, which end the host of a URL. The part of the password before such a
+    # character would look like the host.
     has_path = "/" in shown.partition("://")[2]
     return "…" if "@" in url and not has_path else shown

@@ -9,13 +9,13 @@ from datetime import timedelta
 RETRIES: tuple[timedelta, ...] = tuple(
     timedelta(seconds=seconds) for seconds in (10, 30, 60, 120, 240, 360, 480, 600, 720, 900)
 )
-"""How long after each failure the next attempt is due. Oura documents ten retries over about an hour, and
-does not publish how they are spread. These add up to 58 minutes and 40 seconds."""
+"""The delay of each retry after the failure before it. Oura documents ten retries over about an hour, but not
+how they are spread. These delays add up to 58 minutes and 40 seconds."""
 RETRY_JITTER = 0.2
-"""A delay is changed at random by up to this part of it, so that deliveries that failed together are not all
-retried at the same moment."""
+"""Delays vary at random by this fraction, so that deliveries that failed together are not all retried at the
+same moment."""
 MAX_RETRY_AFTER_S = 3600.0
-"""A receiver may ask for a longer pause (`Retry-After`); it is not granted more than this."""
+"""The longest `Retry-After` of a receiver that is respected, in seconds."""
 
 
 def retry_delay(

@@ -3,9 +3,10 @@
 Rules of this file:
 * An application has one active subscription for each pair of data type and event type.
 * A subscription expires after 90 days; renewing it sets the expiry to 90 days from then.
-* A subscription that ended stays in the table, with what ended it, so that the application's owner can see
-  why no more events arrive. `Deliveries.end` ends one together with what was still to be delivered to it.
-* No other file names this table in its SQL: `ACTIVE` and `ANY` are for statements that join it.
+* An ended subscription stays in the table, with the reason of its end, so that the application's owner can
+  see why no more events arrive. `Deliveries.end` ends a subscription and deletes its waiting deliveries.
+* No other file names this table in its SQL: `ACTIVE_SUBSCRIPTIONS` and `SUBSCRIPTIONS` are for statements
+  that join it.
 """
 
 from __future__ import annotations
@@ -52,14 +53,14 @@ CREATE INDEX IF NOT EXISTS webhook_subscriptions_ended
 ENDED_LISTED: Final = 50
 """How many ended subscriptions of an application are listed, the latest."""
 COLUMNS = "id, client_id, callback_url, event_type, data_type, created_at, expires_at, ended_at, ended_by"
-ANY: Final = "SELECT id, client_id, callback_url FROM webhook_subscriptions"
+SUBSCRIPTIONS: Final = "SELECT id, client_id, callback_url FROM webhook_subscriptions"
 """Every subscription, as a subquery for another file's statement."""
-ACTIVE: Final = (
+ACTIVE_SUBSCRIPTIONS: Final = (
     "SELECT id, client_id, callback_url, data_type, event_type FROM webhook_subscriptions"
     " WHERE ended_at IS NULL AND expires_at > ?"
 )
-"""The subscriptions that are neither ended nor expired, likewise. Its parameter is the time by the cloud's
-clock, epoch milliseconds."""
+"""The subscriptions that have neither ended nor expired, as a subquery for another file's statement. Its
+parameter is the time of the cloud's clock in epoch milliseconds."""
 
 End: TypeAlias = Literal["deleted", "gone", "expired"]
 """What ended a subscription: its application deleted it, its callback answered 410, its 90 days were over."""
@@ -80,7 +81,10 @@ class Subscribed:
     ended_by: End | None
 
     def shown(self, dialect: Dialect) -> Shown:
-        """As the API shows it: the service omits the zone that a `date-time` of its documents has."""
+        """The subscription as the API shows it.
+
+        The real service omits the time zone, which a `date-time` of the documentation has.
+        """
         expires = from_ms(self.expires_at).replace(tzinfo=None if dialect == "live" else UTC)
         return Shown(
             id=self.id,
@@ -98,13 +102,13 @@ class Subscriptions(Tables):
 
     @contextmanager
     def locked(self, client_id: str) -> Generator[None]:
-        """A transaction in which nobody else creates or changes subscriptions of this application."""
+        """A transaction that locks the application's subscriptions against other requests and processes."""
         with self.archive.transaction():
             self.db.lock(Lock.SUBSCRIPTIONS, client_id)
             yield
 
     def check_free(self, client_id: str, event_type: str, data_type: str) -> None:
-        """Check that the application has no active subscription for a pair. Raises BadRequest 409."""
+        """Raises BadRequest 409 if the application has an active subscription for this pair of types."""
         if self.db.one(
             "SELECT 1 FROM webhook_subscriptions WHERE client_id = ? AND event_type = ? AND data_type = ?"
             " AND ended_at IS NULL AND expires_at > ?",
@@ -113,7 +117,7 @@ class Subscriptions(Tables):
             raise BadRequest(f"A subscription for {data_type} {event_type} exists already.", status=409)
 
     def create(self, client_id: str, callback_url: str, event_type: EventType, data_type: str) -> Subscribed:
-        """Create a subscription. Raises BadRequest 409 if there is an active one for the pair."""
+        """Create a subscription. Raises BadRequest 409 if one is active for this pair of types."""
         with self.locked(client_id):
             self._end_expired(client_id)
             self.check_free(client_id, event_type, data_type)
@@ -166,7 +170,11 @@ class Subscriptions(Tables):
         event_type: EventType | None = None,
         data_type: str | None = None,
     ) -> Subscribed:
-        """Change what is not None. Raises DocumentNotFound; BadRequest 409 if the new pair is taken."""
+        """Change the values that are not None.
+
+        Raises DocumentNotFound, and BadRequest 409 if another subscription is active for the new pair of
+        types.
+        """
         with self.locked(client_id):
             self._end_expired(client_id)
             was = self.get(client_id, id)
@@ -181,7 +189,7 @@ class Subscriptions(Tables):
             return self.get(client_id, id)
 
     def renew(self, client_id: str, id: str) -> Subscribed:
-        """Let it expire 90 days from now. Raises DocumentNotFound."""
+        """Let a subscription expire 90 days from now. Raises DocumentNotFound."""
         with self.locked(client_id):
             self.get(client_id, id)
             until = self.clock.ms() + SUBSCRIPTION_LIFETIME // MILLISECOND
@@ -191,31 +199,35 @@ class Subscriptions(Tables):
     def calls(self, id: str, callback_url: str) -> bool:
         """Whether a subscription, ended or not, has this callback URL now."""
         found = self.db.one(
-            f"SELECT 1 FROM ({ANY}) AS s WHERE id = ? AND callback_url = ?", (id, callback_url)
+            f"SELECT 1 FROM ({SUBSCRIPTIONS}) AS s WHERE id = ? AND callback_url = ?", (id, callback_url)
         )
         return found is not None
 
     def mark_ended(self, id: str, by: End) -> None:
-        """Note that and why a subscription ended, for `Deliveries.end`, which discards what waits for it."""
+        """Store that a subscription ended and why. Only `Deliveries.end` calls this."""
         self.db.execute(
             "UPDATE webhook_subscriptions SET ended_at = ?, ended_by = ? WHERE id = ? AND ended_at IS NULL",
             (self.clock.ms(), by, id),
         )
 
     def delete_all_of(self, client_id: str) -> None:
-        """Delete every row of an application; `Deliveries.delete_all_of` calls it."""
+        """Delete all subscriptions of an application. Only `Deliveries.delete_all_of` calls this."""
         self.db.execute("DELETE FROM webhook_subscriptions WHERE client_id = ?", (client_id,))
 
     def delete_ended(self, before: int, unless: str) -> None:
-        """Delete what ended before an instant, unless its id is among those that a SELECT (SQL) finds."""
+        """Delete subscriptions that ended before an instant (epoch ms).
+
+        Those whose ids the SELECT `unless` finds are kept.
+        """
         self.db.execute(
             f"DELETE FROM webhook_subscriptions WHERE ended_at < ? AND id NOT IN ({unless})", (before,)
         )
 
     def _end_expired(self, client_id: str) -> None:
-        """End what has expired of an application, so that the unique index has room for its pairs again.
+        """Mark the expired subscriptions of an application as ended.
 
-        What was still to be delivered to these is never sent, and discarded by the next `Deliveries.prune`.
+        Otherwise the unique index would not allow new ones for the same types. Their waiting deliveries are
+        never sent; the next `Deliveries.prune` deletes them.
         """
         self.db.execute(
             "UPDATE webhook_subscriptions SET ended_at = ?, ended_by = 'expired'"

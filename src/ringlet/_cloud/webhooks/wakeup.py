@@ -1,4 +1,4 @@
-"""Wakes the sender of this process as soon as there may be something to deliver."""
+"""Wakes the sender of this process as soon as a delivery may be due."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import asyncio
 
 
 class Wakeup:
-    """One task waits; anything may notify it, also before it waits. Belongs to one event loop at a time."""
+    """Lets one task wait for notifications, also for earlier ones. For one event loop at a time."""
 
     def __init__(self) -> None:
         self._notified = False
         self._waiting: asyncio.Event | None = None
-        """Made anew for each wait: an asyncio.Event is bound to the loop in which it was first awaited."""
+        """A new event for each wait, because an asyncio.Event is bound to the loop that first awaits it."""
 
     def notify(self) -> None:
-        """Let the waiting task go on; if none waits, the next wait ends at once."""
+        """Wake the waiting task; if no task waits, the next `wait` returns at once."""
         self._notified = True
         if self._waiting is not None:
             self._waiting.set()
 
     def clear(self) -> None:
-        """Forget notifications: what they announced is about to be looked at."""
+        """Forget earlier notifications; call this before looking for due deliveries."""
         self._notified = False
 
     async def wait(self, seconds: float) -> None:
-        """Wait until notified, at most some seconds."""
+        """Wait until notified, at most `seconds`."""
         if self._notified:
             return
         self._waiting = asyncio.Event()
