@@ -54,7 +54,7 @@ class Page(msgspec.Struct, Generic[T]):
 
 
 class RawPage(msgspec.Struct):
-    """The same envelope with `data` still in Oura's own bytes."""
+    """The envelope of a list response, with `data` left as the bytes that Oura sent."""
 
     data: msgspec.Raw
     next_token: str | None = None
@@ -84,7 +84,7 @@ class Kind(Generic[D]):
     model: type[D]
     """What a document decodes into."""
     scope: str
-    """The scope that opens it."""
+    """The scope that a token needs for this data type."""
     name: str = ""
     """What it is called in the API's paths, in the archive and on the command line; set by the table."""
     webhook: str = ""
@@ -177,7 +177,7 @@ class Documents(_WithIds[D]):
     def list_fields(
         self, start: date, end: date, fields: Sequence[str], *, exact: bool = False
     ) -> Flow[list[PartialDocument]]:
-        """The same, cut down to `fields` and the day."""
+        """The documents of days `start`..`end` as dicts with `fields` and the day only."""
         params = self._window(start, end, exact) | self._fields(fields, exact, self.day)
         documents = yield from self._pages(PartialDocument, params)
         if exact:
@@ -204,11 +204,11 @@ class Inventory(_WithIds[D]):
     """Documents with an id each; the list takes no window."""
 
     def list_fields(self, fields: Sequence[str], *, exact: bool = False) -> Flow[list[PartialDocument]]:
-        """The same, cut down to `fields`."""
+        """All documents as dicts with `fields` only."""
         return self._pages(PartialDocument, self._fields(fields, exact))
 
     def list(self) -> Flow[list[D]]:
-        """All of them, oldest first."""
+        """All documents, oldest first."""
         return self._pages(self.model, {})
 
 
@@ -225,7 +225,7 @@ class Samples(Kind[D]):
     def list_fields(
         self, start: datetime, end: datetime, fields: Sequence[str], *, exact: bool = False
     ) -> Flow[list[PartialDocument]]:
-        """The same, cut down to `fields` and `timestamp`."""
+        """The samples with start <= timestamp < end, as dicts with `fields` and `timestamp` only."""
         params = self._window(start, end, exact) | self._fields(fields, exact, self.instant)
         rows = yield from self._pages(PartialDocument, params)
         if exact:
@@ -259,7 +259,7 @@ class LiveSamples(Samples[D]):
 
 @dataclass(frozen=True, kw_only=True)
 class Single(Kind[D]):
-    """One object, without an envelope."""
+    """A data type that is a single JSON object, not a list: `personal_info`."""
 
     is_single: ClassVar[bool] = True
 

@@ -75,7 +75,7 @@ class Response:
 Flow: TypeAlias = Generator[Request, Response, R]
 
 WAITED = Response(0)
-"""What a runner sends back for a request that only waited."""
+"""The response that a runner sends into the flow after a request that was only a wait."""
 
 
 def pause(seconds: float) -> Flow[None]:
@@ -108,7 +108,7 @@ class RetryPolicy:
 
 
 def map_requests(flow: Flow[R], send: Callable[[Request], Flow[Response]]) -> Flow[R]:
-    """The same flow with each of its requests replaced by the flow `send(request)`: how flows wrap flows."""
+    """Wrap a flow: each of its requests is replaced by the flow `send(request)`."""
     try:
         request = next(flow)
         while True:
@@ -126,7 +126,7 @@ def map_requests(flow: Flow[R], send: Callable[[Request], Flow[Response]]) -> Fl
 
 
 def with_retries(flow: Flow[R], retry_policy: RetryPolicy) -> Flow[R]:
-    """The same flow, with requests sent again when the server is busy or the connection breaks.
+    """Wrap a flow so that its requests are sent again when the server is busy or the connection breaks.
 
     After 429 it waits as long as `Retry-After` says, else by the policy. After 5xx and broken connections it
     repeats GET only, because a refresh token is spent by sending it. The last response or failure goes to
@@ -178,7 +178,7 @@ _SECONDS = re.compile("[0-9]{1,9}")  # up to thirty years; a longer number canno
 
 
 def ask(request: Request) -> Flow[bytes]:
-    """One request; the body of its answer. Raises the ApiError that a refusal means."""
+    """Send one request and return the body of its response. Raises the ApiError for a refusal."""
     response = yield request
     if response.status < 400:
         return response.body

@@ -1,4 +1,4 @@
-"""The archive: one place with all that Oura answered, byte for byte, owned by the user.
+"""The archive: a database with all documents and samples of the user, byte for byte as Oura sent them.
 
     with Archive.open("oura.db") as archive:
         me = archive.user("me")
@@ -278,7 +278,7 @@ class Archive:
         return users.users(self._database)
 
     def done(self, user: int, type: str) -> list[tuple[int, int]]:
-        """The stretches [start, end) that a backfill has completed, in order; no two of them touch."""
+        """The intervals [start, end) that a backfill has completed, in order; no two of them touch."""
         return coverage.done(self._database, user, type)
 
     def finish(
@@ -291,7 +291,7 @@ class Archive:
         coverage.finish(self._database, user, type, start, end, counts, pages, now_ms() if at is None else at)
 
     def reopen(self, user: int, since: int) -> None:
-        """Unmark every type from `since` on: the next backfill asks for that time again."""
+        """Remove the coverage of all data types from `since` on: the next backfill fetches that time again."""
         coverage.reopen(self._database, user, since)
 
     def setting(self, key: Setting | Key) -> str | None:
@@ -299,5 +299,5 @@ class Archive:
         return settings.get(self._database, key)
 
     def set_setting(self, key: Setting | Key, value: str | None) -> None:
-        """Set it; None removes it."""
+        """Store the text of a setting; None removes the setting."""
         settings.put(self._database, key, value)

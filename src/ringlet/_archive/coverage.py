@@ -1,8 +1,8 @@
-"""The table `windows`: which stretches of time a backfill has completed.
+"""The table `windows`: the intervals of time that a backfill has completed.
 
 Rules of this file:
-* `finish` belongs in the transaction that stores the documents: no stretch is marked without them.
-* Stretches that overlap or touch become one row: ten years of backfill end as one row for each data type.
+* `finish` is called in the transaction that stores the documents, so that no interval is marked without them.
+* Intervals that overlap or touch become one row: ten years of backfill become one row for each data type.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .storage.locks import Lock
 
 
 def done(database: Database, user: int, type: str) -> list[tuple[int, int]]:
-    """The completed stretches [start, end) in milliseconds UTC, in order; no two of them touch."""
+    """The completed intervals [start, end) in milliseconds UTC, in order; no two of them touch."""
     return database.all(
         "SELECT start_at, end_at FROM windows WHERE user_id = ? AND type = ? ORDER BY start_at", (user, type)
     )
@@ -41,7 +41,7 @@ def finish(
 
 
 def reopen(database: Database, user: int, since: int) -> None:
-    """Unmark all types from `since` on: a backfill asks for that time again."""
+    """Remove the coverage of all data types from `since` on, so that a backfill fetches that time again."""
     with database.transaction():
         database.lock(Lock.COVERAGE, user)
         database.execute("DELETE FROM windows WHERE user_id = ? AND start_at >= ?", (user, since))

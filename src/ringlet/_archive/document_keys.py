@@ -1,4 +1,7 @@
-"""What places a document: its id, its day and its instant, read from its JSON text. Pure."""
+"""The key of a document, by which the archive finds it: id, day and instant, read from the JSON text.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,15 @@ SINGLE_ID = ""
 
 # A plain tuple: a backfill makes one for each of thousands of documents.
 Key: TypeAlias = tuple[str, str | None, int | None]
-"""What places a document among those of its user and type.
+"""The key of a document among the documents of one user and data type: (id, day, instant).
 
-The id, or for a document without one (Oura's cardiovascular age had none in 2024) its day; the day, as in
-`2026-01-01`; the instant, milliseconds UTC. Day and instant are None for a kind without days, and for a
-document without them.
+A document without an id (Oura's cardiovascular age had none in 2024) has its day as id. The day is written as
+in `2026-01-01`; the instant is in milliseconds UTC. Day and instant are None for a document that lacks them.
 """
 
 
 def key_of(kind: AnyKind, body: bytes) -> Key:
-    """The key of a document. Raises ValueError, msgspec.MsgspecError where it has none."""
+    """The key of a document. Raises ValueError or msgspec.MsgspecError where the document has no key."""
     if kind.is_single:
         return SINGLE_ID, None, None
     if not kind.has_days:
@@ -49,7 +51,7 @@ class _Fields(Protocol):
 
 @lru_cache(maxsize=64)
 def _decoder(day: str, instant: str) -> msgspec.json.Decoder[_Fields]:
-    """Reads these fields of a document and skips the others."""
+    """A JSON decoder that reads only the id, the day and the instant of a document."""
     names = {"id": "id", "day": day, "instant": instant}
     fields = [(name, str | None, None) for name in names if name != "instant" or instant != day]
     struct = msgspec.defstruct(

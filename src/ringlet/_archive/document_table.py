@@ -1,11 +1,11 @@
-"""The table `documents`: each document as it came, and beside it what finds it again.
+"""The table `documents`: the body of each document as Oura sent it, and the columns that find it.
 
-This file holds every statement about the table, and decides nothing: see `documents`.
+This file has every SQL statement on the table. The rules of storing and deleting are in `documents`.
 
 Rules of this file:
-* `body` is never changed. The other columns are read from it once, when it is stored.
-* A deleted document keeps its row, with `deleted_at`. One that was deleted before its first body came has
-  version 0, an empty body and an empty hash.
+* `body` is stored unchanged. The other columns are computed from the body once, when it is stored.
+* A deleted document keeps its row, with `deleted_at`. A document that was deleted before its first body
+  arrived has version 0, an empty body and an empty hash.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .storage.database import Database
 
 Bound: TypeAlias = int | str
 Column: TypeAlias = Literal["instant", "day"]
-"""What a window compares and a page is ordered by: `instant` in milliseconds UTC, or `day` as text."""
+"""The column that selects and orders a window: `instant` (milliseconds UTC), or `day` (text)."""
 EVER = (-(2**63), 2**63 - 1)
-"""A window of instants that holds everything."""
+"""A window of instants that includes every document."""
 IDS_A_STATEMENT = 500
-"""Of how many ids one statement asks whether they are stored."""
+"""How many ids one SELECT of `stored_ids` looks up."""
 
 
 # A plain tuple, as `Key` is.
@@ -69,17 +69,17 @@ def replace(database: Database, user: int, type: str, document: Document) -> Non
 
 
 def confirm(database: Database, user: int, type: str, id: str, seen_at: int) -> None:
-    """Note that a request sent at `seen_at` brought the body that is stored."""
+    """Record that a request sent at `seen_at` returned the body that is stored already."""
     database.execute(f"UPDATE documents SET seen_at = ? WHERE {_ONE}", (seen_at, user, type, id))
 
 
 def rename(database: Database, user: int, type: str, old: str, new: str) -> bool:
-    """Move a document to another id; whether there was one."""
+    """Give a document another id. Returns whether the document exists."""
     return bool(database.execute(f"UPDATE documents SET id = ? WHERE {_ONE}", (new, user, type, old)))
 
 
 def insert_deleted(database: Database, user: int, type: str, id: str, at: int) -> None:
-    """Add a deleted document of which no body has come."""
+    """Insert the row of a deleted document whose body never arrived."""
     database.execute(
         "INSERT INTO documents (user_id, type, id, version, seen_at, deleted_at, hash, body)"
         " VALUES (?, ?, ?, 0, ?, ?, ?, ?)",
@@ -88,7 +88,7 @@ def insert_deleted(database: Database, user: int, type: str, id: str, at: int) -
 
 
 def mark_deleted(database: Database, user: int, type: str, id: str, at: int) -> bool:
-    """Delete a document unless its body was asked for after `at`; whether it was deleted."""
+    """Mark a document as deleted, unless its body was requested after `at`. Returns whether it was marked."""
     return bool(
         database.execute(
             f"UPDATE documents SET deleted_at = ? WHERE {_ONE} AND seen_at <= ?", (at, user, type, id, at)
@@ -100,7 +100,7 @@ def mark_deleted(database: Database, user: int, type: str, id: str, at: int) -> 
 
 
 def stored_ids(database: Database, user: int, type: str, ids: Sequence[str]) -> set[str]:
-    """Those of some ids that are stored, deleted or not."""
+    """The ids, among the given ones, whose documents are stored, including deleted documents."""
     found: set[str] = set()
     for start in range(0, len(ids), IDS_A_STATEMENT):
         some = ids[start : start + IDS_A_STATEMENT]
@@ -131,7 +131,10 @@ def stored_body(database: Database, user: int, type: str, id: str) -> bytes:
 
 
 def next_instant(database: Database, user: int, type: str) -> int:
-    """One more than the highest instant. Inventories count with it in which order their items came."""
+    """The highest instant plus one.
+
+    Documents without an instant (inventories) are numbered in order of arrival.
+    """
     row = database.one(
         "SELECT coalesce(max(instant), -1) + 1 FROM documents WHERE user_id = ? AND type = ?", (user, type)
     )
@@ -144,7 +147,7 @@ _LIVE = "FROM documents WHERE user_id = ? AND type = ? AND deleted_at IS NULL "
 
 
 def window_statements(column: Column) -> tuple[str, str, str]:
-    """A whole window, its first page, and a later one. The column that orders a page also continues it."""
+    """The SELECT statements for a whole window, for its first page, and for a later page."""
     where = f"{_LIVE} AND {column} BETWEEN ? AND ?"
     order = f"ORDER BY {column}, id"
     return (

@@ -1,9 +1,10 @@
 """Documents: the rules of storing, deleting and reading them. The statements are in `document_table`.
 
 Rules of this file:
-* The same body again changes nothing. Another body moves the stored one to the revisions.
-* The later request wins: an answer to an older request that arrives late is left out, as is a deletion older
-  than the body. A deletion stays as a tombstone, which keeps older answers out; a newer body revives it.
+* Storing the same body again changes nothing. Storing another body moves the old body to the revisions.
+* The later request wins: the response to an older request that arrives late is ignored, and so is a deletion
+  that is older than the stored body. A deleted document keeps its row (a tombstone), so that older responses
+  do not store it again; a newer body revives it.
 * A document without an `id` (Oura's cardiovascular age had none in 2024) is stored by its day until a body
   with an id comes for that day.
 """
@@ -33,7 +34,7 @@ from .storage.locks import Lock
 Change: TypeAlias = tuple[EventType, str]
 """What happened to a document, and its id."""
 Notify: TypeAlias = Callable[[Sequence[Change]], object]
-"""Called with the changes, in the transaction that makes them."""
+"""A function that is called with the changes, within the transaction that makes them."""
 
 
 def put(
@@ -83,10 +84,10 @@ def _lock(database: Database, user: int, kind: AnyKind, *, observed: bool) -> No
 def _known(
     database: Database, user: int, kind: AnyKind, keyed: Sequence[tuple[Key, bytes]]
 ) -> set[str | None]:
-    """The ids and days of what cannot simply be added: it is stored already, or comes twice.
+    """The ids and days of the documents that are stored already or occur twice, so that INSERT is not enough.
 
-    A backfill brings hardly anything but new documents: one statement for hundreds of ids, instead of one for
-    each, halves what it costs.
+    Almost all documents of a backfill are new. Looking up hundreds of ids in one statement, instead of one
+    each, halves the cost of a backfill.
     """
     if not kind.has_days:
         return {id for (id, _, _), _ in keyed}
@@ -104,13 +105,13 @@ def _hash(body: bytes) -> bytes:
 def _put_known(
     database: Database, user: int, kind: AnyKind, key: Key, body: bytes, seen_at: int
 ) -> EventType | None:
-    """Store a document that may be stored already; what happened to it, None if nothing did."""
+    """Store a document that may be stored already. Returns the change that this makes, or None."""
     id, day, instant = key
     change: EventType = "create"
     version, hash = 1, _hash(body)
     stored = table.state(database, user, kind.name, id)
     if stored is None and day and table.rename(database, user, kind.name, day, id):
-        # It was stored by its day, and has been given an id since.
+        # The document was stored under its day, and Oura has given it an id since.
         revisions.rename(database, user, kind.name, day, id)
         stored = table.state(database, user, kind.name, id)
     if stored is not None:
@@ -118,7 +119,7 @@ def _put_known(
         if seen_at < max(stored_at, deleted_at or stored_at):
             return None
         if hash == stored_hash and deleted_at is None:
-            # From now on, an answer to a request sent before this one is older than what is stored.
+            # Recorded so that responses to requests older than this one are ignored.
             if seen_at > stored_at:
                 table.confirm(database, user, kind.name, id, seen_at)
             return None
@@ -138,7 +139,10 @@ def _put_known(
 def delete(
     database: Database, user: int, kind: AnyKind, id: str, at: int, notify: Notify | None = None
 ) -> bool:
-    """Delete a document as of `at`; whether there was one. One never seen leaves a tombstone as well."""
+    """Delete a document as of `at`.
+
+    Returns whether it was stored. An unknown document gets a tombstone, too.
+    """
     with database.transaction():
         _lock(database, user, kind, observed=notify is not None)
         stored = table.state(database, user, kind.name, id)
@@ -183,7 +187,7 @@ def page(
 
 
 def _place(token: str, column: Column) -> tuple[Bound, str]:
-    """The place behind which a page begins, from its token."""
+    """Decode a page token: the column value and the id of the last document of the page before."""
     at, _, id = token.partition(":")
     try:
         return (int(at) if column == "instant" else at), id
@@ -194,6 +198,6 @@ def _place(token: str, column: Column) -> tuple[Bound, str]:
 
 
 def ids(database: Database, user: int, kind: AnyKind, start: int, end: int) -> set[str]:
-    """The ids of what a window holds; see `Archive.ids`."""
+    """The ids of the documents in a window; see `Archive.ids`."""
     first, last = (start, end) if kind.has_days else table.EVER
     return table.ids_between(database, user, kind.name, first, last)

@@ -1,7 +1,8 @@
 """Leases: a row that one process claimed is not given to another until an instant, its `leased_until`.
 
 Rules of this file:
-* A clock may be set back. A lease that ends later than any lease can was given before that: it has ended.
+* A clock may be set back. A lease that ends more than `MAX_LEASE_MS` from now was given before the clock was
+  set back, and counts as expired.
 """
 
 from __future__ import annotations

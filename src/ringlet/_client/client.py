@@ -1,8 +1,8 @@
-"""The table with somewhere to ask: `Client` blocks, `AsyncClient` awaits.
+"""The clients of Oura's API: `Client` blocks, `AsyncClient` awaits.
 
-What to ask, when to ask again and what an answer means stands in flows (`kinds`, `oauth`, `wire`). Here a
-flow is carried out, and nothing else: its requests are sent, its waits are slept. Where to ask, and as whom,
-is what the caller says, else what the environment says.
+Flows (see `wire`) decide which requests to send, when to retry, and what a response means. The clients only
+run flows: they send the requests and sleep the waits. The base URL and the sign-in come from the arguments,
+else from the environment.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def base_url_from(text: str | None) -> str:
 
 
 def app_from(client_id: str | None, client_secret: str | None) -> App | None:
-    """The application that renews tokens: as given, or from OURA_CLIENT_ID and OURA_CLIENT_SECRET."""
+    """The application that renews tokens: from the arguments, else OURA_CLIENT_ID and OURA_CLIENT_SECRET."""
     id = client_id or os.environ.get("OURA_CLIENT_ID")
     secret = client_secret or os.environ.get("OURA_CLIENT_SECRET", "")
     return App(client_id=id, client_secret=secret) if id else None
@@ -80,7 +80,7 @@ class _Config(ABC, Generic[T]):
         self.app = app_from(client_id, client_secret)
         if not (token or token_store or profile):
             if sandbox:
-                token = os.environ.get("OURA_ACCESS_TOKEN") or "sandbox"  # the sandbox takes any token
+                token = os.environ.get("OURA_ACCESS_TOKEN") or "sandbox"  # The sandbox accepts any token.
             else:
                 profile = os.environ.get("RINGLET_PROFILE")
                 token = None if profile else os.environ.get("OURA_ACCESS_TOKEN")
@@ -187,7 +187,7 @@ class Client(Catalog, _Config[Transport], Runner):
 
 
 class AsyncClient(Catalog, _Config[AsyncTransport], AsyncRunner):
-    """Ask Oura, and await the answer. Arguments and errors: see `Client`."""
+    """A client of Oura's API whose methods are awaited. Arguments and errors: see `Client`."""
 
     def _default_transport(self) -> AsyncTransport:
         return AsyncHttpcoreTransport(self.base_url)

@@ -3,10 +3,10 @@
 macOS Keychain, Windows Credential Locker, Secret Service and KWallet on Linux.
 
 Rules of this file:
-* No call waits for ever. A locked keyring opens a dialog, which nobody sees over SSH. So each call runs in a
-  thread of its own and is abandoned after `KEYRING_TIMEOUT_S`.
-* `why_not` says before anything is stored whether there is a keyring. A keyring that then refuses is a
-  RingletError.
+* Each call runs in its own thread and is abandoned after `KEYRING_TIMEOUT_S`: a locked keyring opens a dialog
+  and waits for it, and over SSH the user cannot see the dialog.
+* `why_not` tells before anything is stored whether there is a usable keyring. If the keyring refuses a later
+  call, the call raises RingletError.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ R = TypeVar("R")
 
 
 class SystemKeyring:
-    """Secret texts by name, under the service `ringlet`."""
+    """Stores secret texts by name in the system's keyring, under the service `ringlet`."""
 
     def __init__(self, timeout: float = KEYRING_TIMEOUT_S) -> None:
         self.timeout = timeout
@@ -72,17 +72,17 @@ class SystemKeyring:
         self._bounded(remove)
 
     def _bounded(self, call: Callable[[], R]) -> R:
-        """The result of a call that ends within the timeout. Raises RingletError."""
+        """Run a call in a thread and return its result. Raises RingletError on an error or a timeout."""
         answers: list[R] = []
         failures: list[Exception] = []
 
         def run() -> None:
             try:
                 answers.append(call())
-            except Exception as failure:  # backends raise exceptions of their own
+            except Exception as failure:  # Backends of `keyring` raise exceptions of any class.
                 failures.append(failure)
 
-        # A thread that hangs must not keep the program from ending.
+        # The thread is a daemon, so that a call that hangs does not keep the program from exiting.
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         thread.join(self.timeout)

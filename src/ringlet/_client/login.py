@@ -1,14 +1,14 @@
-"""The steps of signing in, without a word to anybody: what is asked, what came back, and whether it lasts.
+"""The steps of a sign-in with OAuth2, without any output: the authorize URL, the response, a first renewal.
 
-    LoginAttempt.url      where the wearer's browser goes
-    Listener        waits for it to come back (`listener`); or the address it ended on is pasted
-    LoginAttempt.finish   a flow: reads the answer, exchanges the code, and renews the tokens once
+    LoginAttempt.url      the address to open in the user's browser
+    Listener              receives the redirect (see `redirect_listener`); or the user pastes its address
+    LoginAttempt.finish   a flow that reads the response, exchanges the code, and renews the tokens once
 
 Rules of this file:
-* The state is new for each sign-in and compared in constant time, before anything else of an answer is
-  believed. A code is asked for with PKCE, also by applications that have a secret (RFC 9700 section 2.1.1).
-* Tokens are renewed at once. An application that can get tokens and not renew them would work today and stop
-  tomorrow; so it fails now, and an earlier sign-in stays as it was.
+* Each sign-in has a new state. The state of a response is compared first, in constant time. The code flow
+  uses PKCE, also for applications that have a secret (RFC 9700 section 2.1.1).
+* The tokens are renewed at once, as a test. Tokens that cannot be renewed would fail only when they expire;
+  so the sign-in fails now, and an earlier sign-in stays as it was.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ def _state() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class LoginAttempt:
-    """One sign-in under way. `implicit` asks for a token without a code: no secret, and no renewal."""
+    """One sign-in that has begun.
+
+    `implicit` uses the implicit flow: without a secret, and without renewal.
+    """
 
     app: App
     hosts: Hosts
@@ -48,7 +51,7 @@ class LoginAttempt:
 
     @property
     def url(self) -> str:
-        """Where to send the wearer's browser."""
+        """The authorize URL, to open in the user's browser."""
         return authorize_url(
             self.app,
             self.hosts,
@@ -59,16 +62,16 @@ class LoginAttempt:
         )
 
     def finish(self, returned: str, *, clock: Callable[[], float]) -> Flow[Tokens]:
-        """Tokens for what the browser came back with: an address, or the query or fragment of one.
+        """Get tokens for an authorization response: the address of the redirect, or its query or fragment.
 
-        Raises UsageError where that is not an answer, OAuthError where it is a refusal or another sign-in's,
-        ServerError, ConnectionFailed.
+        Raises UsageError where the text is not a response, OAuthError where the response is a refusal or
+        belongs to another sign-in, ServerError, ConnectionFailed.
         """
         answer = self._read(returned)
         if self.implicit:
             return self._given(answer, clock())
         tokens = yield from exchange(self.app, self.hosts, answer["code"], self.pkce)
-        # RFC 6749 section 5.1 lets a server leave the scope out; Oura also says it in the redirect.
+        # The token response may lack the scope (RFC 6749 section 5.1); Oura's redirect has the scope, too.
         scope = tokens.scope or answer.get("scope", "")
         tokens = msgspec.structs.replace(tokens, scope=scope, obtained_at=clock())
         if not tokens.refresh_token:
@@ -76,7 +79,7 @@ class LoginAttempt:
         return (yield from renew(MemoryTokenStore(tokens), self.app, self.hosts, stale=tokens, clock=clock))
 
     def is_answer(self, returned: str) -> bool:
-        """Whether that can be what a browser came back with; the address it was sent to cannot."""
+        """Whether a text can be an authorization response. The authorize URL itself is not one."""
         return bool({"access_token" if self.implicit else "code", "error"} & _parameters(returned).keys())
 
     def _read(self, returned: str) -> dict[str, str]:
@@ -97,7 +100,7 @@ class LoginAttempt:
         return answer
 
     def _given(self, answer: dict[str, str], now: float) -> Tokens:
-        """What an implicit answer says: RFC 6749 section 4.2.2."""
+        """The tokens in the response of the implicit flow (RFC 6749 section 4.2.2)."""
         life = answer.get("expires_in")
         if life is not None and not re.fullmatch("[0-9]{1,9}", life):
             raise ServerError("the answer says no lifetime in seconds", status=502)
@@ -113,7 +116,7 @@ class LoginAttempt:
 
 
 def _parameters(address: str) -> dict[str, str]:
-    """Those of its query and of its fragment."""
+    """The parameters of an address: those of its query and those of its fragment."""
     found: dict[str, str] = {}
     for part in re.split(r"[?#]", address.strip()):
         found |= parse_qsl(part)

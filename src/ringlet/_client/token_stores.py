@@ -1,12 +1,13 @@
-"""Where a grant is kept: in memory, in a file that only its owner can read, or in the system's keyring.
+"""Token stores: in memory, in a file that only its owner can read, or in the system's keyring.
 
-A `TokenStore` (see `oauth`) loads, saves, and lets one at a time renew. Rules of this file:
+A `TokenStore` (see `_oauth.renewal`) loads and saves tokens, and lets one process at a time renew them.
 
+Rules of this file:
 * `save` returns when the tokens would survive a crash.
-* `claim` never waits, and a claim dies with its process: it is a lock beside the file, whatever keeps the
-  tokens. Whoever has it reads what is kept, not what it remembers.
-* Tokens are loaded for every request, so what was read is remembered until a file changes. A keyring has no
-  such file: `KeyringTokenStore` keeps one beside it, with no secret in it.
+* `claim` takes a lock file without waiting. The operating system releases the lock when its process ends. A
+  process with the claim reads the stored tokens instead of its cache.
+* Tokens are loaded for every request, so they are cached until their file changes. The keyring has no file,
+  so `KeyringTokenStore` rewrites a file without secrets whenever the tokens change.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .keyring_store import SystemKeyring
 
 
 class MemoryTokenStore:
-    """Tokens for as long as this process lives."""
+    """A token store in memory: its tokens are lost when the process ends."""
 
     def __init__(self, tokens: Tokens | None = None) -> None:
         self._tokens = tokens
@@ -37,7 +38,7 @@ class MemoryTokenStore:
         return self._tokens
 
     def save(self, tokens: Tokens) -> None:
-        """Remember the tokens."""
+        """Store the tokens in memory."""
         self._tokens = tokens
 
     def claim(self) -> bool:
@@ -50,7 +51,7 @@ class MemoryTokenStore:
 
 
 class _CachedTokenStore(ABC):
-    """What token stores beside a file share: the claim, and a cache of what was read."""
+    """The base of token stores that have a file: the claim by a lock file, and a cache of the tokens."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -91,7 +92,7 @@ class _CachedTokenStore(ABC):
 
 
 class FileTokenStore(_CachedTokenStore):
-    """Tokens in a JSON file of mode 0600, shared by every process that names the same path."""
+    """A token store in a JSON file of mode 0600, which processes with the same path share."""
 
     def save(self, tokens: Tokens) -> None:
         """Write the file; returns when the tokens would survive a crash. Raises RingletError."""
@@ -106,7 +107,7 @@ class FileTokenStore(_CachedTokenStore):
 
 
 class KeyringTokenStore(_CachedTokenStore):
-    """Tokens in an entry of the system's keyring; `path` names the file that says when they changed."""
+    """A token store in the system's keyring. The file at `path` changes whenever the tokens change."""
 
     def __init__(self, vault: SystemKeyring, entry: str, path: Path) -> None:
         super().__init__(path)
@@ -114,7 +115,7 @@ class KeyringTokenStore(_CachedTokenStore):
         self.entry = entry
 
     def save(self, tokens: Tokens) -> None:
-        """Write the keyring entry, and note in the file beside it that it changed. Raises RingletError."""
+        """Write the keyring entry, and change the file at `path`. Raises RingletError."""
         self.vault.put(self.entry, msgspec.json.encode(tokens).decode())
         disk.write(self.path, secrets.token_hex(8).encode())
 

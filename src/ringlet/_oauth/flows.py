@@ -6,9 +6,9 @@ hosts are asked in turn, the one that is known to serve the application first. A
 once and a second attempt would only hide the reason.
 
 Rules of this file:
-* A grant goes only to the cloud that gave it, and on behalf of the application that got it.
-* Secrets travel in bodies and headers, never in URLs, and never in a message.
-* A refresh here is sent without any note of it. `renewal` is what programs use.
+* Tokens are sent only to the cloud that issued them, and only for the application that obtained them.
+* Secrets are sent in bodies and headers, never in URLs, and are never part of an error message.
+* `refresh` does not record that a refresh token was sent. Programs use `renewal`, which does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .grant import OURA_HOSTS, App, Hosts, Pkce, Tokens
 
 
 def exchange(app: App, hosts: Hosts, code: str, pkce: Pkce | None = None) -> Flow[Tokens]:
-    """A code for tokens (RFC 6749 section 4.1.3). Raises OAuthError, ServerError."""
+    """Exchange an authorization code for tokens (RFC 6749 section 4.1.3). Raises OAuthError, ServerError."""
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri}
     if pkce:
         form["code_verifier"] = pkce.verifier
@@ -96,7 +96,7 @@ _FINAL = 3
 
 
 def _informative(refused: OAuthError | ServerError) -> int:
-    """How much a refusal says: least where the host may only not know the application."""
+    """Rank a refusal: lowest where the host perhaps just does not know the application."""
     if isinstance(refused, ServerError):
         return 2
     return {"invalid_client": 0, "invalid_request": 1, "invalid_grant": _FINAL}.get(refused.error, 2)

@@ -1,21 +1,21 @@
 """Requests that carry the user's access token, and the renewal of that token. No I/O.
 
-Why a renewal is written down before it is asked for. A refresh token works once, and a server that sees it
-twice takes it for stolen and ends the grant (RFC 9700 section 4.14.2). Between sending it and storing its
-successor a process can be killed and an answer can be lost; whoever comes next must be able to tell. So the
-store learns first that the token goes out (`Tokens.unanswered`), and the successor, stored, wipes the note:
+Why a renewal is recorded before it is requested: a refresh token works once, and a server that receives it
+twice takes it for stolen and ends the grant (RFC 9700 section 4.14.2). Between sending a refresh token and
+storing the new tokens, the process can be killed or the response can be lost, and the next process must know.
+So the store first counts the request in `Tokens.unanswered`, and storing the new tokens resets the count:
 
-* No note: the token was never sent. It may be.
-* A note: it was sent and no answer was stored. The server may have spent it or never have seen it, and nobody
-  can tell which. The access token is used for as long as it lives, since to ask again may end it; then the
-  refresh token is sent once more, because to keep it back would lose the grant for certain.
-* A note of two sendings: it is not sent again. Sign in.
-* Refused as `invalid_grant`: it is known to be spent, and forgotten.
+* 0: the refresh token was never sent. It may be sent.
+* 1: the refresh token was sent, and no response was stored. The server may or may not have used it up. The
+  access token is used until it expires, because another renewal may end the grant. Then the refresh token is
+  sent once more, because without a renewal the grant is lost anyway.
+* 2: the refresh token is not sent again. The user must sign in.
+* After the refusal `invalid_grant` the refresh token is known to be used up, and is deleted.
 
-A token whose successor was stored stands nowhere any more, so it cannot be sent again. What certainly never
-left (`ConnectionFailed.sent` is false) or was answered by another refusal leaves no note: being offline, or
-Oura being down, uses nothing up. Where a gateway answers in the server's place (502, 504) the access token is
-used up first, as with a note, but the sending is not counted: an outage may be as long as it likes.
+The old refresh token is overwritten by the new tokens, so it cannot be sent again. A request that certainly
+was not sent (`ConnectionFailed.sent` is false), or that got another refusal, is not counted: being offline,
+or an outage of Oura, costs no attempt. If a gateway answers for the server (502, 504), the access token is
+used until it expires, as for 1, but the request is not counted, however long the outage lasts.
 
 Rules of this file:
 * Of all threads, tasks and processes that share a store, one renews and the others wait for it
@@ -38,14 +38,14 @@ from .grant import App, Hosts, Tokens
 
 
 class TokenStore(Protocol):
-    """Where a grant is stored, shared by threads and processes. All calls are short and local; none waits."""
+    """A store of tokens that threads and processes share. Its methods are short, local, and do not wait."""
 
     def load(self) -> Tokens | None:
-        """The tokens as they are now, by whichever thread or process wrote them."""
+        """The tokens as last saved by any thread or process; None before the first `save`."""
         ...
 
     def save(self, tokens: Tokens) -> None:
-        """Store them durably; returns when they would survive a crash."""
+        """Store tokens durably. Returns when the tokens would survive a crash."""
         ...
 
     def claim(self) -> bool:

@@ -11,9 +11,10 @@ Sources: the webhook section of Oura's API documents, and what integrations in p
 names a replay window; five minutes are what receivers commonly allow.
 
 Rules of this file:
-* The bytes that came are verified, never a body that was decoded and encoded again. Bodies are sent as
-  compact JSON, so that receivers which do encode again (Oura's own example does) compute the same signature.
-* Whatever is wrong with a delivery is an EventRejected, never another error.
+* The signature is verified over the received bytes, never over a body that was decoded and encoded again.
+  Bodies are sent as compact JSON, so that receivers that encode again (as Oura's example does) get the same
+  signature.
+* Every invalid delivery raises EventRejected, never another error.
 * Secrets are compared in constant time, and are never part of a message.
 * No clock is read here: the time comes in as a parameter, in seconds since 1970.
 """
@@ -73,7 +74,7 @@ The inbox has a key of three fields. PostgreSQL takes 2,704 bytes, and a charact
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """What a delivery says: a document was created, updated or deleted. Fetch it to see its content."""
+    """A webhook event: a document was created, updated or deleted. The event lacks the document's content."""
 
     event_type: EventType | ShortText
     data_type: ShortText
