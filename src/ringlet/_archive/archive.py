@@ -291,7 +291,7 @@ class Archive:
         coverage.finish(self._database, user, type, start, end, counts, pages, now_ms() if at is None else at)
 
     def reopen(self, user: int, since: int) -> None:
-        """Remove the coverage of all data types from `since` on: the next backfill fetches that time again."""
+        """Remove the coverage of all data types from `since` on: the next backfill fetches it again."""
         coverage.reopen(self._database, user, since)
 
     def setting(self, key: Setting | Key) -> str | None:
