@@ -93,12 +93,12 @@ class Archive:
 
     @property
     def path(self) -> str:
-        """Where it is: a file, or a URL without its password."""
+        """The path of the archive's file, or the URL of its database without the password."""
         return self._database.path
 
     @property
     def size(self) -> int:
-        """Bytes it takes on the disk, indexes included."""
+        """How many bytes the archive takes on the disk, indexes included."""
         return self._database.size
 
     @property

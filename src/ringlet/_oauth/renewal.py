@@ -64,7 +64,7 @@ CLAIM_POLL_S = 0.05
 def with_token(
     flow: Flow[R], token_store: TokenStore, app: App | None, hosts: Hosts, *, clock: Callable[[], float]
 ) -> Flow[R]:
-    """The same flow, with the user's access token in every request.
+    """Wrap a flow so that every request carries the user's access token.
 
     A token that is about to expire is renewed before it is sent; one that is refused is renewed once and the
     request replayed. Raises NotSignedIn, OAuthError, ServerError.
@@ -127,7 +127,7 @@ def _renew_ahead(
 def renew(
     token_store: TokenStore, app: App, hosts: Hosts, *, stale: Tokens, clock: Callable[[], float]
 ) -> Flow[Tokens]:
-    """The tokens after `stale`: those that another process already stored, or new ones, which are stored.
+    """Replace the tokens `stale` by the tokens that another process has stored since, or by renewed ones.
 
     Raises NotSignedIn, OAuthError, ServerError, ConnectionFailed.
     """

@@ -146,10 +146,7 @@ class Receiver:
         self.close()
 
     async def __aenter__(self) -> Self:
-        """Start the receiver in an event loop, e.g.
-
-        in the lifespan of the application that it is mounted in.
-        """
+        """Start the receiver in an event loop, as in the lifespan of the application that mounts it."""
         if self._worker:
             self._worker.loop = asyncio.get_running_loop()
         await asyncio.to_thread(self.start)
@@ -169,10 +166,7 @@ class Receiver:
     # --- without ASGI ---
 
     def handle(self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Reply:
-        """The response to a request.
-
-        Blocks until the event is committed; concurrent threads share a commit.
-        """
+        """The response to a request. Blocks until the event is committed; threads share a commit."""
         checked = self._check(method, query, headers, body)
         if isinstance(checked, Reply):
             return checked

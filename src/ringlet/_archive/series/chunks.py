@@ -37,15 +37,15 @@ class Chunk(NamedTuple):
 
     t0: int
     t1: int
-    """The instants of its first and its last row."""
+    """The instants of the first row (`t0`) and the last row (`t1`) of the chunk."""
     n: int
-    """How many rows it holds."""
+    """How many rows the chunk has."""
     seen_at: int
     encoding: str
     body: bytes
 
     def unpack(self) -> Rows:
-        """Its rows of samples."""
+        """Decompress the rows of samples of the chunk."""
         return unpack(self.encoding, self.body, self.n)
 
 
@@ -126,7 +126,7 @@ def _put_among(
 
 
 def _confirm(database: Database, user: int, name: str, chunks: Sequence[Chunk], seen_at: int) -> None:
-    """Note that a request sent at `seen_at` brought what is stored."""
+    """Record that a request sent at `seen_at` returned the rows that are stored already."""
     database.execute(
         "UPDATE chunks SET seen_at = ? WHERE user_id = ? AND type = ? AND t0 BETWEEN ? AND ? AND seen_at < ?",
         (seen_at, user, name, chunks[0].t0, chunks[-1].t0, seen_at),
@@ -245,7 +245,7 @@ def page(
 
 
 def latest(database: Database, user: int, name: str) -> bytes | None:
-    """The newest row; the last among rows of one instant."""
+    """The JSON text of the newest row; the last one if several rows have the same instant."""
     row = database.one(f"{_SELECT} ORDER BY t0 DESC LIMIT 1", (user, name))
     if row is None:
         return None

@@ -21,7 +21,7 @@ from .zstd import compress, decompress
 
 
 class Rows(Protocol):
-    """Rows in one of the encodings."""
+    """Rows of samples in one of the encodings of `ENCODINGS`."""
 
     @property
     def n(self) -> int:
@@ -60,7 +60,7 @@ class Rows(Protocol):
 
 
 class Text:
-    """Rows as they came."""
+    """The encoding `text`: rows as the JSON text that Oura sent."""
 
     encoding = "text"
     is_sorted = False  # never looked at
@@ -80,7 +80,7 @@ class Text:
 
     @classmethod
     def of(cls, rows: Sequence[bytes]) -> Text:
-        """These rows."""
+        """Encode rows of JSON text."""
         return cls([len(row) for row in rows], b",".join(rows))
 
     def pack(self) -> bytes:
@@ -113,7 +113,10 @@ class _Row(msgspec.Struct):
 _ROW = msgspec.json.Decoder(_Row)
 
 ENCODINGS: Mapping[str, Callable[[bytes, int], Rows]] = {"planes": Planes.unpack, "text": Text.unpack}
-"""By the name of an encoding: what unpacks a blob of so many rows. Archives hold these names."""
+"""For each encoding, the function that unpacks a blob.
+
+Archives store these names, so they must not change.
+"""
 
 
 def rows_of(text: bytes) -> Rows:

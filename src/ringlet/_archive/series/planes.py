@@ -32,20 +32,20 @@ _LENGTH = struct.Struct("<I")
 
 
 class Template(msgspec.Struct, array_like=True, frozen=True):
-    """The head of a blob."""
+    """The head of a `planes` blob: what all rows have in common, and where they differ."""
 
     row: bytes
-    """One row, padded, with the comma after it."""
+    """The padded text of one row, with the comma after it."""
     varying: list[int]
-    """The positions in it whose characters differ between rows, ascending: one plane each."""
+    """The positions in `row` whose characters differ between rows, ascending: one plane each."""
     padded: bool
-    """Whether there is padding to remove."""
+    """Whether the rows contain padding, which unpacking removes."""
     timestamp: tuple[int, int]
-    """Where the timestamp stands in it, [start, end); an empty range if there is none."""
+    """The position of the timestamp in `row`, [start, end); an empty range if there is none."""
 
 
 class Planes:
-    """Rows that share one flat layout."""
+    """The encoding `planes`: rows of one flat layout, stored column by column of characters."""
 
     encoding = "planes"
 

@@ -42,7 +42,7 @@ class Instants(Sequence[int]):
 
 
 class SortedRows:
-    """Rows in order of time, and their instants."""
+    """Rows of samples in order of time, with their instants."""
 
     def __init__(self, rows: Rows, times: Sequence[int]) -> None:
         self.rows = rows

@@ -1,4 +1,4 @@
-"""What a write did, counted."""
+"""Counts of what a write to the archive has added, changed and left unchanged."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a write did, in documents or rows of samples."""
+    """How many documents or rows of samples a write has added, changed or left unchanged."""
 
     added: int = 0
     changed: int = 0
-    """Replaced by another body, or revived after a deletion."""
+    """How many got another body, or were stored again after a deletion."""
     unchanged: int = 0
-    """The same as what is stored, or older."""
+    """How many were the same as the stored ones, or came from an older request."""
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(

@@ -27,22 +27,22 @@ Row: TypeAlias = tuple[Any, ...]
 
 
 class Database(ABC):
-    """One connection. Everything raises ArchiveError."""
+    """One connection to a database. Every method raises ArchiveError."""
 
     begin: str
     """The statement that begins a transaction."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        """A file, or a URL without its password."""
-        self._depth = 0  # transactions that are open, one inside the other
+        """The path of the database file, or the URL of the database without the password."""
+        self._depth = 0  # how many transactions are open, one inside the other
         self._locks: dict[tuple[Lock, tuple[int | str, ...]], None] = {}
-        # Those of the open transaction, in the order they were taken.
+        # The locks of the open transaction, in the order in which they were taken.
         self._rollbacks = 0
 
     @abstractmethod
     def execute(self, sql: str, values: Sequence[object] = ()) -> int:
-        """Run one statement; how many rows it wrote."""
+        """Run one statement. Returns how many rows the statement wrote."""
 
     @abstractmethod
     def many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
@@ -82,16 +82,16 @@ class Database(ABC):
 
     @abstractmethod
     def wait_at_most(self, seconds: float) -> None:
-        """Wait this long, from now on, for a lock that another program has."""
+        """Set how many seconds each later statement waits for a lock of another program."""
 
     @property
     @abstractmethod
     def version(self) -> int | None:
-        """The schema version of the archive; None where there is nothing. Raises if it is no archive."""
+        """The schema version of the archive; None for an empty database. Raises if it has other tables."""
 
     @abstractmethod
     def set_version(self, version: int) -> None:
-        """Make this an archive of a schema version. In a transaction."""
+        """Record that this is an archive of a schema version. Called in a transaction."""
 
     @abstractmethod
     def prepare_upgrade(self, version: int) -> Callable[[], None]:
@@ -113,16 +113,16 @@ class Database(ABC):
     @property
     @abstractmethod
     def _can_commit(self) -> bool:
-        """Whether a transaction is open, and no failure has undone it."""
+        """Whether a transaction is open and has not been rolled back by a failure."""
 
     @property
     @abstractmethod
     def _in_transaction(self) -> bool:
-        """Whether a transaction is open, undone or not."""
+        """Whether a transaction is open, even if a failure has rolled it back."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close the connection; what was not committed is undone."""
+        """Close the connection. A transaction that is not committed is rolled back."""
 
     @contextmanager
     def transaction(self) -> Generator[None]:

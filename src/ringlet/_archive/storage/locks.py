@@ -17,7 +17,7 @@ from enum import IntEnum, auto
 
 
 class Lock(IntEnum):
-    """What can be locked, each with the key that it takes."""
+    """The advisory locks of an archive. The docstring of each begins with the key that the lock takes."""
 
     SCHEMA = auto()
     """(): creating and changing tables."""
@@ -38,8 +38,8 @@ class Lock(IntEnum):
     that changes two documents takes this lock, changes a document, logs, and changes the other.
     """
     INBOX = auto()
-    """(): the events that a receiver took in, and who works them off."""
+    """(): the events and fetch jobs of the inbox, and the entry of its owner."""
     DOCUMENTS = auto()
     """(user, type): the documents or samples of one data type."""
     COVERAGE = auto()
-    """(user): which stretches of time a backfill has completed, of every type."""
+    """(user): the intervals of time that a backfill has completed, of every data type."""

@@ -22,7 +22,7 @@ from .settings import Key, Setting
 
 
 class Migrations:
-    """The steps of a package, by its name. Each step is SQL statements separated by `;`."""
+    """The migration steps of a package. Each step is a text of SQL statements, separated by `;`."""
 
     def __init__(self, name: str, *steps: str) -> None:
         self.name = name
@@ -30,12 +30,12 @@ class Migrations:
 
     @property
     def setting(self) -> Key:
-        """Where an archive remembers how many steps it has applied."""
+        """The key of the setting that stores how many of these steps an archive has applied."""
         return Setting.SCHEMA_STEP.of(self.name)
 
 
 def migrate(database: Database, migrations: Migrations) -> None:
-    """Apply the steps that are missing. Raises ArchiveError."""
+    """Apply the migration steps that the archive has not applied yet. Raises ArchiveError."""
     if _applied(database, migrations) == len(migrations.steps):
         return
     with database.transaction():
@@ -46,14 +46,14 @@ def migrate(database: Database, migrations: Migrations) -> None:
 
 
 def run_steps(database: Database, steps: Iterable[str]) -> None:
-    """Run every statement of some steps."""
+    """Run every SQL statement of the given migration steps."""
     for step in steps:
         for statement in step.split(";"):
             database.execute(statement)
 
 
 def _applied(database: Database, migrations: Migrations) -> int:
-    """How many steps have been applied. Raises ArchiveError where those are more than this ringlet knows."""
+    """How many steps an archive has applied. Raises ArchiveError where a newer ringlet has applied more."""
     applied = int(settings.get(database, migrations.setting) or 0)
     if applied > len(migrations.steps):
         raise ArchiveError(

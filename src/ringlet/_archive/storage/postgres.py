@@ -37,7 +37,7 @@ COLUMN_TYPES = {
     "TEXT": 'TEXT COLLATE "C"',
     "BLOB": "BYTEA",
 }
-"""By the type in a statement: what PostgreSQL calls it. The first that fits counts."""
+"""For each type name in our SQL statements, the type name of PostgreSQL. The first match is replaced."""
 
 VERSION_TABLE = "ringlet_archive"
 """The table whose one row is the schema version; where there is one, there is an archive."""
@@ -70,7 +70,7 @@ CONNECTION_LOST = ("the connection to {path} is lost", "see that the server runs
 
 
 def failure(error: psycopg.Error, path: str) -> ArchiveError:
-    """What a failure of PostgreSQL is to the caller."""
+    """The ArchiveError for an error of PostgreSQL."""
     state = error.sqlstate or ""
     # Only the primary message: the details quote the row, which is health data.
     said = error.diag.message_primary or str(error).partition("\n")[0]

@@ -12,11 +12,14 @@ from typing import NewType
 from .database import Database
 
 Key = NewType("Key", str)
-"""A setting that belongs to something: see `Setting.of`."""
+"""The key of a setting of one user, application or package: see `Setting.of`."""
 
 
 class Setting(StrEnum):
-    """What can be set. Those with `{}` are set for each user, application or package: use `of`."""
+    """The settings of an archive.
+
+    A setting with `{}` exists once per user, application or package: see `of`.
+    """
 
     SCHEMA_STEP = "room {}"
     """For a package with tables of its own: how many of its migrations have been applied."""

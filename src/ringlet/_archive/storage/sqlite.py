@@ -183,7 +183,7 @@ def _path(place: str | Path) -> str:
         return MEMORY
     path = text.removeprefix("sqlite:///")
     if not path or "://" in path:
-        # Not quoted: such a text may carry a password.
+        # The message does not quote the text, which may contain a password.
         raise ArchiveError(
             "this does not name an archive", cure="name a file, sqlite:///PATH or postgresql://HOST/DATABASE"
         )

@@ -12,7 +12,7 @@ from .writer import DocumentHistory, DocumentWriter
 
 @dataclass(frozen=True, slots=True)
 class DocumentType:
-    """One row of the table."""
+    """How the documents of one data type are written: one row of the table."""
 
     write: Callable[[DocumentWriter, int], list[DocumentHistory]]
     """The documents of a day, the day being an ordinal."""

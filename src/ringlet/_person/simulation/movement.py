@@ -77,7 +77,7 @@ class Movement:
         )
 
     def seconds(self, kind: str) -> int:
-        """The time spent in a class."""
+        """The seconds of the day that were spent in a class of movement."""
         return SLOT_S * self.classes.count(kind)
 
     def met_minutes(self, kind: str) -> int:

@@ -33,12 +33,12 @@ CHARGE_S_PER_PERCENT: Final = 47
 
 @dataclass(frozen=True, slots=True)
 class DailyState:
-    """How the wearer is and lives on one day."""
+    """The state of the wearer on one day: illness, alcohol, stress, activity and sleep."""
 
     illness: float
     """0 (well) to 1."""
     alcohol: float
-    """What is drunk in the evening: 0 (nothing) to 1."""
+    """How much alcohol the wearer drinks in the evening: 0 (none) to 1."""
     caffeine: bool
     late_meal: bool
     stress: float
@@ -102,11 +102,11 @@ class Plan:
     """A night and the waking hours after it."""
 
     begin: int
-    """Going to bed for the night that ends on this day."""
+    """The instant at which the wearer goes to bed for the night that ends on this day."""
     awake: int
-    """Getting up."""
+    """The instant at which the wearer gets up."""
     end: int
-    """Going to bed again."""
+    """The instant at which the wearer goes to bed in the evening of this day."""
     workouts: tuple[Workout, ...]
     naps: tuple[Nap, ...]
     sessions: tuple[Session, ...]

@@ -32,7 +32,7 @@ class Sport:
     """A kind of workout."""
 
     activity: str
-    """In Oura's words."""
+    """The name that Oura has for the activity."""
     met: float
     speed: float
     """Metres per second; 0 where Oura gives no distance."""
