@@ -120,7 +120,7 @@ def test_whoever_is_not_signed_in_signs_in_on_the_way_to_consent(
     assert here.path == "/sign-in"
     here.fill("#passphrase", "a wrong one")
     here.follow(GO)
-    assert "This is not the passphrase." in here.text
+    assert "The passphrase is wrong." in here.text
     here.fill("#passphrase", secret)
     here.follow(GO)
     assert here.path == "/oauth/authorize"

@@ -3,8 +3,8 @@
 `wiring` puts the parts together. The data routes are answered here without a framework, because they are
 requested thousands of times a second; everything else goes through Starlette.
 
-What a cloud does by itself (delivering events, writing the days of the simulated wearer) it does while it is
-`running`: between an ASGI server's startup and shutdown, or inside `async with cloud.running()`.
+The cloud's workers (they deliver events and write the days of the simulated wearer) run between the startup
+and shutdown of an ASGI server, or inside `async with cloud.running()`.
 """
 
 from __future__ import annotations
@@ -168,7 +168,8 @@ class Cloud:
             await self._live(receive, send)
         if scope["type"] == "http":
             path: str = scope["path"]
-            # Never on the faults' own routes: a fault on every path could not be removed.
+            # The routes of faults themselves are exempt: otherwise a fault on every path could not be
+            # removed.
             faulty = self._faults.rules and not path.startswith("/_ringlet/faults")
             if faulty and (fault := self._faults.select(path)):
                 remaining = await self._faults.apply(fault, send)
@@ -181,7 +182,7 @@ class Cloud:
                 await self._data(scope, path, send)
             elif self._hosts is not None and _host(scope) not in self._hosts | {""}:
                 # DNS rebinding: a page of another site, whose name was made to resolve to this machine.
-                await Response("This cloud does not go by that name.", 421)(scope, receive, send)
+                await Response("This cloud does not accept this Host header.", 421)(scope, receive, send)
             else:
                 await self._starlette(scope, receive, send)
 
@@ -215,7 +216,7 @@ class Cloud:
         await send({"type": "http.response.body", "body": body})
 
     def _recording(self, scope: Scope, send: Send) -> Send:
-        """A `send` that also records the request; without its query, which means nothing on these routes."""
+        """A `send` that also logs the request, without its query, which these routes ignore."""
 
         async def recording(message: Message) -> None:
             if message["type"] == "http.response.start":

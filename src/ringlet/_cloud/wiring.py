@@ -52,15 +52,15 @@ from .webhooks.sender import Sender
 from .webhooks.subscriptions import Subscriptions
 
 Worker = Callable[[], Coroutine[Any, Any, None]]
-"""Something a cloud does by itself, until it is cancelled."""
+"""A background task of a cloud, which runs until it is cancelled."""
 
 REQUESTS_LOGGED = 10_000
-"""The last requests, which `GET /_ringlet/requests` shows."""
+"""How many of the last requests `GET /_ringlet/requests` shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What a cloud consists of."""
+    """The objects that a cloud consists of."""
 
     archive: Archive
     clock: Clock
@@ -79,7 +79,7 @@ class Parts:
     requests: deque[LoggedRequest]
     workers: list[Worker] = field(default_factory=list[Worker])
     routes: list[BaseRoute] = field(default_factory=list[BaseRoute])
-    """All but the data routes."""
+    """All routes except the data routes."""
 
 
 def assemble(
@@ -93,9 +93,9 @@ def assemble(
     rules: OAuthRules | None,
     callbacks: AddressPolicy | None,
 ) -> Parts:
-    """The parts of a cloud; the arguments are those of `Cloud`.
+    """Create the parts of a cloud; the arguments are those of `Cloud`.
 
-    From here on, every change of a document in this archive is published as an event.
+    From now on, every change of a document through this archive object is published as an event.
     """
     rate_limit, throttle, shutdown = RateLimit(), Throttle(), Shutdown()
     grants = Grants(archive, clock, rate_limit, settings.dialect, rules)

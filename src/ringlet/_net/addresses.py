@@ -32,7 +32,8 @@ Network: TypeAlias = IPv4Network | IPv6Network
 PolicyName: TypeAlias = Literal["dev", "lan", "public"]
 
 ALLOW: Final = "start the cloud with callbacks"
-"""How each cure begins that would allow an address; a cloud takes its policy as `callbacks`."""
+"""The beginning of the cures that allow an address: the policy is set by the option and argument
+`callbacks`."""
 MAX_URL_LENGTH: Final = 2048
 """Characters of a callback URL."""
 
@@ -56,7 +57,7 @@ _SPECIAL: tuple[tuple[Network, str], ...] = tuple(
     }.items()
     for network in networks.split()
 )
-"""Networks that are not public, with the words for their addresses. The first that contains one counts.
+"""Networks that are not public, with the words for their addresses. The first network with an address counts.
 
 Teredo (2001::/32) is among the addresses for protocols, and so is 64:ff9b:1::/48: there each network decides
 for itself which bits are the IPv4 address (RFC 8215), so that it cannot be checked."""

@@ -35,13 +35,13 @@ from .addresses import AddressPolicy
 from .resolver import Resolve, Resolver
 
 MAX_RESPONSE_BYTES: Final = 64 * 1024
-"""Read of a response, framing included. Then the connection is closed; the status counts if it came."""
+"""The most bytes of a response that are read, framing included; then the connection is closed."""
 READ_SIZE: Final = 1024
-"""Bytes that are read and parsed before other tasks get their turn."""
+"""The bytes that are read at once, before other tasks get their turn."""
 MIN_READ_COST: Final = 64
-"""Bytes that each read counts for at least: a read of one byte costs work, too."""
+"""Each read counts as at least so many bytes, because a read of one byte costs work, too."""
 MAX_BODY_BYTES: Final = 20_000
-"""Stored of a body, from its beginning."""
+"""The most bytes of a response body that an Exchange contains, from its beginning."""
 IDLE_TIMEOUT_S: Final = 15.0
 """Seconds after which an unused connection is closed."""
 CONNECT_TIMEOUT_S: Final = 4.0
@@ -56,11 +56,11 @@ class Exchange:
     status: int | None = None
     reason: str = ""
     body: bytes = b""
-    """The first `MAX_BODY_BYTES` of the body, as they came."""
+    """The first `MAX_BODY_BYTES` of the response body, not decompressed."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Names in lower case."""
+    """The headers of the response, with names in lower case."""
     took: float = 0.0
-    """Seconds."""
+    """Seconds from the start of the request to its result."""
 
 
 class Dialer:
@@ -81,7 +81,7 @@ class Dialer:
         self._network = _CheckedNetwork(self.policy, resolve or Resolver())
         self._given_tls = tls
         self._idle: dict[str, list[httpcore2.AsyncHTTPConnection]] = {}
-        """By origin. The latest used is reused first, so that the others can expire."""
+        """Idle connections by origin. The last used is reused first, so that the others can expire."""
         self._swept = time.monotonic()
 
     @cached_property
@@ -135,7 +135,7 @@ class Dialer:
         raise AssertionError("a new connection answers or fails")
 
     async def _reusable(self, origin: str) -> httpcore2.AsyncHTTPConnection | None:
-        """An idle connection that the server has not closed, as far as can be seen."""
+        """An idle connection that is not known to be closed; None if there is none."""
         idle = self._idle.get(origin, [])
         while idle:
             connection = idle.pop()
@@ -257,11 +257,11 @@ class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
 
 
 _CLOSED = (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteError)
-"""May mean only that the server closed an idle connection."""
+"""The errors that a reused connection raises if the server has closed it while it was idle."""
 
 
 def _describe(error: Exception, deadline: float) -> str:
-    """What went wrong, for people: not in words of the server, nor of a library, which may quote the URL."""
+    """A description of an error in our own words, because the words of a library may quote the URL."""
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__) is not None:
         causes.append(cause)

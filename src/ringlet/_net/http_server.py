@@ -46,11 +46,11 @@ class ConnectionLimits:
     """What clients may use of a server. The defaults are those of the cloud."""
 
     request_timeout_s: float = 30.0
-    """Seconds for a whole request. The largest has 64 KB: 2 KB a second are enough."""
+    """Seconds for a whole request. The largest request has 64 KB, so 2 KB a second are enough."""
     max_connections: int = 4096
-    """At the same time; each takes about 20 KB. At most half of the files that the process may open."""
+    """The most open connections, of about 20 KB each; at most half of the files that the process may open."""
     max_head_bytes: int = 64 * 1024
-    """Of an incomplete head. One that arrives whole in a single read is let through, as h11 does it."""
+    """The most bytes of an incomplete head. A head that arrives in a single read may be longer, as in h11."""
 
 
 class ConnectionTable(ServerState):
@@ -62,9 +62,10 @@ class ConnectionTable(ServerState):
         # The other half of the files is for the archive, for outgoing connections and for name look-ups.
         self.max_connections = min(limits.max_connections, _max_open_files() // 2)
         self.deadlines: dict[BoundedConnection, float] = {}
-        """Connections that owe us a request, the longest first; each with its deadline (the loop's time)."""
+        """The connections whose client must send a request, longest waiting first, with their deadlines (loop
+        time)."""
         self.not_reading: dict[BoundedConnection, None] = {}
-        """Connections that do not read what we send, the longest first."""
+        """The connections whose client does not read its response, longest first."""
 
     def evict(self, newest: BoundedConnection) -> None:
         """Disconnect the clients that kept us waiting longest, while there are too many connections."""
@@ -161,7 +162,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._request_complete()
 
     def _request_complete(self) -> None:
-        """Either it is our turn to answer, or the connection is idle."""
+        """Remove the deadline while a request is being answered; otherwise set that of an idle connection."""
         if self._answering:
             self._table.deadlines.pop(self, None)
         else:
@@ -185,7 +186,7 @@ class BoundedConnection(HttpToolsProtocol):
     # The end of a connection
 
     def expire(self) -> None:
-        """The deadline is over: refuse the request, unless it is us who keep the client from sending it."""
+        """Refuse a request whose deadline is over, unless the server has kept the client from sending it."""
         if self.flow.read_paused or self._earlier_answer_under_way():
             self._set_deadline(self._limits.request_timeout_s)
         else:
@@ -194,7 +195,8 @@ class BoundedConnection(HttpToolsProtocol):
     def abort(self) -> None:
         """Disconnect at once, whatever is still to be sent."""
         self._forget()
-        # Now, not in `connection_lost`: that is a later turn of the loop, and `evict` counts meanwhile.
+        # Removed now, because `connection_lost` is called in a later turn of the loop, and `evict` counts the
+        # connections before.
         self.connections.discard(self)
         self.transport.abort()
 

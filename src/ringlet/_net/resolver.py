@@ -1,10 +1,10 @@
-"""Looks up host names so that one whose name server does not answer delays no other.
+"""Looks up host names concurrently, so that a name server that does not answer delays no other look-up.
 
 Rules of this file:
 * Each look-up has a thread of its own, because the system's resolver cannot be told to stop. A pool of
   threads would be occupied by a few names that hang. The threads are daemons: the end of the process does
   not wait.
-* A name that is being looked up is not looked up a second time; those who ask share the answer.
+* Concurrent requests for the same name share one look-up.
 * There is no cache: each connection looks its name up again.
 """
 
@@ -27,7 +27,7 @@ MAX_LOOKUPS: Final = 768
 
 
 class Resolver:
-    """The system's resolver, without waiting in line. For one event loop."""
+    """Looks names up with the system's resolver, each in a thread of its own. For one event loop."""
 
     def __init__(self) -> None:
         self._running: dict[str, asyncio.Future[list[str]]] = {}

@@ -48,7 +48,7 @@ def test_several_at_once(live):
     ("body", "status", "says"),
     [
         ({"event": "sleepy.update"}, 422, "did you mean 'sleep'"),
-        ({"event": "sleep.update", "user": "nobody"}, 404, "there is wearer"),
+        ({"event": "sleep.update", "user": "nobody"}, 404, "this cloud has wearer"),
         ({"event": "sleep.update", "override": {"x": 1}}, 422, "has no sleep to update"),
         ({"event": "sleep.create", "override": {"x": 1}}, 422, "no field 'x'"),
         ({"event": "sleep.update", "count": 0}, 422, "count"),

@@ -119,7 +119,7 @@ def test_a_wrong_passphrase_is_refused_beside_its_field(guarded):
     answer = Person(guarded).sign_in(passphrase="a guess", user="wearer")
     assert answer.status == 422
     assert 'aria-invalid="true"' in answer.text
-    assert "This is not the passphrase." in answer.text
+    assert "The passphrase is wrong." in answer.text
     assert "a guess" not in answer.text
 
 

@@ -39,7 +39,7 @@ class StaticFiles:
             self.paths[file.name] = f"/portal/{address}"
 
     def routes(self) -> list[BaseRoute]:
-        """One route for all of them."""
+        """The route that serves all static files."""
         return [Route("/portal/{address}", self.file, methods=["GET"])]
 
     async def file(self, request: Request) -> Response:
@@ -78,7 +78,7 @@ pages.filters["second"] = second_of
 
 
 def page_headers(leads_to: str = "") -> dict[str, str]:
-    """The headers of every page; `leads_to` is the redirect URI that its form may end at."""
+    """The headers of every page; `leads_to` is the redirect URI to which its form may redirect."""
     # Browsers apply `form-action` also to the redirect that answers a form (CSP level 3), and consent ends in
     # a redirect to the application: so its origin must be allowed.
     parts = urlsplit(leads_to)

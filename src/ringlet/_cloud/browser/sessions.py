@@ -1,11 +1,12 @@
 """Sessions of browsers, and tokens that protect forms against cross-site request forgery (CSRF).
 
 Rules of this file:
-* Of a session only a SHA-256 is stored, of its cookie and the passphrase together. So a new passphrase ends
-  all sessions, and nobody can guess the passphrase from the hash without the cookie.
+* Only a SHA-256 of a session's cookie and the passphrase together is stored. So a new passphrase ends all
+  sessions, and without the cookie nobody can guess the passphrase from the hash.
 * A form token is an HMAC of the form's purpose; its key is the cookie, 256 random bits that only this browser
   and this cloud have seen. So it stays valid over a restart and in several clouds on one archive.
-* A ticket is a form token that can be used once. Only used ones are stored: showing a page writes nothing.
+* A ticket is a form token that can be used once. Only used tickets are stored, so showing a page writes
+  nothing to the archive.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Session:
 class Sessions(Tables):
     """Sessions and spent tickets, in the archive's database, on the cloud's clock.
 
-    `secret` is the passphrase, where there is one.
+    `secret` is the passphrase of the cloud, or None.
     """
 
     MIGRATIONS = MIGRATIONS
@@ -64,7 +65,7 @@ class Sessions(Tables):
         self._secret = secret or ""
 
     def begin(self, user: int | None, *, instead_of: str = "") -> str:
-        """Starts a session in place of the one an older cookie names; returns its cookie."""
+        """Start a session and end that of the cookie `instead_of`; returns the new cookie."""
         cookie = new_cookie()
         now = self.clock.ms()
         with self.archive.transaction():
@@ -85,7 +86,7 @@ class Sessions(Tables):
         return Session(row[0]) if row else None
 
     def end(self, cookie: str) -> None:
-        """Sign out."""
+        """End the session of a cookie."""
         self.db.execute("DELETE FROM oauth_sessions WHERE hash = ?", (self._digest(cookie),))
 
     def _digest(self, cookie: str) -> bytes:
@@ -102,12 +103,13 @@ class Sessions(Tables):
         if shape is None or not is_same_secret(shape[3], form_token(cookie, f"{shape[1]} {purpose}")):
             return False
         now, expires = self.clock.ms(), int(shape[2])
-        # Whoever has the cookie can compute a ticket with any expiry, and it would be stored until then.
+        # A client can compute a ticket with any expiry from its cookie. The archive would store a ticket with
+        # a late expiry for too long.
         if not now < expires <= now + TICKET_LIFE // _MS:
             return False
         with self.archive.transaction():
             self.db.execute("DELETE FROM oauth_tickets WHERE expires_at <= ?", (now,))
-            # One statement decides: of two requests at once only one inserts the row.
+            # Of two concurrent requests only one inserts the row, and only that one may use the ticket.
             spent = self.db.execute(
                 "INSERT INTO oauth_tickets (hash, expires_at) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
                 (hash_secret(ticket), expires),

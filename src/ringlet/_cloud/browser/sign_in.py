@@ -1,7 +1,7 @@
 """The pages that sign a browser in and out.
 
-A cloud is run for oneself or a team: whoever knows its one passphrase may sign in, and chooses a user. A
-cloud without a passphrase, which only this machine reaches, asks for the user alone.
+A cloud has one passphrase for all its users: after typing it, people choose the user to sign in as. A cloud
+without a passphrase, which only its own machine can reach, asks only for the user.
 
 Rules of this file:
 * The passphrase is compared in constant time and never stored; wrong ones are throttled.
@@ -47,7 +47,7 @@ class SignInPages:
     """None where everybody who reaches the cloud may sign in."""
 
     def routes(self) -> list[BaseRoute]:
-        """For browsers that are not signed in, too."""
+        """The routes of these pages, which need no signed-in user."""
         return [
             Route(SIGN_IN, self.visitors.page(self.ask), methods=["GET"]),
             Route(SIGN_IN, self.visitors.page(self.sign_in), methods=["POST"]),
@@ -55,7 +55,7 @@ class SignInPages:
         ]
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
-        """Ask for the passphrase or, after it, for the user."""
+        """Show the form for the passphrase or, once that was right, for the user."""
         return self._page(request, visitor, request.query_params.get("next", HOME))
 
     async def sign_in(self, request: Request, visitor: Visitor) -> Response:
@@ -68,7 +68,7 @@ class SignInPages:
         elif self._knows(request, form.get("passphrase", "")):
             user = users[0].id if len(users) == 1 else None
         else:
-            return self._page(request, visitor, next, errors={"passphrase": "This is not the passphrase."})
+            return self._page(request, visitor, next, errors={"passphrase": "The passphrase is wrong."})
         cookie = self.sessions.begin(user, instead_of=visitor.cookie)
         response = (
             redirect(_safe(next))

@@ -70,7 +70,7 @@ class Visitor:
     def page(
         self, request: Request, template: str, *, status: int = 200, leads_to: str = "", **context: Any
     ) -> Response:
-        """A page for this browser, and the cookie where it has none."""
+        """Render a page for this browser, and set the cookie if the browser does not have it yet."""
         response = page(template, status=status, leads_to=leads_to, visitor=self, **context)
         if self.is_new:
             set_session_cookie(request, response, self.cookie)
@@ -82,9 +82,9 @@ Handler = Callable[[Request, Visitor], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Visitors:
-    """Finds out which user a browser's request is from.
+    """Finds the cookie, session and user of a request from a browser.
 
-    Without a passphrase everyone may sign in, by choosing a user.
+    Without a passphrase, anyone may sign in by choosing a user.
     """
 
     archive: Archive
@@ -158,14 +158,14 @@ def path_and_query(request: Request) -> str:
 
 
 def redirect_to_sign_in(request: Request) -> Response:
-    """Redirect to the sign-in page and from there back. A form is not sent twice: it leads to the portal."""
+    """Redirect to the sign-in page, which leads back to the page; after a POST it leads to the portal."""
     here = path_and_query(request)
     back = here if request.method == "GET" and is_own_path(here) else HOME
     return redirect(f"{SIGN_IN}?{urlencode({'next': back})}")
 
 
 def is_own_path(text: str) -> bool:
-    """Whether a redirect may lead there."""
+    """Whether a text is a path of this cloud, to which a redirect may lead."""
     return OWN_PATH.fullmatch(text) is not None
 
 

@@ -2,7 +2,7 @@
 
 Rules of this file:
 * A client secret is returned once, when it is created; only its hash is stored.
-* A redirect URI is checked when it is registered. At the authorization endpoint equality is enough then.
+* A redirect URI is checked when it is registered, so the authorization endpoint only compares it.
 * Deleting an application ends its grants, because a grant counts only while its application exists.
 """
 
@@ -113,7 +113,10 @@ class Applications(AccessTables):
         return _application(row)
 
     def signing_key(self, client_id: str) -> bytes | None:
-        """What signs an application's events as its secret would (`events.MIN_HASHED_SECRET_LENGTH`)."""
+        """The stored hash of an application's secret, which signs events like the secret itself.
+
+        `events.MIN_HASHED_SECRET_LENGTH` explains why. None for an unknown or public application.
+        """
         row = self._row(client_id)
         return row[1] if row else None
 
@@ -135,17 +138,17 @@ class Applications(AccessTables):
         return secret
 
     def set_secret(self, client_id: str, secret: str) -> None:
-        """Set the secret, unless it is this one already. Raises UsageError."""
-        kept = self.signing_key(client_id)
-        if kept is None or not matches_hash(secret, kept):
+        """Set an application's secret, unless it has this secret already. Raises UsageError."""
+        stored = self.signing_key(client_id)
+        if stored is None or not matches_hash(secret, stored):
             self._write("UPDATE oauth_apps SET secret_hash = ?", (hash_secret(secret),), client_id)
 
     def approve(self, client_id: str) -> None:
-        """Allow any number of users. Raises UsageError."""
+        """Allow an application any number of users. Raises UsageError."""
         self._write("UPDATE oauth_apps SET approved_at = ?", (self.clock.ms(),), client_id)
 
     def delete(self, client_id: str) -> None:
-        """Delete it, which ends its grants. Raises UsageError."""
+        """Delete an application, which ends its grants. Raises UsageError."""
         self._write("DELETE FROM oauth_apps", (), client_id)
         self.access_changed.emit()
 
@@ -157,11 +160,13 @@ class Applications(AccessTables):
     def _write(self, change: str, values: tuple[object, ...], client_id: str) -> None:
         with self.archive.transaction():
             if not self.db.execute(f"{change} WHERE client_id = ?", (*values, client_id)):
-                raise UsageError("unknown application", cure="look at the list of applications")
+                raise UsageError(
+                    "unknown application", cure="look up its client_id in the list of applications"
+                )
 
 
 def _new_secret() -> str:
-    # So long that its digest signs webhooks as the secret itself does: `events.MIN_HASHED_SECRET_LENGTH`.
+    # At least `events.MIN_HASHED_SECRET_LENGTH` characters, so that its hash can sign webhooks.
     return secrets.token_urlsafe(49)
 
 

@@ -115,7 +115,7 @@ class AuthorizeEndpoint:
         redirect_uri: str,
         form: Mapping[str, list[str]],
     ) -> dict[str, str]:
-        """The parameters that answer the application. Raises Refused, OAuthError, ArchiveError."""
+        """The parameters of the redirect to the application. Raises Refused, OAuthError, ArchiveError."""
         key = throttle_key(request, f"consent {app.client_id}")
         check_throttle(self.throttle, key)
         if visitor.is_new or not self.sessions.spend(

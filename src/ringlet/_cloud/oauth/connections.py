@@ -13,7 +13,7 @@ from typing import Final
 from ..._archive.storage.migrations import Migrations
 from ..core.access import AccessTables
 
-# The name is written in archives; it dates from when codes and tokens were created in the same step.
+# The name "grants" is stored in archives. In older versions the same step created codes and tokens, too.
 MIGRATIONS = Migrations(
     "grants",
     """
@@ -64,7 +64,7 @@ class Connections(AccessTables):
     MIGRATIONS = MIGRATIONS
 
     def begin(self, grant_id: str, client_id: str, user: int, scope: str) -> None:
-        """Record a grant. It counts once `extend` has said until when."""
+        """Store a grant. It is valid only after `extend` has set when it expires."""
         now = self.clock.ms()
         self.db.execute(
             "INSERT INTO oauth_grants (id, client_id, user_id, scope, since, expires_at)"

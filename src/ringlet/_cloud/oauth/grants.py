@@ -4,9 +4,9 @@
 
 Rules of this file:
 * A code works once and for ten minutes; using it twice ends its grant (RFC 6749 section 4.1.2).
-* A spent refresh token that is used again ends its grant, access tokens included (RFC 9700 section 4.14.2):
-  the application or a thief uses it, and the server cannot know which.
-* What one statement decided (a code or refresh token was used) is committed with everything that follows.
+* A spent refresh token that is used again ends its grant, access tokens included (RFC 9700 section 4.14.2),
+  because the server cannot know whether the application or a thief uses it.
+* The use of a code or refresh token is committed in one transaction with all its consequences.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from .personal_tokens import PersonalTokens
 from .tokens import Issued, Rotation, Tokens
 
 REMEMBERED = timedelta(days=30)
-"""How long what has expired is still stored, so that a second use is recognised."""
+"""How long expired codes, tokens and grants are still stored, so that a second use is recognised."""
 USERS_ON_TRIAL = 10
 """The most users an application may be connected with until it is approved, as at Oura."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OAuthRules:
-    """Where the authorization server may be kinder than RFC 9700 asks."""
+    """Settings of the authorization server, some of which are less strict than RFC 9700."""
 
     rotation: Rotation = "strict"
     """What happens to a refresh token that was used: `strict`, `grace` or `none`."""
@@ -64,9 +64,9 @@ class Connection:
     client_id: str
     name: str
     scopes: frozenset[str]
-    """Of all grants together."""
+    """The scopes of all grants together."""
     since: int
-    """The first grant: epoch milliseconds on the cloud's clock."""
+    """When the first grant began: epoch milliseconds on the cloud's clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +192,7 @@ class Grants:
     def _admit(self, client_id: str, user: int) -> None:
         self.archive.database.lock(
             Lock.APPLICATION_USERS, client_id
-        )  # two at once would both take the last place
+        )  # otherwise two users at once could both become the last one
         app = self.apps.get(client_id)
         if app and not app.approved and self.count_users(client_id, besides=user) >= USERS_ON_TRIAL:
             raise OAuthError(
@@ -216,8 +216,8 @@ class Grants:
     def introspect(self, token: str, app: Application | None = None) -> Introspection | None:
         """What a live token is; None when it is unknown, expired, revoked or another application's.
 
-        Token, grant and application are three reads. None of them comes back to life, so what was found alive
-        last was alive all the while.
+        Token, grant and application are read one after the other, without a transaction. That is safe,
+        because none of them becomes valid again once it has ended.
         """
         found = self._tokens.find(token)
         if found is None or found.expires_at <= self.clock.ms():
@@ -266,7 +266,7 @@ class Grants:
     def disconnect(self, user: int, client_id: str) -> bool:
         """End everything a user granted to an application; False when they are not connected."""
         with self.archive.transaction():
-            # The codes first: an exchange under way has then either created its grant, or will fail.
+            # Codes are cancelled first: then an exchange under way has either created its grant or will fail.
             self._codes.cancel(user, client_id)
             return self._connections.disconnect(user, client_id)
 

@@ -99,8 +99,9 @@ class PersonalTokens(AccessTables):
             return None
         now = self.clock.ms()
         if row[1] is None or row[1] <= now - USE_NOTED_EVERY_MS:
-            # Not at every use, because every write makes the data routes drop the answers they cache. And a
-            # data route must not fail because another program is writing: then the use goes unnoted.
+            # The use is stored once an hour, because every write makes the data routes drop their cached
+            # answers. While another program writes to the archive it is not stored: the data route must
+            # answer.
             with contextlib.suppress(ArchiveError):
                 self.db.execute("UPDATE personal_tokens SET used_at = ? WHERE hash = ?", (now, token_hash))
         user: int = row[0]

@@ -99,7 +99,7 @@ class Tokens(Tables):
         self._reuses = reuses if rotation == "grace" else 0
 
     def issue(self, grant_id: str, scope: str, refresh_scope: str | None) -> tuple[Issued, int]:
-        """New tokens of a grant, returned this once, and when the last of them expires (epoch ms).
+        """Issue tokens of a grant. Returns them, and when the last of them expires (epoch ms).
 
         The refresh token has `refresh_scope`, which no refresh narrows (RFC 6749 section 6); without one only
         an access token is issued.
@@ -138,10 +138,10 @@ class Tokens(Tables):
         return Token(use=use, grant_id=grant_id, scope=scope, expires_at=expires_at)
 
     def use_refresh(self, secret: str, client_id: str) -> tuple[str, str] | None:
-        """Use a refresh token: its grant and scope, or None where it may not be used.
+        """Use a refresh token. Returns the grant's id and the scope; None if the token is not valid.
 
-        It must be this application's, unexpired, of a grant that has not ended, and unspent or within the
-        grace. Where tokens rotate, this spends it.
+        A valid token belongs to this application and to a grant that has not ended, has not expired, and is
+        unspent or within the grace period. If tokens rotate, this spends it.
         """
         now = self.clock.ms()
         row = self.db.one(
