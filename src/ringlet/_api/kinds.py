@@ -73,7 +73,7 @@ class Kind(Generic[D]):
     has_days: ClassVar[bool] = False
     """Whether each document is filed under a day (see the column `day`)."""
     has_ids: ClassVar[bool] = False
-    """Whether each document can be asked for by its id."""
+    """Whether each document can be requested by its id."""
     has_window: ClassVar[bool] = False
     """Whether its list takes a start and an end."""
     has_latest: ClassVar[bool] = False
@@ -121,7 +121,9 @@ class Kind(Generic[D]):
         return ask(replace(self.request(), path=f"{self.route}/{_segment(id)}"))
 
     def _pages(self, shape: type[T], params: dict[str, str]) -> Flow[list[T]]:
-        page_of = cast("type[Page[T]]", cast(Any, Page)[shape])  # checkers refuse Page[variable]
+        page_of = cast(
+            "type[Page[T]]", cast(Any, Page)[shape]
+        )  # Type checkers refuse Page[shape], where shape is a variable.
         pages = yield from self._turn(page_of, lambda page: page.data, params)
         return pages[0] if len(pages) == 1 else [one for page in pages for one in page]
 

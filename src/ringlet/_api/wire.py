@@ -174,7 +174,7 @@ def seconds_until_retry(response: Response) -> float | None:
         return None
 
 
-_SECONDS = re.compile("[0-9]{1,9}")  # up to thirty years; a longer number cannot be meant
+_SECONDS = re.compile("[0-9]{1,9}")  # At most thirty years: a longer number is a mistake.
 
 
 def ask(request: Request) -> Flow[bytes]:

@@ -25,7 +25,7 @@ def finish(
     """Mark [start, end) as complete at the time `at`."""
     totals = [pages, counts.added, counts.changed]
     with database.transaction():
-        database.lock(Lock.COVERAGE, user)  # of every type, because `reopen` changes all of them
+        database.lock(Lock.COVERAGE, user)  # One lock for all data types: `reopen` changes all.
         for first, last, latest, *sums in database.all(
             "DELETE FROM windows WHERE user_id = ? AND type = ? AND start_at <= ? AND end_at >= ?"
             " RETURNING start_at, end_at, at, pages, added, changed",

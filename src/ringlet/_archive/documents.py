@@ -125,7 +125,7 @@ def _put_known(
             return None
         change, version = "update", stored_version
         if not kind.has_days:
-            instant = stored_instant  # an inventory's item keeps its place
+            instant = stored_instant  # A document of an inventory keeps its position in the list.
         if hash != stored_hash and stored_hash:
             old = table.stored_body(database, user, kind.name, id)
             revisions.add(database, user, kind.name, id, stored_version, stored_at, old)
@@ -167,7 +167,7 @@ def page(
 ) -> tuple[list[bytes], str | None]:
     """The bodies in a window, and the token of the next page if there are more than `limit`."""
     column: Column = "instant"
-    bounds: tuple[Bound, Bound] = table.EVER  # an inventory has no window
+    bounds: tuple[Bound, Bound] = table.EVER  # An inventory has no window, so all documents are read.
     if kind.has_days:
         if dialect == "docs":
             column, bounds = "day", span.days()
@@ -176,7 +176,7 @@ def page(
     if limit is None and after is None:
         return table.window(database, user, kind.name, column, bounds), None
     place = None if after is None else _place(after, column)
-    wanted = table.EVER[1] if limit is None else limit + 1  # one more, to see whether there is a next page
+    wanted = table.EVER[1] if limit is None else limit + 1  # One more shows whether there is a next page.
     rows = table.page(database, user, kind.name, column, bounds, place, wanted)
     token = None
     if limit is not None and len(rows) > limit:

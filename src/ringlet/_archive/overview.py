@@ -16,14 +16,17 @@ class TypeOverview(NamedTuple):
 
     name: str
     rows: int
-    """Documents that are not deleted, or rows of samples."""
+    """How many documents (without deleted ones) or rows of samples are stored."""
     first_day: str | None
-    """As in `2026-01-01`: a document's own day, or the UTC day of a sample. None where there are no days."""
+    """The first day, as in `2026-01-01`: of documents their own day, of samples the UTC day.
+
+    None without days.
+    """
     last_day: str | None
     revisions: int
-    """Earlier bodies of documents."""
+    """How many earlier bodies of documents are stored."""
     bytes: int
-    """Size of the stored bodies, without indexes and revisions."""
+    """The size of the stored bodies, without indexes and revisions."""
     last_seen_at: int
     """When the newest request that brought something was sent, milliseconds UTC."""
 

@@ -252,7 +252,7 @@ def _is_here(base_url: str) -> bool:
     """Whether a URL names this machine by a loopback address."""
     try:
         return is_loopback(urlsplit(base_url).hostname or "")
-    except ValueError:  # not a URL, e.g. `http://[::1`
+    except ValueError:  # The text is not a valid URL, e.g. `http://[::1`.
         return False
 
 
@@ -263,8 +263,8 @@ _BROKEN = (
     httpcore2.TimeoutException,
     httpcore2.UnsupportedProtocol,
     TimeoutError,
-    ValueError,  # not a URL
-    OSError,  # a body that is not gzip; errors of sockets that the library does not wrap
+    ValueError,  # The base URL is not a valid URL.
+    OSError,  # The body is not valid gzip, or a socket error that the library does not wrap.
     EOFError,
     zlib.error,
 )

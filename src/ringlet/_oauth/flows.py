@@ -89,7 +89,9 @@ def _token(app: App, urls: tuple[str, ...], form: dict[str, str]) -> Flow[Tokens
         refusals.append(refused := _refused(response))
         if response.status not in (400, 401) or _informative(refused) == _FINAL:
             break
-    raise max(reversed(refusals), key=_informative)  # of equals the last
+    raise max(
+        reversed(refusals), key=_informative
+    )  # `reversed`: among equal refusals, the last one is raised.
 
 
 _FINAL = 3

@@ -16,7 +16,7 @@ from .receiver import Receiver
 
 LIMITS = ConnectionLimits(
     request_timeout_s=BODY_TIMEOUT_S,
-    max_connections=256,  # a process may commonly open 1,024 files; the archive and the client need some
+    max_connections=256,  # Processes may often open only 1,024 files, and other parts need some.
     max_head_bytes=16 * 1024,
 )
 """The limits for connections.
@@ -43,8 +43,8 @@ async def serving(
         access_log=False,  # The path or query of a callback URL may be a secret.
         server_header=False,
         proxy_headers=False,
-        backlog=limits.max_connections
-        // 4,  # asyncio accepts up to `backlog` connections in one loop iteration.
+        # asyncio accepts up to `backlog` connections in one iteration of the event loop.
+        backlog=limits.max_connections // 4,
         timeout_graceful_shutdown=10,
     )
     server = BoundedServer(config, limits)

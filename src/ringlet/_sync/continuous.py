@@ -143,7 +143,7 @@ class ContinuousSync:
         """
         loop = asyncio.get_running_loop()
 
-        def committed() -> None:  # called by the receiver's thread
+        def committed() -> None:  # The receiver calls this in its own thread.
             loop.call_soon_threadsafe(self._wake)
 
         verification_token = secrets.token_urlsafe(32)
@@ -215,7 +215,7 @@ class ContinuousSync:
             since=self.since,
             connections=self.connections,
             server_time=self.server_time,
-            resume=False,  # events may have been missed while the sync was not running
+            resume=False,  # Events may have been missed while the sync was not running.
             on_progress=self.observer.progress if everything else lambda _: None,
         )
         report = await backfill.run()

@@ -52,6 +52,6 @@ async def request_documents(
             found[id] = await client.run(kind.raw_document(id))
         except DocumentNotFound:
             found[id] = None
-        except UsageError:  # the id cannot be part of a path
+        except UsageError:  # The id cannot be part of a path, so the document cannot be requested.
             continue
     return found

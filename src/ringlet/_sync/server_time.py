@@ -13,7 +13,10 @@ from .._api.wire import Flow, R, Request, Response, map_requests
 
 SECOND = timedelta(seconds=1)
 MAX_DIFFERENCE = timedelta(days=36_525)
-"""A `Date` header that differs more from this machine's clock is ignored: date arithmetic could overflow."""
+"""The largest accepted difference between a `Date` header and this machine's clock.
+
+A header that differs more is ignored, because arithmetic with such a date could overflow.
+"""
 
 
 class ServerTime:

@@ -194,7 +194,7 @@ def answer_challenge(verification_token: str, query: Mapping[str, str]) -> bytes
         raise EventRejected("the parameter challenge is missing", status=400)
     try:
         return msgspec.json.encode(_Challenge(query["challenge"]))
-    except UnicodeEncodeError:  # half a character, which only a program in between can have made
+    except UnicodeEncodeError:  # The challenge has a lone surrogate, which Oura does not send.
         raise EventRejected("the parameter challenge is not valid Unicode", status=400) from None
 
 

@@ -55,7 +55,7 @@ _SELECT = "SELECT t0, t1, n, seen_at, encoding, body FROM chunks WHERE user_id =
 def pack(name: str, page: bytes) -> SortedRows | None:
     """The rows of a page's `data` array, for `put`; None if it is empty. Pure, and most of the work."""
     try:
-        # Without its brackets an array is its rows joined by commas; `rows_of` sees to blanks between them.
+        # An array without its brackets is rows joined by commas. `rows_of` removes blanks between the rows.
         text = _inside(page)
         return SortedRows.of(text) if text else None
     except (msgspec.MsgspecError, ValueError) as error:

@@ -63,7 +63,7 @@ class Text:
     """The encoding `text`: rows as the JSON text that Oura sent."""
 
     encoding = "text"
-    is_sorted = False  # never looked at
+    is_sorted = False  # The order of the rows was not checked.
 
     def __init__(self, lengths: Sequence[int], data: bytes, offset: int = 0) -> None:
         self.n = len(lengths)
@@ -123,7 +123,7 @@ def rows_of(text: bytes) -> Rows:
     """Rows joined by commas, in the smallest encoding that fits them. Raises msgspec.MsgspecError."""
     if planes := Planes.of(text):
         return planes
-    rows = split(b"[" + text + b"]")  # without the blanks between them
+    rows = split(b"[" + text + b"]")  # `split` drops the blanks between rows.
     return Planes.of(b",".join(rows)) or Text.of(rows)
 
 

@@ -27,7 +27,7 @@ def compress(data: bytes) -> bytes:
 
 def decompress(frame: bytes) -> bytes:
     """What `compress` was given. Raises ArchiveError if the frame is damaged or cut off."""
-    decompressor = ZstdDecompressor()  # one for each frame: it cannot be used again
+    decompressor = ZstdDecompressor()  # A decompressor can be used for one frame only.
     try:
         data = decompressor.decompress(frame)
     except ZstdError as error:

@@ -144,7 +144,7 @@ class Database(ABC):
             if self._in_transaction:
                 for statement in rollback:
                     self.execute(statement)
-            self._locks = locks  # a savepoint that is undone gives back the locks taken since
+            self._locks = locks  # Rolling back a savepoint releases the locks taken since.
             raise
         finally:
             self._depth -= 1

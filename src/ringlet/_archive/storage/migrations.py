@@ -40,7 +40,7 @@ def migrate(database: Database, migrations: Migrations) -> None:
         return
     with database.transaction():
         database.lock(Lock.SCHEMA)
-        applied = _applied(database, migrations)  # another process may have been quicker
+        applied = _applied(database, migrations)  # Another process may have migrated meanwhile.
         run_steps(database, migrations.steps[applied:])
         settings.put(database, migrations.setting, str(len(migrations.steps)))
 

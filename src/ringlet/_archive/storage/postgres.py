@@ -156,13 +156,13 @@ class PostgresDatabase(Database):
             return self._run(sql, values).fetchone()
 
     def each(self, sql: str, values: Sequence[object] = ()) -> Generator[Row]:
-        with self.transaction():  # a server-side cursor ends with its transaction
+        with self.transaction():  # A server-side cursor ends with its transaction.
             self.execute(f"DECLARE each NO SCROLL CURSOR FOR {sql}", values)
             try:
                 while rows := self.all(f"FETCH {CURSOR_FETCH_ROWS} FROM each"):
                     yield from rows
             except GeneratorExit:
-                pass  # whoever stops reading early has not failed: nothing is undone
+                pass  # The caller stopped reading early, which is not a failure: do not roll back.
             self.execute("CLOSE each")
 
     def _lock(self, lock: Lock, *key: int | str) -> None:
@@ -257,7 +257,7 @@ def connect(url: str, *, create: bool, read_only: bool, timeout: float, durable:
 
 
 def _lock_timeout(seconds: float) -> dict[str, str]:
-    return {"lock_timeout": str(max(1, int(seconds * 1000)))}  # in milliseconds; 0 would mean no limit
+    return {"lock_timeout": str(max(1, int(seconds * 1000)))}  # In milliseconds; 0 would mean no limit.
 
 
 def _parameters(url: str) -> dict[str, Any]:
@@ -287,7 +287,7 @@ def _without_password(parameters: dict[str, Any]) -> str:
         quote(str(parameters.get(part, "")), safe="/,") for part in ("user", "host", "port", "dbname")
     )
     user = user and user + "@"
-    if host.startswith("/"):  # the directory of a socket
+    if host.startswith("/"):  # The host is the directory of a Unix socket.
         return f"postgresql://{user}/{name}?host={host}{port and '&port=' + port}"
     host = f"[{parameters['host']}]" if "%3A" in host else host
     return f"postgresql://{user}{host}{port and ':' + port}/{name}"

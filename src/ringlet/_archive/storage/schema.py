@@ -106,14 +106,14 @@ def prepare(database: Database, *, create: bool, read_only: bool) -> None:
     with ExitStack() as undo:
         with database.transaction():
             database.lock(Lock.SCHEMA)
-            version = _version(database)  # another process may have been quicker
+            version = _version(database)  # Another process may have created the tables meanwhile.
             if version == len(STEPS):
                 return
             if version is not None:
                 undo.callback(database.prepare_upgrade(len(STEPS)))
             run_steps(database, STEPS[version or 0 :])
             database.set_version(len(STEPS))
-        undo.pop_all()  # committed
+        undo.pop_all()  # The upgrade is committed and must not be undone.
 
 
 def _version(database: Database) -> int | None:

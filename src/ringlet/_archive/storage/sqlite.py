@@ -42,7 +42,7 @@ FAILURES: dict[int, tuple[str, str]] = {
 
 def failure(error: sqlite3.Error, path: str) -> ArchiveError:
     """The ArchiveError that a failure of SQLite means."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bits only say where it happened
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # The upper bits are details of the same error.
     what, cure = FAILURES.get(code, ("{path}: " + str(error).replace("{", "{{").replace("}", "}}"), ""))
     return ArchiveError(what.format(path=path), cure=cure)
 
@@ -238,7 +238,7 @@ def _copy(path: Path, version: int) -> Path:
         number += 1
         whole = path.with_name(f"{path.name}.before-{version}.{number}")
     try:
-        partial.unlink(missing_ok=True)  # left by a process that was killed
+        partial.unlink(missing_ok=True)  # A killed process may have left the file.
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         # Another connection reads what was last committed, while the one that upgrades keeps writers out.
         source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

@@ -202,4 +202,4 @@ def _keep_running(child: Child, archive: Archive, open_browser: bool) -> None:
             open_portal(ready["api"])
         child.process.wait()
     except KeyboardInterrupt:
-        screen.remark("")  # the line on which the terminal echoed ^C ends here
+        screen.remark("")  # End the line on which the terminal has shown ^C.

@@ -181,7 +181,7 @@ class Series:
             flags = f'"charging":{str(charging).lower()},"in_charger":{str(inside).lower()}'
             yield at * 1000, self._row(at * 1000, f'"level":{level},{flags}')
 
-    # Beats
+    # Interbeat intervals
 
     def interbeat_interval(self, day: int) -> Iterator[Row]:
         first, last = midnight(day) * 1000, (midnight(day) + DAY_S) * 1000
