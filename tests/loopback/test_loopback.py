@@ -19,6 +19,7 @@ from ringlet._api.windows import day_ms, parse_instant, to_ms
 from ringlet._api.wire import RetryPolicy
 from ringlet._oauth.grant import Tokens
 from ringlet._oauth.scopes import SCOPES
+from ringlet._person.person import DOCUMENTS as WRITTEN
 from ringlet.client import MemoryTokenStore
 from ringlet.errors import (
     DocumentNotFound,
@@ -98,7 +99,7 @@ def test_one_day_at_a_time_makes_the_whole(loop, name):
         days = [start + timedelta(days=n) for n in range((end - start).days + 1)]
         daily = [one for day in days for one in face.list(day, day)]
     kind = TYPES[name]
-    assert whole, "sixty days hold some of every type"
+    assert whole or name not in WRITTEN, "sixty days hold some of every type that the wearer writes"
     assert in_order(kind, daily) == in_order(kind, whole) == in_order(kind, lived(loop, name, start, end))
 
 
