@@ -109,11 +109,9 @@ def test_json_is_one_object_per_line(keep: Any, cloud: dict[str, Any]) -> None:
     lines = [json.loads(line) for line in keeping.out.read_text().splitlines()]
     assert all(line["v"] == 1 for line in lines)
     [followed] = [line for line in lines if line["event"] == "followed"]
-    assert (followed["type"], followed["operation"], followed["result"]) == (
-        "daily_sleep",
-        "update",
-        "changed",
-    )
+    assert (followed["type"], followed["operation"]) == ("daily_sleep", "update")
+    # A round of the sync that is under way may read the new score before the event is followed.
+    assert followed["result"] in ("changed", "unchanged")
     assert {line["event"] for line in lines} == {"subscriptions", "collection", "done", "followed"}
 
 
