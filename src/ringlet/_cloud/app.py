@@ -156,7 +156,7 @@ class Cloud:
             await self.dialer.close()
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """The lifespan protocol of ASGI."""
+        """Run the workers between the startup and the shutdown of the server (ASGI's lifespan protocol)."""
         await receive()
         async with self.running():
             await send({"type": "lifespan.startup.complete"})
@@ -181,7 +181,8 @@ class Cloud:
             elif path.startswith("/v2/"):
                 await self._data(scope, path, send)
             elif self._hosts is not None and _host(scope) not in self._hosts | {""}:
-                # DNS rebinding: a page of another site, whose name was made to resolve to this machine.
+                # Protects from DNS rebinding: a page of another site, whose name was made to resolve to this
+                # machine.
                 await Response("This cloud does not accept this Host header.", 421)(scope, receive, send)
             else:
                 await self._starlette(scope, receive, send)

@@ -35,7 +35,7 @@ ALLOW: Final = "start the cloud with callbacks"
 """The beginning of the cures that allow an address: the policy is set by the option and argument
 `callbacks`."""
 MAX_URL_LENGTH: Final = 2048
-"""Characters of a callback URL."""
+"""The most characters of a callback URL."""
 
 _SPECIAL: tuple[tuple[Network, str], ...] = tuple(
     (ip_network(network), kind)

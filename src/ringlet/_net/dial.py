@@ -226,7 +226,7 @@ class _BoundedStream(httpcore2.AsyncNetworkStream):
 
 
 class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
-    """Connects to addresses that the policy allows."""
+    """A network backend that connects only to addresses that the policy allows."""
 
     def __init__(self, policy: AddressPolicy, resolve: Resolve) -> None:
         self._policy = policy

@@ -68,7 +68,7 @@ class ConnectionTable(ServerState):
         """The connections whose client does not read its response, longest first."""
 
     def evict(self, newest: BoundedConnection) -> None:
-        """Disconnect the clients that kept us waiting longest, while there are too many connections."""
+        """While there are too many connections, disconnect the client that has been waited for longest."""
         while len(self.connections) > self.max_connections:
             next(iter(self.deadlines or self.not_reading), newest).abort()
 
@@ -169,7 +169,9 @@ class BoundedConnection(HttpToolsProtocol):
             self._set_deadline(self.timeout_keep_alive)
 
     def _set_deadline(self, seconds: float) -> None:
-        self._table.deadlines.pop(self, None)  # so that the new entry is the last: `evict` takes the first
+        self._table.deadlines.pop(
+            self, None
+        )  # inserted anew as the last entry, because `evict` takes the first
         self._table.deadlines[self] = self.loop.time() + seconds
 
     # Answers: called by the transport when its buffer fills up, and when it has been emptied

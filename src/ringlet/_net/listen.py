@@ -1,4 +1,4 @@
-"""Opening a listening socket, and the URL under which this machine reaches it."""
+"""Opens listening sockets, and gives the URL under which this machine reaches one."""
 
 from __future__ import annotations
 

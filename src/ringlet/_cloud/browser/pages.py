@@ -31,7 +31,7 @@ class StaticFiles:
     def __init__(self) -> None:
         self._files: dict[str, tuple[bytes, str]] = {}
         self.paths: dict[str, str] = {}
-        """The path a file is served at, by its name."""
+        """The path at which each file is served, by the file's name."""
         for file in sorted((FOLDER / "static").iterdir()):
             content = file.read_bytes()
             address = f"{file.stem}-{hashlib.sha256(content).hexdigest()[:12]}{file.suffix}"
@@ -43,7 +43,7 @@ class StaticFiles:
         return [Route("/portal/{address}", self.file, methods=["GET"])]
 
     async def file(self, request: Request) -> Response:
-        """A file by its address."""
+        """Serve a static file; 404 for an unknown address."""
         content, media_type = self._files.get(request.path_params["address"], (b"", ""))
         if not media_type:
             return Response("Not found.", 404)

@@ -48,7 +48,7 @@ class Visitor:
 
     @property
     def user_id(self) -> int:
-        """The signed-in user, on pages of `Visitors.signed_in`."""
+        """The id of the signed-in user. Only for handlers of `Visitors.signed_in`, which always have one."""
         assert self.user is not None
         return self.user
 
@@ -103,14 +103,14 @@ class Visitors:
         return Visitor(cookie, False, session, user, names[user] if user is not None else "")
 
     def named(self, name: str) -> int:
-        """A user by name. Raises Refused."""
+        """The id of the user with a name. Raises Refused for an unknown name."""
         users = {name: id for id, name in self.archive.users()}
         if name not in users:
             raise Refused("Unknown user", "This cloud has no user of that name.")
         return users[name]
 
     def page(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """A route for every visitor."""
+        """Wrap a page's handler for all visitors, signed in or not; answers Refused with a page."""
 
         async def shown(request: Request) -> Response:
             try:
@@ -121,7 +121,7 @@ class Visitors:
         return shown
 
     def signed_in(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """A route for signed-in users; other visitors are sent to sign in first."""
+        """Wrap a page's handler for signed-in users; other visitors are redirected to the sign-in page."""
 
         async def shown(request: Request, visitor: Visitor) -> Response:
             return redirect_to_sign_in(request) if visitor.user is None else await handler(request, visitor)
@@ -141,7 +141,7 @@ def check_same_site(request: Request) -> None:
 
 
 def check_throttle(throttle: Throttle, key: Key) -> None:
-    """Raises Refused 429 while a key must wait."""
+    """Raises Refused 429 while the throttle makes a key wait."""
     if seconds := throttle.check(key):
         raise Refused(
             "Too many wrong attempts",

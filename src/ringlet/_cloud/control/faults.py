@@ -1,8 +1,7 @@
 """Injects faults into answers, so that tests can check how a client handles them.
 
     drop      the request is carried out and committed, but the connection is closed before a usable answer
-    has
-              arrived. So a refresh token is spent, and the client never receives the new one.
+              has arrived. So a refresh token is spent, and the client never receives the new one.
     status    the request is answered with an error status and not carried out
     delay     the request is carried out and answered some seconds later
 

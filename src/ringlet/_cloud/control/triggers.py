@@ -42,7 +42,7 @@ EXAMPLE = "write TYPE.OPERATION, as in sleep.update"
 
 @dataclass(frozen=True)
 class Triggered:
-    """A triggered event."""
+    """The result of triggering an event."""
 
     published: Published
     changed: bool
@@ -80,7 +80,7 @@ class Triggers:
     def _change(
         self, user: int, kind: AnyKind, operation: EventType, override: Mapping[str, Any], fresh: str
     ) -> tuple[str, list[Published]]:
-        """The id of the document it is about, and the event if the document changed."""
+        """Change the document of a triggered event. Returns its id, and the event unless nothing changed."""
         now = self.clock.ms()
         body = self.archive.latest(user, kind)
         if operation == "create":
@@ -111,7 +111,7 @@ class Triggers:
         return id, events
 
     def _made_up(self, kind: AnyKind) -> bytes:
-        """A document to copy, where the wearer has none: the newest of some simulated person.
+        """A document to copy for a user who has none: the newest one of a simulated person.
 
         Raises UsageError for a data type that the simulated wearer does not write.
         """
@@ -160,7 +160,7 @@ _FOLDED = {name.lower(): name for name in DATA_TYPES}
 
 
 def moved(document: Document, by: timedelta) -> Document:
-    """A document some days later: every day and instant in it, and nothing else of their text."""
+    """A copy of a document in which all days and instants are later by `by`; times of day stay the same."""
     return cast(Document, _moved(document, by))
 
 
@@ -208,7 +208,7 @@ def _with(document: Document, model: Any, path: Sequence[str], value: Any, whole
 
 
 def _path(model: type[msgspec.Struct], name: str) -> Sequence[str]:
-    """Where a name leads: as it is written, or to the only field inside another one that goes by it."""
+    """The path of the field that a name means: the name itself, or the only nested field of that name."""
     fields = msgspec.structs.fields(model)
     if "." in name or name in {field.encode_name for field in fields}:
         return name.split(".")

@@ -19,7 +19,7 @@ class Access:
     user: int
     scopes: frozenset[str]
     expires: float
-    """Epoch seconds on the cloud's clock."""
+    """When the token expires: epoch seconds on the cloud's clock."""
     log: deque[float] = field(repr=False)
     """The instants of the token's requests, for `RateLimit.take`."""
     lapsed: bool = False

@@ -63,13 +63,13 @@ class Source(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class CloudSettings:
-    """How a cloud behaves."""
+    """Settings of the data routes."""
 
     dialect: Dialect = "live"
     documents_per_page: int | None = None
     """The most documents on a page. None puts all on one page: the real service was recorded with 2,141."""
     samples_per_page: int = 1000
-    """Rows of a series per page."""
+    """The most rows of a series on a page."""
     cache_bytes: int = 32 << 20
     """How many bytes of finished answers are cached; 0 turns the cache off."""
     latency_s: float = 0.0

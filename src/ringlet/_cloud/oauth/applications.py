@@ -1,4 +1,4 @@
-"""Registered applications (OAuth clients, RFC 6749 section 2): the table `oauth_apps` and nothing else.
+"""Owns the table `oauth_apps`: registered applications (OAuth clients, RFC 6749 section 2).
 
 Rules of this file:
 * A client secret is returned once, when it is created; only its hash is stored.
@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS oauth_apps (
 """,
 )
 REGISTERED_CLIENT_IDS: Final = "SELECT client_id FROM oauth_apps"
-"""A subquery for statements of other files that must decide and write at once: goes inside `IN (...)`."""
+"""A subquery for other files whose statements check and write in one step; it goes inside `IN (...)`."""
 COLUMNS = "client_id, secret_hash, name, redirect_uris, owner, approved_at, created_at"
 
 
@@ -58,7 +58,7 @@ class Application:
     approved: bool
     """Whether it may be connected with more users than an application on trial."""
     created_at: int
-    """Epoch milliseconds on the cloud's clock."""
+    """When it was registered: epoch milliseconds on the cloud's clock."""
 
 
 class Applications(AccessTables):
@@ -91,7 +91,7 @@ class Applications(AccessTables):
         return client_id, secret
 
     def get(self, client_id: str) -> Application | None:
-        """An application by its id."""
+        """An application by its client_id; None if it is not registered."""
         row = self._row(client_id)
         return _application(row) if row else None
 

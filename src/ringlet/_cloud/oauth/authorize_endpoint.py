@@ -58,7 +58,7 @@ class AuthorizeEndpoint:
     throttle: Throttle
 
     def routes(self) -> list[BaseRoute]:
-        """The same page under both families of paths."""
+        """The routes of the consent page, under both of Oura's path families."""
         return [
             Route(path, self.visitors.page(handler), methods=[method])
             for path in PATHS
@@ -147,7 +147,7 @@ class AuthorizeEndpoint:
         return app, uri
 
     def _user(self, visitor: Visitor, form: Mapping[str, list[str]]) -> int:
-        """The user who decides. Raises Refused."""
+        """The user who gives consent: the signed-in user, or the one chosen in the form. Raises Refused."""
         if visitor.user is not None:
             return visitor.user
         if self.visitors.needs_passphrase:

@@ -1,8 +1,9 @@
-"""Authorization codes (RFC 6749 section 4.1.2): the table `oauth_codes` and nothing else.
+"""Owns the table `oauth_codes`: authorization codes (RFC 6749 section 4.1.2).
 
 Rules of this file:
 * Only a digest of a code is stored. A code is 192 random bits.
-* A code can be used once. One statement decides who was first: `UPDATE ... WHERE used_at IS NULL RETURNING`.
+* A code can be used once. Of concurrent requests with one code, a single statement lets one succeed: `UPDATE
+  ... WHERE used_at IS NULL RETURNING`.
 * A used code is remembered, so that a second use is recognised and its grant can be ended.
 """
 
@@ -18,7 +19,7 @@ from ..core.secret_hashes import hash_secret
 from ..core.tables import Tables
 
 CODE_LIFE = timedelta(minutes=10)
-"""The longest that RFC 6749 section 4.1.2 recommends."""
+"""The longest lifetime of a code that RFC 6749 section 4.1.2 recommends."""
 
 MIGRATIONS = Migrations(
     "codes",
@@ -41,7 +42,7 @@ CREATE INDEX IF NOT EXISTS oauth_codes_expiring ON oauth_codes (expires_at)
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """What a code stands for."""
+    """The authorization request that a code was issued for."""
 
     grant_id: str
     """The grant that begins when the code is exchanged."""
@@ -59,7 +60,7 @@ class Codes(Tables):
     MIGRATIONS = MIGRATIONS
 
     def create(self, code: Code) -> str:
-        """A new code, returned this once."""
+        """Create a code and return it; only its hash is stored."""
         secret = secrets.token_urlsafe(24)
         self.db.execute(
             "INSERT INTO oauth_codes (hash, grant_id, client_id, user_id, redirect_uri, scope, challenge,"

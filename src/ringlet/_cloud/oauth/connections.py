@@ -1,4 +1,4 @@
-"""Which user granted which application what: the table `oauth_grants` and nothing else.
+"""Owns the table `oauth_grants`: which user granted which application which scopes.
 
 A *grant* is one decision of a user on the consent page. A user is *connected* with an application while at
 least one grant between them has neither ended nor expired. Every token belongs to a grant and is worth
@@ -32,8 +32,8 @@ CREATE INDEX IF NOT EXISTS oauth_grants_of_user ON oauth_grants (user_id)
 """,
 )
 
-# Subqueries for statements of other files that must decide and write at once. They go inside `IN (...)`; what
-# they leave open is listed in the order in which the values are passed.
+# Subqueries for other files whose statements check and write in one step. They go inside `IN (...)`. Their
+# docstrings list the values for their placeholders, in order.
 CONNECTED_CLIENT_IDS: Final = (
     "SELECT client_id FROM oauth_grants WHERE user_id = ? AND ended_at IS NULL AND expires_at > ?"
 )
@@ -48,7 +48,7 @@ OPEN_GRANT_IDS: Final = "SELECT id FROM oauth_grants WHERE client_id = ? AND end
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """One decision of a user. Instants are epoch milliseconds on the cloud's clock."""
+    """What a user granted to an application. Instants are epoch milliseconds on the cloud's clock."""
 
     id: str
     client_id: str
@@ -59,7 +59,7 @@ class Grant:
 
 
 class Connections(AccessTables):
-    """All grants, in the archive's database."""
+    """The grants in the archive's database."""
 
     MIGRATIONS = MIGRATIONS
 
@@ -80,7 +80,7 @@ class Connections(AccessTables):
         )
 
     def get(self, grant_id: str) -> Grant | None:
-        """A grant, ended or not."""
+        """A grant by its id, ended or not; None if it does not exist."""
         row = self.db.one(
             "SELECT client_id, user_id, scope, since, ended_at FROM oauth_grants WHERE id = ?", (grant_id,)
         )
@@ -97,7 +97,7 @@ class Connections(AccessTables):
         )
 
     def of(self, user: int) -> list[Grant]:
-        """The grants of a user that count now, oldest first."""
+        """The grants of a user that have neither ended nor expired, oldest first."""
         rows = self.db.all(
             "SELECT id, client_id, scope, since FROM oauth_grants"
             " WHERE user_id = ? AND ended_at IS NULL AND expires_at > ? ORDER BY since, id",
@@ -113,7 +113,7 @@ class Connections(AccessTables):
         return {user for (user,) in self.db.all(CONNECTED_USERS, (client_id, self.clock.ms()))}
 
     def end(self, grant_id: str) -> bool:
-        """End one grant; False when there is none or it has ended."""
+        """End a grant; False if it does not exist or has ended already."""
         ended = self.db.execute(
             "UPDATE oauth_grants SET ended_at = ? WHERE id = ? AND ended_at IS NULL",
             (self.clock.ms(), grant_id),
@@ -122,7 +122,7 @@ class Connections(AccessTables):
         return ended > 0
 
     def disconnect(self, user: int, client_id: str) -> bool:
-        """End all grants between a user and an application; False when none of them counted."""
+        """End all grants between a user and an application; False if all had ended or expired already."""
         now = self.clock.ms()
         ended = self.db.execute(
             "UPDATE oauth_grants SET ended_at = ?"

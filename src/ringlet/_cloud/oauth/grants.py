@@ -71,13 +71,13 @@ class Connection:
 
 @dataclass(frozen=True, kw_only=True)
 class Introspection:
-    """A live token: RFC 7662 section 2.2. Instants are epoch milliseconds on the cloud's clock."""
+    """Describes a valid token (RFC 7662 section 2.2). Instants are epoch ms on the cloud's clock."""
 
     use: Literal["access", "refresh"]
     user: int
     scope: str
     since: int
-    """When the user granted it."""
+    """When the user granted the access."""
     expires: int
 
 
@@ -107,12 +107,12 @@ class Grants:
             archive, clock, dialect, self.rules.rotation, self.rules.grace, self.rules.reuses
         )
 
-    # Issuing
+    # Issuing codes and tokens
 
     def authorize(
         self, app: Application, user: int, redirect_uri: str, scopes: Iterable[str], challenge: str | None
     ) -> str:
-        """A code for what the user granted. Raises OAuthError access_denied: too many users."""
+        """Create an authorization code. Raises OAuthError access_denied for too many users."""
         with self.archive.transaction():
             self._admit(app.client_id, user)
             return self._codes.create(
@@ -127,7 +127,7 @@ class Grants:
             )
 
     def exchange(self, app: Application, code: str, redirect_uri: str, verifier: str | None) -> Issued:
-        """Tokens for a code (RFC 6749 section 4.1.3). Raises OAuthError invalid_grant."""
+        """Exchange a code for tokens (RFC 6749 section 4.1.3). Raises OAuthError invalid_grant."""
         with self.archive.transaction():
             found = self._codes.use(code)
             if found is None:
@@ -147,9 +147,9 @@ class Grants:
         raise OAuthError("invalid_grant", refused)
 
     def issue(self, client_id: str, user: int, scopes: Iterable[str], *, refreshable: bool = True) -> Issued:
-        """Tokens without a code: for the implicit grant and the control API.
+        """Issue tokens without a code, for the implicit grant and the control API.
 
-        Raises OAuthError access_denied: too many users.
+        Raises OAuthError access_denied if the application has too many users.
         """
         with self.archive.transaction():
             self._admit(client_id, user)
@@ -158,7 +158,7 @@ class Grants:
             )
 
     def refresh(self, app: Application, refresh_token: str, scope: str | None = None) -> Issued:
-        """New tokens for a refresh token (RFC 6749 section 6), which spends it. Raises OAuthError."""
+        """Spend a refresh token and issue new tokens for it (RFC 6749 section 6). Raises OAuthError."""
         with self.archive.transaction():
             used = self._tokens.use_refresh(refresh_token, app.client_id)
             if used is not None:
@@ -201,7 +201,7 @@ class Grants:
                 cure="disconnect a user, or have the application approved",
             )
 
-    # Looking up
+    # Looking up tokens and connections
 
     def access(self, token: str) -> Access | None:
         """What an access token opens; None when it is unknown, expired or revoked."""
@@ -214,7 +214,7 @@ class Grants:
         return Access(user, scopes, expires, self.rate_limit.of(token), self.memberships.has_lapsed(user))
 
     def introspect(self, token: str, app: Application | None = None) -> Introspection | None:
-        """What a live token is; None when it is unknown, expired, revoked or another application's.
+        """Describe a valid token; None if it is unknown, expired, revoked or another application's.
 
         Token, grant and application are read one after the other, without a transaction. That is safe,
         because none of them becomes valid again once it has ended.
@@ -248,7 +248,7 @@ class Grants:
         """How many users an application is or is about to be connected with, not counting `besides`."""
         return len((self._connections.users(client_id) | self._codes.users(client_id)) - {besides})
 
-    # Ending
+    # Ending grants
 
     def revoke(self, token: str, app: Application | None = None) -> bool:
         """End the grant a token belongs to (RFC 7009); False when it is unknown or has ended.

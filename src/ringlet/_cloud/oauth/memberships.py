@@ -1,7 +1,7 @@
-"""Users whose Oura membership has ended: the table `lapsed_memberships` and nothing else.
+"""Owns the table `lapsed_memberships`: the users whose Oura membership has ended.
 
-The real service refuses their data with 403 and keeps their tokens valid. Here the control API decides whose
-membership counts as ended.
+The real service answers requests for the data of such a user with 403, while the tokens stay valid. In this
+cloud the control API ends and renews memberships.
 """
 
 from __future__ import annotations

@@ -31,18 +31,18 @@ class Metadata:
     rules: OAuthRules
 
     def routes(self) -> list[BaseRoute]:
-        """The well-known paths."""
+        """The routes of the metadata documents, at their well-known paths."""
         return [
             *(Route(path, self.older, methods=["GET"]) for path in OLDER),
             *(Route(path, self.newer, methods=["GET"]) for path in NEWER),
         ]
 
     async def older(self, request: Request) -> Response:
-        """The family of `/oauth/authorize`."""
+        """The metadata of the older path family (`/oauth/authorize`)."""
         return JSONResponse(self._described(_root(request), _root(request), 0, scope_text(SCOPES)))
 
     async def newer(self, request: Request) -> Response:
-        """The family of `/oauth/v2/ext/oauth-authorize`."""
+        """The metadata of the newer path family (`/oauth/v2/ext/oauth-authorize`)."""
         described = self._described(issuer(request), _root(request), 1, scope_text(SCOPES, prefix=True))
         return JSONResponse(described | {"authorization_response_iss_parameter_supported": True})
 

@@ -1,7 +1,7 @@
-"""Personal access tokens, which users create for their own scripts: the table `personal_tokens`.
+"""Owns the table `personal_tokens`: access tokens that users create for their own scripts.
 
-Oura issues no new ones and still accepts those it issued. They have every scope and do not expire; users
-revoke them one by one.
+Oura no longer issues personal access tokens, but accepts those it has issued. They have every scope and do
+not expire; users revoke them one by one.
 
 Rules of this file:
 * A token is returned once, when it is created; only its hash is stored.

@@ -53,7 +53,7 @@ class TokenEndpoint:
     throttle: Throttle
 
     def routes(self) -> list[BaseRoute]:
-        """The same handlers under both families of paths."""
+        """The routes of the three endpoints, under both of Oura's path families."""
         return [
             Route(path, self._answering(handler), methods=methods)
             for handler, methods, paths in (
@@ -167,7 +167,7 @@ class TokenEndpoint:
 
 
 class _Later(OAuthError):
-    """The request may succeed after `seconds`."""
+    """Raised to refuse a request that may succeed after `seconds`; sets `Retry-After`."""
 
     def __init__(self, description: str, seconds: int, *, status: int) -> None:
         super().__init__("temporarily_unavailable", description, status=status)
@@ -196,7 +196,7 @@ def _is_basic(request: Request) -> bool:
 
 
 def _is_newer(request: Request) -> bool:
-    """Whether the paths of the newer identity system were used."""
+    """Whether a request was sent to a path of the newer family (`/oauth/v2/ext/...`)."""
     return "/ext/" in request.url.path
 
 
@@ -206,7 +206,7 @@ def _scope(scope: str) -> str:
 
 
 def _named(form: Mapping[str, str]) -> str:
-    """The `token` parameter. Raises OAuthError."""
+    """The `token` parameter of a form. Raises OAuthError invalid_request if it is missing."""
     if not form.get("token"):
         raise OAuthError("invalid_request", "token is missing")
     return form["token"]

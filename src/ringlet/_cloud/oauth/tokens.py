@@ -1,11 +1,11 @@
-"""Access and refresh tokens (RFC 6749 sections 1.4 and 1.5): the table `oauth_tokens` and nothing else.
+"""Owns the table `oauth_tokens`: access and refresh tokens (RFC 6749 sections 1.4 and 1.5).
 
 Rules of this file:
 * Only a digest of a token is stored. A token is 216 random bits behind a prefix that secret scanners find.
 * Refresh tokens rotate: using one spends it and issues another (RFC 9700 section 4.14.2). `Rotation` says
   how strictly.
-* One statement decides who uses a refresh token first: `UPDATE ... WHERE <not spent> RETURNING`. It is right
-  with several processes on SQLite and on PostgreSQL.
+* Of concurrent requests with one refresh token, a single statement lets one succeed: `UPDATE ... WHERE <not
+  spent> RETURNING`. That holds for several processes on SQLite and on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Token:
     grant_id: str
     scope: str
     expires_at: int
-    """Epoch milliseconds on the cloud's clock."""
+    """When the token expires: epoch milliseconds on the cloud's clock."""
 
 
 class Tokens(Tables):

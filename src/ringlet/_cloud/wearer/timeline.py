@@ -230,7 +230,7 @@ class Timeline:
             return changes
 
     async def run(self) -> None:
-        """Advance with the clock, until cancelled."""
+        """Keep the timeline up to date with the clock until the task is cancelled."""
         while True:
             with contextlib.suppress(ArchiveError):  # another program keeps writing: try again later
                 await self.advance()

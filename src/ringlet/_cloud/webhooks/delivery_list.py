@@ -38,7 +38,7 @@ class Delivery:
     event_type: EventType
     data_type: str
     at: int
-    """When the event happened."""
+    """When the delivered event happened."""
     body: bytes
     state: State
     attempts: int

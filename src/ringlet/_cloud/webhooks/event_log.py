@@ -44,12 +44,12 @@ EVENTS: Final = "SELECT seq, user_id, at, event_type, data_type, body FROM webho
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedEvent:
-    """One row of the log."""
+    """An event in the log."""
 
     seq: int
     user: int
     at: int
-    """When it happened: epoch milliseconds on the cloud's clock."""
+    """When the event happened: epoch milliseconds on the cloud's clock."""
     event_type: EventType
     data_type: str
     body: bytes

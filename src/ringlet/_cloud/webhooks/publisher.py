@@ -32,7 +32,7 @@ class Published:
 
     event: Event
     seq: int
-    """Its number in the log."""
+    """The event's number in the log."""
     deliveries: int
     """How many deliveries the event has, one for each subscription to it."""
 
@@ -93,7 +93,7 @@ class Publisher:
     ) -> Published:
         """Log one event and create its deliveries.
 
-        `at` is when it happened, `due` when it is to be sent: epoch milliseconds on the cloud's clock,
+        `at` is when the event happened, `due` when it is to be sent: epoch milliseconds on the cloud's clock,
         default now.
         """
         now = self.clock.ms()

@@ -89,7 +89,7 @@ class SubscriptionRoutes:
         """One semaphore for each application with challenges under way, by client_id."""
 
     def routes(self) -> list[BaseRoute]:
-        """The six routes; each authenticates the application first."""
+        """The routes of the six operations, which authenticate the application first."""
         return [
             Route(path, self._for_applications(handler), methods=[method])
             for path, method, handler in (

@@ -107,7 +107,7 @@ class Sender:
         self._pruned_at = 0.0
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
+        """Deliver events until the task is cancelled."""
         wakeup = self.deliveries.wakeup
         failed_turns = 0
         try:
