@@ -1,6 +1,7 @@
 """An application's server on a port of its own: receives challenges, events and authorization codes.
 
-It runs in a thread, for tests that block or start processes. Tests in an event loop use `cloud/callbacks.py`.
+It runs in a thread, for tests that block or start processes. Tests in an event loop use
+`cloud/async_callback.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Nobody reads another's data: every operation of the API, asked by every kind of user, for somebody else's.
+"""No token reads another user's data: every operation of the API is called with every kind of token.
 
-The other wearer's documents are known by what only they contain: their ids and their instants.
+The other wearer's documents are recognized by what only they contain: their ids and their timestamps.
+
+The tests are row 19 of the list in `test_security.py`.
 """
 
 from __future__ import annotations
@@ -32,27 +34,27 @@ OPERATIONS = sorted(
     for method in operations
     if method == "get"
 )
-SUBSCRIBING = sorted(
+SUBSCRIPTION_OPERATIONS = sorted(
     (path, method)
     for path, operations in document()["paths"].items()
     if path.startswith(SUBSCRIPTION_PATH)
     for method in operations
 )
-WIDE = {"start_date": "2026-01-01", "end_date": "2026-03-02"}
-NARROW = {
+ALL_DAYS = {"start_date": "2026-01-01", "end_date": "2026-03-02"}
+LAST_DAYS = {
     "start_date": "2026-02-27",
     "end_date": "2026-03-02",
     "start_datetime": "2026-02-28T00:00:00Z",
     "end_datetime": "2026-03-02T00:00:00Z",
 }
-"""For the sandbox, which makes each document at the request."""
-ROW = re.compile(rb"\{[^{}]*\}")
-QUOTED = re.compile(rb'"[^"\\]*"')
+"""Short, for the sandbox, which generates each document when it is requested."""
+JSON_OBJECT = re.compile(rb"\{[^{}]*\}")
+QUOTED_STRING = re.compile(rb'"[^"\\]*"')
 INSTANTS = {"start_datetime": "2026-01-20T00:00:00Z", "end_datetime": "2026-03-02T00:00:00Z"}
 
 
-class Town:
-    """Two wearers in one cloud, and what only the second of them has."""
+class TwoWearers:
+    """A cloud with two wearers, a client of each, and what only the second wearer has."""
 
     def __init__(self, archive: Archive, runner: asyncio.Runner) -> None:
         clock = Clock(NOW)
@@ -60,8 +62,8 @@ class Town:
         self.other = populate(archive, clock, days=20, seed=8)
         assert self.reader != self.other
         self.cloud = Cloud(archive, clock=clock, rules=OAuthRules(implicit=True))
-        self.ask = CloudClient(self.cloud, runner, self.reader)
-        self.others = CloudClient(self.cloud, runner, self.other)
+        self.reader_client = CloudClient(self.cloud, runner, self.reader)
+        self.other_client = CloudClient(self.cloud, runner, self.other)
         self.archive = archive
         self._marks: dict[str, set[bytes]] = {}
         self._app, _ = self.cloud.grants.apps.register("Theirs", ["https://theirs.example/callback"])
@@ -74,23 +76,23 @@ class Town:
         return one
 
     def window(self, name: str) -> dict[str, str]:
-        """All that both have of a type."""
-        return INSTANTS if isinstance(TYPES[name], Samples) else WIDE
+        """The parameters of a request for everything that both wearers have of a type."""
+        return INSTANTS if isinstance(TYPES[name], Samples) else ALL_DAYS
 
     def ids(self, name: str) -> list[str]:
         """The other wearer's document ids."""
-        return self.others(name, WIDE, token=self.others.token()).ids
+        return self.other_client(name, ALL_DAYS, token=self.other_client.token()).ids
 
     def marks(self, name: str) -> set[bytes]:
         """What tells the other wearer's documents of a type from the reader's."""
         if name not in self._marks:
             kind, window = TYPES[name], self.window(name)
-            theirs = self.others(kind.name, window, token=self.others.token())
-            mine = self.ask(kind.name, window, token=self.ask.token())
+            theirs = self.other_client(kind.name, window, token=self.other_client.token())
+            mine = self.reader_client(kind.name, window, token=self.reader_client.token())
             if isinstance(kind, Documents | Inventory):
                 found = {f'"{id}"'.encode() for id in set(theirs.ids) - set(mine.ids)}
             elif isinstance(kind, Samples):
-                found = set(ROW.findall(theirs.body)) - set(ROW.findall(mine.body))
+                found = set(JSON_OBJECT.findall(theirs.body)) - set(JSON_OBJECT.findall(mine.body))
             else:
                 found = {f'"{theirs.json["id"]}"'.encode()}
             self._marks[name] = found
@@ -98,80 +100,80 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town(runner: asyncio.Runner) -> Iterator[Town]:
+def wearers(runner: asyncio.Runner) -> Iterator[TwoWearers]:
     with Archive.open(":memory:") as archive:
-        yield Town(archive, runner)
+        yield TwoWearers(archive, runner)
 
 
-def shown(marks: set[bytes], answer: Answer) -> set[bytes]:
-    """Which of the marks an answer contains: each is a whole row or a whole quoted word."""
-    return marks & {*ROW.findall(answer.body), *QUOTED.findall(answer.body)}
+def marks_in(marks: set[bytes], answer: Answer) -> set[bytes]:
+    """The marks that a response contains: each is a whole JSON object or a whole string."""
+    return marks & {*JSON_OBJECT.findall(answer.body), *QUOTED_STRING.findall(answer.body)}
 
 
-def granted(town: Town) -> str:
-    return town.ask.token()
+def granted(wearers: TwoWearers) -> str:
+    return wearers.reader_client.token()
 
 
-def narrow(town: Town) -> str:
-    return town.ask.token("personal")
+def narrow(wearers: TwoWearers) -> str:
+    return wearers.reader_client.token("personal")
 
 
-def nothing(town: Town) -> str:
-    return town.ask.token("none")
+def nothing(wearers: TwoWearers) -> str:
+    return wearers.reader_client.token("none")
 
 
-def personal(town: Town) -> str:
-    return town.cloud.grants.personal.create(town.reader, "notebook")
+def personal(wearers: TwoWearers) -> str:
+    return wearers.cloud.grants.personal.create(wearers.reader, "notebook")
 
 
-def implicit(town: Town) -> str:
-    client_id, _ = town.cloud.grants.apps.register("Page", ["https://page.example/callback"], public=True)
-    return town.cloud.grants.issue(client_id, town.reader, SCOPES, refreshable=False).access_token
+def implicit(wearers: TwoWearers) -> str:
+    client_id, _ = wearers.cloud.grants.apps.register("Page", ["https://page.example/callback"], public=True)
+    return wearers.cloud.grants.issue(client_id, wearers.reader, SCOPES, refreshable=False).access_token
 
 
-def refreshing(town: Town) -> str:
-    """A refresh token is no key to data."""
-    client_id, _ = town.cloud.grants.apps.register("Renewing", ["https://renewing.example/callback"])
-    issued = town.cloud.grants.issue(client_id, town.reader, SCOPES)
+def refreshing(wearers: TwoWearers) -> str:
+    """A refresh token, which opens no data."""
+    client_id, _ = wearers.cloud.grants.apps.register("Renewing", ["https://renewing.example/callback"])
+    issued = wearers.cloud.grants.issue(client_id, wearers.reader, SCOPES)
     assert issued.refresh_token
     return issued.refresh_token
 
 
-def revoked(town: Town) -> str:
+def revoked(wearers: TwoWearers) -> str:
     """The other wearer's own token, after it was revoked."""
-    token = town.others.token()
-    assert town.cloud.grants.revoke(token)
-    town.cloud.data.forget_access()
+    token = wearers.other_client.token()
+    assert wearers.cloud.grants.revoke(token)
+    wearers.cloud.data.forget_access()
     return token
 
 
-def lapsed(town: Town) -> str:
-    """Somebody whose membership has ended."""
-    user = town.archive.user("lapsed")
-    town.cloud.grants.memberships.end(user)
-    return CloudClient(town.cloud, town.ask.runner, user).token()
+def lapsed(wearers: TwoWearers) -> str:
+    """The token of a user whose membership has ended."""
+    user = wearers.archive.user("lapsed")
+    wearers.cloud.grants.memberships.end(user)
+    return CloudClient(wearers.cloud, wearers.reader_client.runner, user).token()
 
 
-def newcomer(town: Town) -> str:
-    """Somebody who has no data at all."""
-    return CloudClient(town.cloud, town.ask.runner, town.archive.user("newcomer")).token()
+def newcomer(wearers: TwoWearers) -> str:
+    """The token of a user who has no data."""
+    return CloudClient(wearers.cloud, wearers.reader_client.runner, wearers.archive.user("newcomer")).token()
 
 
-def running(town: Town) -> str:
-    """Whoever runs the cloud holds the controls, not the data."""
-    return town.cloud.admin_token
+def running(wearers: TwoWearers) -> str:
+    """The admin token, which opens the control API but no data."""
+    return wearers.cloud.admin_token
 
 
-def unknown(town: Town) -> str:
+def unknown(wearers: TwoWearers) -> str:
     return "sandbox"
 
 
 WRITTEN = {*DOCUMENTS, *SERIES, "personal_info"}
 """The data types that the simulated wearer has."""
-RARE = {"rest_mode_period"}
-"""Neither wearer need have one in twenty days."""
+MAY_BE_ABSENT = {"rest_mode_period"}
+"""Types of which the other wearer may have no document in twenty days."""
 
-KINDS: list[Callable[[Town], str]] = [
+TOKEN_KINDS: list[Callable[[TwoWearers], str]] = [
     granted,
     narrow,
     nothing,
@@ -187,91 +189,103 @@ KINDS: list[Callable[[Town], str]] = [
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS, ids=[path for path, _ in OPERATIONS])
-def test_row_19_no_operation_gives_anyone_what_is_anothers(town: Town, path: str, method: str) -> None:
+def test_row_19_no_operation_returns_data_of_another_user(
+    wearers: TwoWearers, path: str, method: str
+) -> None:
     name = path.removeprefix(SANDBOX).removeprefix(ROOT).strip("/").partition("/")[0]
-    secrets = town.marks(name)
-    assert secrets or name in RARE or name not in WRITTEN
-    tokens = {kind.__name__: kind(town) for kind in KINDS}
-    for target, query in asked(town, name, path):
+    secrets = wearers.marks(name)
+    assert secrets or name in MAY_BE_ABSENT or name not in WRITTEN
+    tokens = {kind.__name__: kind(wearers) for kind in TOKEN_KINDS}
+    for target, query in attempts(wearers, name, path):
         for kind, token in tokens.items():
             for sent, more in (
                 ({"token": token}, {}),
-                ({"headers": {"authorization": f"Bearer {token}", "x-user-id": str(town.other)}}, {}),
+                ({"headers": {"authorization": f"Bearer {token}", "x-user-id": str(wearers.other)}}, {}),
                 ({}, {"access_token": token}),
             ):
-                answer = town.ask(target, query | more, method=method.upper(), **sent)
-                assert not shown(secrets, answer), (kind, target, query)
+                answer = wearers.reader_client(target, query | more, method=method.upper(), **sent)
+                assert not marks_in(secrets, answer), (kind, target, query)
 
 
-def asked(town: Town, name: str, path: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Everything one might try to get at the other wearer through one operation."""
+def attempts(wearers: TwoWearers, name: str, path: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every request by which one might get the other wearer's data from one operation."""
     if "{" in path:
-        for id in town.ids(name)[:3]:
+        for id in wearers.ids(name)[:3]:
             yield re.sub(r"\{\w+\}", id, path), {}
-            yield re.sub(r"\{\w+\}", id, path), {"user_id": str(town.other)}
+            yield re.sub(r"\{\w+\}", id, path), {"user_id": str(wearers.other)}
         return
-    window = town.window(name)
+    window = wearers.window(name)
     if path.startswith(SANDBOX):
-        window = {bound: NARROW[bound] for bound in window}
+        window = {bound: LAST_DAYS[bound] for bound in window}
     yield path, {}
     yield path, window
-    me = json.loads(town.archive.single(town.other, TYPES["personal_info"]) or b"{}")["id"]
-    for wish in ("user_id", "user", "id"):
-        yield path, window | {wish: me}
-        yield path, window | {wish: str(town.other)}
+    me = json.loads(wearers.archive.single(wearers.other, TYPES["personal_info"]) or b"{}")["id"]
+    for parameter in ("user_id", "user", "id"):
+        yield path, window | {parameter: me}
+        yield path, window | {parameter: str(wearers.other)}
     if isinstance(TYPES[name], Samples):
         yield path, {"latest": "true"}
-        first = town.others(name, window, token=town.others.token()).json
+        first = wearers.other_client(name, window, token=wearers.other_client.token()).json
         if first.get("next_token"):
             yield path, {"next_token": first["next_token"]}
 
 
-def test_row_19_another_wearers_page_token_opens_ones_own_page_or_none(town: Town) -> None:
-    first = town.others("heartrate", INSTANTS, token=town.others.token()).json
-    answer = town.ask("heartrate", {"next_token": first["next_token"]}, token=town.ask.token())
-    own = town.ask("heartrate", INSTANTS, token=town.ask.token())
-    assert not town.marks("heartrate") & set(ROW.findall(answer.body))
+def test_row_19_another_wearers_page_token_returns_no_data_of_that_wearer(wearers: TwoWearers) -> None:
+    first = wearers.other_client("heartrate", INSTANTS, token=wearers.other_client.token()).json
+    answer = wearers.reader_client(
+        "heartrate", {"next_token": first["next_token"]}, token=wearers.reader_client.token()
+    )
+    own = wearers.reader_client("heartrate", INSTANTS, token=wearers.reader_client.token())
+    assert not wearers.marks("heartrate") & set(JSON_OBJECT.findall(answer.body))
     assert own.json["data"]
 
 
-@pytest.mark.parametrize(("path", "method"), SUBSCRIBING, ids=[" ".join(one) for one in SUBSCRIBING])
-def test_row_19_no_token_opens_the_subscriptions_of_an_application(
-    town: Town, path: str, method: str
-) -> None:
-    theirs = town.subscription
+@pytest.mark.parametrize(
+    ("path", "method"), SUBSCRIPTION_OPERATIONS, ids=[" ".join(one) for one in SUBSCRIPTION_OPERATIONS]
+)
+def test_row_19_no_token_gives_access_to_subscriptions(wearers: TwoWearers, path: str, method: str) -> None:
+    theirs = wearers.subscription
     at = path.replace("{id}", theirs.id)
-    wish = {"verification_token": "x", "callback_url": "https://mine.example/"}
-    for kind in KINDS:
-        token = kind(town)
+    request = {"verification_token": "x", "callback_url": "https://mine.example/"}
+    for kind in TOKEN_KINDS:
+        token = kind(wearers)
         for headers in (
             {"authorization": f"Bearer {token}"},
             {"authorization": f"Bearer {token}", "x-client-id": theirs.client_id},
             {"x-client-id": theirs.client_id, "x-client-secret": token},
         ):
-            answer = town.ask(at, method=method.upper(), headers=headers, body=json.dumps(wish).encode())
+            answer = wearers.reader_client(
+                at, method=method.upper(), headers=headers, body=json.dumps(request).encode()
+            )
             assert answer.status in (401, 429), (kind.__name__, answer)
             assert b"their-key" not in answer.body
-    assert town.subscription == theirs, "and nothing has changed"
+    assert wearers.subscription == theirs, "the subscription must not change"
 
 
-@pytest.mark.parametrize(("path", "method"), SUBSCRIBING, ids=[" ".join(one) for one in SUBSCRIBING])
-def test_row_19_no_application_sees_or_changes_what_another_subscribed_to(
-    town: Town, path: str, method: str
+@pytest.mark.parametrize(
+    ("path", "method"), SUBSCRIPTION_OPERATIONS, ids=[" ".join(one) for one in SUBSCRIPTION_OPERATIONS]
+)
+def test_row_19_no_application_reads_or_changes_subscriptions_of_another(
+    wearers: TwoWearers, path: str, method: str
 ) -> None:
-    client_id, secret = town.cloud.grants.apps.register("Nosy", ["https://nosy.example/callback"])
-    theirs = town.subscription
+    client_id, secret = wearers.cloud.grants.apps.register("Nosy", ["https://nosy.example/callback"])
+    theirs = wearers.subscription
     headers = {"x-client-id": client_id, "x-client-secret": secret}
-    wish = b'{"verification_token": "x", "event_type": "delete"}'
-    answer = town.ask(path.replace("{id}", theirs.id), method=method.upper(), headers=headers, body=wish)
-    unknown = town.ask(path.replace("{id}", "unknown"), method=method.upper(), headers=headers, body=wish)
+    request = b'{"verification_token": "x", "event_type": "delete"}'
+    answer = wearers.reader_client(
+        path.replace("{id}", theirs.id), method=method.upper(), headers=headers, body=request
+    )
+    unknown = wearers.reader_client(
+        path.replace("{id}", "unknown"), method=method.upper(), headers=headers, body=request
+    )
     assert (answer.status, answer.body) == (unknown.status, unknown.body)
     assert answer.status == {"get": 200, "post": 422}.get(method, 403) or answer.status == 403
     assert b"their-key" not in answer.body
-    assert town.subscription == theirs
+    assert wearers.subscription == theirs
 
 
-def test_every_operation_of_the_api_was_asked() -> None:
+def test_these_tests_cover_every_operation_of_the_api() -> None:
     counted = {name: 2 * (1 + isinstance(kind, Documents | Inventory)) for name, kind in TYPES.items()}
     counted["personal_info"] = 1  # the sandbox has none
     assert len(OPERATIONS) == sum(counted.values())
-    assert len(SUBSCRIBING) == 6
+    assert len(SUBSCRIPTION_OPERATIONS) == 6

@@ -26,7 +26,7 @@ from ringlet.archive import Archive
 
 from ...paths import REFERENCE
 from ...program import Program
-from ..webhooks.test_routes import town_in, wish
+from ..webhook_app import register_app_in, subscription_request
 
 SPECS = {
     path.stem.removeprefix("openapi-"): json.loads(path.read_bytes())
@@ -178,35 +178,39 @@ def test_every_subscription_operation_is_answered_as_specified(runner, version, 
             assert found == [], (method, path, found)
         told.setdefault((method, path), set()).add(answer.status)
 
-    async def all_six(town, here):
+    async def all_six(app, server):
         one, renew = f"{SUBSCRIPTION_PATH}/{{id}}", f"{SUBSCRIPTION_PATH}/renew/{{id}}"
         new = {"verification_token": "token"}
         for data_type in words:
             for event_type in ("create", "update", "delete"):
-                made = await town.send("POST", "", wish(here.url, data_type, event_type))
+                made = await app.send("POST", "", subscription_request(server.url, data_type, event_type))
                 assert made.status == 201
                 told_as_specified("post", SUBSCRIPTION_PATH, made)
-        told_as_specified("post", SUBSCRIPTION_PATH, await town.send("POST", "", {}))
+        told_as_specified("post", SUBSCRIPTION_PATH, await app.send("POST", "", {}))
         told_as_specified(
-            "post", SUBSCRIPTION_PATH, await town.send("POST", "", wish("http://127.0.0.1:1/", "x"))
+            "post",
+            SUBSCRIPTION_PATH,
+            await app.send("POST", "", subscription_request("http://127.0.0.1:1/", "x")),
         )
-        told_as_specified("post", SUBSCRIPTION_PATH, await town.send("POST", "", wish(here.url, words[0])))
-        told_as_specified("get", SUBSCRIPTION_PATH, await town.send("GET"))
+        told_as_specified(
+            "post", SUBSCRIPTION_PATH, await app.send("POST", "", subscription_request(server.url, words[0]))
+        )
+        told_as_specified("get", SUBSCRIPTION_PATH, await app.send("GET"))
         for id in (made.json["id"], "x"):
-            told_as_specified("get", one, await town.send("GET", f"/{id}"))
-            told_as_specified("put", one, await town.send("PUT", f"/{id}", new))
-            told_as_specified("put", renew, await town.send("PUT", f"/renew/{id}"))
-        told_as_specified("put", one, await town.send("PUT", f"/{made.json['id']}", {"data_type": 1}))
+            told_as_specified("get", one, await app.send("GET", f"/{id}"))
+            told_as_specified("put", one, await app.send("PUT", f"/{id}", new))
+            told_as_specified("put", renew, await app.send("PUT", f"/renew/{id}"))
+        told_as_specified("put", one, await app.send("PUT", f"/{made.json['id']}", {"data_type": 1}))
         for id in (made.json["id"], "x"):
-            told_as_specified("delete", one, await town.send("DELETE", f"/{id}"))
+            told_as_specified("delete", one, await app.send("DELETE", f"/{id}"))
         for method, path in every:
             nobody = {"x-client-secret": "wrong"}
             at = path.removeprefix(SUBSCRIPTION_PATH).replace("{id}", "x")
-            told_as_specified(method, path, await town.send(method.upper(), at, **nobody))
+            told_as_specified(method, path, await app.send(method.upper(), at, **nobody))
 
     with Archive.open(":memory:") as archive:
-        town = town_in(archive, runner, dialect=dialect)
-        town.beside(lambda here: all_six(town, here))
+        app = register_app_in(archive, runner, dialect=dialect)
+        app.with_callback(lambda server: all_six(app, server))
     seen = {f"{method} {path}": statuses for (method, path), statuses in told.items()}
     assert seen == {
         f"get {SUBSCRIPTION_PATH}": {200, 401},

@@ -26,7 +26,7 @@ from ringlet._webhooks.subscriptions import SUBSCRIPTION_LIFETIME
 from ringlet.archive import Archive
 from ringlet.cloud import Clock, Cloud
 
-from ..callbacks import callback
+from ..async_callback import async_callback
 from ..conftest import NOW, Answer, CloudClient
 from ..webhook_service import wait_until
 from .test_home import Forms, Person
@@ -38,17 +38,17 @@ URL = "https://lab.example/oura?key=canary"
 class Desk:
     """A wearer with an application that has subscribed, at a browser."""
 
-    asked: CloudClient
+    client: CloudClient
     person: Any
     client_id: str
     secret: str
 
     @property
     def cloud(self) -> Cloud:
-        return self.asked.cloud
+        return self.client.cloud
 
     @property
-    def listed(self) -> DeliveryList:
+    def delivery_list(self) -> DeliveryList:
         return DeliveryList(self.cloud.archive.database)
 
     @property
@@ -60,7 +60,7 @@ class Desk:
 
     def publish(self, times: int = 1) -> None:
         for number in range(times):
-            self.cloud.publisher.publish(self.asked.user, "update", "sleep", f"object {number}")
+            self.cloud.publisher.publish(self.client.user, "update", "sleep", f"object {number}")
 
     def tried(self, status: int | None = 200, response: bytes = b"so be it", **changes: Any) -> Claimed:
         """The first delivery that is ready has been tried."""
@@ -95,12 +95,12 @@ def desk(runner: Any) -> Iterator[Desk]:
     with Archive.open(":memory:") as archive:
         user = archive.user("wearer")
         cloud = Cloud(archive, clock=Clock(NOW), callbacks=AddressPolicy.parse("dev"))
-        asked = CloudClient(cloud, runner, user)
+        client = CloudClient(cloud, runner, user)
         client_id, secret = cloud.grants.apps.register("Sleep Lab", ["https://lab.example/cb"], owner=user)
         cloud.grants.issue(client_id, user, SCOPES)
-        person = Person(asked)
+        person = Person(client)
         person.sign_in(user="wearer")
-        yield Desk(asked, person, client_id, secret)
+        yield Desk(client, person, client_id, secret)
 
 
 def blocks(answer: Answer) -> list[str]:
@@ -210,21 +210,21 @@ def test_why_no_answer_came_is_told(desk: Desk) -> None:
 
 def test_the_command_sends_the_very_request_again(desk: Desk) -> None:
     """Run by a shell; what arrives is believed."""
-    runner = desk.asked.runner
+    runner = desk.client.runner
 
     async def sent() -> tuple[bytes, bytes]:
-        async with callback(lambda query: (200, b"")) as here:
-            desk.subscribe(f"{here.url}?key=it's [1]&x={{2}}".replace(" ", "%20").replace("'", "%27"))
+        async with async_callback(lambda query: (200, b"")) as server:
+            desk.subscribe(f"{server.url}?key=it's [1]&x={{2}}".replace(" ", "%20").replace("'", "%27"))
             desk.publish()
             claimed = desk.tried(500)
-            answer = await desk.asked.send(
+            answer = await desk.client.send(
                 f"{desk.log}/1", headers={"cookie": "; ".join(f"{k}={v}" for k, v in desk.person.jar.items())}
             )
             curl = blocks(answer)[-1]
             assert await run(curl) == 0, curl
-            [(_, query)] = here.asked
+            [(_, query)] = server.requests
             assert query == {"key": "it's [1]", "x": "{2}"}
-            return here.bodies[0], claimed.body
+            return server.bodies[0], claimed.body
 
     arrived, signed = runner.run(sent())
     assert arrived == signed
@@ -248,7 +248,7 @@ def test_one_is_sent_again(desk: Desk) -> None:
     desk.cloud.deliveries.wakeup.notify = lambda: woken.append(True)  # type: ignore[method-assign]
     assert desk.person.send(f"{desk.log}/1", f"{desk.log}/1/resend").headers["location"] == f"{desk.log}/1"
     assert woken
-    delivery = desk.listed.get(1)
+    delivery = desk.delivery_list.get(1)
     assert delivery
     assert (delivery.state, delivery.due_at, delivery.attempts) == ("waiting", desk.cloud.clock.ms(), 0)
 
@@ -268,8 +268,8 @@ def test_all_that_failed_is_sent_again_and_only_of_this_application(desk: Desk) 
     assert "Resend all failed" not in desk.page().text
     desk.publish(3)
     apps = desk.cloud.grants.apps
-    other, _ = apps.register("Other", ["https://other.example/cb"], owner=desk.asked.user)
-    desk.cloud.grants.issue(other, desk.asked.user, SCOPES)
+    other, _ = apps.register("Other", ["https://other.example/cb"], owner=desk.client.user)
+    desk.cloud.grants.issue(other, desk.client.user, SCOPES)
     desk.cloud.subscriptions.create(other, URL, "update", "sleep")
     desk.publish()
     with desk.cloud.archive.transaction():
@@ -277,26 +277,26 @@ def test_all_that_failed_is_sent_again_and_only_of_this_application(desk: Desk) 
             "UPDATE webhook_deliveries SET state = 'failed', due_at = NULL WHERE event_seq <> 2"
         )
     assert desk.person.send(desk.log, f"{desk.log}/resend").status == 303
-    states = [one.state for one in desk.listed.page(desk.client_id)]
+    states = [one.state for one in desk.delivery_list.page(desk.client_id)]
     assert states == ["waiting"] * 4
-    assert [one.state for one in desk.listed.page(other)] == ["failed"]
+    assert [one.state for one in desk.delivery_list.page(other)] == ["failed"]
 
 
 def test_what_is_resent_arrives(desk: Desk) -> None:
     async def arrives() -> list[bytes]:
-        async with callback(lambda query: (200, b"thank you")) as here, desk.cloud.running():
-            desk.subscribe(here.url)
+        async with async_callback(lambda query: (200, b"thank you")) as server, desk.cloud.running():
+            desk.subscribe(server.url)
             desk.publish()
-            await wait_until(lambda: len(here.bodies) == 1)
+            await wait_until(lambda: len(server.bodies) == 1)
             await wait_until(lambda: desk.cloud.deliveries.counts()["delivered"] == 1)
             cookie = {"cookie": "; ".join(f"{k}={v}" for k, v in desk.person.jar.items())}
-            page = await desk.asked.send(f"{desk.log}/1", headers=cookie)
+            page = await desk.client.send(f"{desk.log}/1", headers=cookie)
             form = Forms(page.text).found[f"{desk.log}/1/resend"]
-            await desk.asked.send(f"{desk.log}/1/resend", method="POST", headers=cookie, form=form)
-            await wait_until(lambda: len(here.bodies) == 2)
-            return here.bodies
+            await desk.client.send(f"{desk.log}/1/resend", method="POST", headers=cookie, form=form)
+            await wait_until(lambda: len(server.bodies) == 2)
+            return server.bodies
 
-    first, second = desk.asked.runner.run(arrives())
+    first, second = desk.client.runner.run(arrives())
     assert first == second
     assert "thank you" in desk.page("/1").text
 
@@ -309,7 +309,7 @@ def test_nobody_else_sees_or_resends_anything_of_it(desk: Desk) -> None:
     desk.publish()
     desk.tried(500, b"a secret answer")
     desk.cloud.archive.user("somebody else")
-    other = Person(desk.asked)
+    other = Person(desk.client)
     other.sign_in(user="somebody else")
     theirs, _ = desk.cloud.grants.apps.register(
         "Theirs", ["https://their.example/cb"], owner=desk.cloud.archive.user("somebody else")
@@ -320,22 +320,22 @@ def test_nobody_else_sees_or_resends_anything_of_it(desk: Desk) -> None:
         assert answer.status == 404, path
         assert "secret answer" not in answer.text
         assert "canary" not in answer.text
-    before = desk.listed.get(1)
+    before = desk.delivery_list.get(1)
     for path in (f"{desk.log}/resend", f"{desk.log}/1/resend", f"{elsewhere}/1/resend"):
         assert (
             other(path, method="POST", form={"token": form_token(other.jar["ringlet_session"], path)}).status
             == 404
         ), path
-    assert desk.listed.get(1) == before
+    assert desk.delivery_list.get(1) == before
     assert other("/webhooks").text.count("Sleep Lab") == 0
-    assert Person(desk.asked)(f"{desk.log}/1").headers["location"].startswith("/sign-in")
+    assert Person(desk.client)(f"{desk.log}/1").headers["location"].startswith("/sign-in")
 
 
 def test_a_delivery_is_shown_under_its_own_application_only(desk: Desk) -> None:
     """Both applications are the wearer's."""
     desk.subscribe()
     desk.publish()
-    other, _ = desk.cloud.grants.apps.register("Other", ["https://other.example/cb"], owner=desk.asked.user)
+    other, _ = desk.cloud.grants.apps.register("Other", ["https://other.example/cb"], owner=desk.client.user)
     assert desk.person(f"/oauth/applications/{other}/webhooks/1").status == 404
     for id in ("0", "2", "x", "9" * 40, "1%00", "-1"):
         assert desk.person(f"{desk.log}/{id}").status == 404
@@ -347,7 +347,7 @@ def test_an_application_that_is_deleted_takes_its_deliveries_along(desk: Desk) -
     desk.tried(500)
     at = f"/oauth/applications/{desk.client_id}/delete"
     assert desk.person.send(at, at).status == 303
-    assert desk.listed.page() == []
+    assert desk.delivery_list.page() == []
     assert desk.cloud.deliveries.ready() == []
-    assert desk.listed.attempts(1) == []
+    assert desk.delivery_list.attempts(1) == []
     assert desk.cloud.subscriptions.of(desk.client_id, ended=True) == []

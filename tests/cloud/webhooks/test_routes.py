@@ -1,11 +1,10 @@
-"""`/v2/webhook/subscription`: who may ask, what a callback must prove, and what is said to what is wrong."""
+"""`/v2/webhook/subscription`: who may call it, what a callback must prove, how bad requests are answered."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier, Thread
@@ -20,79 +19,17 @@ from ringlet._cloud.core.secret_hashes import hash_secret
 from ringlet._cloud.core.throttle import FREE_FAILURES
 from ringlet._cloud.webhooks.routes import MAX_CHALLENGES_PER_APPLICATION
 from ringlet._cloud.webhooks.subscriptions import Subscriptions
-from ringlet._net.addresses import AddressPolicy
 from ringlet._webhooks.subscriptions import SUBSCRIPTION_LIFETIME, SUBSCRIPTION_PATH
 from ringlet.archive import Archive
-from ringlet.cloud import Clock, Cloud, CloudSettings
+from ringlet.cloud import Clock
 from ringlet.errors import BadRequest
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES, Subscription
 
-from ..callbacks import Callback, Reply, callback, proves
-from ..conftest import NOW, Answer, CloudClient
+from ..async_callback import AsyncCallback, Reply, async_callback, echo_challenge
+from ..conftest import NOW, Answer
+from ..webhook_app import WebhookApp, register_app_in, subscription_request
 
 GONE = "Webhook with specified id does not exist."
-
-
-@dataclass
-class Town:
-    """A cloud with one application that asks."""
-
-    asked: CloudClient
-    client_id: str
-    secret: str
-
-    @property
-    def cloud(self) -> Cloud:
-        return self.asked.cloud
-
-    def who(self, **changes: str) -> dict[str, str]:
-        return {"x-client-id": self.client_id, "x-client-secret": self.secret} | changes
-
-    async def send(self, method: str, path: str = "", wish: Any = None, **changes: str) -> Answer:
-        body = wish if isinstance(wish, bytes) else b"" if wish is None else json.dumps(wish).encode()
-        headers = self.who(**changes)
-        return await self.asked.send(f"{SUBSCRIPTION_PATH}{path}", method=method, headers=headers, body=body)
-
-    def __call__(self, method: str, path: str = "", wish: Any = None, **changes: str) -> Answer:
-        return self.asked.runner.run(self.send(method, path, wish, **changes))
-
-    def beside(self, act: Callable[[Callback], Awaitable[Any]], **manners: Any) -> Any:
-        """Do something while a callback listens."""
-
-        async def done() -> Any:
-            async with callback(**manners) as here:
-                found = await act(here)
-                await self.cloud.dialer.close()
-                return found
-
-        return self.asked.runner.run(done())
-
-    def subscribe(self, data_type: str = "sleep", event_type: str = "update", **manners: Any) -> Answer:
-        return self.beside(
-            lambda here: self.send("POST", "", wish(here.url, data_type, event_type)), **manners
-        )
-
-    def another(self) -> Town:
-        return Town(self.asked, *self.cloud.grants.apps.register("Another", ["https://a.example/cb"]))
-
-    @property
-    def stored(self) -> int:
-        row = self.cloud.archive.database.one("SELECT count(*) FROM webhook_subscriptions")
-        assert row
-        return int(row[0])
-
-
-def wish(url: str, data_type: str = "sleep", event_type: str = "update", **more: Any) -> dict[str, Any]:
-    given = {"callback_url": url, "verification_token": "a token & more"}
-    return given | {"event_type": event_type, "data_type": data_type} | more
-
-
-def town_in(archive: Archive, runner: asyncio.Runner, callbacks: str = "dev", **more: Any) -> Town:
-    cloud = Cloud(
-        archive, clock=Clock(NOW), callbacks=AddressPolicy.parse(callbacks), settings=CloudSettings(**more)
-    )
-    app = cloud.grants.apps.register("Sleep Lab", ["https://lab.example/callback"])
-    return Town(CloudClient(cloud, runner, archive.user("wearer")), *app)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -101,110 +38,114 @@ def place(request: pytest.FixtureRequest, tmp_path: Any) -> str:
 
 
 @pytest.fixture
-def town(runner: asyncio.Runner) -> Iterator[Town]:
+def app(runner: asyncio.Runner) -> Iterator[WebhookApp]:
     with Archive.open(":memory:") as archive:
-        yield town_in(archive, runner)
+        yield register_app_in(archive, runner)
 
 
 @pytest.fixture
-def town_on_both(place: str, runner: asyncio.Runner) -> Iterator[Town]:
+def app_on_both(place: str, runner: asyncio.Runner) -> Iterator[WebhookApp]:
     with Archive.open(place) as archive:
-        yield town_in(archive, runner)
+        yield register_app_in(archive, runner)
 
 
 # --- The six operations ---
 
 
-def test_the_life_of_a_subscription(town_on_both: Town) -> None:
-    town = town_on_both
-    assert town("GET").json == []
-    made = town.subscribe()
+def test_a_subscription_is_created_read_renewed_and_deleted(app_on_both: WebhookApp) -> None:
+    app = app_on_both
+    assert app("GET").json == []
+    made = app.subscribe()
     assert made.status == 201
     one = made.json
     assert set(one) == {"id", "callback_url", "event_type", "data_type", "expiration_time"}
     assert one["expiration_time"] == "2026-05-30T12:00:00.000000", "90 days, without a zone"
-    assert town("GET").json == [one]
-    assert town("GET", f"/{one['id']}").json == one
-    town.cloud.clock.advance(timedelta(days=10))
-    renewed = town("PUT", f"/renew/{one['id']}")
+    assert app("GET").json == [one]
+    assert app("GET", f"/{one['id']}").json == one
+    app.cloud.clock.advance(timedelta(days=10))
+    renewed = app("PUT", f"/renew/{one['id']}")
     assert renewed.status == 200
     assert renewed.json == one | {"expiration_time": "2026-06-09T12:00:00.000000"}
-    ended = town("DELETE", f"/{one['id']}")
+    ended = app("DELETE", f"/{one['id']}")
     assert (ended.status, ended.body) == (204, b"")
     assert "content-type" not in ended.headers
-    assert town("GET").json == []
+    assert app("GET").json == []
     for method, path in (("GET", ""), ("PUT", "/renew"), ("DELETE", "")):
-        assert town(method, f"{path}/{one['id']}").status == 403
+        assert app(method, f"{path}/{one['id']}").status == 403
 
 
-def test_every_pair_can_be_subscribed_to_once(town: Town) -> None:
-    async def all_of_them(here: Callback) -> list[int]:
-        wishes = [wish(here.url, data, event) for data in DATA_TYPES for event in EVENT_TYPES]
-        return [(await town.send("POST", "", one)).status for one in [*wishes, *wishes]]
+def test_every_event_and_data_type_can_be_subscribed_to_once(app: WebhookApp) -> None:
+    async def all_of_them(server: AsyncCallback) -> list[int]:
+        wishes = [
+            subscription_request(server.url, data, event) for data in DATA_TYPES for event in EVENT_TYPES
+        ]
+        return [(await app.send("POST", "", one)).status for one in [*wishes, *wishes]]
 
     pairs = len(DATA_TYPES) * len(EVENT_TYPES)
-    assert town.beside(all_of_them) == [201] * pairs + [409] * pairs
-    assert len(town("GET").json) == pairs == 72
+    assert app.with_callback(all_of_them) == [201] * pairs + [409] * pairs
+    assert len(app("GET").json) == pairs == 72
 
 
-def test_a_pair_is_free_again_when_its_subscription_ended_or_expired(town_on_both: Town) -> None:
-    town = town_on_both
-    first = town.subscribe().json["id"]
-    assert town.subscribe().status == 409
-    town("DELETE", f"/{first}")
-    second = town.subscribe()
+def test_a_pair_can_be_subscribed_to_again_once_its_subscription_ended_or_expired(
+    app_on_both: WebhookApp,
+) -> None:
+    app = app_on_both
+    first = app.subscribe().json["id"]
+    assert app.subscribe().status == 409
+    app("DELETE", f"/{first}")
+    second = app.subscribe()
     assert second.status == 201
-    town.cloud.clock.advance(timedelta(days=90))
-    assert town("GET").json == []
-    assert town("PUT", f"/renew/{second.json['id']}").json["detail"] == GONE
-    assert town.subscribe().status == 201
+    app.cloud.clock.advance(timedelta(days=90))
+    assert app("GET").json == []
+    assert app("PUT", f"/renew/{second.json['id']}").json["detail"] == GONE
+    assert app.subscribe().status == 201
 
 
-def test_an_update_changes_what_is_named_and_the_callback_proves_itself_again(town_on_both: Town) -> None:
-    town = town_on_both
-    one = town.subscribe().json
+def test_an_update_changes_the_given_fields_and_challenges_the_callback(
+    app_on_both: WebhookApp,
+) -> None:
+    app = app_on_both
+    one = app.subscribe().json
 
-    async def moves(here: Callback) -> Answer:
-        changed = await town.send(
-            "PUT", f"/{one['id']}", {"verification_token": "new", "callback_url": here.url}
+    async def moves(server: AsyncCallback) -> Answer:
+        changed = await app.send(
+            "PUT", f"/{one['id']}", {"verification_token": "new", "callback_url": server.url}
         )
-        assert [query["verification_token"] for _, query in here.asked] == ["new"]
-        assert changed.json == one | {"callback_url": here.url}
+        assert [query["verification_token"] for _, query in server.requests] == ["new"]
+        assert changed.json == one | {"callback_url": server.url}
         same = {"verification_token": "newer", "data_type": "tag", "event_type": None}
-        changed = await town.send("PUT", f"/{one['id']}", same)
-        assert [query["verification_token"] for _, query in here.asked] == ["new", "newer"]
+        changed = await app.send("PUT", f"/{one['id']}", same)
+        assert [query["verification_token"] for _, query in server.requests] == ["new", "newer"]
         return changed
 
-    changed = town.beside(moves)
+    changed = app.with_callback(moves)
     assert changed.status == 200
     assert (changed.json["data_type"], changed.json["event_type"]) == ("tag", "update")
-    refused = town("PUT", f"/{one['id']}", {"verification_token": "x", "callback_url": "http://127.0.0.1:1/"})
+    refused = app("PUT", f"/{one['id']}", {"verification_token": "x", "callback_url": "http://127.0.0.1:1/"})
     assert refused.status == 422
-    assert town("GET").json == [changed.json], "what failed changed nothing"
+    assert app("GET").json == [changed.json], "what failed changed nothing"
 
 
-def test_an_update_cannot_take_a_pair_that_another_has(town: Town) -> None:
-    town.subscribe("sleep")
+def test_an_update_to_a_pair_that_is_already_subscribed_to_is_refused(app: WebhookApp) -> None:
+    app.subscribe("sleep")
 
-    async def collides(here: Callback) -> Answer:
-        made = await town.send("POST", "", wish(here.url, "tag"))
-        return await town.send(
-            "PUT", f"/{made.json['id']}", {"verification_token": "x", "data_type": "sleep"}
-        )
+    async def collides(server: AsyncCallback) -> Answer:
+        made = await app.send("POST", "", subscription_request(server.url, "tag"))
+        return await app.send("PUT", f"/{made.json['id']}", {"verification_token": "x", "data_type": "sleep"})
 
-    assert town.beside(collides).status == 409
-    assert {one["data_type"] for one in town("GET").json} == {"sleep", "tag"}
+    assert app.with_callback(collides).status == 409
+    assert {one["data_type"] for one in app("GET").json} == {"sleep", "tag"}
 
 
 @pytest.mark.parametrize("dialect", ["live", "docs"])
-def test_refusals_are_in_the_words_of_the_profile(runner: asyncio.Runner, dialect: Any) -> None:
+def test_errors_are_worded_as_the_dialect_has_them(runner: asyncio.Runner, dialect: Any) -> None:
     with Archive.open(":memory:") as archive:
-        town = town_in(archive, runner, dialect=dialect)
+        app = register_app_in(archive, runner, dialect=dialect)
         for answer, status, detail in (
-            (town("GET", "/x"), 403, GONE),
-            (town("GET", **{"x-client-secret": "x"}), 401, "Client authentication failed."),
-            (town("GET", "/x/y"), 404, "Not Found"),
-            (town("PATCH"), 405, "Method Not Allowed"),
+            (app("GET", "/x"), 403, GONE),
+            (app("GET", **{"x-client-secret": "x"}), 401, "Client authentication failed."),
+            (app("GET", "/x/y"), 404, "Not Found"),
+            (app("PATCH"), 405, "Method Not Allowed"),
         ):
             said = {"detail": detail}
             if dialect == "docs":
@@ -213,10 +154,10 @@ def test_refusals_are_in_the_words_of_the_profile(runner: asyncio.Runner, dialec
             assert (answer.status, answer.json) == (status, said)
 
 
-def test_an_expiration_has_no_zone_as_the_service_has_it_or_one_as_documented(runner: asyncio.Runner) -> None:
+def test_an_expiration_time_has_no_zone_live_and_one_as_documented(runner: asyncio.Runner) -> None:
     for dialect, zone in (("live", ""), ("docs", "+00:00")):
         with Archive.open(":memory:") as archive:
-            one = town_in(archive, runner, dialect=dialect).subscribe().json
+            one = register_app_in(archive, runner, dialect=dialect).subscribe().json
             assert one["expiration_time"] == f"2026-05-30T12:00:00.000000{zone}"
             assert Subscription(**one).expires_at == NOW + SUBSCRIPTION_LIFETIME
 
@@ -224,46 +165,46 @@ def test_an_expiration_has_no_zone_as_the_service_has_it_or_one_as_documented(ru
 # --- Who asks ---
 
 
-def test_only_an_application_with_its_secret_may_ask(town_on_both: Town) -> None:
-    town = town_on_both
+def test_only_an_application_with_its_secret_is_admitted(app_on_both: WebhookApp) -> None:
+    app = app_on_both
     wrong = ["unknown", "", "x\0", "é" * 300]
-    for client_id in (town.client_id, *wrong):
-        for secret in (town.secret, *wrong):
-            answer = town("GET", **{"x-client-id": client_id, "x-client-secret": secret})
-            right = (client_id, secret) == (town.client_id, town.secret)
+    for client_id in (app.client_id, *wrong):
+        for secret in (app.secret, *wrong):
+            answer = app("GET", **{"x-client-id": client_id, "x-client-secret": secret})
+            right = (client_id, secret) == (app.client_id, app.secret)
             assert answer.status == (200 if right else 401), (client_id, secret)
 
 
-def test_without_a_secret_nobody_is_let_in(town: Town) -> None:
-    public, _ = town.cloud.grants.apps.register("Page", ["https://page.example/cb"], public=True)
-    assert town("GET", **{"x-client-id": public, "x-client-secret": ""}).status == 401
-    assert town("GET", **{"x-client-id": public}).status == 401
+def test_a_public_application_is_not_admitted(app: WebhookApp) -> None:
+    public, _ = app.cloud.grants.apps.register("Page", ["https://page.example/cb"], public=True)
+    assert app("GET", **{"x-client-id": public, "x-client-secret": ""}).status == 401
+    assert app("GET", **{"x-client-id": public}).status == 401
 
 
-def test_an_access_token_opens_nothing_here(town: Town) -> None:
-    answer = town.asked(SUBSCRIPTION_PATH, token=town.asked.token())
+def test_an_access_token_is_not_accepted(app: WebhookApp) -> None:
+    answer = app.client(SUBSCRIPTION_PATH, token=app.client.token())
     assert answer.status == 401
     assert "www-authenticate" not in answer.headers
 
 
-def test_who_guesses_has_to_wait_and_the_right_secret_does_not_show_through(town: Town) -> None:
+def test_guessing_a_secret_is_throttled_and_the_right_one_gets_the_same_answer(app: WebhookApp) -> None:
     for _ in range(FREE_FAILURES):
-        assert town("GET", **{"x-client-secret": "a guess"}).status == 401
-    for secret in ("another guess", town.secret):
-        answer = town("GET", **{"x-client-secret": secret})
+        assert app("GET", **{"x-client-secret": "a guess"}).status == 401
+    for secret in ("another guess", app.secret):
+        answer = app("GET", **{"x-client-secret": secret})
         assert answer.status == 429
         assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_who_asks_without_end_is_told_to_come_back(town: Town) -> None:
-    town.cloud.rate_limit.limit = 5
-    assert [town("GET").status for _ in range(7)] == [200] * 5 + [429] * 2
-    assert int(town("GET").headers["retry-after"]) > 0
+def test_too_many_requests_are_answered_with_retry_after(app: WebhookApp) -> None:
+    app.cloud.rate_limit.limit = 5
+    assert [app("GET").status for _ in range(7)] == [200] * 5 + [429] * 2
+    assert int(app("GET").headers["retry-after"]) > 0
 
 
-def test_the_subscriptions_of_others_do_not_exist(town_on_both: Town) -> None:
-    town, other = town_on_both, town_on_both.another()
-    mine = town.subscribe().json
+def test_subscriptions_of_other_applications_are_not_found(app_on_both: WebhookApp) -> None:
+    app, other = app_on_both, app_on_both.another()
+    mine = app.subscribe().json
     for method, path, body in (
         ("GET", f"/{mine['id']}", None),
         ("PUT", f"/{mine['id']}", {"verification_token": "x"}),
@@ -275,38 +216,38 @@ def test_the_subscriptions_of_others_do_not_exist(town_on_both: Town) -> None:
         assert nobodys.body == theirs.body
     assert other("GET").json == []
     assert other.subscribe().status == 201, "a pair is one per application"
-    assert town("GET").json == [mine]
+    assert app("GET").json == [mine]
 
 
-def test_a_secret_from_before_that_cannot_sign_is_told_so(town: Town) -> None:
+def test_an_application_whose_old_secret_cannot_sign_is_told_to_make_a_new_one(app: WebhookApp) -> None:
     short = "x" * 43
-    with town.cloud.archive.transaction():
-        town.cloud.archive.database.execute("UPDATE oauth_apps SET secret_hash = ?", (hash_secret(short),))
-    answer = town("POST", "", wish("http://127.0.0.1:1/"), **{"x-client-secret": short})
+    with app.cloud.archive.transaction():
+        app.cloud.archive.database.execute("UPDATE oauth_apps SET secret_hash = ?", (hash_secret(short),))
+    answer = app("POST", "", subscription_request("http://127.0.0.1:1/"), **{"x-client-secret": short})
     assert answer.status == 400
     assert "make a new one in the portal" in answer.json["detail"]
-    assert town("GET", **{"x-client-secret": short}).status == 200
+    assert app("GET", **{"x-client-secret": short}).status == 200
 
 
 # --- The challenge ---
 
 
-def test_a_callback_is_asked_once_with_the_token_and_something_new(town: Town) -> None:
-    asked: list[dict[str, str]] = []
+def test_each_create_challenges_the_callback_once_with_its_token_and_a_new_challenge(app: WebhookApp) -> None:
+    challenges: list[dict[str, str]] = []
 
-    async def twice(here: Callback) -> None:
+    async def twice(server: AsyncCallback) -> None:
         for data_type in ("sleep", "tag"):
-            given = wish(f"{here.url}?mine=1", data_type)
-            assert (await town.send("POST", "", given)).status == 201
-        assert [method for method, _ in here.asked] == ["GET", "GET"]
-        asked.extend(query for _, query in here.asked)
+            given = subscription_request(f"{server.url}?mine=1", data_type)
+            assert (await app.send("POST", "", given)).status == 201
+        assert [method for method, _ in server.requests] == ["GET", "GET"]
+        challenges.extend(query for _, query in server.requests)
 
-    town.beside(twice)
-    for query in asked:
+    app.with_callback(twice)
+    for query in challenges:
         assert set(query) == {"mine", "verification_token", "challenge"}
         assert query["verification_token"] == "a token & more"
         assert len(query["challenge"]) >= 32
-    assert asked[0]["challenge"] != asked[1]["challenge"]
+    assert challenges[0]["challenge"] != challenges[1]["challenge"]
 
 
 REPLIES: dict[str, tuple[Reply | Callable[[dict[str, str]], Reply], str]] = {
@@ -314,7 +255,7 @@ REPLIES: dict[str, tuple[Reply | Callable[[dict[str, str]], Reply], str]] = {
     "fails": ((500, b""), "500"),
     "moves": ((302, b""), "Redirects are not followed"),
     "accepts": (lambda query: (204, b""), "204"),
-    "created": (lambda query: (201, proves(query)[1]), "201"),
+    "created": (lambda query: (201, echo_challenge(query)[1]), "201"),
     "empty": ((200, b""), "but not"),
     "text": (lambda query: (200, query["challenge"].encode()), "but not"),
     "another": ((200, b'{"challenge": "x"}'), "but not"),
@@ -325,27 +266,29 @@ REPLIES: dict[str, tuple[Reply | Callable[[dict[str, str]], Reply], str]] = {
         lambda query: (200, json.dumps({"challenge": query["challenge"].swapcase()}).encode()),
         "but not",
     ),
-    "long": (lambda query: (200, b" " * 30_000 + proves(query)[1]), "but not"),
+    "long": (lambda query: (200, b" " * 30_000 + echo_challenge(query)[1]), "but not"),
 }
 
 
 @pytest.mark.parametrize("manner", REPLIES)
-def test_without_a_proof_nothing_is_stored_and_the_reason_is_said(town: Town, manner: str) -> None:
+def test_a_callback_that_fails_the_challenge_is_not_stored_and_the_reason_is_given(
+    app: WebhookApp, manner: str
+) -> None:
     reply, word = REPLIES[manner]
-    answer = town.subscribe(reply=reply if callable(reply) else lambda query: reply)
+    answer = app.subscribe(reply=reply if callable(reply) else lambda query: reply)
     assert answer.status == 422
     [flaw] = answer.json["detail"]
     assert flaw["loc"] == ["body", "callback_url"]
     assert word in flaw["msg"]
-    assert town.stored == 0
+    assert app.stored_subscriptions == 0
 
 
-def test_a_callback_that_does_not_answer_in_time_is_refused(town: Town) -> None:
-    town.cloud.dialer.deadline = 0.1
-    answer = town.subscribe(wait=asyncio.Event().wait)
+def test_a_callback_that_does_not_answer_in_time_is_refused(app: WebhookApp) -> None:
+    app.cloud.dialer.deadline = 0.1
+    answer = app.subscribe(wait=asyncio.Event().wait)
     assert answer.status == 422
     assert "no complete answer within 0.1 s" in answer.json["detail"][0]["msg"]
-    assert town.stored == 0
+    assert app.stored_subscriptions == 0
 
 
 @pytest.mark.parametrize(
@@ -362,39 +305,39 @@ def test_a_callback_that_does_not_answer_in_time_is_refused(town: Town) -> None:
         ("https://example.com/#x", "fragment"),
     ],
 )
-def test_the_guard_says_what_is_wrong_and_what_would_allow_it(
+def test_a_forbidden_callback_address_is_refused_with_what_would_allow_it(
     runner: asyncio.Runner, url: str, word: str
 ) -> None:
     with Archive.open(":memory:") as archive:
-        town = town_in(archive, runner, "public")
-        answer = town("POST", "", wish(url))
+        app = register_app_in(archive, runner, "public")
+        answer = app("POST", "", subscription_request(url))
         assert answer.status == 422
         assert word in answer.json["detail"][0]["msg"]
-        assert town.stored == 0
+        assert app.stored_subscriptions == 0
 
 
-def test_an_application_has_a_few_callbacks_asked_at_a_time_and_others_do_not_wait_for_it(
-    town: Town,
+def test_challenges_of_one_application_are_limited_and_do_not_delay_others(
+    app: WebhookApp,
 ) -> None:
-    other = town.another()
+    other = app.another()
     free = asyncio.Event()
 
-    async def while_many_hang(here: Callback) -> list[int]:
+    async def while_many_hang(server: AsyncCallback) -> list[int]:
         many = [
-            town.send("POST", "", wish(here.url, one))
+            app.send("POST", "", subscription_request(server.url, one))
             for one in DATA_TYPES[: 2 * MAX_CHALLENGES_PER_APPLICATION]
         ]
         waiting = [asyncio.create_task(one) for one in many]
-        while len(here.asked) < MAX_CHALLENGES_PER_APPLICATION:  # noqa: ASYNC110 - it is of another task
+        while len(server.requests) < MAX_CHALLENGES_PER_APPLICATION:  # noqa: ASYNC110 - it is of another task
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
-        assert len(here.asked) == MAX_CHALLENGES_PER_APPLICATION
-        async with callback() as quick:
-            assert (await other.send("POST", "", wish(quick.url))).status == 201
+        assert len(server.requests) == MAX_CHALLENGES_PER_APPLICATION
+        async with async_callback() as quick:
+            assert (await other.send("POST", "", subscription_request(quick.url))).status == 201
         free.set()
         return [answer.status for answer in await asyncio.gather(*waiting)]
 
-    assert set(town.beside(while_many_hang, wait=free.wait)) == {201}
+    assert set(app.with_callback(while_many_hang, wait=free.wait)) == {201}
 
 
 @pytest.mark.parametrize(
@@ -411,49 +354,53 @@ def test_an_application_has_a_few_callbacks_asked_at_a_time_and_others_do_not_wa
         "https://example.com:0/#hunter2",
     ],
 )
-def test_no_flaw_shows_what_may_be_secret_of_a_callback_url(town: Town, url: str) -> None:
-    for sent in (wish(url), wish(url + "a" * 3000), wish(url, event_type="none") | {"data_type": url}):
-        answer = town("POST", "", sent)
+def test_no_validation_error_repeats_the_callback_url(app: WebhookApp, url: str) -> None:
+    for sent in (
+        subscription_request(url),
+        subscription_request(url + "a" * 3000),
+        subscription_request(url, event_type="none") | {"data_type": url},
+    ):
+        answer = app("POST", "", sent)
         assert answer.status == 422
         assert "hunter2" not in json.dumps(answer.json)
 
 
-def test_what_was_true_before_the_challenge_is_looked_at_again(town: Town) -> None:
+def test_conditions_are_checked_again_after_the_challenge(app: WebhookApp) -> None:
     """A callback takes its time: meanwhile the secret is changed."""
-    apps = town.cloud.grants.apps
+    apps = app.cloud.grants.apps
 
     def changes(query: dict[str, str]) -> Reply:
-        apps.rotate_secret(town.client_id)
-        return proves(query)
+        apps.rotate_secret(app.client_id)
+        return echo_challenge(query)
 
-    assert town.subscribe(reply=changes).status == 401
-    assert town.stored == 0
+    assert app.subscribe(reply=changes).status == 401
+    assert app.stored_subscriptions == 0
 
 
-def test_an_application_deleted_during_the_challenge_gets_no_subscription(town: Town) -> None:
+def test_an_application_deleted_during_the_challenge_gets_no_subscription(app: WebhookApp) -> None:
     def deletes(query: dict[str, str]) -> Reply:
-        town.cloud.grants.apps.delete(town.client_id)
-        return proves(query)
+        app.cloud.grants.apps.delete(app.client_id)
+        return echo_challenge(query)
 
-    assert town.subscribe(reply=deletes).status == 401
-    assert town.stored == 0
+    assert app.subscribe(reply=deletes).status == 401
+    assert app.stored_subscriptions == 0
 
 
-def test_of_several_creates_at_once_one_is_granted(town_on_both: Town) -> None:
-    """Their callbacks answer when all have been asked."""
-    town = town_on_both
+def test_one_of_several_creates_of_the_same_pair_succeeds(app_on_both: WebhookApp) -> None:
+    """Their callbacks answer once all have been challenged."""
+    app = app_on_both
 
-    async def at_once(here: Callback) -> list[int]:
-        sent = [town.send("POST", "", wish(here.url)) for _ in range(4)]
+    async def at_once(server: AsyncCallback) -> list[int]:
+        sent = [app.send("POST", "", subscription_request(server.url)) for _ in range(4)]
         return sorted([one.status for one in await asyncio.gather(*sent)])
 
-    assert town.beside(at_once, wait=asyncio.Barrier(4).wait) == [201, 409, 409, 409]
-    assert town.stored == 1
+    assert app.with_callback(at_once, wait=asyncio.Barrier(4).wait) == [201, 409, 409, 409]
+    assert app.stored_subscriptions == 1
 
 
-def test_of_many_connections_that_create_at_once_one_is_granted(place: str, runner: asyncio.Runner) -> None:
+def test_one_of_several_creates_on_many_connections_succeeds(place: str, runner: asyncio.Runner) -> None:
     with Archive.open(place) as archive:
-        town_in(archive, runner)  # which makes the tables
+        register_app_in(archive, runner)  # which makes the tables
     ready, outcomes = Barrier(4), list[str]()
 
     def create() -> None:
@@ -476,7 +423,7 @@ def test_of_many_connections_that_create_at_once_one_is_granted(place: str, runn
     assert outcomes.count("409") == 3 * len(DATA_TYPES)
 
 
-# --- What is wrong with a wish ---
+# --- What is wrong with a request ---
 
 
 def flaws(answer: Answer) -> dict[str, str]:
@@ -488,7 +435,7 @@ def flaws(answer: Answer) -> dict[str, str]:
     return {".".join(one["loc"]): one["type"] for one in answer.json["detail"]}
 
 
-def test_all_that_is_wrong_is_said_at_once(town: Town) -> None:
+def test_all_flaws_of_a_request_are_reported_at_once(app: WebhookApp) -> None:
     url = "https://example.com/"
     for sent, expected in (
         (None, {"body": "missing"}),
@@ -497,9 +444,9 @@ def test_all_that_is_wrong_is_said_at_once(town: Town) -> None:
         (b"[" * 40_000, {"body": "json_invalid"}),
         (b'{"callback_url": "\\ud800"}', {"body": "json_invalid"}),
         ([], {"body": "model_attributes_type"}),
-        ({}, {f"body.{name}": "missing" for name in wish(url)}),
+        ({}, {f"body.{name}": "missing" for name in subscription_request(url)}),
         (
-            wish(url, "steps", "changed") | {"verification_token": 1, "callback_url": None},
+            subscription_request(url, "steps", "changed") | {"verification_token": 1, "callback_url": None},
             {
                 "body.callback_url": "string_type",
                 "body.verification_token": "string_type",
@@ -507,15 +454,18 @@ def test_all_that_is_wrong_is_said_at_once(town: Town) -> None:
                 "body.data_type": "enum",
             },
         ),
-        (wish(url, "sleep", "Update"), {"body.event_type": "enum"}),
-        (wish(url) | {"verification_token": "x" * 2049}, {"body.verification_token": "string_too_long"}),
+        (subscription_request(url, "sleep", "Update"), {"body.event_type": "enum"}),
+        (
+            subscription_request(url) | {"verification_token": "x" * 2049},
+            {"body.verification_token": "string_too_long"},
+        ),
     ):
-        assert flaws(town("POST", "", sent)) == expected
-    assert town("POST", "", b" " * (MAX_BODY_BYTES + 1)).status == 413
+        assert flaws(app("POST", "", sent)) == expected
+    assert app("POST", "", b" " * (MAX_BODY_BYTES + 1)).status == 413
 
 
-def test_an_enum_is_told_in_the_words_of_the_validator(town: Town) -> None:
-    [flaw] = town("POST", "", wish("https://example.com/", "sleep", "changed")).json["detail"]
+def test_an_enum_error_is_worded_as_the_validator_of_the_service_words_it(app: WebhookApp) -> None:
+    [flaw] = app("POST", "", subscription_request("https://example.com/", "sleep", "changed")).json["detail"]
     assert flaw == {
         "type": "enum",
         "loc": ["body", "event_type"],
@@ -525,13 +475,13 @@ def test_an_enum_is_told_in_the_words_of_the_validator(town: Town) -> None:
     }
 
 
-def test_an_update_needs_its_verification_token_and_nothing_else(town: Town) -> None:
-    id = town.subscribe().json["id"]
-    assert flaws(town("PUT", f"/{id}", {})) == {"body.verification_token": "missing"}
-    assert flaws(town("PUT", f"/{id}", {"verification_token": None})) == {
+def test_an_update_requires_only_its_verification_token(app: WebhookApp) -> None:
+    id = app.subscribe().json["id"]
+    assert flaws(app("PUT", f"/{id}", {})) == {"body.verification_token": "missing"}
+    assert flaws(app("PUT", f"/{id}", {"verification_token": None})) == {
         "body.verification_token": "string_type"
     }
-    assert flaws(town("PUT", f"/{id}", {"verification_token": "x", "event_type": 3})) == {
+    assert flaws(app("PUT", f"/{id}", {"verification_token": "x", "event_type": 3})) == {
         "body.event_type": "enum"
     }
 
@@ -546,7 +496,7 @@ WORDS = st.sampled_from(["sleep", "update", "https://[", "http://\0", "//", "x" 
 
 @given(
     body=st.binary(max_size=200)
-    | st.dictionaries(st.sampled_from(list(wish(""))), JSON | WORDS, max_size=4).map(
+    | st.dictionaries(st.sampled_from(list(subscription_request(""))), JSON | WORDS, max_size=4).map(
         lambda one: json.dumps(one).encode()
     ),
     method=st.sampled_from(["POST", "PUT"]),
@@ -554,9 +504,9 @@ WORDS = st.sampled_from(["sleep", "update", "https://[", "http://\0", "//", "x" 
 @example(body=b'{"data_type": {"a": []}, "event_type": [1]}', method="POST")
 @example(body=b'{"data_type": 1e400}', method="POST")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_sent_is_refused_in_words(town: Town, body: bytes, method: str) -> None:
-    [id] = [one["id"] for one in town("GET").json] or [town.subscribe().json["id"]]
-    answer = town("POST", "", body) if method == "POST" else town("PUT", f"/{id}", body)
+def test_every_malformed_body_is_refused_with_a_message(app: WebhookApp, body: bytes, method: str) -> None:
+    [id] = [one["id"] for one in app("GET").json] or [app.subscribe().json["id"]]
+    answer = app("POST", "", body) if method == "POST" else app("PUT", f"/{id}", body)
     assert answer.status == 422
     assert answer.json["detail"]
 
@@ -564,53 +514,61 @@ def test_whatever_is_sent_is_refused_in_words(town: Town, body: bytes, method: s
 # --- What is written down ---
 
 
-def test_while_somebody_else_writes_it_is_busy_and_stores_nothing(
+def test_a_create_during_another_write_is_answered_as_busy_and_stores_nothing(
     tmp_path: Path, runner: asyncio.Runner
 ) -> None:
     place = str(tmp_path / "a.db")
     with Archive.open(place) as archive, Archive.open(place) as other:
-        town = town_in(archive, runner)
+        app = register_app_in(archive, runner)
         with other.transaction():
             other.user("somebody")
-            answer = town.subscribe()
+            answer = app.subscribe()
         assert answer.status == 503
         assert answer.headers["retry-after"] == "1"
-        assert town.stored == 0
-        assert town.subscribe().status == 201
+        assert app.stored_subscriptions == 0
+        assert app.subscribe().status == 201
 
 
-def test_no_file_holds_a_verification_token_or_a_secret(tmp_path: Path, runner: asyncio.Runner) -> None:
+def test_no_file_contains_a_verification_token_or_a_secret(tmp_path: Path, runner: asyncio.Runner) -> None:
     with Archive.open(str(tmp_path / "a.db")) as archive:
-        town = town_in(archive, runner)
-        one = town.subscribe().json
-        town.beside(
-            lambda here: town.send(
-                "PUT", f"/{one['id']}", {"verification_token": "a token & more", "callback_url": here.url}
+        app = register_app_in(archive, runner)
+        one = app.subscribe().json
+        app.with_callback(
+            lambda server: app.send(
+                "PUT", f"/{one['id']}", {"verification_token": "a token & more", "callback_url": server.url}
             )
         )
         kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert one["id"].encode() in kept
     assert b"a token & more" not in kept
     assert b"a+token" not in kept
-    assert town.secret.encode() not in kept
+    assert app.secret.encode() not in kept
 
 
-def test_the_journal_knows_the_request_and_no_secret(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_request_log_has_the_request_without_secrets(
+    app: WebhookApp, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("DEBUG")
     canary = "canary-of-this-test"
-    town.asked(
+    app.client(
         SUBSCRIPTION_PATH,
         f"client_secret={canary}",
         method="POST",
-        headers=town.who(),
-        body=json.dumps(wish(f"http://127.0.0.1:1/?key={canary}") | {"verification_token": canary}).encode(),
+        headers=app.credential_headers(),
+        body=json.dumps(
+            subscription_request(f"http://127.0.0.1:1/?key={canary}") | {"verification_token": canary}
+        ).encode(),
     )
-    answer = town("POST", "", wish(f"http://127.0.0.1:1/?key={canary}", "nap", verification_token=canary))
+    answer = app(
+        "POST",
+        "",
+        subscription_request(f"http://127.0.0.1:1/?key={canary}", "nap", verification_token=canary),
+    )
     assert canary not in answer.text
-    answer = town("POST", "", {"callback_url": f"http://a/?{canary}", "verification_token": canary})
+    answer = app("POST", "", {"callback_url": f"http://a/?{canary}", "verification_token": canary})
     assert canary not in answer.text
-    seen = town.asked.admin("requests", query=f"path={SUBSCRIPTION_PATH}")
+    seen = app.client.admin("requests", query=f"path={SUBSCRIPTION_PATH}")
     assert [(one["method"], one["status"]) for one in seen.json] == [("POST", 422)] * 3
-    for secret in (canary, town.secret):
+    for secret in (canary, app.secret):
         assert secret not in seen.text
         assert secret not in caplog.text

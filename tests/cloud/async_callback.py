@@ -1,4 +1,7 @@
-"""A callback on a socket of its own that answers challenges as it is told, and keeps what it was asked."""
+"""A callback server in the event loop of the test: answers challenges and events and records the requests.
+
+Tests that block use `tests/callback_server.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,20 @@ from .untrusted_server import answer
 Reply = tuple[int, bytes]
 
 
-def proves(query: dict[str, str]) -> Reply:
-    """What a good callback answers."""
+def echo_challenge(query: dict[str, str]) -> Reply:
+    """The response of a correct callback: it repeats the challenge."""
     return 200, json.dumps({"challenge": query.get("challenge")}).encode()
 
 
 @dataclass
-class Callback:
-    """What it was asked, and how it answers."""
+class AsyncCallback:
+    """The requests that came, and how they are answered."""
 
     url: str
-    reply: Callable[[dict[str, str]], Reply] = proves
+    reply: Callable[[dict[str, str]], Reply] = echo_challenge
     wait: Callable[[], Awaitable[Any]] | None = None
-    """What it does before it answers."""
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """Awaited before each response."""
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Method and query of each request."""
     bodies: list[bytes] = field(default_factory=list)
 
@@ -40,7 +43,7 @@ class Callback:
                 lengths = [line[15:] for line in head if line.lower().startswith("content-length:")]
                 self.bodies.append(await reader.readexactly(int(lengths[0]) if lengths else 0))
                 query = dict(parse_qsl(urlsplit(target).query, keep_blank_values=True))
-                self.asked.append((method, query))
+                self.requests.append((method, query))
                 if self.wait is not None:
                     await self.wait()
                 status, body = self.reply(query)
@@ -53,25 +56,26 @@ class Callback:
 
 
 @asynccontextmanager
-async def callback(
-    reply: Callable[[dict[str, str]], Reply] = proves, wait: Callable[[], Awaitable[Any]] | None = None
-) -> AsyncIterator[Callback]:
-    """A callback on 127.0.0.1."""
-    here = Callback("", reply, wait)
-    ours: set[asyncio.Task[None]] = set()
+async def async_callback(
+    reply: Callable[[dict[str, str]], Reply] = echo_challenge,
+    wait: Callable[[], Awaitable[Any]] | None = None,
+) -> AsyncIterator[AsyncCallback]:
+    """Run a callback server on 127.0.0.1 until the block ends."""
+    callback = AsyncCallback("", reply, wait)
+    tasks: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(here.handle(reader, writer))
-        ours.add(task)
-        task.add_done_callback(ours.discard)
+        task = asyncio.ensure_future(callback.handle(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    here.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/oura"
+    callback.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/oura"
     try:
-        yield here
+        yield callback
     finally:
         server.close()
-        for task in ours:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*ours, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await server.wait_closed()
