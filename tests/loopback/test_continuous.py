@@ -53,13 +53,13 @@ class Observer:
     nights: int = 0
     events: list[FollowedJob] = field(default_factory=list)
 
-    def followed(self, one: FollowedJob) -> None:
-        self.events.append(one)
+    def followed(self, followed: FollowedJob) -> None:
+        self.events.append(followed)
 
     def subscribed(self, standing: SubscriptionReport) -> None:
         assert standing.names == {"daily_sleep"}
 
-    def progress(self, one: TypeProgress) -> None:
+    def progress(self, progress: TypeProgress) -> None:
         """Of no interest."""
 
     def round(self, report: BackfillReport, everything: bool) -> None:

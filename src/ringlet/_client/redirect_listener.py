@@ -102,17 +102,17 @@ class Listener:
             timeout = 10
 
             def do_GET(self) -> None:
-                asked = urlsplit(self.path)
+                requested = urlsplit(self.path)
                 # A request with another host name may come from a web page that uses DNS rebinding.
-                if asked.path != (target.path or "/") or self.headers.get("host") != target.netloc:
+                if requested.path != (target.path or "/") or self.headers.get("host") != target.netloc:
                     self._say(404, NOT_FOUND_PAGE)
                 elif listener.fragment:
                     self._say(200, PASTE_ADDRESS_PAGE)
-                elif not _is_answer(asked.query) or not listener._first.acquire(blocking=False):
+                elif not _is_answer(requested.query) or not listener._first.acquire(blocking=False):
                     self._say(404, NOT_FOUND_PAGE)
                 else:
                     self._say(200, RECEIVED_PAGE)
-                    listener._take(asked.query)
+                    listener._take(requested.query)
 
             def _say(self, status: int, page: tuple[str, str]) -> None:
                 title, words = page

@@ -89,9 +89,8 @@ class FetchQueue(Inbox):
         """
         acquire(self.archive, "sync")
         due = self.next_job_due(now, user_id=user_id)
-        if (
-            due is None or due > now
-        ):  # A write transaction of an idle sync would delay the receiver's commits.
+        if due is None or due > now:
+            # A write transaction of an idle sync would delay the receiver's commits.
             return []
         condition, values = _of(user_id)
         with self.db.transaction():

@@ -125,11 +125,8 @@ class HandlerWorker:
                     asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
                 else:
                     runner.run(coroutine)
-        except (
-            Exception,
-            asyncio.CancelledError,
-            SystemExit,
-        ):  # Errors of the handler must not end the thread.
+        except (Exception, asyncio.CancelledError, SystemExit):
+            # Errors of the handler must not end the thread.
             log.exception("the handler failed at attempt %d; it will be called again", pending.attempts)
             pause_ms = min(HANDLER_RETRY_FIRST_MS * 2 ** min(pending.attempts - 1, 20), HANDLER_RETRY_MAX_MS)
             due = seconds_to_ms(self.clock()) + pause_ms

@@ -71,13 +71,13 @@ KEEP_EVENTS_FOR = timedelta(days=30)
 class SyncObserver(Protocol):
     """Is notified of what a continuous sync does."""
 
-    def followed(self, one: FollowedJob) -> None:
+    def followed(self, followed: FollowedJob) -> None:
         """A fetch job has ended."""
 
     def subscribed(self, standing: SubscriptionReport) -> None:
         """The subscriptions have been checked."""
 
-    def progress(self, one: TypeProgress) -> None:
+    def progress(self, progress: TypeProgress) -> None:
         """A window has been fetched by a backfill of all data types."""
 
     def round(self, report: BackfillReport, everything: bool) -> None:

@@ -86,21 +86,25 @@ def steps(
     """The steps that lead from the listed subscriptions to the wanted pairs. Pure."""
     existing = {(each.data_type, each.event_type): each for each in listed}
     for pair in pairs:
-        one = existing.pop(pair, None)
-        if one is None:
+        subscription = existing.pop(pair, None)
+        if subscription is None:
             yield SubscriptionStep("make", pair)
-        elif one.callback_url != callback_url:
-            yield SubscriptionStep("move" if one.id in made or take_over else "leave", pair, one.id)
+        elif subscription.callback_url != callback_url:
+            yield SubscriptionStep(
+                "move" if subscription.id in made or take_over else "leave", pair, subscription.id
+            )
         else:
-            yield SubscriptionStep("renew" if _ends_soon(one, now) else "keep", pair, one.id)
-    for (data_type, event_type), one in existing.items():
-        if one.id in made:
-            yield SubscriptionStep("end", (data_type, cast("EventType", event_type)), one.id)
+            yield SubscriptionStep(
+                "renew" if _ends_soon(subscription, now) else "keep", pair, subscription.id
+            )
+    for (data_type, event_type), subscription in existing.items():
+        if subscription.id in made:
+            yield SubscriptionStep("end", (data_type, cast("EventType", event_type)), subscription.id)
 
 
-def _ends_soon(one: Subscription, now: datetime) -> bool:
+def _ends_soon(subscription: Subscription, now: datetime) -> bool:
     try:
-        return one.expires_at - now < RENEW_BEFORE
+        return subscription.expires_at - now < RENEW_BEFORE
     except ServerError:  # The expiration is not a valid time. A renewal sets a valid one.
         return True
 
@@ -145,7 +149,7 @@ class Subscriber:
             raise InvalidToken(
                 refused.detail, cure="check that OURA_CLIENT_ID and OURA_CLIENT_SECRET are the application's"
             ) from refused
-        self._made &= {one.id for one in listed}
+        self._made &= {subscription.id for subscription in listed}
         report = SubscriptionReport()
         todo = steps(
             listed,
@@ -160,17 +164,16 @@ class Subscriber:
                 report.steps.append(await self._take(step))
             except (BadRequest, UsageError) as refused:  # UsageError: an id that cannot be part of a path
                 report.refused[step.pair] = refused.message
-            except (
-                DocumentNotFound
-            ):  # Another program deleted the subscription. The next check makes it again.
+            except DocumentNotFound:
+                # Another program deleted the subscription. The next check makes it again.
                 continue
         return report
 
     async def _take(self, step: SubscriptionStep) -> SubscriptionStep:
         flow = self._flow(step)
         if flow is not None:
-            one = await self.client.run(flow)
-            step = step._replace(id=one.id if one else step.id)
+            subscription = await self.client.run(flow)
+            step = step._replace(id=subscription.id if subscription else step.id)
         if step.action == "end":
             self._made -= {step.id}
         elif step.action != "leave":

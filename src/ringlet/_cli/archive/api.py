@@ -48,18 +48,18 @@ def api(
     from ..._client.client import Client
     from ..shared.wait_notices import notifying
 
-    asked = request(path, fields)
+    current = request(path, fields)
     # The client itself does not retry. The retries are made here, where the user is notified of waits.
     with Client(base_url=base_url, profile=profile, retry_policy=RetryPolicy(max_tries=1)) as client:
         while True:
-            response = client.run(notifying(with_retries(_send(asked), RetryPolicy()), _tell_wait))
+            response = client.run(notifying(with_retries(_send(current), RetryPolicy()), _tell_wait))
             _print(response, include, paginate)
             if response.status >= 400:
-                raise _refused(asked, response)
-            following = _following(asked, response) if paginate else None
+                raise _refused(current, response)
+            following = _following(current, response) if paginate else None
             if following is None:
                 return
-            asked = following
+            current = following
 
 
 def request(path: str, fields: tuple[str, ...]) -> Request:
@@ -90,7 +90,7 @@ def request(path: str, fields: tuple[str, ...]) -> Request:
     return Request(path=whole, params=params, scope=kind.scope if kind else "")
 
 
-def _refused(asked: Request, response: Response) -> ApiError:
+def _refused(current: Request, response: Response) -> ApiError:
     """The error for a refusal. For an unknown data type, its cure suggests the most similar known one."""
     from ..._api.catalog import TYPES
     from ..._api.kinds import ROOT
@@ -98,15 +98,15 @@ def _refused(asked: Request, response: Response) -> ApiError:
     from ...errors import RouteNotFound
     from ..shared.suggest import nearest
 
-    said = refusal(asked, response)
-    name = asked.path.removeprefix(f"{ROOT}/").partition("/")[0]
-    if isinstance(said, RouteNotFound) and asked.path.startswith(f"{ROOT}/") and name not in TYPES:
+    said = refusal(current, response)
+    name = current.path.removeprefix(f"{ROOT}/").partition("/")[0]
+    if isinstance(said, RouteNotFound) and current.path.startswith(f"{ROOT}/") and name not in TYPES:
         return RouteNotFound(said.detail, status=said.status, cure=nearest(name, list(TYPES)))
     return said
 
 
-def _send(asked: Request) -> Flow[Response]:
-    return (yield asked)
+def _send(current: Request) -> Flow[Response]:
+    return (yield current)
 
 
 def _tell_wait(why: str, seconds: float) -> None:
@@ -122,7 +122,7 @@ def _print(response: Response, include: bool, paginate: bool) -> None:
         screen.raw(response.body + b"\n" if paginate else response.body)
 
 
-def _following(asked: Request, response: Response) -> Request | None:
+def _following(current: Request, response: Response) -> Request | None:
     """The request for the next page; None after the last page."""
     from dataclasses import replace
 
@@ -135,6 +135,6 @@ def _following(asked: Request, response: Response) -> Request | None:
         token = msgspec.json.decode(response.body, type=RawPage).next_token
     except DECODE_ERRORS:
         return None  # The response is not a list of documents, so it has no next page.
-    if token and token == asked.params.get("next_token"):
+    if token and token == current.params.get("next_token"):
         raise ServerError("the page token repeats", status=502)
-    return replace(asked, params={**asked.params, "next_token": token}) if token else None
+    return replace(current, params={**current.params, "next_token": token}) if token else None

@@ -36,10 +36,10 @@ def night(when: str | None, db: str | None, user: str | None, as_json: bool) -> 
     from . import nights
     from .night_chart import picture
 
-    asked = dates.one_day(when, dates.today_here()) if when else None
+    wanted_day = dates.one_day(when, dates.today_here()) if when else None
     with archives.for_reading(db) as archive:
         found_user = archives.find_user(archive, user)
-        day = asked or (nights.newest(archive, found_user.id) if found_user else None)
+        day = wanted_day or (nights.newest(archive, found_user.id) if found_user else None)
         if found_user is None or day is None:
             report_empty()
             return

@@ -92,20 +92,20 @@ class Bars(Watcher):
         self._live.why = why
         self._live.until = max(self._live.until, time.monotonic() + seconds)
 
-    def type_moved(self, one: TypeProgress) -> None:
-        self._draw(one, "running")
+    def type_moved(self, progress: TypeProgress) -> None:
+        self._draw(progress, "running")
 
-    def type_ended(self, one: TypeProgress) -> None:
-        self._draw(one, "done" if one.complete else "partial")
+    def type_ended(self, progress: TypeProgress) -> None:
+        self._draw(progress, "done" if progress.complete else "partial")
 
-    def _draw(self, one: TypeProgress, state: str) -> None:
-        total = max(one.windows, 1)
-        completed = total if state in ("done", "partial") else one.done
+    def _draw(self, progress: TypeProgress, state: str) -> None:
+        total = max(progress.windows, 1)
+        completed = total if state in ("done", "partial") else progress.done
         self._live.update(
-            self._tasks[one.kind.name],
+            self._tasks[progress.kind.name],
             total=total,
             completed=completed,
             state=state,
-            rows=screen.count(rows_of(one)),
-            note=note(one),
+            rows=screen.count(rows_of(progress)),
+            note=note(progress),
         )

@@ -43,23 +43,23 @@ class Watcher(AbstractContextManager["Watcher"]):
     ) -> None:
         self.stop()
 
-    def progress(self, one: TypeProgress) -> None:
+    def progress(self, progress: TypeProgress) -> None:
         """A window of a data type has ended: show it, and find out whether it was the last window."""
-        name = one.kind.name
-        self.seen[name] = one
+        name = progress.kind.name
+        self.seen[name] = progress
         if name in self.ended:
             return
-        if has_ended(one):
+        if has_ended(progress):
             self.ended.add(name)
-            self.type_ended(one)
+            self.type_ended(progress)
         else:
-            self.type_moved(one)
+            self.type_moved(progress)
 
     def end(self, report: BackfillReport) -> None:
         """The sync has ended by itself, not by ^C: show the result."""
-        for one in report.types.values():
-            if one.windows == 0 or report.stopped_by is None:
-                self.progress(one)
+        for progress in report.types.values():
+            if progress.windows == 0 or report.stopped_by is None:
+                self.progress(progress)
         self.stop()
         self.run_ended(report)
 
@@ -71,9 +71,11 @@ class Watcher(AbstractContextManager["Watcher"]):
 
     def saved(self) -> str:
         """What an interrupted sync has stored in the archive, in a few words."""
-        rows = sum(one.added + one.changed for one in self.seen.values())
+        rows = sum(progress.added + progress.changed for progress in self.seen.values())
         under_way = [
-            f"{name} back to {day(one)}" for name, one in self.seen.items() if name not in self.ended
+            f"{name} back to {day(progress)}"
+            for name, progress in self.seen.items()
+            if name not in self.ended
         ]
         whole = f"{len(self.ended)} of {len(self.names)} types complete"
         return ", ".join([f"{screen.count(rows)} rows", whole, *under_way[:3]])
@@ -81,18 +83,21 @@ class Watcher(AbstractContextManager["Watcher"]):
     def waiting(self, why: str, seconds: float) -> None:
         """The sync waits for some seconds, because of a rate limit or a server that does not answer."""
 
-    def type_moved(self, one: TypeProgress) -> None:
+    def type_moved(self, progress: TypeProgress) -> None:
         """A window of a data type has ended, and more windows are to come."""
 
-    def type_ended(self, one: TypeProgress) -> None:
+    def type_ended(self, progress: TypeProgress) -> None:
         """All windows of a data type have ended."""
 
     def run_ended(self, report: BackfillReport) -> None:
         """The sync has ended: print its result."""
         types = report.types.values()
-        added, changed = sum(one.added for one in types), sum(one.changed for one in types)
-        deleted = sum(one.deleted for one in types)
-        whole = sum(one.complete for one in types)
+        added, changed = (
+            sum(progress.added for progress in types),
+            sum(progress.changed for progress in types),
+        )
+        deleted = sum(progress.deleted for progress in types)
+        whole = sum(progress.complete for progress in types)
         took = time.monotonic() - self.began
         click.echo(
             f"{whole} of {len(types)} types complete, {screen.count(added)} added, "
@@ -105,13 +110,13 @@ class Watcher(AbstractContextManager["Watcher"]):
     def report_gaps(self, report: BackfillReport) -> None:
         """Report what could not be read and why, and what to do about it."""
         types = report.types.values()
-        for one in types:
-            for reason in [one.skipped] if one.skipped else one.failures[:3]:
-                screen.remark(f"! {one.kind.name}: {reason}")
-        if any(one.failures for one in types):
+        for progress in types:
+            for reason in [progress.skipped] if progress.skipped else progress.failures[:3]:
+                screen.remark(f"! {progress.kind.name}: {reason}")
+        if any(progress.failures for progress in types):
             screen.next_step(f"{command('sync')}   (fetches only what is missing)")
-        elif any(one.skipped for one in types):
-            readable = ",".join(one.kind.name for one in types if one.complete)
+        elif any(progress.skipped for progress in types):
+            readable = ",".join(progress.kind.name for progress in types if progress.complete)
             without = f", or leave it out: {command('sync', '--types', readable)}" if readable else ""
             screen.next_step(f"{command('login')}, and allow what is missing{without}")
         else:
@@ -136,49 +141,49 @@ class Lines(Watcher):
             self._wait_until = now + min(seconds, LINE_INTERVAL_S)
             screen.remark(f"{why}; continuing in {seconds:.0f} s   {SAFE}")
 
-    def type_moved(self, one: TypeProgress) -> None:
+    def type_moved(self, progress: TypeProgress) -> None:
         if time.monotonic() - self._line_at >= LINE_INTERVAL_S:
             self._line_at = time.monotonic()
             rows = screen.count(sum(rows_of(each) for each in self.seen.values()))
-            screen.remark(
-                f"{len(self.ended)} of {len(self.names)} types, {rows} rows; {one.kind.name} at {day(one)}"
-            )
+            at = f"{progress.kind.name} at {day(progress)}"
+            screen.remark(f"{len(self.ended)} of {len(self.names)} types, {rows} rows; {at}")
 
-    def type_ended(self, one: TypeProgress) -> None:
+    def type_ended(self, progress: TypeProgress) -> None:
         self._line_at = time.monotonic()
-        mark = "✓" if one.complete else "!"
-        screen.remark(f"{mark} {one.kind.name:<24} {screen.count(rows_of(one)):>10}  {note(one)}".rstrip())
+        mark = "✓" if progress.complete else "!"
+        rows = screen.count(rows_of(progress))
+        screen.remark(f"{mark} {progress.kind.name:<24} {rows:>10}  {note(progress)}".rstrip())
 
 
 class JsonLines(Watcher):
     """A watcher that prints one JSON object for each data type that has ended, and one for the result."""
 
-    def type_ended(self, one: TypeProgress) -> None:
+    def type_ended(self, progress: TypeProgress) -> None:
         print_json(
             event="collection",
-            name=one.kind.name,
-            added=one.added,
-            changed=one.changed,
-            unchanged=one.unchanged,
-            deleted=one.deleted,
-            pages=one.pages,
-            **{"from": day(one) or None},
-            complete=one.complete,
-            skipped=one.skipped or None,
-            failures=one.failures,
+            name=progress.kind.name,
+            added=progress.added,
+            changed=progress.changed,
+            unchanged=progress.unchanged,
+            deleted=progress.deleted,
+            pages=progress.pages,
+            **{"from": day(progress) or None},
+            complete=progress.complete,
+            skipped=progress.skipped or None,
+            failures=progress.failures,
         )
 
     def run_ended(self, report: BackfillReport) -> None:
         types = report.types.values()
-        skipped = sum(bool(one.skipped) for one in types)
-        ok = sum(one.complete for one in types)
+        skipped = sum(bool(progress.skipped) for progress in types)
+        ok = sum(progress.complete for progress in types)
         print_json(
             event="done",
             user=report.user_name,
             resumed=report.resumed,
-            added=sum(one.added for one in types),
-            changed=sum(one.changed for one in types),
-            deleted=sum(one.deleted for one in types),
+            added=sum(progress.added for progress in types),
+            changed=sum(progress.changed for progress in types),
+            deleted=sum(progress.deleted for progress in types),
             collections={"ok": ok, "skipped": skipped, "failed": len(types) - ok - skipped},
             exit=report.exit_code,
         )
@@ -189,33 +194,33 @@ def print_json(**fields: Any) -> None:
     click.echo(json.dumps({"v": 1} | fields))
 
 
-def has_ended(one: TypeProgress) -> bool:
+def has_ended(progress: TypeProgress) -> bool:
     """Whether a data type was skipped or all its windows have ended, so that this run adds no more rows."""
-    return bool(one.skipped) or one.done + len(one.failures) >= one.windows
+    return bool(progress.skipped) or progress.done + len(progress.failures) >= progress.windows
 
 
-def rows_of(one: TypeProgress) -> int:
+def rows_of(progress: TypeProgress) -> int:
     """How many rows the responses of a data type had: added, changed and unchanged ones."""
-    return one.added + one.changed + one.unchanged
+    return progress.added + progress.changed + progress.unchanged
 
 
-def day(one: TypeProgress) -> str:
+def day(progress: TypeProgress) -> str:
     """The oldest day read of a data type; empty before its first window, and for types without days."""
     from ..._api.windows import DAY_MS, from_ms
 
-    return f"{from_ms(one.oldest):%Y-%m-%d}" if one.oldest and one.oldest > DAY_MS else ""
+    return f"{from_ms(progress.oldest):%Y-%m-%d}" if progress.oldest and progress.oldest > DAY_MS else ""
 
 
-def note(one: TypeProgress) -> str:
+def note(progress: TypeProgress) -> str:
     """The remark beside a data type: why it was skipped or failed, how far it was read, or what it added."""
-    if one.skipped:
-        return one.skipped
-    if one.failures:
-        return f"{len(one.failures)} of {one.windows} windows failed: {one.failures[0]}"
-    if not has_ended(one):
-        return f"back to {day(one)}" if day(one) else ""
-    if one.windows == 0:
+    if progress.skipped:
+        return progress.skipped
+    if progress.failures:
+        return f"{len(progress.failures)} of {progress.windows} windows failed: {progress.failures[0]}"
+    if not has_ended(progress):
+        return f"back to {day(progress)}" if day(progress) else ""
+    if progress.windows == 0:
         return "up to date"
-    changed = [f"{screen.count(one.changed)} changed"] if one.changed else []
-    deleted = [f"{screen.count(one.deleted)} deleted"] if one.deleted else []
-    return ", ".join([f"+{screen.count(one.added)}", *changed, *deleted])
+    changed = [f"{screen.count(progress.changed)} changed"] if progress.changed else []
+    deleted = [f"{screen.count(progress.deleted)} deleted"] if progress.deleted else []
+    return ", ".join([f"+{screen.count(progress.added)}", *changed, *deleted])

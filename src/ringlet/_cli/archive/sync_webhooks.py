@@ -168,9 +168,8 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> int:
         stopped.append(code)
         task.cancel()
 
-    if (
-        sys.platform != "win32"
-    ):  # Windows has no signal handlers in asyncio: ^C raises KeyboardInterrupt there.
+    if sys.platform != "win32":
+        # Windows has no signal handlers in asyncio: ^C raises KeyboardInterrupt there.
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, stop, 0)
         loop.add_signal_handler(signal.SIGINT, stop, 130)

@@ -45,9 +45,9 @@ class _Glance(msgspec.Struct):
     score: int | None = None
 
 
-def _glance(one: FollowedJob) -> _Glance:
+def _glance(followed: FollowedJob) -> _Glance:
     try:
-        return msgspec.json.decode(one.body or b"{}", type=_Glance)
+        return msgspec.json.decode(followed.body or b"{}", type=_Glance)
     except msgspec.MsgspecError:
         return _Glance()
 
@@ -65,16 +65,16 @@ class Output:
         self._subscribed = False
         """Whether there is at least one subscription for our callback URL."""
 
-    def followed(self, one: FollowedJob) -> None:
+    def followed(self, followed: FollowedJob) -> None:
         """Print a line for a followed event."""
-        if one.result == "left out":
-            self._once(one.job.data_type, one.note)
+        if followed.result == "left out":
+            self._once(followed.job.data_type, followed.note)
             return
-        seen = _glance(one)
+        seen = _glance(followed)
         score = f"score {seen.score}" if seen.score is not None else ""
-        about = [f"{seen.day or seen.start_day or '':<10}", f"{one.result:<9}", f"{score:<9}"]
-        what = f"{one.job.data_type:<24}  {one.job.event_type:<6}"
-        line = "  ".join([f"{_clock()}  {what}", *about, f"{one.took:.1f} s", one.note])
+        about = [f"{seen.day or seen.start_day or '':<10}", f"{followed.result:<9}", f"{score:<9}"]
+        what = f"{followed.job.data_type:<24}  {followed.job.event_type:<6}"
+        line = "  ".join([f"{_clock()}  {what}", *about, f"{followed.took:.1f} s", followed.note])
         click.echo(screen.printable(line).rstrip())
 
     def subscribed(self, standing: SubscriptionReport) -> None:
@@ -96,10 +96,10 @@ class Output:
             sync = command("sync", "--webhooks", "--public-url", "URL")
             self._next(f"{sync}, with one that leads here: {self.endpoint}")
 
-    def progress(self, one: TypeProgress) -> None:
+    def progress(self, progress: TypeProgress) -> None:
         """A window has ended. Only the first backfill shows its windows."""
         if not self._synced:
-            self.watcher.progress(one)
+            self.watcher.progress(progress)
 
     def round(self, report: BackfillReport, everything: bool) -> None:
         """A backfill has ended.
@@ -116,12 +116,14 @@ class Output:
             )
             screen.remark(f"syncing continuously; {by}   ^C is safe")
             return
-        for one in report.types.values():
-            if one.added or one.changed or one.deleted:
+        for progress in report.types.values():
+            if progress.added or progress.changed or progress.deleted:
                 how = "looked through" if everything else "polled"
-                screen.remark(f"{_clock()}  {one.kind.name:<24}  {how}: {note(one)}")
-            for reason in [one.skipped] if one.skipped and one.offered else one.failures[:1]:
-                self._once(one.kind.name, reason)
+                screen.remark(f"{_clock()}  {progress.kind.name:<24}  {how}: {note(progress)}")
+            for reason in (
+                [progress.skipped] if progress.skipped and progress.offered else progress.failures[:1]
+            ):
+                self._once(progress.kind.name, reason)
 
     def trouble(self, part: str, failed: RingletError, wait: timedelta) -> None:
         """Print that a part of the sync has failed, and when it is tried again."""
@@ -141,17 +143,17 @@ class Output:
 class JsonOutput(Output):
     """Reports a continuous sync to programs: one JSON object for each followed event, check and backfill."""
 
-    def followed(self, one: FollowedJob) -> None:
-        seen = _glance(one)
+    def followed(self, followed: FollowedJob) -> None:
+        seen = _glance(followed)
         print_json(
             event="followed",
-            type=one.job.data_type,
-            operation=one.job.event_type,
-            id=one.job.object_id,
-            result=one.result.replace(" ", "_"),
-            note=one.note or None,
+            type=followed.job.data_type,
+            operation=followed.job.event_type,
+            id=followed.job.object_id,
+            result=followed.result.replace(" ", "_"),
+            note=followed.note or None,
             day=seen.day or seen.start_day,
-            seconds=round(one.took, 3),
+            seconds=round(followed.took, 3),
         )
 
     def subscribed(self, standing: SubscriptionReport) -> None:
@@ -165,9 +167,9 @@ class JsonOutput(Output):
             print_json(
                 event="round",
                 everything=everything,
-                added=sum(one.added for one in types),
-                changed=sum(one.changed for one in types),
-                deleted=sum(one.deleted for one in types),
+                added=sum(progress.added for progress in types),
+                changed=sum(progress.changed for progress in types),
+                deleted=sum(progress.deleted for progress in types),
             )
         super().round(report, everything)
 

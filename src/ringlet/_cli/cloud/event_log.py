@@ -78,10 +78,10 @@ class EventLog:
         Raises ApiError where the cloud refuses.
         """
         while True:
-            asked = time.monotonic()
+            began = time.monotonic()
             page = self._next_page()
             news = [line for line in page.events if line.seq > self._place.seq]
-            if not news and time.monotonic() - asked < POLL_S:
+            if not news and time.monotonic() - began < POLL_S:
                 time.sleep(POLL_S)  # The cloud answered at once instead of waiting for an event.
             for line in news:
                 if wanted(line.event):

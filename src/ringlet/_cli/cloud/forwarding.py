@@ -150,8 +150,8 @@ def _failure(url: str, seen: Exchange) -> str:
     if seen.status is None:
         return seen.reason
     if _slash_missed(url, seen):
-        there = screen.printable(_without_query(_leads_to(url, seen)))
-        return f"{seen.status}, leading to {there[:200]}: name that, redirects are not followed"
+        target = screen.printable(_without_query(_leads_to(url, seen)))
+        return f"{seen.status}, leading to {target[:200]}: name that, redirects are not followed"
     said = _first_line(seen.body) if seen.status >= 400 else ""
     return f"{seen.status}{said and f' {said}'}"
 
@@ -159,18 +159,18 @@ def _failure(url: str, seen: Exchange) -> str:
 def _slash_missed(url: str, seen: Exchange) -> bool:
     if seen.status is None or not 300 <= seen.status < 400:
         return False
-    here, there = urlsplit(url).path, urlsplit(_leads_to(url, seen)).path
-    return here != there and here.rstrip("/") == there.rstrip("/")
+    here, target = urlsplit(url).path, urlsplit(_leads_to(url, seen)).path
+    return here != target and here.rstrip("/") == target.rstrip("/")
 
 
 def _leads_to(url: str, seen: Exchange) -> str:
     """The URL that a redirect leads to; the requested URL if the Location header is not a valid URL."""
     try:
-        there = urljoin(url, seen.headers.get("location", ""))
-        urlsplit(there)
+        target = urljoin(url, seen.headers.get("location", ""))
+        urlsplit(target)
     except ValueError:
         return url
-    return there
+    return target
 
 
 def _without_query(url: str) -> str:

@@ -141,8 +141,8 @@ def unreached(base_url: str | None) -> str:
     host = url.hostname or ""
     if url.scheme != "http" or not is_loopback(host):
         return ""
-    there = [] if host in ("localhost", "127.0.0.1") else ["--host", host]
-    start = command("serve", "--demo", *there, "--port", str(url.port or 80))
+    host_option = [] if host in ("localhost", "127.0.0.1") else ["--host", host]
+    start = command("serve", "--demo", *host_option, "--port", str(url.port or 80))
     return f"start it: {start}   (or name the one that runs with --base-url)"
 
 

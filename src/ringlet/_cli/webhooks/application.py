@@ -64,14 +64,14 @@ def application(base_url: str | None, profile: str | None) -> Generator[Applicat
     Raises UsageError if neither names one.
     """
     with Client(base_url=base_url, profile=profile) as client:
-        asked = client.webhooks
-        if not asked.app.client_secret:
+        webhooks = client.webhooks
+        if not webhooks.app.client_secret:
             raise UsageError(
                 "subscriptions need the id and the secret of an application", cure=NAME_APPLICATION
             )
         server_time = ServerTime()
         try:
-            yield Application(replace(asked, runner=_TimedRunner(client, server_time)), server_time)
+            yield Application(replace(webhooks, runner=_TimedRunner(client, server_time)), server_time)
         except InvalidToken as refused:
             raise InvalidToken(refused.detail, cure=NAME_APPLICATION) from refused
         except DocumentNotFound as refused:

@@ -27,7 +27,7 @@ class SomeRefused(RingletError):
 
 
 def carry_out(
-    asked: Application,
+    app: Application,
     requests: Mapping[str, Callable[[], Subscription]],
     as_json: bool,
     *,
@@ -50,31 +50,33 @@ def carry_out(
                 screen.remark(f"{name}: {wrong.message}")
     except RingletError:
         if granted:
-            show(asked, [*existing, *granted], as_json)
+            show(app, [*existing, *granted], as_json)
         raise
     if existing or granted or not refused:
-        show(asked, [*existing, *granted], as_json)
+        show(app, [*existing, *granted], as_json)
     if refused:
         what = f"{len(refused)} of {len(requests)} were refused"
         raise (SomeRefused if existing or granted else RingletError)(what, cure=cure(refused[0]))
 
 
-def show(asked: Application, found: Sequence[Subscription], as_json: bool) -> None:
+def show(app: Application, found: Sequence[Subscription], as_json: bool) -> None:
     """Print subscriptions: one line for each, or all as JSON."""
     if as_json:
         click.echo(json.dumps({"v": 1, "subscriptions": msgspec.to_builtins(found)}))
         return
     odd = 0
-    for one in sorted(found, key=lambda one: (one.data_type, one.event_type)):
+    for subscription in sorted(
+        found, key=lambda subscription: (subscription.data_type, subscription.event_type)
+    ):
         try:
-            days = asked.days_left(one)
-            ends = f"ends {one.expires_at:%Y-%m-%d}" + (f", in {days} d" if days else "")
+            days = app.days_left(subscription)
+            ends = f"ends {subscription.expires_at:%Y-%m-%d}" + (f", in {days} d" if days else "")
         except ServerError:
             odd += 1
-            ends = f"ends {json.dumps(one.expiration_time)}"
-        name = f"{one.data_type}.{one.event_type}"
-        where, query, _ = one.callback_url.partition("?")
-        text = f"{one.id:<36}  {name:<31}  {ends:<24}  {where}{query and '?…'}"
+            ends = f"ends {json.dumps(subscription.expiration_time)}"
+        name = f"{subscription.data_type}.{subscription.event_type}"
+        where, query, _ = subscription.callback_url.partition("?")
+        text = f"{subscription.id:<36}  {name:<31}  {ends:<24}  {where}{query and '?…'}"
         click.echo(screen.printable(text))
     if odd:
         screen.remark(

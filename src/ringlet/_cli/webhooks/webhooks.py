@@ -53,9 +53,9 @@ def list_(base_url: str | None, profile: str | None, as_json: bool) -> None:
     from .application import application
     from .subscriptions import show
 
-    with application(base_url, profile) as asked:
-        found = asked.webhooks.list()
-        show(asked, found, as_json)
+    with application(base_url, profile) as app:
+        found = app.webhooks.list()
+        show(app, found, as_json)
     if not found and not as_json:
         screen.remark("no subscriptions")
         create = command("webhooks create", "--callback", "URL", "--all")
@@ -72,8 +72,8 @@ def get(id: str, base_url: str | None, profile: str | None, as_json: bool) -> No
     from .application import application
     from .subscriptions import show
 
-    with application(base_url, profile) as asked:
-        show(asked, [asked.webhooks.get(id)], as_json)
+    with application(base_url, profile) as app:
+        show(app, [app.webhooks.get(id)], as_json)
 
 
 @webhooks.command()
@@ -118,22 +118,22 @@ def create(
         raise UsageError("expected data types", cure="add --type TYPE, once for each, or --all")
     pairs = dict.fromkeys(product(DATA_TYPES if everything else data_types(types), event_types(events)))
     check_callback(callback)
-    with application(base_url, profile) as asked:
+    with application(base_url, profile) as app:
         ours = {
             (one.data_type, one.event_type): one
-            for one in asked.webhooks.list()
+            for one in app.webhooks.list()
             if one.callback_url == callback
         }
         existing = [ours[pair] for pair in pairs if pair in ours]
         if existing:
             screen.remark(f"there already: {len(existing)} of {len(pairs)}")
-        create = partial(asked.webhooks.create, callback, verification_token)
+        create = partial(app.webhooks.create, callback, verification_token)
         requests = {
             f"{data_type}.{event_type}": partial(create, event_type, data_type)
             for data_type, event_type in pairs
             if (data_type, event_type) not in ours
         }
-        carry_out(asked, requests, as_json, existing=existing)
+        carry_out(app, requests, as_json, existing=existing)
 
 
 @webhooks.command()
@@ -167,15 +167,15 @@ def update(
         )
     if callback is not None:
         check_callback(callback)
-    with application(base_url, profile) as asked:
-        changed = asked.webhooks.update(
+    with application(base_url, profile) as app:
+        changed = app.webhooks.update(
             id,
             verification_token,
             callback_url=callback,
             data_type=data_types([data_type])[0] if data_type else None,
             event_type=event_types([event_type])[0] if event_type else None,
         )
-        show(asked, [changed], as_json)
+        show(app, [changed], as_json)
 
 
 @webhooks.command()
@@ -192,8 +192,8 @@ def renew(
     from .subscriptions import carry_out
 
     _check_named(ids, everything)
-    with application(base_url, profile) as asked:
-        carry_out(asked, {id: partial(asked.webhooks.renew, id) for id in _meant(asked, ids)}, as_json)
+    with application(base_url, profile) as app:
+        carry_out(app, {id: partial(app.webhooks.renew, id) for id in _meant(app, ids)}, as_json)
 
 
 @webhooks.command()
@@ -212,9 +212,9 @@ def delete(
     _check_named(ids, everything)
     ended: list[str] = []
     try:
-        with application(base_url, profile) as asked:
-            for id in _meant(asked, ids):
-                asked.webhooks.delete(id)
+        with application(base_url, profile) as app:
+            for id in _meant(app, ids):
+                app.webhooks.delete(id)
                 ended.append(id)
     except RingletError:
         if ended:
@@ -230,8 +230,8 @@ def _check_named(ids: tuple[str, ...], everything: bool) -> None:
         )
 
 
-def _meant(asked: Application, ids: tuple[str, ...]) -> Sequence[str]:
-    found = ids or [one.id for one in asked.webhooks.list()]
+def _meant(app: Application, ids: tuple[str, ...]) -> Sequence[str]:
+    found = ids or [one.id for one in app.webhooks.list()]
     if not found:
         screen.remark("no subscriptions")
     return found
