@@ -1,6 +1,7 @@
-"""The security table of the authorization server, row by row; each test names its row.
+"""The list of security requirements of the authorization server, one row after another.
 
-Rows 12, 13 and 20 are about pages and stand in test_portal, row 19 in test_isolation.
+The file stays whole because the list cuts across modules: each test names the row that it checks. Rows 12, 13
+and 20 are about pages: see `portal/test_home.py`. Row 19 is `test_isolation.py`.
 """
 
 import ast
@@ -140,7 +141,7 @@ NEAR_MISSES = [
 
 
 @pytest.mark.parametrize("uri", NEAR_MISSES)
-def test_row_01_a_redirect_uri_matches_to_the_character(browser, uri):
+def test_row_01_a_redirect_uri_must_match_exactly(browser, uri):
     assert len(set(NEAR_MISSES)) >= 60
     stays(browser.open(browser.query(redirect_uri=uri)), "Redirect URI Not Found")
     stays(
@@ -151,7 +152,7 @@ def test_row_01_a_redirect_uri_matches_to_the_character(browser, uri):
 @given(st.integers(0, len(URI)), st.text(max_size=3), st.integers(0, 3))
 @example(0, "", 0)
 @same_app
-def test_row_01_any_change_to_it_stays(browser, at, put_in, left_out):
+def test_row_01_a_changed_redirect_uri_is_never_redirected_to(browser, at, put_in, left_out):
     changed = URI[:at] + put_in + URI[at + left_out :]
     answer = browser.open(browser.query(redirect_uri=changed))
     if changed == URI:
@@ -180,14 +181,14 @@ def test_row_01_any_change_to_it_stays(browser, at, put_in, left_out):
         *({"redirect_uri": uri} for uri in (None, "", "https://evil.example/", "/")),
     ],
 )
-def test_row_02_until_both_ends_are_known_nothing_redirects(browser, unknown, flaw, method):
+def test_row_02_an_unknown_client_or_redirect_uri_never_redirects(browser, unknown, flaw, method):
     stays(browser.client(AUTHORIZE, browser.query(**unknown, **flaw), method=method))
 
 
 @pytest.mark.parametrize(
     "twice", ["client_id", "redirect_uri", "state", "scope", "response_type", "code_challenge"]
 )
-def test_row_02_nor_does_a_parameter_given_twice(browser, twice):
+def test_row_02_a_repeated_parameter_never_redirects(browser, twice):
     for again in ("a", ""):
         query = f"{browser.query(scope='daily')}&{twice}=a&{twice}={again}"
         stays(browser.open(query), "Repeated parameter")
@@ -197,7 +198,7 @@ def test_row_02_nor_does_a_parameter_given_twice(browser, twice):
 @example("")
 @example("a+b%20&=#?/é\u2028")
 @same_app
-def test_row_03_the_state_comes_back_to_the_character(implicit, state):
+def test_row_03_the_state_is_returned_unchanged(implicit, state):
     came = [
         back(implicit.decide(implicit.query(state=state))),
         back(implicit.decide(implicit.query(state=state), decision="deny")),
@@ -210,13 +211,13 @@ def test_row_03_the_state_comes_back_to_the_character(implicit, state):
 # --- Row 4: PKCE ---
 
 
-def test_row_04_the_example_of_rfc_7636():
+def test_row_04_the_example_of_rfc_7636_is_verified():
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     assert s256(verifier) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
     assert _is_verified(s256(verifier), verifier)
 
 
-def test_row_04_ten_thousand_pairs_prove_themselves_and_no_other():
+def test_row_04_a_verifier_matches_only_its_own_challenge():
     last = Pkce.new()
     for _ in range(10_000):
         pair = Pkce.new()
@@ -225,7 +226,7 @@ def test_row_04_ten_thousand_pairs_prove_themselves_and_no_other():
         last = pair
 
 
-def test_row_04_neither_half_goes_without_the_other(browser):
+def test_row_04_a_challenge_and_its_verifier_require_each_other(browser):
     pair = Pkce.new()
     challenged = {"code_challenge": pair.challenge, "code_challenge_method": "S256"}
     refused(browser.redeem(browser.code(**challenged)), "invalid_grant")
@@ -264,7 +265,7 @@ def grab(place, hands, call):
 
 
 @pytest.mark.parametrize(("what", "hands"), [("code", 64), ("refresh token", 50)])
-def test_row_05_and_07_of_many_hands_exactly_one_gets_tokens(place, what, hands):
+def test_row_05_and_07_one_of_many_concurrent_requests_gets_tokens(place, what, hands):
     with Archive.open(place) as archive:
         grants = Grants(archive, Clock(NOW), RateLimit())
         app = grants.apps.authenticate(*grants.apps.register("Lab", [URI]))
@@ -286,7 +287,7 @@ def test_row_05_and_07_of_many_hands_exactly_one_gets_tokens(place, what, hands)
 
 
 @pytest.mark.parametrize("what", ["code", "refresh token"])
-def test_row_05_and_07_what_is_given_while_the_wearer_disconnects_is_dead(place, what):
+def test_row_05_and_07_tokens_issued_while_the_wearer_disconnects_are_invalid(place, what):
     with Archive.open(place) as archive:
         grants = Grants(archive, Clock(NOW), RateLimit())
         app = grants.apps.authenticate(*grants.apps.register("Lab", [URI]))
@@ -308,7 +309,7 @@ def test_row_05_and_07_what_is_given_while_the_wearer_disconnects_is_dead(place,
         assert grants.count_users(app.client_id) == 0
 
 
-def test_row_05_a_code_is_long_and_bound_to_all_it_was_given_for(live, browser):
+def test_row_05_a_code_is_long_and_bound_to_its_request(live, browser):
     assert len(browser.code()) * 6 >= 128
     refused(browser.redeem(browser.code(), redirect_uri="https://lab.example/cb?keep=1"), "invalid_grant")
     refused(registered(live).redeem(browser.code()), "invalid_grant")
@@ -317,7 +318,7 @@ def test_row_05_a_code_is_long_and_bound_to_all_it_was_given_for(live, browser):
     refused(browser.redeem(old), "invalid_grant")
 
 
-def test_row_06_a_code_that_comes_back_ends_what_it_gave_at_once(live, browser):
+def test_row_06_a_replayed_code_revokes_its_tokens_at_once(live, browser):
     code = browser.code()
     issued = browser.redeem(code).json
     renewed = browser.renew(issued["refresh_token"]).json
@@ -328,7 +329,7 @@ def test_row_06_a_code_that_comes_back_ends_what_it_gave_at_once(live, browser):
     refused(browser.renew(renewed["refresh_token"]), "invalid_grant")
 
 
-def test_row_07_an_answer_that_was_lost_costs_the_grant_unless_there_is_grace(make_cloud):
+def test_row_07_a_lost_response_ends_the_grant_only_under_strict_rotation(make_cloud):
     for rotation, status in (("strict", 400), ("grace", 200), ("none", 200)):
         client = make_cloud(rules=OAuthRules(rotation=rotation))
         browser = registered(client)
@@ -532,7 +533,7 @@ def assert_nowhere(told, written, witness):
     assert not re.search(rb"_[012]XRNGLT_", written)
 
 
-def test_row_08_and_21_no_secret_is_in_the_files_or_the_log(tmp_path, runner, caplog):
+def test_row_08_and_21_no_secret_is_stored_or_logged(tmp_path, runner, caplog):
     caplog.set_level(logging.DEBUG)
     with Archive.open(tmp_path / "oura.db") as archive:
         user = archive.user("wearer")
@@ -571,7 +572,7 @@ main()
 """
 
 
-def test_row_08_and_21_nor_does_a_running_cloud_write_one(tmp_path):
+def test_row_08_and_21_a_running_cloud_writes_no_secret(tmp_path):
     """`ringlet serve` with everything that logs at debug level."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("OURA_", "RINGLET_"))}
     env |= {"RINGLET_SECRET": SECRET, "RINGLET_ADMIN_TOKEN": ADMIN, "PYTHONASYNCIODEBUG": "1"}
@@ -643,7 +644,7 @@ def test_row_09_no_secret_is_compared_by_equality(path):
     assert list(secret_comparisons(path.read_text())) == []
 
 
-def test_row_09_an_unknown_application_costs_a_comparison_too(live, monkeypatch):
+def test_row_09_an_unknown_application_takes_a_comparison_too(live, monkeypatch):
     compared = []
 
     def counted(secret, stored):
@@ -665,7 +666,7 @@ def test_row_09_an_unknown_application_costs_a_comparison_too(live, monkeypatch)
 @example("a:b", "c:d")
 @example("50% + é", "%3A+ ")
 @same_app
-def test_row_10_any_id_and_secret_prove_themselves_in_the_header(live, id, secret):
+def test_row_10_any_id_and_secret_are_accepted_in_the_header(live, id, secret):
     """RFC 6749 section 2.3.1: form-url-encoded first, so that colons and all else arrive."""
     id, secret = (one.encode("utf-8", "replace").decode().replace("\0", "0") for one in (id, secret))
     apps = live.cloud.grants.apps
@@ -683,7 +684,7 @@ def test_row_10_any_id_and_secret_prove_themselves_in_the_header(live, id, secre
     apps.delete(id)
 
 
-def test_row_10_in_the_header_or_the_body_and_not_in_both(live, browser, basic):
+def test_row_10_credentials_are_in_the_header_or_the_body_but_not_both(live, browser, basic):
     form = {"grant_type": "refresh_token", "refresh_token": "x"}
     headers = basic(browser.client_id, browser.secret)
     for doubled in ({"client_secret": browser.secret}, {"client_id": "another"}):
@@ -692,14 +693,14 @@ def test_row_10_in_the_header_or_the_body_and_not_in_both(live, browser, basic):
     refused(same, "invalid_grant")
 
 
-def test_row_10_never_in_the_query(live, browser):
+def test_row_10_credentials_in_the_query_are_refused(live, browser):
     query = {"client_id": browser.client_id, "client_secret": browser.secret}
     form = {"grant_type": "refresh_token", "refresh_token": "x"}
     refused(live(TOKEN, query, method="POST", form=form), "invalid_client", 401)
 
 
 @pytest.mark.parametrize("path", [TOKEN, INTROSPECT, FAMILIES["newer"][1]])
-def test_row_10_a_challenge_answers_a_header_alone(live, browser, basic, path):
+def test_row_10_only_credentials_in_the_header_are_answered_with_a_challenge(live, browser, basic, path):
     by_body = live(path, method="POST", form={"client_id": browser.client_id, "client_secret": "x"})
     refused(by_body, "invalid_client", 401)
     assert "www-authenticate" not in by_body.headers
@@ -709,7 +710,7 @@ def test_row_10_a_challenge_answers_a_header_alone(live, browser, basic, path):
 
 
 @pytest.mark.parametrize("path", [TOKEN, INTROSPECT, FAMILIES["newer"][1], "/oauth/v2/ext/oauth-introspect"])
-def test_row_11_answers_are_json_that_nobody_stores_and_no_other_site_reads(live, browser, path):
+def test_row_11_responses_are_json_without_caching_or_cross_origin_access(live, browser, path):
     client = [("client_id", browser.client_id), ("client_secret", browser.secret)]
     token = live.cloud.grants.issue(browser.client_id, live.user, ["daily"]).refresh_token
     form = [*client, ("grant_type", "refresh_token"), ("refresh_token", token), ("token", token)]
@@ -725,7 +726,7 @@ def test_row_11_answers_are_json_that_nobody_stores_and_no_other_site_reads(live
     assert (got.status, got.headers["allow"]) == (405, "POST")
 
 
-def test_row_11_the_authorization_endpoint_is_for_no_script_of_another_site(browser):
+def test_row_11_the_authorization_endpoint_has_no_cross_origin_access(browser):
     for method in ("GET", "OPTIONS"):
         answer = browser.client(
             AUTHORIZE, browser.query(), method=method, headers={"origin": "https://evil.example"}
@@ -737,7 +738,7 @@ def test_row_11_the_authorization_endpoint_is_for_no_script_of_another_site(brow
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_row_14_no_redirect_repeats_a_form(path):
+def test_row_14_no_redirect_makes_a_browser_send_a_form_again(path):
     """302 or 303; 307 would send what was typed on to the application."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "RedirectResponse":
@@ -745,13 +746,13 @@ def test_row_14_no_redirect_repeats_a_form(path):
             assert status in (302, 303)
 
 
-def test_row_14_consent_goes_back_by_302(browser):
+def test_row_14_consent_redirects_with_302(browser):
     assert browser.decide(browser.query()).status == 302
     assert browser.decide(browser.query(), decision="deny").status == 302
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_row_15_revoking_by_an_application_that_proves_itself(live, browser, basic, family):
+def test_row_15_an_authenticated_application_revokes_its_tokens(live, browser, basic, family):
     revoke = FAMILIES[family][2]
     issued = browser.redeem(browser.code()).json
     client = {"client_id": browser.client_id, "client_secret": browser.secret}
@@ -773,7 +774,7 @@ def test_row_15_revoking_by_an_application_that_proves_itself(live, browser, bas
 
 
 @pytest.mark.parametrize("path", [INTROSPECT, "/oauth/v2/ext/oauth-introspect"])
-def test_row_15_introspection_tells_an_application_of_its_own_tokens_alone(live, browser, path):
+def test_row_15_introspection_describes_only_an_applications_own_tokens(live, browser, path):
     grants = live.cloud.grants
     issued = grants.issue(browser.client_id, live.user, ["daily", "tag"])
     client = {"client_id": browser.client_id, "client_secret": browser.secret}
@@ -802,7 +803,7 @@ def test_row_15_introspection_tells_an_application_of_its_own_tokens_alone(live,
     refused(live(path, method="POST", form={"client_id": public, "token": "x"}), "invalid_client", 401)
 
 
-def test_row_16_the_implicit_grant_is_there_only_when_asked_for(browser, implicit):
+def test_row_16_the_implicit_grant_is_off_by_default(browser, implicit):
     answer = browser.open(browser.query(response_type="token"))
     assert fragment(answer)["error"] == "unsupported_response_type"
     came = fragment(implicit.decide(implicit.query(response_type="token")))
@@ -810,11 +811,11 @@ def test_row_16_the_implicit_grant_is_there_only_when_asked_for(browser, implici
     assert "refresh_token" not in came
 
 
-def test_row_16_nobody_hands_over_a_password(browser):
+def test_row_16_the_password_grant_is_not_supported(browser):
     refused(browser.grant(grant_type="password", username="u", password="p"), "unsupported_grant_type")
 
 
-def test_row_17_a_refused_bearer_is_told_why_in_its_header(live):
+def test_row_17_a_refused_bearer_token_gets_the_reason_in_a_header(live):
     assert live("sleep").headers["www-authenticate"] == "Bearer"
     assert live("sleep", token="x").headers["www-authenticate"] == 'Bearer error="invalid_token"'
     told = live("sleep", token=live.token("tag")).headers["www-authenticate"]
@@ -822,13 +823,13 @@ def test_row_17_a_refused_bearer_is_told_why_in_its_header(live):
     assert "www-authenticate" not in live("sleep", token=live.token()).headers
 
 
-def test_row_17_only_a_header_that_is_a_bearer_opens(live):
+def test_row_17_only_a_bearer_header_gives_access(live):
     token = live.token()
     for header in (token, f"Basic {token}", f"Token {token}", f"Bearer{token}", "Bearer"):
         assert live("sleep", headers={"authorization": header}).status == 401
 
 
-def test_row_18_a_thousand_guesses_at_a_secret_get_a_few_answers(live, browser):
+def test_row_18_guesses_at_a_secret_are_throttled(live, browser):
     answers = [browser.grant(grant_type="refresh_token", client_secret=f"guess {n}") for n in range(1000)]
     assert FREE_FAILURES <= sum(one.status == 401 for one in answers) < 2 * FREE_FAILURES
     waits = [int(one.headers["retry-after"]) for one in answers if one.status == 429]
@@ -838,7 +839,7 @@ def test_row_18_a_thousand_guesses_at_a_secret_get_a_few_answers(live, browser):
     assert refused(registered(live).grant(grant_type="x"), "unsupported_grant_type"), "others do not wait"
 
 
-def test_row_18_a_thousand_successes_are_not_hindered(browser):
+def test_row_18_successful_requests_are_not_throttled(browser):
     token = browser.redeem(browser.code()).json["refresh_token"]
     for _ in range(1000):
         answer = browser.renew(token)
@@ -846,7 +847,7 @@ def test_row_18_a_thousand_successes_are_not_hindered(browser):
         token = answer.json["refresh_token"]
 
 
-def test_row_18_a_thousand_guesses_at_the_passphrase_get_a_few_answers(runner):
+def test_row_18_guesses_at_the_passphrase_are_throttled(runner):
     with Archive.open(":memory:") as archive:
         client = CloudClient(Cloud(archive, clock=Clock(NOW), secret=SECRET), runner, archive.user("wearer"))
         page = client("/sign-in")
@@ -872,7 +873,7 @@ def test_row_18_a_page_of_another_site_cannot_use_up_the_guesses_of_the_real_cli
     assert browser.renew(token).status == 200
 
 
-def test_row_18_consents_that_fail_do_not_stop_the_tokens(live, browser):
+def test_row_18_failed_consents_do_not_throttle_the_token_endpoint(live, browser):
     for _ in range(2 * FREE_FAILURES):
         live(AUTHORIZE, browser.query(), method="POST", form={"ticket": "forged"})
     assert refused(browser.renew("x"), "invalid_grant")

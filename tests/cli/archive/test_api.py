@@ -9,7 +9,7 @@ import pytest
 from ringlet._cli.archive.api import request
 from ringlet.errors import UsageError
 
-from ..answering import a_server
+from ..fixed_response_server import fixed_response_server
 
 
 def test_the_body_comes_unchanged(ringlet, ready):
@@ -78,7 +78,7 @@ def test_a_scope_that_was_not_granted(ringlet, ready, token_for, refused):
 
 
 def test_who_waits_is_told_why_and_for_how_long_and_may_leave(ringlet):
-    with a_server(429, {"retry-after": "42"}) as url:
+    with fixed_response_server(429, {"retry-after": "42"}) as url:
         process = ringlet.start("api", "sleep", OURA_API_BASE_URL=url, OURA_ACCESS_TOKEN="any")
         assert process.stderr.readline() == "rate limit reached; asking again in 42 s   ^C ends it\n"
         process.send_signal(signal.SIGINT)

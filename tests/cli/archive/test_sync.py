@@ -12,7 +12,7 @@ import pytest
 
 from ringlet._api.catalog import TYPES
 
-from ..answering import a_server
+from ..fixed_response_server import fixed_response_server
 
 
 def test_everything_lands_in_the_default_archive_and_a_second_run_adds_nothing(ringlet, ready):
@@ -178,7 +178,7 @@ def test_interrupted_it_says_what_is_saved_and_how_to_go_on(ringlet, tmp_path):
 
 
 def test_a_wait_too_long_to_sit_out_ends_with_5(ringlet):
-    with a_server(429, {"retry-after": "1000"}, b'{"detail":"Too many requests"}') as url:
+    with fixed_response_server(429, {"retry-after": "1000"}, b'{"detail":"Too many requests"}') as url:
         done = ringlet("sync", OURA_API_BASE_URL=url, OURA_ACCESS_TOKEN="any")
     assert done.returncode == 5
     assert "rate limit reached" in done.stderr
@@ -187,7 +187,7 @@ def test_a_wait_too_long_to_sit_out_ends_with_5(ringlet):
 
 
 def test_an_answer_that_is_not_ouras(ringlet):
-    with a_server(200, {}, b"<html>") as url:
+    with fixed_response_server(200, {}, b"<html>") as url:
         done = ringlet("sync", OURA_API_BASE_URL=url, OURA_ACCESS_TOKEN="any")
     assert done.returncode == 1
     assert "error: 502: the answer is not what this route returns" in done.stderr

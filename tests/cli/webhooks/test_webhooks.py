@@ -14,7 +14,7 @@ from ringlet._cli.shared.control_client import ControlClient
 from ringlet.webhooks import DATA_TYPES, EVENT_TYPES
 
 from ...callback_server import CallbackServer
-from ..answering import a_server
+from ..fixed_response_server import fixed_response_server
 
 TOKEN = "a token that the callback knows"
 PATIENT = 20.0
@@ -94,7 +94,7 @@ def test_an_end_that_nobody_can_read_is_shown_as_it_came_and_hides_nothing(hooks
     kind = {"callback_url": "https://a.example/", "data_type": "sleep", "event_type": "create"}
     ends = {"1": "2100-01-01T00:00:00", "2": "so\x1bon", "3": None}
     listed = [{"id": id, **kind, "expiration_time": end} for id, end in ends.items()]
-    with a_server(200, {}, json.dumps([*listed, {"id": "4", **kind}]).encode()) as url:
+    with fixed_response_server(200, {}, json.dumps([*listed, {"id": "4", **kind}]).encode()) as url:
         said, told = hooks("list", "--base-url", url), hooks("list", "--base-url", url, "--json")
     assert said.returncode == 0, said.stderr
     shown = said.stdout.splitlines()

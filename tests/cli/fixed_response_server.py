@@ -1,4 +1,4 @@
-"""A server that gives every question the same answer."""
+"""A server that answers every GET request with the same response."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
 @contextmanager
-def a_server(status: int, headers: Mapping[str, str], body: bytes = b"{}") -> Iterator[str]:
-    """Where it answers every GET so."""
+def fixed_response_server(status: int, headers: Mapping[str, str], body: bytes = b"{}") -> Iterator[str]:
+    """Run the server until the block ends; gives its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
