@@ -142,7 +142,7 @@ class AddressPolicy:
 
 
 def _faults(url: str) -> Iterator[tuple[bool, str, str]]:
-    """Every check of a callback URL: whether it fails, what a callback URL must be, and what to do."""
+    """The checks of a callback URL, each as: whether it fails, the rule that fails, and the cure."""
     yield len(url) > MAX_URL_LENGTH, f"has at most {MAX_URL_LENGTH} characters", "use a shorter one"
     # Parsers disagree about backslashes, spaces and other scripts: what we check might not be what is
     # connected to.

@@ -210,7 +210,7 @@ class BoundedConnection(HttpToolsProtocol):
     def _refuse(self, status: bytes) -> None:
         """Answer a request that is not complete, unless its answer has begun, and close the connection."""
         self._forget()
-        self._table.not_reading[self] = None  # until the client has read everything, or is evicted
+        self._table.not_reading[self] = None  # it may be evicted until it has read the whole response
         answered = self._has_head and self.cycle.response_started
         if self._receiving and not answered and not self.transport.is_closing():
             headers = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)

@@ -13,9 +13,9 @@ BACKLOG = 2048
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes any that is free.
+    """Open a listening socket; port 0 stands for any free port.
 
-    Raises RingletError where the port is in use or this machine does not have the address.
+    Raises RingletError if the port is in use or this machine does not have the address.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

@@ -1,11 +1,11 @@
 """Looks up host names concurrently, so that a name server that does not answer delays no other look-up.
 
 Rules of this file:
-* Each look-up has a thread of its own, because the system's resolver cannot be told to stop. A pool of
-  threads would be occupied by a few names that hang. The threads are daemons: the end of the process does
+* Each look-up has a thread of its own, because a look-up of the system's resolver cannot be cancelled. A pool
+  of threads would be occupied by a few names that hang. The threads are daemons: the end of the process does
   not wait.
 * Concurrent requests for the same name share one look-up.
-* There is no cache: each connection looks its name up again.
+* Results are not cached: each connection looks its name up again.
 """
 
 from __future__ import annotations

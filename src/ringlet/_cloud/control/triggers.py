@@ -133,7 +133,7 @@ class Triggers:
 
 
 def parse(what: str) -> tuple[str, EventType]:
-    """`sleep.update` as its data type and its operation. Raises UsageError."""
+    """Split the name of an event, such as `sleep.update`, into data type and operation. Raises UsageError."""
     data_type, _, operation = what.strip().partition(".")
     data_type = _FOLDED.get(data_type.lower().replace("-", "_"), data_type)
     if data_type not in DATA_TYPES:

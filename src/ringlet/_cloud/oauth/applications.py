@@ -69,7 +69,7 @@ class Applications(AccessTables):
     def register(
         self, name: str, redirect_uris: Sequence[str], *, public: bool = False, owner: int | None = None
     ) -> tuple[str, str]:
-        """A new application: its client_id and, unless `public`, its secret, which is stored as a digest.
+        """Register an application; returns its client_id and, unless `public`, its client secret.
 
         Raises UsageError for a name or a redirect URI that is not acceptable.
         """
@@ -106,7 +106,8 @@ class Applications(AccessTables):
         """Authenticate an application. Raises OAuthError invalid_client."""
         row = self._row(client_id)
         stored: bytes | None = row[1] if row else _UNKNOWN_HASH
-        # An unknown client_id takes as long as a wrong secret, so that time tells nobody which ids exist.
+        # An unknown client_id takes as long as a wrong secret, so that the time does not reveal which ids
+        # exist.
         proved = matches_hash(client_secret, stored) if stored is not None else not client_secret
         if row is None or not proved:
             raise OAuthError("invalid_client", "Client authentication failed", status=401)
@@ -126,7 +127,7 @@ class Applications(AccessTables):
         self._write("UPDATE oauth_apps SET name = ?, redirect_uris = ?", (name.strip(), uris), client_id)
 
     def rotate_secret(self, client_id: str) -> str:
-        """Replaces the secret and returns the new one, which is stored as a digest. Raises UsageError."""
+        """Replace an application's secret and return the new one; only its hash is stored. Raises UsageError."""
         secret = _new_secret()
         app = self.get(client_id)
         if app is not None and not app.confidential:

@@ -186,8 +186,8 @@ def _one(form: Mapping[str, list[str]], name: str) -> str:
 
 def _wanted(params: Mapping[str, str]) -> set[str]:
     """The requested scopes. Unknown ones are dropped, and no `scope` means all, as at Oura."""
-    asked = scope_set(params.get("scope", ""))
-    return set(SCOPES) & asked if asked else set(SCOPES)
+    requested = scope_set(params.get("scope", ""))
+    return set(SCOPES) & requested if requested else set(SCOPES)
 
 
 def _fragment(issued: Issued) -> dict[str, str]:
@@ -200,15 +200,15 @@ def _fragment(issued: Issued) -> dict[str, str]:
 
 
 def _send_back(request: Request, params: Mapping[str, str], uri: str, result: Mapping[str, str]) -> Response:
-    said = dict(result)
+    parameters = dict(result)
     if "state" in params:
-        said["state"] = params["state"]
+        parameters["state"] = params["state"]
     if "/ext/" in request.url.path:
-        said["iss"] = issuer(request)  # RFC 9207; only the newer of Oura's two path families sends it
+        parameters["iss"] = issuer(request)  # RFC 9207; only the newer of Oura's two path families sends it
     if params.get("response_type") == "token":
-        target = f"{uri}#{urlencode(said)}"
+        target = f"{uri}#{urlencode(parameters)}"
     else:
-        target = f"{uri}{'&' if '?' in uri else '?'}{urlencode(said)}"
+        target = f"{uri}{'&' if '?' in uri else '?'}{urlencode(parameters)}"
     return RedirectResponse(target, status_code=302, headers={"cache-control": "no-store"})
 
 

@@ -1,8 +1,8 @@
 """Owns the table `oauth_grants`: which user granted which application which scopes.
 
 A *grant* is one decision of a user on the consent page. A user is *connected* with an application while at
-least one grant between them has neither ended nor expired. Every token belongs to a grant and is worth
-nothing without it, so ending a grant is one UPDATE, whatever tokens were issued under it.
+least one grant between them has neither ended nor expired. Every token belongs to a grant and is valid
+only with it, so ending a grant takes one UPDATE, however many tokens were issued under it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CONNECTED_USERS: Final = (
 )
 """The users an application is connected with. Values: the client_id, now (epoch ms on the cloud's clock)."""
 OPEN_GRANT_IDS: Final = "SELECT id FROM oauth_grants WHERE client_id = ? AND ended_at IS NULL"
-"""An application's grants that nobody has ended, expired or not. Value: the client_id."""
+"""An application's grants that have not been ended, expired or not. Value: the client_id."""
 
 
 @dataclass(frozen=True, kw_only=True)

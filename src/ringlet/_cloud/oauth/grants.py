@@ -274,7 +274,7 @@ class Grants:
 def _is_verified(challenge: str | None, verifier: str | None) -> bool:
     """Check PKCE: RFC 7636 section 4.6.
 
-    A verifier without a challenge is refused as well, because somebody may have removed the challenge from
+    A verifier without a challenge is refused as well, because an attacker may have removed the challenge from
     the authorization request on its way (RFC 9700 section 4.8).
     """
     if challenge is None or verifier is None:

@@ -60,7 +60,7 @@ class Attempt:
     began_at: int
     took: int
     status: int | None
-    """None if no complete response came; `reason` says why."""
+    """The status of the response; None without a complete response, then `reason` says why."""
     reason: str
     response: bytes
     """The beginning of the response's body."""

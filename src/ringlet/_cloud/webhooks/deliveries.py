@@ -164,17 +164,24 @@ class Deliveries(Tables):
             return
         with self.archive.transaction():
             self.db.lock(Lock.EVENTS)
-            current = [(one, n) for one in outcomes if (n := self._attempts_before(one)) is not None]
-            self._attempts.add([one.attempt for one, _ in current])
-            for one, _ in current:
+            current = [
+                (outcome, attempts)
+                for outcome in outcomes
+                if (attempts := self._attempts_before(outcome)) is not None
+            ]
+            self._attempts.add([outcome.attempt for outcome, _ in current])
+            for outcome, _ in current:
                 # Each claim increments the fence, so a delivery has had at most that many attempts.
-                if one.claimed.fence > MAX_ATTEMPTS_STORED:
-                    self._attempts.trim(one.claimed.id)
-            gone = {one.claimed.to for one, _ in current if self._is_gone(one)}
+                if outcome.claimed.fence > MAX_ATTEMPTS_STORED:
+                    self._attempts.trim(outcome.claimed.id)
+            gone = {outcome.claimed.to for outcome, _ in current if self._is_gone(outcome)}
             self.db.many(
                 "UPDATE webhook_deliveries SET state = ?, due_at = ?, attempts = attempts + 1,"
                 " leased_until = 0, fence = fence + 1 WHERE id = ? AND fence = ?",
-                [(*self._next(one, n, gone), one.claimed.id, one.claimed.fence) for one, n in current],
+                [
+                    (*self._next(outcome, attempts, gone), outcome.claimed.id, outcome.claimed.fence)
+                    for outcome, attempts in current
+                ],
             )
             for to in gone:
                 self.end(to.subscription_id, "gone")
@@ -206,7 +213,7 @@ class Deliveries(Tables):
         """Release claimed deliveries that were not attempted: another sender can claim them at once."""
         self.db.many(
             "UPDATE webhook_deliveries SET leased_until = 0, fence = fence + 1 WHERE id = ? AND fence = ?",
-            [(one.id, one.fence) for one in claims],
+            [(claimed.id, claimed.fence) for claimed in claims],
         )
 
     def next_due(self) -> int | None:

@@ -140,7 +140,7 @@ class Subscriptions(Tables):
     def get(self, client_id: str, id: str) -> Subscribed:
         """An active subscription of an application. Raises DocumentNotFound."""
         row = None
-        if "\0" not in id:  # PostgreSQL refuses a text with NUL, and no id of ours contains one
+        if "\0" not in id:  # PostgreSQL refuses a text with NUL, which no id contains
             row = self.db.one(
                 f"SELECT {COLUMNS} FROM webhook_subscriptions"
                 " WHERE id = ? AND client_id = ? AND ended_at IS NULL AND expires_at > ?",
@@ -152,11 +152,11 @@ class Subscriptions(Tables):
 
     def of(self, client_id: str, *, ended: bool = False) -> list[Subscribed]:
         """The active subscriptions of an application, oldest first; with `ended`, the last ended ones too."""
-        mine = f"SELECT {COLUMNS} FROM webhook_subscriptions WHERE client_id = ?"
-        rows = self.db.all(f"{mine} AND ended_at IS NULL", (client_id,))
+        of_client = f"SELECT {COLUMNS} FROM webhook_subscriptions WHERE client_id = ?"
+        rows = self.db.all(f"{of_client} AND ended_at IS NULL", (client_id,))
         if ended:
-            last = f"{mine} AND ended_at IS NOT NULL ORDER BY ended_at DESC, id LIMIT ?"
-            rows += self.db.all(last, (client_id, ENDED_LISTED))
+            last_ended = f"{of_client} AND ended_at IS NOT NULL ORDER BY ended_at DESC, id LIMIT ?"
+            rows += self.db.all(last_ended, (client_id, ENDED_LISTED))
         now = self.clock.ms()
         found = sorted(map(_subscribed, rows), key=lambda one: (one.created_at, one.id))
         return [one for one in found if ended or one.expires_at > now]
