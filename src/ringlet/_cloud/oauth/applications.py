@@ -127,7 +127,7 @@ class Applications(AccessTables):
         self._write("UPDATE oauth_apps SET name = ?, redirect_uris = ?", (name.strip(), uris), client_id)
 
     def rotate_secret(self, client_id: str) -> str:
-        """Replace an application's secret and return the new one; only its hash is stored. Raises UsageError."""
+        """Replace an application's secret and return the new one. Raises UsageError."""
         secret = _new_secret()
         app = self.get(client_id)
         if app is not None and not app.confidential:
