@@ -126,7 +126,7 @@ def tap(ready: dict[str, Any]) -> Iterator[Tap]:
 
 
 @pytest.mark.slow
-def test_no_spent_token_is_sent_again_and_a_grant_dies_only_of_a_lost_answer(
+def test_no_used_refresh_token_is_sent_again_and_only_a_lost_response_ends_a_grant(
     ready: dict[str, Any], tap: Tap, tmp_path: Path
 ) -> None:
     path = tmp_path / "grant.json"

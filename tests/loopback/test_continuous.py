@@ -74,7 +74,7 @@ def night(id: str) -> bytes:
 
 
 @pytest.mark.slow
-def test_what_was_changed_and_what_was_deleted_without_an_event_is_found_at_night(
+def test_changes_and_deletions_without_events_are_found_in_the_nightly_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(continuous, "CLOCK_CHECK_INTERVAL_S", 0.01)

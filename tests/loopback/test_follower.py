@@ -147,7 +147,7 @@ def ends(request: pytest.FixtureRequest, tmp_path: Path, _cloud: tuple[Cloud, in
             cloud.archive.delete(theirs, SLEEP, id)
 
 
-def test_one_fetch_brings_a_document_byte_for_byte_however_often_it_was_told_of(ends: Ends) -> None:
+def test_many_events_of_a_document_cause_one_fetch_of_its_exact_bytes(ends: Ends) -> None:
     body = ends.change("a", 61)
     for operation in ("create", "update", "update"):
         ends.tell("a", operation)
@@ -158,7 +158,7 @@ def test_one_fetch_brings_a_document_byte_for_byte_however_often_it_was_told_of(
     assert ends.follow() == ["unchanged"]
 
 
-def test_a_document_is_fetched_when_its_burst_is_over_and_not_at_the_next_look(ends: Ends) -> None:
+def test_a_document_is_fetched_as_soon_as_its_burst_of_events_is_over(ends: Ends) -> None:
     """A look at something else, just before, does not put it off."""
     ends.change("m", 61)
     client = AsyncClient(ends.token, transport=ends.transport, retry_policy=RetryPolicy(max_tries=1))
@@ -186,7 +186,7 @@ def test_a_document_is_fetched_when_its_burst_is_over_and_not_at_the_next_look(e
     assert ends.held("m") is not None
 
 
-def test_a_change_that_lands_during_its_fetch_is_fetched_too(ends: Ends) -> None:
+def test_a_change_during_a_fetch_causes_another_fetch(ends: Ends) -> None:
     ends.change("b", 61)
     newest = []
 
@@ -201,7 +201,7 @@ def test_a_change_that_lands_during_its_fetch_is_fetched_too(ends: Ends) -> None
     assert ends.held("b") == newest[0]
 
 
-def test_an_answer_is_as_old_as_its_question(ends: Ends) -> None:
+def test_a_response_is_dated_by_the_time_of_its_request(ends: Ends) -> None:
     """What was asked for while it was on its way is newer."""
     ends.change("m", 61)
     newer = b'{"id": "m", "day": "2026-01-10", "score": 62}'
@@ -228,7 +228,7 @@ def test_a_deletion_is_a_tombstone_at_once(ends: Ends) -> None:
     assert ends.held("c") is None, "an older answer revived it"
 
 
-def test_what_is_told_of_and_not_there_is_asked_for_again_and_then_believed_gone(ends: Ends) -> None:
+def test_a_missing_document_is_fetched_again_before_it_counts_as_deleted(ends: Ends) -> None:
     ends.change("d", 61)
     ends.tell("d", "create")
     ends.follow()
@@ -240,7 +240,7 @@ def test_what_is_told_of_and_not_there_is_asked_for_again_and_then_believed_gone
     assert ends.follow() == ["later"] * len(RECHECK_DELAYS_MS) + ["absent"]
 
 
-def test_what_comes_into_sight_late_is_not_missed(ends: Ends) -> None:
+def test_a_document_that_becomes_visible_late_is_fetched(ends: Ends) -> None:
     """Real integrations saw 404 for documents they had just been told of."""
 
     def appear(_: Request) -> None:
@@ -253,7 +253,7 @@ def test_what_comes_into_sight_late_is_not_missed(ends: Ends) -> None:
     assert ends.held("e") is not None
 
 
-def test_what_is_there_counts_more_than_what_was_told(ends: Ends) -> None:
+def test_a_fetched_document_overrides_a_delete_event(ends: Ends) -> None:
     """A deletion that is told of before, or instead of, what came after it."""
     body = ends.change("f", 61)
     ends.tell("f", "delete")
@@ -272,7 +272,7 @@ def test_what_is_there_counts_more_than_what_was_told(ends: Ends) -> None:
         ("daily_sleep", "../../x", "cannot be a document id"),
     ],
 )
-def test_what_asking_again_would_not_change_is_left_out_once_with_its_reason(
+def test_permanent_failures_are_reported_once_with_their_reason_and_not_retried(
     ends: Ends, type: str, id: str, reason: str
 ) -> None:
     token = grant(ends.cloud, ends.theirs, "personal", "daily", "workout").access_token
@@ -281,7 +281,7 @@ def test_what_asking_again_would_not_change_is_left_out_once_with_its_reason(
     assert reason in ends.followed[0].note
 
 
-def test_nothing_is_lost_while_the_cloud_is_away(ends: Ends) -> None:
+def test_no_event_is_lost_while_the_cloud_is_unreachable(ends: Ends) -> None:
     away = iter([ConnectionFailed("refused")] * 5)
 
     def fail(_: Request) -> None:
@@ -297,7 +297,7 @@ def test_nothing_is_lost_while_the_cloud_is_away(ends: Ends) -> None:
     assert {id: ends.held(id) for id in bodies} == bodies
 
 
-def test_an_outage_is_no_answer_that_could_be_believed(ends: Ends) -> None:
+def test_an_outage_does_not_count_as_a_missing_document(ends: Ends) -> None:
     ends.change("blinks", 1)
     ends.tell("blinks")
     ends.follow()
@@ -319,9 +319,7 @@ def test_an_outage_is_no_answer_that_could_be_believed(ends: Ends) -> None:
     assert b'"score": 2' in (ends.held("blinks") or b"")
 
 
-def test_a_document_that_the_server_fails_at_holds_up_no_other(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_document_with_server_errors_delays_no_other(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     ends.change("healthy", 1)
     now, told = [ends.began], list[float]()
     monkeypatch.setattr(ends, "clock", lambda: now[0])
@@ -345,7 +343,7 @@ def test_a_document_that_the_server_fails_at_holds_up_no_other(
     ends.follow(until)
 
 
-def test_others_events_stay_where_they_are(ends: Ends) -> None:
+def test_events_of_other_users_stay_in_the_inbox(ends: Ends) -> None:
     body = ends.change("j", 61)
     ends.tell("j", user_id="somebody-else")
     ends.tell("j")
@@ -354,7 +352,7 @@ def test_others_events_stay_where_they_are(ends: Ends) -> None:
     assert (job.object_id, job.attempts) == ("j", 1)
 
 
-def test_a_dead_token_ends_it_and_the_work_stays(ends: Ends) -> None:
+def test_an_invalid_token_ends_the_run_and_its_jobs_remain(ends: Ends) -> None:
     ends.change("k", 61)
     ends.tell("k")
     with pytest.raises(InvalidToken):
@@ -363,7 +361,7 @@ def test_a_dead_token_ends_it_and_the_work_stays(ends: Ends) -> None:
     assert ends.follow() == ["added"]
 
 
-def test_a_stopped_run_gives_back_what_it_had_in_hand(ends: Ends) -> None:
+def test_a_stopped_run_releases_its_claimed_jobs(ends: Ends) -> None:
     ends.change("l", 61)
     ends.tell("l")
     stuck = asyncio.Event()

@@ -90,9 +90,7 @@ def write(service: WebhookService) -> set[tuple[str, str]]:
 
 
 @pytest.mark.slow
-def test_nothing_that_was_committed_is_lost_whoever_is_killed(
-    place: str, callbacks: tuple[int, Path]
-) -> None:
+def test_no_committed_event_is_lost_when_senders_are_killed(place: str, callbacks: tuple[int, Path]) -> None:
     port, log = callbacks
     with Archive.open(place, timeout=30) as archive:
         service = WebhookService(archive)

@@ -50,7 +50,7 @@ PAIRS = wanted(TWO)
 # --- What is to be done, pure ---
 
 
-def test_every_operation_of_the_types_with_webhooks_is_wanted_by_the_names_webhooks_have() -> None:
+def test_every_event_of_every_type_with_webhooks_is_subscribed_to() -> None:
     assert [(name, one) for name in ("sleep", "vo2_max") for one in EVENT_TYPES] == PAIRS
     assert len(wanted(TYPES)) == 3 * sum(kind.webhook != "" for kind in TYPES.values())
 
@@ -77,7 +77,7 @@ def plan(listed: list[Subscription], made: set[str], take_over: bool) -> dict[Pa
 
 
 @given(worlds(), st.booleans())
-def test_what_is_not_ours_is_never_touched_unless_it_is_taken_over(
+def test_subscriptions_of_other_callbacks_are_changed_only_on_take_over(
     world: tuple[list[Subscription], set[str]], take_over: bool
 ) -> None:
     listed, made = world
@@ -99,7 +99,7 @@ def test_what_is_not_ours_is_never_touched_unless_it_is_taken_over(
 
 
 @given(worlds())
-def test_a_type_is_heard_of_only_when_every_operation_comes_here(
+def test_a_type_counts_as_subscribed_only_with_every_event_type(
     world: tuple[list[Subscription], set[str]],
 ) -> None:
     standing = SubscriptionReport(list(plan(*world, take_over=False).values()))
@@ -109,7 +109,7 @@ def test_a_type_is_heard_of_only_when_every_operation_comes_here(
 
 
 @pytest.mark.parametrize("end", ["nonsense", None])
-def test_an_end_that_cannot_be_read_is_renewed_and_keeps_nobody_else_waiting(end: str | None) -> None:
+def test_a_subscription_with_an_unreadable_expiration_is_renewed_and_delays_no_other(end: str | None) -> None:
     odd = Subscription(
         id="1", callback_url=OURS, data_type=PAIRS[0][0], event_type=PAIRS[0][1], expiration_time=end
     )
@@ -192,7 +192,7 @@ def verbs(standing: SubscriptionReport) -> dict[str, int]:
     return {verb: len(standing.pairs(verb)) for verb in {step.action for step in standing.steps}}
 
 
-def test_the_missing_are_made_once_and_renewed_a_week_before_they_end(world: World) -> None:
+def test_missing_subscriptions_are_created_once_and_renewed_a_week_before_they_expire(world: World) -> None:
     async def act(world: World, url: str) -> None:
         one = world.subscriber(url)
         assert verbs(first := await one.check()) == {"make": 6}
@@ -207,7 +207,7 @@ def test_the_missing_are_made_once_and_renewed_a_week_before_they_end(world: Wor
     world.run(act)
 
 
-def test_strays_end_and_a_new_address_takes_ours_along(world: World) -> None:
+def test_unwanted_subscriptions_are_deleted_and_ours_move_to_a_new_callback_url(world: World) -> None:
     async def act(world: World, url: str) -> None:
         await world.subscriber(url).check()
         assert verbs(await world.subscriber(url, ["sleep"]).check()) == {"keep": 3, "end": 3}
@@ -219,7 +219,7 @@ def test_strays_end_and_a_new_address_takes_ours_along(world: World) -> None:
     world.run(act)
 
 
-def test_what_calls_somebody_else_is_left_until_it_is_taken_over(world: World) -> None:
+def test_a_subscription_to_another_callback_is_left_until_it_is_taken_over(world: World) -> None:
     async def act(world: World, url: str) -> None:
         other = url + "&other=program"
         await world.subscriber(other, ["sleep"]).check()
@@ -233,7 +233,7 @@ def test_what_calls_somebody_else_is_left_until_it_is_taken_over(world: World) -
     world.run(act)
 
 
-def test_a_callback_that_cannot_prove_itself_is_told_and_spoils_nothing(world: World) -> None:
+def test_a_callback_that_fails_its_challenge_is_reported_and_does_not_stop_the_rest(world: World) -> None:
     async def act(world: World, url: str) -> None:
         await world.subscriber(url, ["sleep"]).check()
         standing = await world.subscriber(url, token="not what the receiver knows").check()
@@ -244,7 +244,7 @@ def test_a_callback_that_cannot_prove_itself_is_told_and_spoils_nothing(world: W
     world.run(act)
 
 
-def test_an_id_that_cannot_be_one_is_told_and_spoils_nothing(world: World) -> None:
+def test_a_malformed_subscription_id_is_reported_and_does_not_stop_the_rest(world: World) -> None:
     async def act(world: World, url: str) -> None:
         await world.subscriber(url, ["sleep"]).check()
         standing = await world.subscriber(url, transport=Odd).check()
@@ -256,7 +256,7 @@ def test_an_id_that_cannot_be_one_is_told_and_spoils_nothing(world: World) -> No
     world.run(act)
 
 
-def test_what_somebody_ends_meanwhile_is_made_at_the_next_check(world: World) -> None:
+def test_a_subscription_deleted_elsewhere_is_created_at_the_next_check(world: World) -> None:
     async def act(world: World, url: str) -> None:
         one = world.subscriber(url)
         await one.check()
@@ -267,7 +267,7 @@ def test_what_somebody_ends_meanwhile_is_made_at_the_next_check(world: World) ->
     world.run(act)
 
 
-def test_a_wrong_secret_says_which_variables_to_look_at(world: World) -> None:
+def test_the_error_for_a_wrong_secret_names_the_variables_to_check(world: World) -> None:
     async def act(world: World, url: str) -> None:
         wrong = App(client_id=world.app.client_id, client_secret="wrong")
         with pytest.raises(InvalidToken) as refused:

@@ -120,7 +120,7 @@ async def all_six(webhooks: Any, ends: Ends) -> None:
     assert await _done(webhooks.list()) == []
 
 
-def test_the_client_that_awaits_makes_all_six_calls(ends: Ends) -> None:
+def test_the_asynchronous_client_makes_all_six_calls(ends: Ends) -> None:
     async def run() -> None:
         async with ends.async_client() as client:
             await all_six(client.webhooks, ends)
@@ -128,7 +128,7 @@ def test_the_client_that_awaits_makes_all_six_calls(ends: Ends) -> None:
     asyncio.run(run())
 
 
-def test_the_client_that_blocks_makes_all_six_calls(ends: Ends) -> None:
+def test_the_blocking_client_makes_all_six_calls(ends: Ends) -> None:
     with ends.client() as client, contextlib.suppress(StopIteration):
         all_six(client.webhooks, ends).send(None)  # which never has to wait
 
@@ -141,7 +141,7 @@ def test_without_a_secret_there_are_no_subscriptions(ends: Ends, monkeypatch: py
         client.webhooks.list()
 
 
-def test_what_changes_in_the_cloud_stands_in_the_receivers_inbox(ends: Ends) -> None:
+def test_changes_in_the_cloud_arrive_in_the_receivers_inbox(ends: Ends) -> None:
     cloud, sleep = ends.cloud, TYPES["sleep"]
     user = cloud.archive.user("wearer")
     cloud.grants.issue(ends.client_id, user, SCOPES)

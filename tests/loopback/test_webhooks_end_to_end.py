@@ -189,7 +189,7 @@ def killed_in_the_middle(victim: Side, after: float, act: Callable[[], Any]) -> 
 
 
 @pytest.mark.slow
-def test_what_lives_in_the_cloud_lives_in_the_archive_whoever_dies_meanwhile(
+def test_cloud_and_archive_end_up_equal_when_either_side_is_killed(
     world: World, record_property: Callable[[str, object], None]
 ) -> None:
     dice = random.Random(4)

@@ -38,7 +38,7 @@ def pass_by(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 
 @each
-def test_the_other_kind_is_refused_and_told_what_to_do(
+def test_an_owner_of_another_kind_is_refused_with_a_cure(
     archive: Archive, first: InboxOwner, other: InboxOwner
 ) -> None:
     acquire(archive, first)
@@ -51,7 +51,9 @@ def test_the_other_kind_is_refused_and_told_what_to_do(
 
 
 @each
-def test_it_changes_hands_when_it_is_left(archive: Archive, first: InboxOwner, other: InboxOwner) -> None:
+def test_the_inbox_can_be_owned_again_once_it_is_released(
+    archive: Archive, first: InboxOwner, other: InboxOwner
+) -> None:
     with owning(archive, first):
         release(archive, other)  # it is not theirs to leave
         with pytest.raises(UsageError):
@@ -60,7 +62,7 @@ def test_it_changes_hands_when_it_is_left(archive: Archive, first: InboxOwner, o
 
 
 @each
-def test_what_a_killed_program_held_is_free_after_a_while(
+def test_the_lease_of_a_killed_program_expires(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, first: InboxOwner, other: InboxOwner
 ) -> None:
     acquire(archive, first)
@@ -81,7 +83,9 @@ def test_a_clock_that_was_set_back_keeps_nobody_out(
     acquire(archive, "sync")
 
 
-def test_whoever_looks_often_enough_keeps_it(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_owner_that_checks_often_enough_keeps_the_inbox(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
     acquire(archive, "handler")
     for _ in range(3):
         pass_by(
@@ -92,7 +96,7 @@ def test_whoever_looks_often_enough_keeps_it(archive: Archive, monkeypatch: pyte
         acquire(archive, "handler")
 
 
-def test_whoever_looks_in_vain_writes_nothing(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_owner_writes_nothing(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     acquire(archive, "sync")
     before = archive.setting(Setting.INBOX_OWNER)
     pass_by(monkeypatch, RENEW_OWNER_S - 5)

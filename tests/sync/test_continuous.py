@@ -47,13 +47,13 @@ def test_waits_double_up_to_ten_minutes() -> None:
     assert waits[-1] == MAX_BACK_OFF_S == 600
 
 
-def test_of_tasks_that_end_together_what_the_first_met_is_raised() -> None:
+def test_of_tasks_that_fail_together_the_first_error_is_raised() -> None:
     lost = ConnectionFailed("gone")
     with pytest.raises(ConnectionFailed), single_error():
         raise ExceptionGroup("", [ExceptionGroup("", [lost]), InvalidToken("dead")])
 
 
-def test_what_nobody_expected_is_not_hidden_behind_what_one_did() -> None:
+def test_an_unexpected_error_is_not_hidden_by_an_expected_one() -> None:
     with pytest.raises(ExceptionGroup), single_error():
         raise ExceptionGroup("", [ArchiveError("full"), ZeroDivisionError()])
     with pytest.raises(BaseExceptionGroup), single_error():

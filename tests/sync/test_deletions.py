@@ -53,7 +53,7 @@ def some_id(archive: Archive, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_was_deleted_is_deleted_here_and_counted(
+def test_a_document_deleted_in_the_cloud_is_deleted_in_the_archive_and_counted(
     serve: Callable[..., Running], mine: Archive, name: str
 ) -> None:
     cloud = serve()
@@ -86,7 +86,7 @@ def test_a_list_that_leaves_documents_out_by_mistake_deletes_nothing(
     assert [one.type for one in cloud.asked()[before:]].count(hidden) == 1
 
 
-def test_what_goes_by_its_day_for_want_of_an_id_is_left_alone(
+def test_documents_identified_by_their_day_are_never_deleted(
     serve: Callable[..., Running], mine: Archive
 ) -> None:
     cloud = serve()
@@ -108,7 +108,7 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive]
         yield opened
 
 
-def test_the_ids_of_a_window_are_those_that_live_in_it(archive: Archive) -> None:
+def test_the_ids_of_a_window_are_those_of_its_undeleted_documents(archive: Archive) -> None:
     me, kind = archive.user("me"), TYPES["daily_sleep"]
     assert isinstance(kind, Documents)
     days = [NOW.date() + timedelta(days=n) for n in range(4)]

@@ -30,12 +30,12 @@ def hear(time: ServerTime, date: str | None) -> None:
     assert done.value.value == b"as it came"
 
 
-def test_it_is_this_machines_until_an_answer_tells() -> None:
+def test_server_time_is_the_local_clock_until_a_response_has_a_date() -> None:
     time = ServerTime()
     assert abs(time.now() - datetime.now(UTC)) < timedelta(seconds=1)
 
 
-def test_the_second_that_an_answer_names_is_over() -> None:
+def test_the_second_in_a_date_header_counts_as_over() -> None:
     """What was measured within it is not left out."""
     time = ServerTime()
     hear(time, f"{YEAR_AGO:%a, %d %b %Y %H:%M:%S GMT}")
@@ -45,7 +45,7 @@ def test_the_second_that_an_answer_names_is_over() -> None:
 @pytest.mark.parametrize(
     "date", [None, "", "yesterday", "Tue, 99 Nov 1994 08:12:31 GMT", "é" * 200, *FAR_AWAY]
 )
-def test_an_answer_that_tells_no_time_changes_nothing(date: str | None) -> None:
+def test_a_response_without_a_date_changes_nothing(date: str | None) -> None:
     time = ServerTime()
     hear(time, f"{YEAR_AGO:%a, %d %b %Y %H:%M:%S GMT}")
     hear(time, date)
