@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-PATIENT = 20.0
+TIMEOUT_S = 20.0
 PAGE = b"<!doctype html><title>Back</title>Back at the application"
 
 
@@ -22,32 +22,32 @@ class CallbackServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/oura?key=hidden"
-        """Where challenges and events go; its query is nobody's business."""
+        """Where challenges and events go; its query is a secret."""
         self.redirect_uri = f"http://localhost:{self.server_port}/callback"
         self.token: str | None = None
         """The verification token that it proves itself to; None takes any."""
         self.statuses: list[int | None] = []
         """What the next events are answered with, and then `status`; None hangs up."""
         self.status = 200
-        self.says = b""
-        self.leads_to = "http://127.0.0.1:9/elsewhere"
+        self.response_body = b""
+        self.redirect_target = "http://127.0.0.1:9/elsewhere"
         """Where a redirect would lead to, were it followed."""
-        self.challenged: list[dict[str, list[str]]] = []
+        self.challenges: list[dict[str, list[str]]] = []
         """The query of each challenge."""
-        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.events: list[tuple[dict[str, str], bytes]] = []
         """Headers, by names in lower case, and body of each event."""
-        self.brought: list[dict[str, list[str]]] = []
+        self.redirect_queries: list[dict[str, list[str]]] = []
         """The queries that a browser brought back from consent."""
 
-    def hears(self, events: int) -> None:
-        """Wait until so many events have come."""
-        until = time.monotonic() + PATIENT
-        while len(self.got) < events:
-            assert time.monotonic() < until, "nothing came"
+    def wait_for_events(self, events: int) -> None:
+        """Wait until at least `events` events have come."""
+        until = time.monotonic() + TIMEOUT_S
+        while len(self.events) < events:
+            assert time.monotonic() < until, "too few events came"
             time.sleep(0.02)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever calls may hang up, too."""
+        """A client may close its connection early: no traceback for that."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -58,10 +58,10 @@ class _Handler(BaseHTTPRequestHandler):
         where = urlsplit(self.path)
         query = parse_qs(where.query, keep_blank_values=True)
         if where.path == "/callback":
-            self.server.brought.append(query)
+            self.server.redirect_queries.append(query)
             self._answer(200, PAGE, "text/html")
         elif "challenge" in query:
-            self.server.challenged.append(query)
+            self.server.challenges.append(query)
             good = self.server.token in (None, *query["verification_token"])
             proof = json.dumps({"challenge": query["challenge"][0]}).encode()
             self._answer(200 if good else 401, proof, "application/json")
@@ -70,17 +70,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.server.events.append(({name.lower(): value for name, value in self.headers.items()}, body))
         status = self.server.statuses.pop(0) if self.server.statuses else self.server.status
         if status is None:
             self.close_connection = True
         else:
-            self._answer(status, self.server.says)
+            self._answer(status, self.server.response_body)
 
     def _answer(self, status: int, body: bytes = b"", media_type: str = "text/plain") -> None:
         self.send_response(status)
         if status // 100 == 3:
-            self.send_header("location", self.server.leads_to)
+            self.send_header("location", self.server.redirect_target)
         self.send_header("content-type", media_type)
         self.send_header("content-length", str(len(body)))
         self.end_headers()

@@ -85,7 +85,7 @@ def test_an_application_gets_exactly_what_was_left_ticked(
         owner.click(f"input[value={unwanted}]")
     owner.follow("button[value=allow]")
     assert "Back at the application" in owner.text
-    [brought] = callback.brought
+    [brought] = callback.redirect_queries
     assert brought["state"] == ["s t&ä"]
     tokens = application.redeem(brought["code"][0])
     assert tokens.scopes == set(SCOPES) - {"heartrate", "email"}
@@ -102,7 +102,7 @@ def test_denying_sends_the_browser_back_with_the_denial(
 ) -> None:
     owner.open(register(owner, cloud, callback.redirect_uri).asks())
     owner.follow("button[value=deny]")
-    assert callback.brought == [
+    assert callback.redirect_queries == [
         {
             "error": ["access_denied"],
             "error_description": ["The user denied the request."],
@@ -125,7 +125,7 @@ def test_whoever_is_not_signed_in_signs_in_on_the_way_to_consent(
     here.follow(GO)
     assert here.path == "/oauth/authorize"
     here.follow("button[value=allow]")
-    assert application.redeem(callback.brought[0]["code"][0]).scopes == {"daily"}
+    assert application.redeem(callback.redirect_queries[0]["code"][0]).scopes == {"daily"}
 
 
 def test_a_personal_token_reads_data_until_it_is_revoked(owner: Any, cloud: dict[str, Any]) -> None:
@@ -169,7 +169,7 @@ def test_consent_needs_no_mouse(
     here.press(" ")
     step_to(here, "allow")
     here.leads_on(lambda: here.press("Enter"))
-    assert application.redeem(callback.brought[0]["code"][0]).scopes == {"daily"}
+    assert application.redeem(callback.redirect_queries[0]["code"][0]).scopes == {"daily"}
 
 
 def step_to(tab: Any, words: str, *, times: int = 20) -> None:

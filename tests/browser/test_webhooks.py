@@ -25,7 +25,7 @@ def connect(tab: Any, cloud: dict[str, Any], callback: CallbackServer) -> Applic
     application = register(tab, cloud, callback.redirect_uri)
     tab.open(application.asks())
     tab.follow("button[value=allow]")
-    application.redeem(callback.brought[-1]["code"][0])
+    application.redeem(callback.redirect_queries[-1]["code"][0])
     return application
 
 
@@ -72,10 +72,10 @@ def test_an_event_is_delivered_seen_and_sent_again(
     assert f"until {made.expires_at.day} {made.expires_at:%B %Y}" in here.text
     assert "key=hidden" not in here.text
 
-    callback.says = b"thank you"
+    callback.response_body = b"thank you"
     trigger(cloud)
-    callback.hears(1)
-    headers, body = callback.got[0]
+    callback.wait_for_events(1)
+    headers, body = callback.events[0]
     sent = int(headers["x-oura-timestamp"])
     assert verify(application.app.client_secret, headers, body, now=sent).data_type == "daily_sleep"
     shows(here, "delivered")
@@ -91,8 +91,8 @@ def test_an_event_is_delivered_seen_and_sent_again(
     assert "curl --include --globoff --request POST" in here.text
 
     here.follow("main header button")
-    callback.hears(2)
-    assert callback.got[1][1] == body, "the same event, signed anew"
+    callback.wait_for_events(2)
+    assert callback.events[1][1] == body, "the same event, signed anew"
     shows(here, "Attempt 2")
 
 
@@ -118,10 +118,10 @@ def test_its_pages_fit_are_read_and_are_labelled(
         ended = client.webhooks.create(f"{callback.url}&long={'x' * 80}", "a token", "create", "tag")
         client.webhooks.delete(ended.id)
     trigger(cloud)
-    callback.hears(1)
-    callback.status, callback.says = 503, b"<b>no room</b> for this now"
+    callback.wait_for_events(1)
+    callback.status, callback.response_body = 503, b"<b>no room</b> for this now"
     trigger(cloud)
-    callback.hears(2)
+    callback.wait_for_events(2)
     here.open(log)
     shows(here, "1 attempt")
     fits(here, tmp_path)
@@ -132,7 +132,7 @@ def test_its_pages_fit_are_read_and_are_labelled(
     fits(here, tmp_path)
     callback.status = 410
     here.follow("main header button")
-    callback.hears(3)
+    callback.wait_for_events(3)
     for state in ("waiting", "delivered", "failed"):
         here.open(f"{log}?state={state}")
         fits(here, tmp_path)

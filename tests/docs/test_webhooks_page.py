@@ -102,8 +102,8 @@ class Reader:
 
     def hears(self) -> dict[str, str]:
         """The first event that came to the program on port 8000."""
-        self.callback.hears(1)
-        event: dict[str, str] = json.loads(self.callback.got[0][1])
+        self.callback.wait_for_events(1)
+        event: dict[str, str] = json.loads(self.callback.events[0][1])
         return event
 
     def leaves(self) -> None:
@@ -144,7 +144,7 @@ def test_the_first_two_minutes(reader: Reader) -> None:
     assert reader.runs("ringlet listen --print-secret")
     reader.runs(rest[0])
     assert read_until(forwarding, "→ 200")
-    assert reader.hears()["data_type"] == "sleep"
+    assert reader.wait_for_events()["data_type"] == "sleep"
 
 
 def test_subscriptions_and_what_became_of_them(reader: Reader, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_subscriptions_and_what_became_of_them(reader: Reader, tmp_path: Path) -
     assert len(reader.runs(listed).splitlines()) == len(reader.runs(renewed).splitlines()) > 60
 
     reader.runs("ringlet trigger sleep.update --override efficiency=61")
-    assert reader.hears()["event_type"] == "update"
+    assert reader.wait_for_events()["event_type"] == "update"
     until = time.monotonic() + PATIENT
     while "delivered" not in reader.runs("ringlet webhooks deliveries --state delivered"):
         assert time.monotonic() < until

@@ -45,7 +45,7 @@ def test_what_arrives_is_the_very_event_signed_now(
     callback: CallbackServer, forwarding: Forwarding, said: list[str]
 ) -> None:
     forwarding(callback.url).forward(EVENT)
-    [(headers, body)] = callback.got
+    [(headers, body)] = callback.events
     assert body == EVENT.body
     assert w.verify(SECRET, headers, body, now=time.time()) == EVENT
     assert said[0].startswith("→ 200  ")
@@ -57,16 +57,16 @@ def test_2xx_and_3xx_are_taken_and_lead_nowhere(
 ) -> None:
     callback.statuses = [status]
     forwarding(callback.url).forward(EVENT)
-    assert len(callback.got) == 1
+    assert len(callback.events) == 1
 
 
 @pytest.mark.parametrize("leads_to", ["/oura/", "http://127.0.0.1/oura/?key=hidden"])
 def test_a_slash_that_is_missing_is_told_and_takes_no_event(
     callback: CallbackServer, forwarding: Forwarding, said: list[str], leads_to: str
 ) -> None:
-    callback.statuses, callback.leads_to = [307, 307, 307], leads_to
+    callback.statuses, callback.redirect_target = [307, 307, 307], leads_to
     forwarding(callback.url).forward(EVENT)
-    assert len(callback.got) == 4
+    assert len(callback.events) == 4
     assert "→ 307, leading to http://127.0.0.1" in said[0]
     assert "/oura/: name that, redirects are not followed" in said[0]
     assert said[-1].startswith("→ 200")
@@ -82,7 +82,7 @@ def test_what_a_receiver_says_of_a_refusal_is_told_in_a_line(
     callback: CallbackServer, forwarding: Forwarding, said: list[str]
 ) -> None:
     callback.statuses = [401] * 5
-    callback.says = b"\n\x1b[2Janother secret signed this" + b"!" * 300 + b"\nTraceback"
+    callback.response_body = b"\n\x1b[2Janother secret signed this" + b"!" * 300 + b"\nTraceback"
     forwarding(callback.url).forward(EVENT)
     assert "→ 401 \ufffd[2Janother secret signed this!!" in said[0]
     assert "Traceback" not in said[0]
@@ -96,8 +96,8 @@ def test_an_event_that_is_not_taken_comes_again_until_it_is(
     callback.statuses = [500, None, 429, 400, None]
     forwarder = forwarding(callback.url)
     forwarder.forward(EVENT)
-    assert [body for _, body in callback.got] == [EVENT.body] * 6
-    assert all(w.verify(SECRET, headers, body, now=time.time()) for headers, body in callback.got)
+    assert [body for _, body in callback.events] == [EVENT.body] * 6
+    assert all(w.verify(SECRET, headers, body, now=time.time()) for headers, body in callback.events)
     assert [one[:5] for one in said if one.startswith("→ ")][-1] == "→ 200"
 
 
@@ -106,7 +106,7 @@ def test_what_is_told_of_a_failure_is_sparse_and_holds_no_secret(
 ) -> None:
     callback.statuses = [None] * 40
     forwarding(callback.url).forward(EVENT)
-    assert len(callback.got) == 41
+    assert len(callback.events) == 41
     assert [int(one.split("try ")[1].split(";")[0]) for one in said[:-1]] == [1, 2, 4, 8, 16, 32]
     assert not any("hidden" in one or SECRET in one for one in said)
 
@@ -118,7 +118,7 @@ def test_how_to_go_on_without_is_told_once_and_not_at_once(callback: CallbackSer
         SECRET,
         lambda text: None,
         RetryPolicy(first_wait_s=0.001, max_wait_s=0.002),
-        on_stuck=lambda: told.append(len(callback.got)),
+        on_stuck=lambda: told.append(len(callback.events)),
     ) as forwarder:
         for refusals in (
             TRIES_BEFORE_SKIP_IS_SUGGESTED - 1,
@@ -142,7 +142,7 @@ def test_a_receiver_proves_itself_or_hears_why_not(callback: CallbackServer, for
     callback.token = "token"
     forwarder = forwarding(callback.url)
     forwarder.prove("token")
-    assert callback.challenged[0]["key"] == ["hidden"]
+    assert callback.challenges[0]["key"] == ["hidden"]
     with pytest.raises(RingletError, match="challenge: 401") as refused:
         forwarder.prove("another")
     assert "hidden" not in str(refused.value)
