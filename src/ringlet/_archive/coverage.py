@@ -22,7 +22,7 @@ def done(database: Database, user: int, type: str) -> list[tuple[int, int]]:
 def finish(
     database: Database, user: int, type: str, start: int, end: int, counts: Counts, pages: int, at: int
 ) -> None:
-    """Mark [start, end) as complete at the time `at`."""
+    """Record that a backfill has completed the interval [start, end) at the time `at` (milliseconds UTC)."""
     totals = [pages, counts.added, counts.changed]
     with database.transaction():
         database.lock(Lock.COVERAGE, user)  # One lock for all data types: `reopen` changes all.

@@ -291,8 +291,7 @@ async def _read(receive: Receive) -> bytes | Reply:
             while more:
                 message = await receive()
                 body += message.get("body", b"")
-                # `http.disconnect` has no `more_body`, so it ends the loop; the client reads no response
-                # then.
+                # `http.disconnect` has no `more_body`, which ends the loop: the client has gone.
                 more = message.get("more_body", False)
                 if len(body) > MAX_EVENT_BYTES:
                     return _closing(TOO_LARGE)

@@ -108,7 +108,7 @@ class Database(ABC):
     @property
     @abstractmethod
     def size(self) -> int:
-        """Bytes on the disk, indexes included."""
+        """How many bytes the database takes on the disk, indexes included."""
 
     @property
     @abstractmethod

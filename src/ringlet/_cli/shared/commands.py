@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class CommandEntry(NamedTuple):
-    """One command."""
+    """The module and the help text of one command of `ringlet`."""
 
     module: str
     """The module of the command, relative to `ringlet._cli`.

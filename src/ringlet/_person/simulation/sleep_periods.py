@@ -70,7 +70,7 @@ class SleepPeriod:
         return self.end - self.begin
 
     def seconds(self, stage: str) -> int:
-        """How long a stage lasted in all."""
+        """How many seconds a sleep stage lasted in total."""
         return 30 * self.phases.count(stage)
 
     @property
