@@ -100,7 +100,7 @@ class Reader:
             if " ^C" in line:
                 return
 
-    def hears(self) -> dict[str, str]:
+    def first_event(self) -> dict[str, str]:
         """The first event that came to the program on port 8000."""
         self.callback.wait_for_events(1)
         event: dict[str, str] = json.loads(self.callback.events[0][1])
@@ -144,7 +144,7 @@ def test_the_first_two_minutes(reader: Reader) -> None:
     assert reader.runs("ringlet listen --print-secret")
     reader.runs(rest[0])
     assert read_until(forwarding, "→ 200")
-    assert reader.wait_for_events()["data_type"] == "sleep"
+    assert reader.first_event()["data_type"] == "sleep"
 
 
 def test_subscriptions_and_what_became_of_them(reader: Reader, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_subscriptions_and_what_became_of_them(reader: Reader, tmp_path: Path) -
     assert len(reader.runs(listed).splitlines()) == len(reader.runs(renewed).splitlines()) > 60
 
     reader.runs("ringlet trigger sleep.update --override efficiency=61")
-    assert reader.wait_for_events()["event_type"] == "update"
+    assert reader.first_event()["event_type"] == "update"
     until = time.monotonic() + PATIENT
     while "delivered" not in reader.runs("ringlet webhooks deliveries --state delivered"):
         assert time.monotonic() < until
