@@ -161,7 +161,7 @@ def test_subscriptions_and_what_became_of_them(reader: Reader, tmp_path: Path) -
     until = time.monotonic() + PATIENT
     while "delivered" not in reader.runs("ringlet webhooks deliveries --state delivered"):
         assert time.monotonic() < until
-    for command in typed(section("What became of it")):
+    for command in typed(section("See what was delivered")):
         reader.runs(command)
 
     (tmp_path / "story.yaml").write_text(blocks("yaml")[0])
