@@ -27,6 +27,7 @@ from starlette.routing import Mount
 
 from ringlet import webhooks as w
 from ringlet._net.listen import bind
+from ringlet._receiver import bodies
 from ringlet._receiver import receiver as module
 from ringlet._receiver.fetch_queue import FetchQueue
 from ringlet._receiver.inbox import Inbox
@@ -277,7 +278,7 @@ def test_a_body_is_read_no_further_than_an_event_can_be_long(file: Path, said: b
 
 
 def test_a_body_that_dribbles_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BODY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(bodies, "BODY_TIMEOUT_S", 0.3)
     with (
         served(receiver(SECRET, TOKEN, inbox=file)) as port,
         socket.create_connection(("127.0.0.1", port), timeout=SOON) as line,

@@ -46,11 +46,7 @@ class Archive:
     Made by `Archive.open`. A `user` is a number (see `user`), a `kind` a value of `TYPES`; times are
     milliseconds UTC. Every method raises ArchiveError where the database cannot do what was asked (it is
     locked by another program, full, damaged, read-only, or the connection is lost), with what to do about it
-    as its `cure`. What else a method raises, it says.
-
-    Args:
-        database: an open connection, which the archive owns from here on and `close` closes. Programs
-            pass a path to `Archive.open` instead.
+    as its `cure`. Other errors are listed at each method. `close` closes the connection `database`.
     """
 
     def __init__(self, database: Database) -> None:

@@ -39,7 +39,6 @@ from urllib.parse import parse_qsl
 from .._archive.archive import Archive
 from .._archive.storage.opening import default_place
 from .._webhooks.events import (
-    MAX_EVENT_BYTES,
     SIGNATURE_TOLERANCE,
     Event,
     answer_challenge,
@@ -50,16 +49,13 @@ from .._webhooks.events import (
 from ..errors import ArchiveError, EventRejected, RingletError
 from .answers import (
     ACKNOWLEDGED,
-    BODY_TIMEOUT_S,
-    NO_LENGTH,
     NOT_ALLOWED,
-    TOO_LARGE,
-    TOO_SLOW,
     UNAVAILABLE,
     Reply,
     problem,
     reply,
 )
+from .bodies import read_asgi_body, read_wsgi_body
 from .group_commit import GroupCommit
 from .handler_worker import Handler, HandlerWorker
 from .inbox import Inbox
@@ -182,7 +178,7 @@ class Receiver:
         self, environ: Mapping[str, Any], start_response: Callable[[str, list[tuple[str, str]]], object]
     ) -> Iterable[bytes]:
         """A WSGI application (PEP 3333)."""
-        body = _read_wsgi(environ) if environ["REQUEST_METHOD"] == "POST" else b""
+        body = read_wsgi_body(environ) if environ["REQUEST_METHOD"] == "POST" else b""
         if isinstance(body, Reply):
             response = body
         else:
@@ -212,7 +208,7 @@ class Receiver:
 
     async def _respond(self, scope: Scope, receive: Receive) -> Reply:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        body = await _read(receive) if scope["method"] == "POST" else b""
+        body = await read_asgi_body(receive) if scope["method"] == "POST" else b""
         if isinstance(body, Reply):
             return body
         query = _query(scope["query_string"].decode("latin-1"))
@@ -268,41 +264,3 @@ def _query(text: str) -> dict[str, str]:
 def _unavailable(failed: ArchiveError) -> Reply:
     log.warning("an event could not be stored: %s", failed)
     return UNAVAILABLE
-
-
-def _read_wsgi(environ: Mapping[str, Any]) -> bytes | Reply:
-    """The body of a WSGI request, or the response if it has no known length.
-
-    Reading beyond the end of a body blocks (PEP 3333), unless the server declares `wsgi.input_terminated`.
-    """
-    length = environ.get("CONTENT_LENGTH", "")
-    if length.isdecimal():
-        return bytes(environ["wsgi.input"].read(min(int(length[:9]), MAX_EVENT_BYTES + 1)))
-    if environ.get("wsgi.input_terminated"):  # Gunicorn, Werkzeug and others, for chunked bodies
-        return bytes(environ["wsgi.input"].read(MAX_EVENT_BYTES + 1))
-    return NO_LENGTH
-
-
-async def _read(receive: Receive) -> bytes | Reply:
-    """The body of a request, or the response if it is too long or too slow."""
-    body, more = b"", True
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            while more:
-                message = await receive()
-                body += message.get("body", b"")
-                # `http.disconnect` has no `more_body`, which ends the loop: the client has gone.
-                more = message.get("more_body", False)
-                if len(body) > MAX_EVENT_BYTES:
-                    return _closing(TOO_LARGE)
-    except TimeoutError:
-        return _closing(TOO_SLOW)
-    return body
-
-
-def _closing(refused: Reply) -> Reply:
-    """Let the server close the connection after the response, because the rest of the body is unread.
-
-    WSGI servers close such connections by themselves.
-    """
-    return refused._replace(headers=refused.headers | {"connection": "close"})

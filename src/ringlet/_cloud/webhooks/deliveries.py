@@ -29,40 +29,18 @@ from ..._api.windows import MILLISECOND
 from ..._archive import leases
 from ..._archive.archive import Archive
 from ..._archive.storage.locks import Lock
-from ..._archive.storage.migrations import Migrations, migrate
+from ..._archive.storage.migrations import migrate
 from ..._webhooks.events import EventType
 from ..core.clock import Clock
 from ..core.tables import Tables
 from ..oauth import applications, connections
-from .attempts import ADD_RESPONSE_HEADERS, ATTEMPTS_SCHEMA, MAX_ATTEMPTS_STORED, Attempts
+from .attempts import MAX_ATTEMPTS_STORED, Attempts
 from .delivery_records import STATES, Claimed, Outcome, Ready, State
+from .delivery_schema import MIGRATIONS
 from .event_log import EVENTS
 from .retries import RETRIES, retry_delay
 from .subscriptions import ACTIVE_SUBSCRIPTIONS, SUBSCRIPTIONS, End, Subscriptions
 from .wakeup import Wakeup
-
-# AUTOINCREMENT never reuses an id, so a late outcome cannot be mistaken for that of another delivery.
-MIGRATIONS = Migrations(
-    "outbox",
-    f"""
-CREATE TABLE IF NOT EXISTS webhook_deliveries (
-    id               INTEGER PRIMARY KEY AUTOINCREMENT,
-    event_seq        INTEGER NOT NULL,
-    subscription_id  TEXT NOT NULL,
-    due_at           INTEGER,
-    state            TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'failed')),
-    attempts         INTEGER NOT NULL,
-    fence            INTEGER NOT NULL,
-    leased_until     INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS webhook_deliveries_due
-    ON webhook_deliveries (subscription_id, due_at, id) WHERE due_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS webhook_deliveries_of_event ON webhook_deliveries (event_seq);
-{ATTEMPTS_SCHEMA}""",
-    ADD_RESPONSE_HEADERS,
-    "CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (subscription_id, id)"
-    " WHERE state = 'failed'",
-)
 
 _FREE: Final = "due_at <= ? AND leased_until NOT BETWEEN ? AND ?"
 """Due and not leased. Its parameters: the time by the cloud's clock, and `leases.active`."""
