@@ -16,9 +16,9 @@ import pytest
 import requests
 
 from ringlet import SCOPES, TYPES, Tokens
-from ringlet._person.person import DOCUMENTS, SERIES
 from ringlet.client import AsyncClient, Client
 
+from ..written_types import WRITTEN_TYPES
 from .conftest import FIRST, LAST, Oura, Wearer
 
 pytestmark = pytest.mark.interop
@@ -78,7 +78,7 @@ def test_it_knows_every_type_that_the_simulated_wearer_writes_but_beats() -> Non
     calls = {name for name in dir(oura_ring.OuraClient) if name.startswith("get_")}
     assert calls == set(METHODS.values())
     assert len(calls) == 19
-    assert set(METHODS) == {*DOCUMENTS, *SERIES, "personal_info"} - {"interbeat_interval"}
+    assert set(METHODS) == WRITTEN_TYPES - {"interbeat_interval"}
     assert set(METHODS) <= set(TYPES)
 
 
