@@ -413,6 +413,7 @@ def live_pieces() -> int:
     return sum(type(it) is list and bool(it) and type(it[0]) is HeartRate for it in gc.get_objects())
 
 
+@pytest.mark.slow
 def test_five_years_piece_by_piece_hold_one_piece_at_a_time(server: Server) -> None:
     def one_row_an_hour(asked: Asked) -> tuple[int, Any]:
         at, end = (datetime.fromisoformat(asked.params[name]) for name in ("start_datetime", "end_datetime"))

@@ -71,7 +71,7 @@ class WebhookService:
         """Claim the deliveries that are due, at most `limit` of each subscription."""
         return self.deliveries.claim([(one, limit) for one in self.deliveries.ready()], lease)
 
-    def sender(self, policy: Policy | None = None, *, deadline: float = 1.0) -> Sender:
+    def sender(self, policy: Policy | None = None, *, deadline: float = 10.0) -> Sender:
         dialer = Dialer(AddressPolicy("dev"), deadline=deadline)
         return Sender(self.deliveries, self.publisher, self.apps, dialer, policy)
 

@@ -195,7 +195,7 @@ def test_cloud_and_archive_end_up_equal_when_either_side_is_killed(
     dice = random.Random(4)
     days = dice.sample(range(DAYS), k=min(KILLS, DAYS))
     world.sync.start()
-    assert until(lambda: world.mine.exists() and "keeping up" in world.sync.log.read_text(), 30)
+    assert until(lambda: world.mine.exists() and "syncing continuously" in world.sync.log.read_text(), 30)
     for day in range(DAYS):
         target = (day + 1) * 86400.0
         if day in days:

@@ -181,6 +181,7 @@ def test_versions_count_up_and_come_one_after_the_other(person: Person, day: dat
     assert [item.day for item in final] == sorted(item.day for item in final)
 
 
+@pytest.mark.slow
 @few()
 @given(PEOPLE, DAYS, st.sampled_from(ON_MOST_DAYS), st.integers(0, 72))
 def test_now_shows_the_newest_version_known_by_then(person: Person, day: date, name: str, hours: int) -> None:
@@ -243,6 +244,7 @@ def test_sandbox_ids_lead_back_to_their_day() -> None:
             assert list(dict.fromkeys(other.id for other in same))[int(number)] == item.id
 
 
+@pytest.mark.slow
 def test_rings_are_listed_oldest_first_whenever_they_were_set_up() -> None:
     person = Person()
     rings = list(person.documents(RING_CONFIGURATION, date(2026, 3, 1), date(2026, 3, 2)))

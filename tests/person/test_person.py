@@ -29,6 +29,7 @@ print(digest.hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_every_process_computes_the_same_bytes() -> None:
     """400 days of all types, under different hash seeds."""
     answers = {
@@ -139,6 +140,7 @@ def recorded(name: str, field: str) -> tuple[float, float]:
     raise LookupError(name, field)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SAMPLES.exists(), reason="the recorded statistics are not beside this checkout")
 def test_values_are_distributed_much_as_recorded_ones() -> None:
     """The middle four fifths of four simulated people overlap those of the recorded one, field by field."""

@@ -29,12 +29,14 @@ def test_the_whole_story(ringlet):
         urllib.request.urlopen(f"{api}/_ringlet/health", timeout=5)
 
 
+@pytest.mark.slow
 def test_the_archive_can_be_kept(ringlet, tmp_path):
     assert ringlet("demo", "--days", "5", "--db", tmp_path / "kept.db").returncode == 0
     assert "Night of" in ringlet("show", "night", "--db", tmp_path / "kept.db").stdout
     assert ringlet("demo", "--days", "5", "--db", tmp_path / "kept.db").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_keep_stays_until_it_is_stopped_and_takes_its_cloud_along(ringlet, number):
     process = ringlet.start("demo", "--days", "5", "--keep")

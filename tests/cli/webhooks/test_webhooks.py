@@ -225,7 +225,7 @@ def test_what_was_sent_is_seen_and_sent_again(
     hooks: Callable[..., Any], create: Callable[..., Any], callback: CallbackServer, control: ControlClient
 ) -> None:
     [made] = subscriptions(create("--type", "meal", "--event", "create", "--json"))
-    callback.status, callback.says = 500, b"\x1b[2Jthank you"
+    callback.status, callback.response_body = 500, b"\x1b[2Jthank you"
     control.post("trigger", {"event": "meal.create"})
     [first] = delivered(hooks, "waiting", made["id"])
 

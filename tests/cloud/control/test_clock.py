@@ -166,6 +166,7 @@ def test_a_day_makes_events_and_settles_when_all_that_is_due_was_sent():
     assert {one["data_type"] for one in events} == {"daily_activity"}
 
 
+@pytest.mark.slow
 def test_whoever_subscribed_hears_of_all_that_happens_before_the_subscription_ends():
     [said], events = advanced(200, {"advance": "100d", "settle": 60})
     assert said["settled"]

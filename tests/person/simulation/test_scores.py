@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
@@ -62,6 +63,7 @@ def test_a_day_has_scores_exactly_if_the_night_was_worn(person: Person, day: dat
         assert read(person, name, day, week(day)).keys() == nights
 
 
+@pytest.mark.slow
 def test_illness_shows() -> None:
     """Temperature and heart rate up; HRV, readiness and steps down."""
     ill, well = [], []

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
@@ -82,6 +83,7 @@ def test_about_a_tenth_of_the_samples_is_missing() -> None:
     assert 0.07 < items.count(None) / len(items) < 0.14
 
 
+@pytest.mark.slow
 def test_short_naps_have_no_pulse() -> None:
     """Under 38 minutes: null series, 255 for the lowest, zeros in readiness."""
     short = [
@@ -117,6 +119,7 @@ def test_periods_count_up_in_order_of_bedtime(person: Person, day: date) -> None
         assert len(set(begins)) == len(begins)
 
 
+@pytest.mark.slow
 def test_all_kinds_of_sleep_occur_and_some_nights_are_missing() -> None:
     found = [
         sleep for seed in range(4) for sleep in sleeps(Person(seed), date(2025, 1, 1), date(2025, 12, 31))
@@ -126,6 +129,7 @@ def test_all_kinds_of_sleep_occur_and_some_nights_are_missing() -> None:
     assert 0.93 < nights / (4 * 365) < 0.995
 
 
+@pytest.mark.slow
 def test_alcohol_costs_sleep() -> None:
     """Less deep sleep, lower HRV, a higher lowest heart rate than on sober nights of the same people."""
     drunk: list[dict] = []
