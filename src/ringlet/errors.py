@@ -20,7 +20,7 @@
          └─ ServerError       5xx  the server failed, or did not answer as the API does
 
 Rules of this file:
-* Each error says what happened, and `cure` says what to do next, in words for whoever calls the library.
+* Each error says what happened, and `cure` says what to do next, in words for the calling program.
 * A cure names no command of `ringlet`: a `Cure` names an action, and the command line shows its command.
 * A traceback ends with the cure (PEP 678), so that a program that catches nothing says what to do, too.
 * Each class knows its HTTP status, so a server can raise what a client will catch.
@@ -75,8 +75,9 @@ class Action(Enum):
 class Cure(str):
     """What to do next: text, which stands on its own, and the action that it asks for.
 
-    It is a `str`, so whoever only shows it need not know more. `options` are the values that the action
-    takes, under the names they have in the library: `Cure("sign in again", Action.SIGN_IN, profile="mum")`.
+    It is a `str`, so a program that only shows it needs nothing else. `options` are the values that the
+    action takes, under the names they have in the library:
+    `Cure("sign in again", Action.SIGN_IN, profile="mum")`.
     """
 
     __slots__ = ("action", "options")

@@ -103,7 +103,7 @@ class AsyncLiveSamplesFace(AsyncSamplesFace[D]):
     kind: LiveSamples[D]
 
     async def latest(self) -> D | None:
-        """The newest sample; None where there is none yet. Errors: see `LiveSamplesFace.latest`."""
+        """The newest sample; None if the series is empty. Errors: see `LiveSamplesFace.latest`."""
         return await self.runner.run(self.kind.latest())
 
 

@@ -46,8 +46,9 @@ class DocumentsFace(Generic[D]):
 
         Raises:
             UsageError: this text cannot be an id; nothing was sent.
-            DocumentNotFound: there is no document with this id, or not any more.
-            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            DocumentNotFound: no document has this id, or it was deleted.
+            NotSignedIn: no access token is configured or stored.
+            OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
             MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
             RateLimited: too many requests, for longer than the retry policy waits.
@@ -80,7 +81,8 @@ class DocumentsFace(Generic[D]):
         Raises:
             WindowError: `start` is after `end`, or a bound is not a date; nothing was sent.
             UnknownField: `fields` names what the model does not have; nothing was sent.
-            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            NotSignedIn: no access token is configured or stored.
+            OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
             MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
             RateLimited: too many requests, for longer than the retry policy waits.
@@ -106,8 +108,9 @@ class InventoryFace(Generic[D]):
 
         Raises:
             UsageError: this text cannot be an id; nothing was sent.
-            DocumentNotFound: there is no document with this id, or not any more.
-            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            DocumentNotFound: no document has this id, or it was deleted.
+            NotSignedIn: no access token is configured or stored.
+            OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
             MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
             RateLimited: too many requests, for longer than the retry policy waits.
@@ -131,7 +134,8 @@ class InventoryFace(Generic[D]):
 
         Raises:
             UnknownField: `fields` names what the model does not have; nothing was sent.
-            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            NotSignedIn: no access token is configured or stored.
+            OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
             MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
             RateLimited: too many requests, for longer than the retry policy waits.
@@ -195,7 +199,8 @@ class SamplesFace(Generic[D]):
         Raises:
             WindowError: `start` is after `end`, or a bound is not a datetime with a zone; nothing was sent.
             UnknownField: `fields` names what the model does not have; nothing was sent.
-            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            NotSignedIn: no access token is configured or stored.
+            OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
             MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
             RateLimited: too many requests, for longer than the retry policy waits.
@@ -213,10 +218,11 @@ class LiveSamplesFace(SamplesFace[D]):
     kind: LiveSamples[D]
 
     def latest(self) -> D | None:
-        """The newest sample, however old it is; None where there is none yet.
+        """The newest sample, however old it is; None if the series is empty.
 
         Raises:
-            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            NotSignedIn: no access token is configured or stored.
+            OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
             MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
             RateLimited: too many requests, for longer than the retry policy waits.
@@ -236,7 +242,8 @@ class SingleFace(Generic[D]):
         """The object; fields that no granted scope opens are None.
 
         Raises:
-            NotSignedIn, OAuthError: there is no token to send, or it expired and could not be renewed.
+            NotSignedIn: no access token is configured or stored.
+            OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
             MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
             RateLimited: too many requests, for longer than the retry policy waits.

@@ -99,7 +99,7 @@ class FileTokenStore(_CachedTokenStore):
         disk.write(self.path, msgspec.json.encode(tokens))
 
     def delete(self) -> None:
-        """Delete the tokens. The lock file stays: whoever holds it must go on excluding others."""
+        """Delete the tokens. The lock file stays: a process that has locked it must keep excluding others."""
         disk.delete(self.path)
 
     def _read(self) -> Tokens | None:
@@ -120,7 +120,7 @@ class KeyringTokenStore(_CachedTokenStore):
         disk.write(self.path, secrets.token_hex(8).encode())
 
     def delete(self) -> None:
-        """Delete the tokens. The lock file stays: whoever holds it must go on excluding others."""
+        """Delete the tokens. The lock file stays: a process that has locked it must keep excluding others."""
         self.vault.remove(self.entry)
         disk.delete(self.path)
 
