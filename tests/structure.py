@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parents[1] / "src/ringlet"
+from .paths import SOURCE
 
 ORDER = (
     "_version",

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-HOME = Path(__file__).resolve().parents[1]
+from .paths import ROOT, SOURCE
+
 NAMES = ("archive", "client", "cloud", "errors", "models", "webhooks")
 PUBLIC = ("ringlet", *(f"ringlet.{name}" for name in NAMES))
 
 
 def page_of(module: str) -> Path:
-    return HOME / f"docs/reference/{module.rpartition('.')[2]}.md"
+    return ROOT / f"docs/reference/{module.rpartition('.')[2]}.md"
 
 
 def imported(code: str) -> set[str]:
@@ -31,13 +32,13 @@ def imported(code: str) -> set[str]:
 def programs() -> dict[str, str]:
     """What stands for programs of users: examples, interop tests, and the Python blocks of the documents."""
     code = {
-        str(path.relative_to(HOME)): path.read_text("utf-8")
+        str(path.relative_to(ROOT)): path.read_text("utf-8")
         for folder in ("examples", "tests/interop")
-        for path in sorted((HOME / folder).rglob("*.py"))
+        for path in sorted((ROOT / folder).rglob("*.py"))
     }
-    for path in (HOME / "README.md", *sorted((HOME / "docs").rglob("*.md"))):
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         blocks = re.findall(r"^```python\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-        code |= {f"{path.relative_to(HOME)}, block {n}": block for n, block in enumerate(blocks, 1)}
+        code |= {f"{path.relative_to(ROOT)}, block {n}": block for n, block in enumerate(blocks, 1)}
     return code
 
 
@@ -54,9 +55,8 @@ def test_some_programs_were_found() -> None:
 
 
 def test_every_module_without_an_underscore_is_public() -> None:
-    source = HOME / "src/ringlet"
     modules = [
-        path.stem for path in source.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+        path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     ]
     assert {f"ringlet.{name}" for name in modules if not name.startswith("_")} == set(PUBLIC[1:])
 

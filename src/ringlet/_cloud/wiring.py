@@ -64,7 +64,6 @@ class Parts:
 
     archive: Archive
     clock: Clock
-    settings: CloudSettings
     rate_limit: RateLimit
     shutdown: Shutdown
     grants: Grants
@@ -111,7 +110,6 @@ def assemble(
     parts = Parts(
         archive=archive,
         clock=clock,
-        settings=settings,
         rate_limit=rate_limit,
         shutdown=shutdown,
         grants=grants,
