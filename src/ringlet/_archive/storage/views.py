@@ -9,6 +9,7 @@ because the fields of a document grow from release to release.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import msgspec
 
@@ -18,7 +19,7 @@ from .database import Database
 
 def refresh(database: Database) -> None:
     """Make the views, unless they are as they should be."""
-    wanted = {name: _statement(name) for name in _names()}
+    wanted = _statements()
     found: dict[str, str] = dict(database.all("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
     if all(found.get(name) == sql for name, sql in wanted.items()):
         return
@@ -30,12 +31,14 @@ def refresh(database: Database) -> None:
 
 def drop(database: Database) -> None:
     """Drop the views, so that what they show may be changed."""
-    for name in _names():
+    for name in _statements():
         database.execute(f'DROP VIEW IF EXISTS "{name}"')
 
 
-def _names() -> list[str]:
-    return [name for name, kind in TYPES.items() if not kind.is_series]
+@cache
+def _statements() -> dict[str, str]:
+    """The statement that makes each view. Reading the models' fields takes longer than opening an archive."""
+    return {name: _statement(name) for name, kind in TYPES.items() if not kind.is_series}
 
 
 def _statement(name: str) -> str:
