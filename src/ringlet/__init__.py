@@ -1,6 +1,6 @@
-"""Your Oura data, both ends of the wire: a typed client, an Oura Cloud to run yourself, an archive, and sync.
+"""The public names of ringlet: a typed client of Oura's API, an archive of its data, and their values.
 
-The names below are loaded when they are first used, so that `import ringlet` costs nothing.
+The module of a name is imported when the name is first used, so `import ringlet` alone is fast.
 """
 
 from importlib import import_module
@@ -31,7 +31,7 @@ _MODULES = {
     "TYPES": "_api.catalog",
     "Tokens": "_oauth.grant",
 }
-"""Which module each public name is loaded from."""
+"""The module that each public name is imported from."""
 
 __all__ = [
     "SCOPES",

@@ -1,4 +1,4 @@
-"""The archive: everything Oura answered, byte for byte, in a SQLite file or a PostgreSQL database."""
+"""The archive: a SQLite file or PostgreSQL database with the user's data, byte for byte as Oura sent it."""
 
 from ._archive.archive import Archive, Change, Counts, Observer, Packed, TypeOverview, User, default_place
 

@@ -2,29 +2,30 @@
 
     RingletError                   everything ringlet raises on purpose
      ├─ UsageError                 the call is wrong; nothing was sent (also a ValueError)
-     │   ├─ WindowError            a time window is wrong: start after end, a date for a datetime
+     │   ├─ WindowError            a time window is wrong: start after end, a date instead of a datetime
      │   └─ UnknownField           `fields` names a field that the document does not have
-     ├─ NotSignedIn                an access token to send is missing
+     ├─ NotSignedIn                no access token is stored or configured that may be sent
      ├─ OAuthError                 the OAuth2 server refused; `error` is the RFC 6749 code
      ├─ ConnectionFailed           no answer arrived: the connection was refused, reset, or timed out
-     ├─ EventRejected              a webhook delivery must not be trusted; `status` is what to answer
+     ├─ EventRejected              a webhook request must not be trusted; answer it with `status`
      ├─ ArchiveError               the archive cannot be read or written: locked, full, not an archive
-     └─ ApiError                   the API refused
-         ├─ BadRequest        400  Oura says that the request is wrong; `field` says where
+     └─ ApiError                   the API refused the request
+         ├─ BadRequest        400  Oura says that the request is wrong; `field` names the parameter
          ├─ InvalidToken      401  the access token is expired, malformed or revoked
-         ├─ InsufficientScope 401  the token is valid but may not read this; `scope` is what it lacks
+         ├─ InsufficientScope 401  the access token is valid but lacks `scope`
          ├─ MembershipEnded   403  the wearer's membership has ended
          ├─ DocumentNotFound  404  the document with this id does not exist, or was deleted
          ├─ RouteNotFound     404  this server does not have the route
          ├─ RateLimited       429  too many requests; `until` is when to try again
-         └─ ServerError       5xx  the server failed, or did not answer as the API does
+         └─ ServerError       5xx  the server failed, or sent an answer that is not the API's
 
 Rules of this file:
-* Each error says what happened, and `cure` says what to do next, in words for the calling program.
-* A cure names no command of `ringlet`: a `Cure` names an action, and the command line shows its command.
-* A traceback ends with the cure (PEP 678), so that a program that catches nothing says what to do, too.
-* Each class knows its HTTP status, so a server can raise what a client will catch.
-* No message ever carries a token, a secret or a code.
+* The message of an error says what happened, and `cure` says what to do next.
+* The text of a cure does not name a command of `ringlet`, because programs read it too. It names an `Action`,
+  and the command line shows the command for it.
+* A traceback ends with the cure, as a note (PEP 678), so a program that does not catch the error shows it.
+* An ApiError carries the HTTP status: the emulated cloud raises the same classes as the client.
+* An error message never contains a token, a secret or an authorization code.
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ __all__ = [
 
 
 class Action(Enum):
-    """What a cure asks for, where a program calls the library for it and a person types a command.
+    """The step that a `Cure` recommends. A program calls the library for it, a person types a command.
 
-    The values are its words; a `Cure` may say more.
+    The values describe the step in words; the text of a `Cure` may be more specific.
     """
 
     SIGN_IN = "sign in again"
@@ -73,11 +74,11 @@ class Action(Enum):
 
 
 class Cure(str):
-    """What to do next: text, which stands on its own, and the action that it asks for.
+    """What to do after an error: a text for people, and for programs the `action` it recommends.
 
-    It is a `str`, so a program that only shows it needs nothing else. `options` are the values that the
-    action takes, under the names they have in the library:
-    `Cure("sign in again", Action.SIGN_IN, profile="mum")`.
+    It is a `str`, so a program that only shows it needs nothing else. `options` are the arguments of the
+    action, under the names they have in the library: `Cure("sign in again", Action.SIGN_IN, profile="mum")`.
+    `action` is None where the cure is text only.
     """
 
     __slots__ = ("action", "options")
@@ -93,16 +94,16 @@ class Cure(str):
 
 
 class RingletError(Exception):
-    """Base of everything ringlet raises on purpose.
+    """Base class of all errors that ringlet raises on purpose.
 
-    `message` says what happened. `cure` says what to do next; it is empty where nothing helps, and a `Cure`
-    where an action does.
+    `message` says what happened. `cure` says what to do next; it is "" where there is nothing to do, and a
+    `Cure` where an `Action` helps.
     """
 
     exit_code: ClassVar[int] = 1
-    """What the command line exits with."""
+    """The exit code of the command line after this error."""
     default_cure: ClassVar[str] = ""
-    """The cure of an error that was raised without one."""
+    """The cure of an error that was raised without the argument `cure`."""
     _cure = ""
 
     def __init__(self, message: str, *, cure: str = "") -> None:
@@ -112,7 +113,7 @@ class RingletError(Exception):
 
     @property
     def cure(self) -> str:
-        """What to do next. Setting it changes the note under the traceback, too."""
+        """What to do next. Setting it also replaces the note at the end of the traceback."""
         return self._cure
 
     @cure.setter
@@ -129,28 +130,32 @@ def _note(cure: str) -> str:
 
 
 class UsageError(RingletError, ValueError):
-    """The call itself is wrong; nothing was sent."""
+    """The arguments of a call are wrong; nothing was sent."""
 
     exit_code = 2
 
 
 class WindowError(UsageError):
-    """A time window that is empty or ambiguous."""
+    """The start of a time window is after its end, or a bound has the wrong type or no time zone."""
 
 
 class UnknownField(UsageError):
-    """`fields` names something the document does not have; Oura would ignore it silently."""
+    """The argument `fields` names a field that the document does not have; Oura would ignore it silently."""
 
 
 class NotSignedIn(RingletError):
-    """An access token to send is missing."""
+    """No access token is stored or configured, or the stored one must not be sent or cannot be renewed."""
 
     exit_code = 4
     default_cure: ClassVar[str] = Cure("set OURA_ACCESS_TOKEN, pass token=..., or sign in", Action.SIGN_IN)
 
 
 class OAuthError(RingletError):
-    """The OAuth2 server refused. `error` is the RFC 6749 section 5.2 code, `status` the HTTP status."""
+    """The OAuth2 server refused the request.
+
+    `error` is the code of RFC 6749 section 5.2 such as `invalid_grant`, `description` the server's own words
+    (may be ""), and `status` the HTTP status.
+    """
 
     exit_code = 4
     default_cure: ClassVar[str] = Cure("sign in again", Action.SIGN_IN)
@@ -165,7 +170,8 @@ class OAuthError(RingletError):
 class ConnectionFailed(RingletError):
     """No answer arrived: the connection was refused, reset, or timed out.
 
-    `sent` is False where the request certainly never left: there was no connection to send it over.
+    `sent` is False if the request was certainly not sent, because no connection could be made; otherwise the
+    server may have received the request.
     """
 
     default_cure: ClassVar[str] = "check the network and the base URL, then run it again"
@@ -176,7 +182,10 @@ class ConnectionFailed(RingletError):
 
 
 class EventRejected(RingletError):
-    """A webhook delivery, or a challenge, that must not be believed. `status` is what to answer it with."""
+    """A webhook event or challenge is malformed, or not proven to be from Oura.
+
+    `status` is the HTTP status to answer it with.
+    """
 
     default_cure: ClassVar[str] = (
         "answer with `status`; if it is Oura's after all, look at the client secret and the clock"
@@ -195,7 +204,7 @@ class ArchiveError(RingletError):
 
 
 class ApiError(RingletError):
-    """A refusal by the API. `status` is the HTTP status, `detail` the server's own words."""
+    """The API refused a request. `status` is the HTTP status, `detail` the server's own words (may be "")."""
 
     status: int = 400
 
@@ -207,7 +216,7 @@ class ApiError(RingletError):
 
 
 class BadRequest(ApiError):
-    """Oura refuses the request itself. `field` is the parameter it points at, where it names one."""
+    """Oura says that the request is wrong. `field` is the parameter that Oura complains about, or ""."""
 
     exit_code = 2
     default_cure: ClassVar[str] = "correct the request"
@@ -228,7 +237,10 @@ class InvalidToken(ApiError):
 
 
 class InsufficientScope(ApiError):
-    """The token is alive but was not granted `scope`. Oura answers 401 in practice, 403 by its documents."""
+    """The access token is valid, but the user did not grant it `scope`.
+
+    Oura's service answers 401, although Oura's documentation says 403.
+    """
 
     status = 401
     exit_code = 4
@@ -258,14 +270,17 @@ class DocumentNotFound(ApiError):
 
 
 class RouteNotFound(ApiError):
-    """This server has no such route; data types come and go between versions of the API."""
+    """The server does not have this route, perhaps because its version of the API lacks the data type."""
 
     status = 404
     default_cure: ClassVar[str] = "leave this data type out, or check the base URL"
 
 
 class RateLimited(ApiError):
-    """Too many requests. `until` is when to come back, where the server said so."""
+    """The application sent too many requests.
+
+    `until` is the time (UTC) after which to try again; None where the server did not say.
+    """
 
     status = 429
     exit_code = 5
@@ -277,7 +292,7 @@ class RateLimited(ApiError):
 
 
 class ServerError(ApiError):
-    """The server failed, or answered something that is not its own API."""
+    """The server failed (5xx), or its answer is not what the API returns (`status` 502)."""
 
     status = 500
     default_cure: ClassVar[str] = "try again later; nothing on this side needs changing"

@@ -1,19 +1,20 @@
-"""The documents of the Oura API v2, in Oura's own words.
+"""The models of the documents that Oura API v2 returns: one class per data type, one attribute per JSON key.
 
-One Struct per data type, one field per key, named and ordered as on the wire. This file holds data only: no
-I/O, no derived values, no opinion about what a number means for a person.
+The attributes have the names of the JSON keys, and the order of Oura's newest specification. This file has no
+I/O and no derived values, and does not judge what a number means for a person.
 
-The rules every model follows:
+Rules of this file:
 
-* The fields are the union of the published specifications (1.27, 1.29, 1.37) and of what live answers carry,
-  so old archives and new answers decode alike.
-* Required are only the anchors that place a document (its `id`, its day, its start, a row's `timestamp`) and
-  the value a sample row exists for. Anything else may be null or younger than the answer; it is then None.
-* Enums are open: the known values complete in an editor, a value added tomorrow decodes as the string it is.
-* Unknown keys are ignored here. Nothing is lost by that: storage keeps the documents as they came, never
-  through these models.
-* Timestamps keep the offset they came with. Some arrive without one and stay naive: check `tzinfo` before
-  comparing.
+* A model has every field of the published specifications (1.27, 1.29, 1.37) and every field seen in answers
+  of the live service, so old archives and new answers decode alike.
+* Only a few fields are required: those that identify a document or place it in time (`id`, the day, the
+  start, a sample's `timestamp`), and the measured value of a sample. Any other field is None where an answer
+  has null or lacks the key.
+* Enums are open: an editor completes the known values, and an unknown value decodes as a plain string.
+* Unknown keys are ignored. The archive does not lose them, because it stores the bytes that Oura sent and not
+  these models.
+* Timestamps keep the UTC offset they were sent with. Some are sent without an offset and decode as naive
+  datetimes: check `tzinfo` before you compare two.
 * Durations are seconds, distances metres, energy kilocalories, temperatures degrees Celsius, unless a field
   says otherwise. Scores and their contributors run from 1 to 100, higher is better.
 """
@@ -71,19 +72,20 @@ __all__ = [
     "WorkoutSource",
 ]
 
-# --- Enums: the known values of every specification, and any other string ---
+# --- Enums: the known values, from all specifications; any other string is accepted ---
 
 DailyStressSummary: TypeAlias = Literal["restored", "normal", "stressful"] | str
-"""How a day's stress and recovery balanced out."""
+"""The balance of a day's stress and recovery, in one word."""
 
 HeartRateSource: TypeAlias = Literal["awake", "workout", "rest", "sleep", "live", "session"] | str
-"""What the wearer was doing when a heart rate was taken; `live` is a measurement asked for in the app."""
+"""What the wearer was doing when the ring measured a heart rate; `live` means that the wearer started the
+measurement in the app."""
 
 LongTermResilienceLevel: TypeAlias = Literal["limited", "adequate", "solid", "strong", "exceptional"] | str
-"""Resilience, from lowest to highest."""
+"""Levels of resilience, from lowest to highest."""
 
 MomentMood: TypeAlias = Literal["bad", "worse", "same", "good", "great"] | str
-"""How the wearer felt after a session, in their own answer."""
+"""How the wearer felt after a session, as they answered in the app."""
 
 MomentType: TypeAlias = Literal["breathing", "meditation", "nap", "relaxation", "rest", "body_status"] | str
 """Kind of guided or unguided session."""
@@ -109,16 +111,16 @@ RingColor: TypeAlias = (
     ]
     | str
 )
-"""Finish of a ring; grows with every collection."""
+"""Colour and finish of a ring; Oura adds values with new rings."""
 
 RingDesign: TypeAlias = Literal["heritage", "balance", "balance_diamond", "horizon", "ceramic"] | str
 """Shape of a ring."""
 
 RingHardwareType: TypeAlias = Literal["gen1", "gen2", "gen2m", "gen3", "gen4", "or5"] | str
-"""Hardware generation of a ring; the fifth breaks the naming scheme."""
+"""Hardware generation of a ring; Oura calls the fifth `or5`, not `gen5`."""
 
 SleepAlgorithmVersion: TypeAlias = Literal["v1", "v2"] | str
-"""Generation of the sleep staging algorithm."""
+"""Version of the algorithm that found the sleep phases."""
 
 SleepAnalysisReason: TypeAlias = (
     Literal[
@@ -129,8 +131,8 @@ SleepAnalysisReason: TypeAlias = (
     ]
     | str
 )
-"""What led to the latest version of a sleep: the app being opened, an edit by hand, or work in the
-background."""
+"""What created the latest version of a `Sleep`: an analysis when the app was opened (foreground) or was not
+open (background), or an edit of the bedtime by the wearer."""
 
 SleepTimeRecommendation: TypeAlias = (
     Literal[
@@ -155,25 +157,26 @@ SleepTimeStatus: TypeAlias = (
     ]
     | str
 )
-"""How far Oura got in finding a bedtime; with `only_recommended_found` there is advice but no window."""
+"""Whether Oura could find an optimal bedtime, or why not; with `only_recommended_found` the document has
+`recommendation` but no `optimal_bedtime`."""
 
 SleepType: TypeAlias = Literal["deleted", "sleep", "long_sleep", "late_nap", "rest"] | str
-"""Kind of sleep: `long_sleep` lasts over 3 hours and counts unasked, `sleep` is a shorter stretch or nap,
-`late_nap` ends after 18:00 and counts for the next day, `rest` was denied to be sleep, `deleted` was removed
-by the wearer."""
+"""Kind of sleep: `long_sleep` lasts over 3 hours and counts towards the scores without the wearer's
+confirmation, `sleep` is shorter, `late_nap` ends after 18:00 and counts for the next day, `rest` is what the
+wearer said was not sleep, `deleted` was removed by the wearer."""
 
 WorkoutIntensity: TypeAlias = Literal["easy", "moderate", "hard"] | str
 """How hard a workout was."""
 
 WorkoutSource: TypeAlias = Literal["manual", "autodetected", "confirmed", "workout_heart_rate"] | str
-"""How a workout came to be known: typed in, detected, detected and confirmed, or recorded with heart rate."""
+"""Origin of a workout: typed in, detected, detected and confirmed, or recorded with heart rate in the app."""
 
 
-# --- Parts: what documents are made of ---
+# --- Parts: objects inside documents ---
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
-    """Bookkeeping of a document. Specified in 1.29 only and gone since: expect None in its place."""
+    """Version of a document. Only specification 1.29 has it, so `meta` is usually None."""
 
     updated_at: datetime | None = None
     """When the document last changed, UTC."""
@@ -196,21 +199,21 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadinessContributors(msgspec.Struct, frozen=True, kw_only=True):
-    """What a readiness score is made of: scores from 1 to 100.
+    """The parts of a readiness score, each a score from 1 to 100.
 
-    Inside `Sleep.readiness` a contributor that could not be measured has been recorded as 0.
+    Inside `Sleep.readiness`, 0 has been seen for a contributor that could not be measured.
     """
 
     activity_balance: int | None = None
-    """Activity of recent days against the longer habit, 1 to 100."""
+    """Activity of recent days compared with the wearer's long-term average, 1 to 100."""
 
     body_temperature: int | None = None
     """Score for skin temperature, 1 to 100; not degrees (those are `temperature_deviation`). 0 on short
     naps."""
 
     hrv_balance: int | None = None
-    """Recent heart rate variability against the longer habit, 1 to 100; None until enough nights are
-    known."""
+    """Recent heart rate variability compared with the wearer's long-term average, 1 to 100; None until
+    enough nights were measured."""
 
     previous_day_activity: int | None = None
     """Activity of the day before, 1 to 100."""
@@ -219,36 +222,36 @@ class ReadinessContributors(msgspec.Struct, frozen=True, kw_only=True):
     """Sleep of the night before, 1 to 100."""
 
     recovery_index: int | None = None
-    """How early in the night the heart rate settled, 1 to 100; 0 on short naps."""
+    """How early in the night the heart rate reached its lowest level, 1 to 100; 0 on short naps."""
 
     resting_heart_rate: int | None = None
     """Score for resting heart rate, 1 to 100; not beats per minute. 0 on short naps."""
 
     sleep_balance: int | None = None
-    """Sleep of recent nights against the need, 1 to 100."""
+    """Sleep of recent nights compared with the wearer's need, 1 to 100."""
 
     sleep_regularity: int | None = None
-    """How regular bedtimes are, 1 to 100; came with specification 1.28, absent from older answers."""
+    """How regular the wearer's bedtimes are, 1 to 100; None in answers older than specification 1.28."""
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Readiness as one sleep saw it (`Sleep.readiness`); the day's own is `DailyReadiness`."""
+    """Readiness computed from one `Sleep` (its field `readiness`); that of the day is `DailyReadiness`."""
 
     contributors: ReadinessContributors | None = None
-    """What the score is made of; here 0 stands for what could not be measured."""
+    """The parts of the score; here 0 means that a contributor could not be measured."""
 
     score: int | None = None
     """Readiness, 1 to 100."""
 
     temperature_deviation: float | None = None
-    """Skin temperature against the wearer's baseline, degrees Celsius; often None on naps."""
+    """Difference of the skin temperature from the wearer's baseline, degrees Celsius; often None on naps."""
 
     temperature_trend_deviation: float | None = None
-    """The same over several days, degrees Celsius."""
+    """`temperature_deviation` averaged over several days, degrees Celsius."""
 
 
 class SleepContributors(msgspec.Struct, frozen=True, kw_only=True):
-    """What a daily sleep score is made of: scores from 1 to 100, none of them a duration."""
+    """The parts of a daily sleep score, each a score from 1 to 100 and not a duration."""
 
     deep_sleep: int | None = None
     """Score for the amount of deep sleep, 1 to 100."""
@@ -266,36 +269,36 @@ class SleepContributors(msgspec.Struct, frozen=True, kw_only=True):
     """Score for how undisturbed the sleep was, 1 to 100."""
 
     timing: int | None = None
-    """Score for when in the day the sleep fell, 1 to 100."""
+    """Score for the time of day at which the wearer slept, 1 to 100."""
 
     total_sleep: int | None = None
     """Score for the amount of sleep, 1 to 100."""
 
 
 class ActivityContributors(msgspec.Struct, frozen=True, kw_only=True):
-    """What an activity score is made of: scores from 1 to 100."""
+    """The parts of an activity score, each a score from 1 to 100."""
 
     meet_daily_targets: int | None = None
-    """How often the activity target was met in the last 7 days, 1 to 100."""
+    """Score for how often the wearer met the activity target in the last 7 days, 1 to 100."""
 
     move_every_hour: int | None = None
-    """How few inactivity alerts came in the last 24 hours, 1 to 100."""
+    """Score for few inactivity alerts in the last 24 hours, 1 to 100."""
 
     recovery_time: int | None = None
-    """Migrations for recovery in the last 7 days, 1 to 100."""
+    """Score for enough recovery between workouts in the last 7 days, 1 to 100."""
 
     stay_active: int | None = None
-    """How little of the last 24 hours was spent inactive, 1 to 100."""
+    """Score for little inactive time in the last 24 hours, 1 to 100."""
 
     training_frequency: int | None = None
-    """How often the wearer exercised in the last 7 days, 1 to 100."""
+    """Score for how often the wearer exercised in the last 7 days, 1 to 100."""
 
     training_volume: int | None = None
-    """How much the wearer exercised in the last 7 days, 1 to 100."""
+    """Score for how much the wearer exercised in the last 7 days, 1 to 100."""
 
 
 class ResilienceContributors(msgspec.Struct, frozen=True, kw_only=True):
-    """What a resilience level is made of: 0 to 100 each, one decimal."""
+    """The parts of a resilience level, each a number from 0 to 100 with one decimal."""
 
     sleep_recovery: float | None = None
     """Recovery during sleep, 0 to 100."""
@@ -304,47 +307,44 @@ class ResilienceContributors(msgspec.Struct, frozen=True, kw_only=True):
     """Recovery during the day, 0 to 100."""
 
     stress: float | None = None
-    """Contribution of daytime stress, 0 to 100."""
+    """Contribution of stress during the day, 0 to 100."""
 
 
 class SpO2Percentage(msgspec.Struct, frozen=True, kw_only=True):
     """Blood oxygen saturation over one night."""
 
     average: float | None = None
-    """Mean saturation, percent, usually 90 to 100; recorded answers show 0.0 for a night without a result."""
+    """Mean saturation, percent, usually 90 to 100; 0.0 has been seen for nights without a measurement."""
 
 
 class RestModeEpisode(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry in a rest mode period: how the wearer described it at one moment."""
+    """The tags that the wearer entered at one moment of a rest mode period, to say how they felt."""
 
     tags: list[str]
-    """Codes of the chosen tags, such as `tag_generic_cold`."""
+    """Codes of the tags, such as `tag_generic_cold`."""
 
     timestamp: datetime
-    """When the tags were chosen, local time with offset."""
+    """When the wearer entered the tags, local time with offset."""
 
 
 class OptimalBedtime(msgspec.Struct, frozen=True, kw_only=True):
-    """A window for going to bed, as seconds around the midnight of its day."""
+    """The times between which Oura advises to go to bed, in seconds from local midnight of the day."""
 
     day_tz: int
     """Offset of the day's time zone from UTC, seconds; positive east of Greenwich."""
 
     end_offset: int
-    """End of the window, seconds after local midnight; negative before it."""
+    """Latest bedtime, seconds after local midnight; negative before midnight."""
 
     start_offset: int
-    """Start of the window, seconds after local midnight; negative before it."""
+    """Earliest bedtime, seconds after local midnight; negative before midnight."""
 
 
-# --- Documents: what happened ---
+# --- Documents, each with an id or a day ---
 
 
 class Tag(msgspec.Struct, frozen=True, kw_only=True):
-    """A note of the older kind: free text with tags.
-
-    Appears when the wearer writes one; `EnhancedTag` succeeds it.
-    """
+    """A note of the wearer: free text and tags. Deprecated by Oura in favour of `EnhancedTag`."""
 
     id: str
     """Identifier of the document."""
@@ -356,142 +356,147 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
     """What the wearer wrote."""
 
     timestamp: datetime | None = None
-    """When the note was made, local time with offset."""
+    """When the wearer made the note, local time with offset."""
 
     tags: list[str] | None = None
-    """Codes of the chosen tags."""
+    """Codes of the tags, such as `tag_generic_cold`."""
 
 
 class EnhancedTag(msgspec.Struct, frozen=True, kw_only=True):
-    """A tag with a moment or a duration. Appears when the wearer sets one, changes when they edit it.
+    """A tag that the wearer entered for a moment or a stretch of time.
 
-    Has no `day`: it is filed under `start_day`.
+    The document is created when the wearer enters the tag, and updated when they edit it. It has no `day`;
+    lists go by `start_day`.
     """
 
     id: str
     """Identifier of the document."""
 
     tag_type_code: str | None = None
-    """Code of the tag, such as `tag_generic_fasting` or `tag_sleep_latemeal`; `custom` for the wearer's own
-    kind, None for a tag of text alone."""
+    """Code of the tag, such as `tag_generic_fasting` or `tag_sleep_latemeal`; `custom` for a tag that the
+    wearer defined (see `custom_name`), None for a tag that has only a `comment`."""
 
     start_time: datetime
-    """When it happened, or began if it lasted; local time with offset."""
+    """The moment of the tag, or the start of its stretch of time; local time with offset."""
 
     end_time: datetime | None = None
-    """When it ended; None for a moment."""
+    """End of the stretch of time; None for a tag of one moment."""
 
     start_day: date
-    """Day it happened or began."""
+    """Day of `start_time`."""
 
     end_day: date | None = None
-    """Day it ended; None for a moment."""
+    """Day of `end_time`; None for a tag of one moment."""
 
     comment: str | None = None
-    """Free text; both an empty string and None mean there is none."""
+    """Free text of the wearer; an empty string or None if they wrote nothing."""
 
     custom_name: str | None = None
-    """Name of the wearer's own kind of tag, where `tag_type_code` is `custom`."""
+    """Name of a tag that the wearer defined, where `tag_type_code` is `custom`."""
 
 
 class Workout(msgspec.Struct, frozen=True, kw_only=True):
     """One workout or detected activity.
 
-    Appears when detected or entered, changes when confirmed or edited.
+    The document is created when the activity is detected or entered, and updated when the wearer confirms or
+    edits it.
     """
 
     id: str
     """Identifier of the document."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     activity: str | None = None
-    """Kind of activity in lower case, such as `walking`, `running`, `swimming`; an open list."""
+    """Kind of activity in lower case, such as `walking`, `running`, `swimming`; Oura may add kinds."""
 
     calories: float | None = None
     """Energy burned, kilocalories."""
 
     day: date
-    """Day of the workout, local."""
+    """Day of the workout, in the wearer's local time."""
 
     distance: float | None = None
-    """Distance covered, metres, with all the digits of a 32-bit float; None where it does not apply."""
+    """Distance covered, metres, printed by Oura with all digits of a 32-bit float; None for activities
+    without a distance."""
 
     end_datetime: datetime | None = None
-    """End; its offset may differ from that of the start within one document."""
+    """End of the workout, with an offset that may differ from that of `start_datetime`."""
 
     intensity: WorkoutIntensity | None = None
-    """How hard it was."""
+    """How hard the workout was."""
 
     label: str | None = None
-    """Name given by the wearer; mostly None."""
+    """Name that the wearer gave the workout; mostly None."""
 
     source: WorkoutSource | None = None
-    """How the workout came to be known."""
+    """Whether the workout was typed in, detected, confirmed or recorded."""
 
     start_datetime: datetime
-    """Start; usually with the local offset, sometimes in UTC."""
+    """Start of the workout; usually with the local offset, sometimes in UTC."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A guided or unguided session in the app (Oura also says Moment).
+    """A guided or unguided session in the app, which Oura also calls a moment.
 
-    Appears when it ends and the app has synced.
+    The document is created after the session has ended and the app has synced with Oura.
     """
 
     id: str
     """Identifier of the document."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     day: date
-    """Day of the session, local."""
+    """Day of the session, in the wearer's local time."""
 
     end_datetime: datetime | None = None
-    """End, local time with offset."""
+    """End of the session, local time with offset."""
 
     heart_rate: Sample | None = None
-    """Heart rate every 5 seconds, beats per minute; None for kinds that do not measure, breathing among
-    them."""
+    """Heart rate every 5 seconds, beats per minute; None for types of session in which the ring does not
+    measure, such as `breathing`."""
 
     heart_rate_variability: Sample | None = None
-    """Heart rate variability (RMSSD) every 5 seconds, milliseconds; None for kinds that do not measure."""
+    """Heart rate variability (RMSSD) every 5 seconds, milliseconds; None for types of session in which the
+    ring does not measure."""
 
     mood: MomentMood | None = None
-    """How the wearer felt; None when not answered."""
+    """How the wearer felt; None if they did not answer."""
 
     motion_count: Sample | None = None
-    """Movement every 5 seconds, a count without unit, from 0 up."""
+    """Movements in each 5 seconds: a count without unit, from 0 up."""
 
     start_datetime: datetime
-    """Start, local time with offset."""
+    """Start of the session, local time with offset."""
 
     type: MomentType | None = None
     """Kind of session."""
 
 
 class Sleep(msgspec.Struct, frozen=True, kw_only=True):
-    """One stretch of sleep or rest: a night, a nap, or one that was deleted.
+    """One stretch of sleep or rest: a night or a nap, also one that the wearer has deleted.
 
-    Appears after the wearer opens the app, and its scores may be revised for days. Several may share a
-    `day`; those ending after 18:00 local count for the next one. Short naps (up to about 38 minutes) may lack
-    `heart_rate`, `hrv` and `average_hrv`, and then show 255 and 0 where a number could not be found.
+    The document is created after the wearer opens the app, and Oura may change its scores for some days. A
+    `day` can have several; a nap that ends after 18:00 local time counts for the next day. Short naps (up to
+    about 38 minutes) may lack `heart_rate`, `hrv` and `average_hrv`; numbers that could not be measured are
+    then 255 or 0.
     """
 
     id: str
     """Identifier of the document."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     average_breath: float | None = None
     """Mean breathing rate, breaths per minute, in steps of 0.125; usually 10 to 25."""
 
     average_heart_rate: float | None = None
-    """Mean heart rate, beats per minute, from 30-second values: the app averages 5-minute values and shows
-    another."""
+    """Mean of the heart rates of every 30 seconds, beats per minute. The app shows a slightly different
+    number, because it averages heart rates of every 5 minutes."""
 
     average_hrv: int | None = None
     """Mean heart rate variability, RMSSD in milliseconds; None on short naps."""
@@ -500,13 +505,13 @@ class Sleep(msgspec.Struct, frozen=True, kw_only=True):
     """Time awake in bed, seconds."""
 
     bedtime_end: datetime | None = None
-    """When the stretch ended, local time with offset; None while it is in progress."""
+    """When the wearer got up, local time with offset; None while they are still in bed."""
 
     bedtime_start: datetime
-    """When the stretch began, local time with offset; often on the evening before `day`."""
+    """When the wearer went to bed, local time with offset; often on the evening before `day`."""
 
     day: date
-    """Day the sleep belongs to: the day of waking, or the one after for a late nap."""
+    """Day the sleep belongs to: the day of waking up, or the next day for a late nap."""
 
     deep_sleep_duration: int | None = None
     """Deep sleep, seconds, in steps of 30."""
@@ -530,19 +535,19 @@ class Sleep(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the ring warned of a low battery."""
 
     lowest_heart_rate: int | None = None
-    """Lowest heart rate, beats per minute, from 30-second values; 255 where no heart rate was measured."""
+    """Lowest of the heart rates of every 30 seconds, beats per minute; 255 if none was measured."""
 
     movement_30_sec: str | None = None
     """Movement, one character per 30 seconds in bed: 1 none, 2 restless, 3 tossing and turning, 4 active."""
 
     period: int | None = None
-    """Number of the stretch within its day, from 0; gaps remain where stretches were deleted."""
+    """Number of this sleep within its day, from 0; the numbers of deleted ones are not used again."""
 
     readiness: Readiness | None = None
-    """Readiness as this stretch saw it; not the day's."""
+    """Readiness computed from this sleep; that of the day is `DailyReadiness`."""
 
     readiness_score_delta: int | None = None
-    """Points this stretch added to the day's readiness score; None where it did not count."""
+    """Points that this sleep added to the day's readiness score; None if it did not count."""
 
     rem_sleep_duration: int | None = None
     """REM sleep, seconds, in steps of 30."""
@@ -551,20 +556,20 @@ class Sleep(msgspec.Struct, frozen=True, kw_only=True):
     """Number of restless moments, from 0 to several hundred."""
 
     sleep_algorithm_version: SleepAlgorithmVersion | None = None
-    """Which generation of the staging algorithm was used."""
+    """Version of the algorithm that found the sleep phases."""
 
     sleep_analysis_reason: SleepAnalysisReason | None = None
-    """What led to this version of the document; absent from older answers."""
+    """What created this version of the document; None in older answers."""
 
     sleep_phase_30_sec: str | None = None
     """Sleep phase, one character per 30 seconds: 1 deep, 2 light, 3 REM, 4 awake. Often one character shorter
-    than `movement_30_sec`; absent from older answers."""
+    than `movement_30_sec`; None in older answers."""
 
     sleep_phase_5_min: str | None = None
-    """Sleep phase as the ring staged it, one character per 5 minutes: 1 deep, 2 light, 3 REM, 4 awake."""
+    """Sleep phase as the ring found it, one character per 5 minutes: 1 deep, 2 light, 3 REM, 4 awake."""
 
     sleep_score_delta: int | None = None
-    """Points this stretch added to the day's sleep score; None where it did not count."""
+    """Points that this sleep added to the day's sleep score; None if it did not count."""
 
     time_in_bed: int | None = None
     """Time between `bedtime_start` and `bedtime_end`, seconds."""
@@ -576,30 +581,30 @@ class Sleep(msgspec.Struct, frozen=True, kw_only=True):
     """Kind of sleep."""
 
     ring_id: str | None = None
-    """Opaque identifier of the ring that recorded it; absent from older answers."""
+    """Opaque identifier of the ring that recorded this sleep; None in older answers."""
 
     app_sleep_phase_5_min: str | None = None
-    """Sleep phase as the app draws it, coded like `sleep_phase_5_min` but rarely equal to it; announced to go
-    away."""
+    """Sleep phase as the app shows it, with the codes of `sleep_phase_5_min` but rarely equal to it; Oura has
+    announced that it will remove this field."""
 
 
 class DailySleep(msgspec.Struct, frozen=True, kw_only=True):
     """The sleep score of a day.
 
-    One per day, after the wearer opens the app; may be revised for days after.
+    Oura creates one per day, after the wearer opens the app, and may change it for some days.
     """
 
     id: str
     """Identifier of the document."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     contributors: SleepContributors | None = None
-    """What the score is made of."""
+    """The parts of the score."""
 
     day: date
-    """Day the score belongs to: that of waking."""
+    """Day the score belongs to: the day of waking up."""
 
     score: int | None = None
     """Sleep score, 1 to 100."""
@@ -610,35 +615,36 @@ class DailySleep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DailyActivity(msgspec.Struct, frozen=True, kw_only=True):
-    """The movement of a day, from 04:00 to 04:00 local. One per day; today's changes with every sync.
+    """The movement of a day, from 04:00 to 04:00 local time.
 
-    Lists of these are large: `met` alone is most of the bytes.
+    There is one per day; today's is updated each time the app syncs. Its JSON is large, mostly because of
+    `met`.
     """
 
     id: str
     """Identifier of the document."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     active_calories: int | None = None
     """Energy burned by moving, kilocalories."""
 
     average_met_minutes: float | None = None
-    """Mean metabolic equivalent (MET) over the day; 1 is rest."""
+    """Mean metabolic equivalent (MET) of the day; 1 is rest."""
 
     class_5_min: str | None = None
     """Activity class, one character per 5 minutes, 288 for a whole day: 0 not worn, 1 rest, 2 inactive, 3
     low, 4 medium, 5 high."""
 
     contributors: ActivityContributors | None = None
-    """What the score is made of."""
+    """The parts of the score."""
 
     day: date
     """Day the activity belongs to."""
 
     equivalent_walking_distance: int | None = None
-    """Distance that would burn the same walking, metres."""
+    """Metres the wearer would have to walk to burn the same energy."""
 
     high_activity_met_minutes: int | None = None
     """MET minutes of high activity."""
@@ -665,10 +671,10 @@ class DailyActivity(msgspec.Struct, frozen=True, kw_only=True):
     """Metabolic equivalent (MET) every 60 seconds, 1,440 items for a whole day; 1 is rest, 14 a hard run."""
 
     meters_to_target: int | None = None
-    """Metres left to the target; negative once it is passed."""
+    """Metres left to the target; negative once the wearer is beyond it."""
 
     non_wear_time: int | None = None
-    """Time the ring was off, seconds."""
+    """Time in which the ring was not worn, seconds."""
 
     resting_time: int | None = None
     """Time at rest, sleep included, seconds."""
@@ -686,32 +692,32 @@ class DailyActivity(msgspec.Struct, frozen=True, kw_only=True):
     """Number of steps."""
 
     target_calories: int | None = None
-    """Target of the day, kilocalories."""
+    """Activity target of the day, kilocalories."""
 
     target_meters: int | None = None
-    """Target of the day, metres."""
+    """Activity target of the day, metres."""
 
     timestamp: datetime | None = None
     """Start of the day: 04:00 local time with offset."""
 
     total_calories: int | None = None
-    """Energy burned in all, at rest and moving, kilocalories."""
+    """Energy burned at rest and by moving together, kilocalories."""
 
 
 class DailyReadiness(msgspec.Struct, frozen=True, kw_only=True):
     """The readiness score of a day.
 
-    One per day, after the wearer opens the app; may be revised for days after.
+    Oura creates one per day, after the wearer opens the app, and may change it for some days.
     """
 
     id: str
     """Identifier of the document."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     contributors: ReadinessContributors | None = None
-    """What the score is made of."""
+    """The parts of the score."""
 
     day: date
     """Day the score belongs to."""
@@ -720,10 +726,11 @@ class DailyReadiness(msgspec.Struct, frozen=True, kw_only=True):
     """Readiness score, 1 to 100."""
 
     temperature_deviation: float | None = None
-    """Skin temperature against the wearer's baseline, degrees Celsius; usually within 2 of zero."""
+    """Difference of the skin temperature from the wearer's baseline, degrees Celsius; usually -2 to 2."""
 
     temperature_trend_deviation: float | None = None
-    """The same over several days, degrees Celsius; None until enough nights are known."""
+    """`temperature_deviation` averaged over several days, degrees Celsius; None until enough nights were
+    measured."""
 
     timestamp: datetime | None = None
     """Midnight of the day, in UTC or local time depending on the age of the document. Its date may be a day
@@ -731,9 +738,9 @@ class DailyReadiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DailyResilience(msgspec.Struct, frozen=True, kw_only=True):
-    """How well stress and recovery have balanced of late. One per day, once enough days are known.
+    """The balance of the wearer's stress and recovery over recent days.
 
-    Has no timestamp.
+    There is one per day, once enough days were measured. It has no timestamp.
     """
 
     id: str
@@ -743,29 +750,29 @@ class DailyResilience(msgspec.Struct, frozen=True, kw_only=True):
     """Day the level belongs to."""
 
     contributors: ResilienceContributors | None = None
-    """What the level is made of."""
+    """The parts of the level."""
 
     level: LongTermResilienceLevel | None = None
     """Resilience level."""
 
 
 class DailyStress(msgspec.Struct, frozen=True, kw_only=True):
-    """Time in stress and in recovery on one day. One per day; today's grows with every sync.
+    """Time in stress and in recovery on one day, counted in blocks of 15 minutes.
 
-    Counted in blocks of 15 minutes: the times are multiples of 900 seconds.
+    There is one per day; the times of today's grow each time the app syncs.
     """
 
     id: str
     """Identifier of the document."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     day: date
     """Day the times belong to."""
 
     day_summary: DailyStressSummary | None = None
-    """The day in a word; None where there was too little to tell."""
+    """The balance of the day's stress and recovery, in one word; None if too little was measured."""
 
     recovery_high: int | None = None
     """Time in high recovery, seconds, multiples of 900."""
@@ -775,134 +782,136 @@ class DailyStress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DailySpO2(msgspec.Struct, frozen=True, kw_only=True):
-    """Blood oxygen during the night. One per day, for rings that measure it and wearers who let it."""
+    """Blood oxygen during the night. There is one per day, if the ring measures it and the wearer agrees."""
 
     id: str
     """Identifier of the document."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     breathing_disturbance_index: int | None = None
-    """Breathing disturbances found in the drops of saturation, 0 to 100."""
+    """Index of breathing disturbances, found from drops of the saturation, 0 to 100."""
 
     day: date
-    """Day the night belongs to: that of waking."""
+    """Day the night belongs to: the day of waking up."""
 
     spo2_percentage: SpO2Percentage | None = None
-    """Saturation over the night; None where nothing was measured, though an average of 0.0 occurs too."""
+    """Saturation over the night; None if it was not measured (or an object with the average 0.0)."""
 
 
 class DailyCardiovascularAge(msgspec.Struct, frozen=True, kw_only=True):
-    """The estimated age of the arteries. One per day with enough recent nights.
+    """The estimated age of the arteries. There is one per day with enough recent nights.
 
-    The `day` tells documents apart: answers recorded in 2024 carried no `id`.
+    `day` identifies the document, because answers of 2024 have no `id`.
     """
 
     id: str | None = None
     """Identifier of the document; None in older answers."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     day: date
     """Day the estimate belongs to."""
 
     pulse_wave_velocity: float | None = None
-    """Speed of the pulse along the arteries, metres per second, derived from the age; came with specification
-    1.34."""
+    """Speed of the pulse along the arteries, metres per second, derived from the age; None in answers older
+    than specification 1.34."""
 
     vascular_age: int | None = None
     """Estimated age, years, 18 to 100."""
 
 
 class VO2Max(msgspec.Struct, frozen=True, kw_only=True):
-    """An estimate of aerobic capacity. Appears when an estimate is made, not every day."""
+    """An estimate of aerobic capacity. Oura does not make one every day."""
 
     id: str
     """Identifier of the document."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     day: date
     """Day the estimate belongs to."""
 
     timestamp: datetime | None = None
-    """When the estimate was made, local time with offset; the day is `day`."""
+    """When the estimate was made, local time with offset; the document belongs to `day`."""
 
     vo2_max: float | None = None
-    """Maximal oxygen uptake, millilitres per kilogram and minute; a fraction in older specifications, whole
-    since."""
+    """Maximal oxygen uptake, millilitres per kilogram and minute; newer specifications say that it is a whole
+    number."""
 
 
 class SleepTime(msgspec.Struct, frozen=True, kw_only=True):
-    """Advice on when to go to bed. One per day, after the wearer opens the app."""
+    """Advice on when to go to bed. Oura creates one per day, after the wearer opens the app."""
 
     id: str
     """Identifier of the document."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     day: date
     """Day the advice is for."""
 
     optimal_bedtime: OptimalBedtime | None = None
-    """The window to go to bed in, seconds around midnight; None where none was found, which is common."""
+    """Times between which to go to bed; often None, because Oura could not find any."""
 
     recommendation: SleepTimeRecommendation | None = None
     """What Oura advises."""
 
     status: SleepTimeStatus | None = None
-    """How far Oura got in finding a window."""
+    """Whether Oura could find an optimal bedtime, or why not."""
 
 
 class RestModePeriod(msgspec.Struct, frozen=True, kw_only=True):
-    """A period in which the wearer rested on purpose. Appears when it begins, changes when it ends.
+    """A period for which the wearer turned on rest mode in the app.
 
-    Has no `day`: it is filed under `start_day`.
+    The document is created when rest mode is turned on, and updated when it is turned off. It has no `day`;
+    lists go by `start_day`.
     """
 
     id: str
     """Identifier of the document."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     end_day: date | None = None
-    """Last day; None while it lasts."""
+    """Last day of the period; None while rest mode is on."""
 
     end_time: datetime | None = None
-    """When it ended, local time with offset; None while it lasts, and equal to the start if ended at once."""
+    """End of the period, local time with offset; None while rest mode is on."""
 
     episodes: list[RestModeEpisode] | None = None
-    """What the wearer noted along the way; often empty."""
+    """Tags that the wearer entered during the period; often empty."""
 
     start_day: date
-    """First day."""
+    """First day of the period."""
 
     start_time: datetime | None = None
-    """When it began, local time with offset."""
+    """Start of the period, local time with offset."""
 
 
 class RingConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     """One ring of the wearer.
 
-    Every ring they ever had, oldest first: the newest `set_up_at` is the one in use.
+    The list has every ring that the wearer ever set up, oldest first; the one with the newest `set_up_at` is
+    in use.
     """
 
     id: str
     """Identifier of the document."""
 
     meta: Metadata | None = None
-    """Bookkeeping, where a specification 1.29 answer has it."""
+    """Version of the document; usually None, because only specification 1.29 has it."""
 
     color: RingColor | None = None
-    """Finish of the ring."""
+    """Colour and finish of the ring."""
 
     design: RingDesign | None = None
-    """Shape of the ring; None seen on gen4."""
+    """Shape of the ring; None has been seen for rings of generation `gen4`."""
 
     firmware_version: str | None = None
     """Version of the firmware, such as `3.0.3`."""
@@ -917,78 +926,82 @@ class RingConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     """Ring size, US scale."""
 
 
-# --- Series: rows by the instant ---
+# --- Samples of series: each has a timestamp, and no id ---
 
 
 class HeartRate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One heart rate. About every 5 minutes by day, every 5 seconds in a workout.
+    """One heart rate sample. The ring takes one about every 5 minutes, in a workout every 5 seconds.
 
-    Two rows may share a `timestamp` with different sources: only the pair of both tells rows apart.
+    Two samples of different `source` may have the same `timestamp`, so only `timestamp` and `source` together
+    identify a sample.
     """
 
     timestamp: datetime
-    """When it was taken, UTC."""
+    """When the heart rate was measured, UTC."""
 
     timestamp_unix: int | None = None
-    """The same in milliseconds since 1970; specified since 1.29, not seen in live answers."""
+    """`timestamp` in milliseconds since 1970; in the specification since 1.29, but not seen in answers of the
+    live service."""
 
     bpm: int
     """Heart rate, beats per minute; usually 30 to 220."""
 
     producer_timestamp: int | None = None
-    """Milliseconds since 1970, meaning unpublished: seen hours before `timestamp`. Live answers only, often
-    None."""
+    """Milliseconds since 1970. Oura has not published what it means; it has been seen hours before
+    `timestamp`. Only the live service sends it, and often as null."""
 
     source: HeartRateSource
     """What the wearer was doing."""
 
 
 class RingBatteryLevel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One reading of the ring's battery; came with specification 1.29."""
+    """One reading of the ring's battery. Specifications before 1.29 do not have this data type."""
 
     timestamp: datetime
-    """When it was read, UTC."""
+    """When the battery was read, UTC."""
 
     timestamp_unix: int | None = None
-    """The same in milliseconds since 1970; specified, not seen in live answers."""
+    """`timestamp` in milliseconds since 1970; in the specification, but not seen in answers of the live
+    service."""
 
     charging: bool | None = None
     """Whether the battery was charging."""
 
     in_charger: bool | None = None
-    """Whether the ring lay on its charger, full or not."""
+    """Whether the ring lay on its charger, charging or fully charged."""
 
     level: int
     """Charge, percent, 0 to 100."""
 
     producer_timestamp: int | None = None
-    """Milliseconds since 1970, meaning unpublished; live answers only."""
+    """Milliseconds since 1970. Oura has not published what it means; only the live service sends it."""
 
 
 class InterbeatInterval(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The time between two heartbeats; specified in 1.29 only."""
+    """The time between two heartbeats. Only specification 1.29 has this data type."""
 
     timestamp: datetime
-    """When the beat fell, UTC."""
+    """When the second of the two heartbeats was, UTC."""
 
     timestamp_unix: int | None = None
-    """The same in milliseconds since 1970."""
+    """`timestamp` in milliseconds since 1970."""
 
     ibi: int
-    """Time since the beat before, milliseconds, at most 2000."""
+    """Time since the previous heartbeat, milliseconds, at most 2000."""
 
     producer_timestamp: int | None = None
-    """Milliseconds since 1970, meaning unpublished; known from live rows of the other series."""
+    """Milliseconds since 1970. Oura has not published what it means; the live service sends it in the other
+    two series."""
 
     validity: int | None = None
-    """Whether to trust it: 1 good, 2 bad, 3 corrected afterwards, 0 raw, -1 and -2 a gap without signal."""
+    """Whether to trust `ibi`: 1 good, 2 bad, 3 corrected later, 0 raw, -1 and -2 a gap without signal."""
 
 
-# --- Single: one per account ---
+# --- The one object of an account ---
 
 
 class PersonalInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wears the ring. One bare object per account, not a list; any part but the `id` may be None."""
+    """The wearer of the ring. The answer is one JSON object, not a list; any field but `id` may be None."""
 
     id: str
     """Opaque identifier of the account; not necessarily a UUID."""

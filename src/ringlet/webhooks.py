@@ -1,8 +1,9 @@
-"""Oura's webhooks, for programs: events received and verified, and an application's subscriptions.
+"""The public names for Oura's webhooks: receiving and verifying events, and managing subscriptions.
 
-`receiver` answers challenges, and acknowledges events once they are stored; `answer_challenge` and `verify`
-do the same by hand. `client.webhooks` makes and renews subscriptions. `sign` and `signed_headers` make
-deliveries for tests of a callback.
+`receiver` returns an application for a web server that answers Oura's challenges, and acknowledges an event
+once it is stored. A program with a web server of its own calls `answer_challenge` and `verify` instead.
+`client.webhooks` creates and renews subscriptions. `sign` and `signed_headers` sign a request body as Oura
+does, for tests of a callback.
 """
 
 from ._receiver.answers import Reply
