@@ -1,1 +1,1 @@
-"""Oura's API as data and flows: no sockets, no clock, no files. Both the client and the cloud read it."""
+"""Oura's API as a table of data types, and as flows that request them. The client and the cloud use both."""

@@ -1,6 +1,6 @@
-"""The faces of rows on a client that awaits; see `faces`, which documents arguments and errors.
+"""The methods of each data type on `AsyncClient`; see `faces`, which documents their arguments and errors.
 
-`list` stands last in its class, because it hides the builtin from there on.
+In each class `list` is defined last, because after it the name no longer means the builtin type.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .windows import check_instants, pieces
 
 @dataclass(frozen=True)
 class AsyncDocumentsFace(Generic[D]):
-    """Documents filed under days, awaited, e.g. `async_client.sleep`."""
+    """The methods of a data type whose documents each belong to a day, e.g. `async_client.sleep`."""
 
     kind: Documents[D]
     runner: AsyncRunner
@@ -44,7 +44,7 @@ class AsyncDocumentsFace(Generic[D]):
 
 @dataclass(frozen=True)
 class AsyncInventoryFace(Generic[D]):
-    """Documents that are listed without a window, awaited."""
+    """The methods of a data type whose list takes no start and end: `async_client.ring_configuration`."""
 
     kind: Inventory[D]
     runner: AsyncRunner
@@ -66,7 +66,7 @@ class AsyncInventoryFace(Generic[D]):
 
 @dataclass(frozen=True)
 class AsyncSamplesFace(Generic[D]):
-    """Points in time, awaited, e.g. `async_client.interbeat_interval`."""
+    """The methods of a series of samples: `async_client.interbeat_interval`."""
 
     kind: Samples[D]
     runner: AsyncRunner
@@ -98,7 +98,7 @@ class AsyncSamplesFace(Generic[D]):
 
 @dataclass(frozen=True)
 class AsyncLiveSamplesFace(AsyncSamplesFace[D]):
-    """Points in time whose newest can be asked for, awaited, e.g. `async_client.heartrate`."""
+    """The methods of a series whose newest sample can be requested, e.g. `async_client.heartrate`."""
 
     kind: LiveSamples[D]
 
@@ -109,7 +109,7 @@ class AsyncLiveSamplesFace(AsyncSamplesFace[D]):
 
 @dataclass(frozen=True)
 class AsyncSingleFace(Generic[D]):
-    """One object of the account, awaited."""
+    """The method of a data type that is one object: `async_client.personal_info`."""
 
     kind: Single[D]
     runner: AsyncRunner

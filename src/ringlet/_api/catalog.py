@@ -1,16 +1,17 @@
-"""THE TABLE. The API, one line per data type.
+"""The table of Oura's data types: one row for each, with all that differs between them.
 
 Client methods, cloud routes, scopes, archive views, sync windows, command-line arguments and the cloud's
-OpenAPI document all read it: a new data type is one model in `models` and one line here
-(`tests/test_new_data_type.py`). The simulated wearer has a table of its own, because how a document is made up is
-not the API's business; a type that is not in it has no documents there.
+OpenAPI document are all made from this table, so a new data type needs one model in `models` and one row here
+(see `tests/test_new_data_type.py`). Only the simulated wearer has a table of its own: a data type without an
+entry in `_person.documents.table` has no simulated documents.
 
-    scope     what opens it; the portal's eleven names (`oauth.SCOPES`)
-    instant   which field the live service compares with a window (see `windows`)
-    webhook   its data_type in webhooks, where Oura sends any (REST says vO2_max, webhooks say vo2_max)
-    days      how far one request of a backfill stretches
+    model     the class that a document decodes into
+    scope     the OAuth2 scope that a token needs, in the spelling of Oura's developer portal (`SCOPES`)
+    instant   the field whose time the live service compares with the start and end of a request (`windows`)
+    webhook   the name of the data type in webhooks, if it has any (REST says vO2_max, webhooks say vo2_max)
+    days      the days that one request of a backfill covers
 
-`tag` is deprecated in favour of `enhanced_tag`; `interbeat_interval` was offered by version 1.29 only.
+`tag` is deprecated in favour of `enhanced_tag`; only version 1.29 of the API has `interbeat_interval`.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def documents(
     day: str = "day",
     supports_fields: bool = True,
 ) -> Slot[Documents[D], DocumentsFace[D], AsyncDocumentsFace[D]]:
-    """A row of documents filed under days."""
+    """Make a row for a data type whose documents each belong to a day, which is in the field named `day`."""
     stride = timedelta(days=days)
     row = Documents(
         model=model,
@@ -59,19 +60,19 @@ def documents(
 def inventory(
     model: type[D], scope: str, webhook: str
 ) -> Slot[Inventory[D], InventoryFace[D], AsyncInventoryFace[D]]:
-    """A row of documents without a window."""
+    """Make a row for a data type whose list takes no start and end."""
     return Slot(Inventory(model=model, scope=scope, webhook=webhook), InventoryFace, AsyncInventoryFace)
 
 
 def samples(model: type[D], scope: str, days: int) -> Slot[Samples[D], SamplesFace[D], AsyncSamplesFace[D]]:
-    """A row of points in time."""
+    """Make a row for a series of samples."""
     return Slot(Samples(model=model, scope=scope, stride=timedelta(days=days)), SamplesFace, AsyncSamplesFace)
 
 
 def live_samples(
     model: type[D], scope: str, days: int
 ) -> Slot[LiveSamples[D], LiveSamplesFace[D], AsyncLiveSamplesFace[D]]:
-    """A row of points in time whose newest can be asked for."""
+    """Make a row for a series whose newest sample can be requested."""
     return Slot(
         LiveSamples(model=model, scope=scope, stride=timedelta(days=days)),
         LiveSamplesFace,
@@ -80,7 +81,7 @@ def live_samples(
 
 
 def single(model: type[D], scope: str) -> Slot[Single[D], SingleFace[D], AsyncSingleFace[D]]:
-    """A row of one object."""
+    """Make a row for a data type that is a single object."""
     return Slot(Single(model=model, scope=scope), SingleFace, AsyncSingleFace)
 
 
@@ -114,18 +115,18 @@ class Catalog:
 
 
 AnyKind: TypeAlias = Kind[Any]
-"""A row of any shape. Ask it what it is (`has_ids`, `is_series`, ...), not of which class."""
+"""A row of any shape. Code tests its properties (`has_ids`, `is_series`, ...) and not its class."""
 
 _SLOTS = {
     name: cast("Slot[AnyKind, Any, Any]", it) for name, it in vars(Catalog).items() if isinstance(it, Slot)
 }
 
 TYPES: Mapping[str, AnyKind] = {name: slot.kind for name, slot in _SLOTS.items()}
-"""Every row by name, in the table's order."""
+"""All rows by the name of their data type, in the table's order."""
 
 
 def kind_named(name: str) -> AnyKind:
-    """The row of a data type, by any spelling of its name. Raises KeyError."""
+    """The row of a data type; upper case and `-` for `_` are accepted. Raises KeyError for an unknown name."""
     return TYPES.get(name) or _FOLDED[name.lower().replace("-", "_")]
 
 

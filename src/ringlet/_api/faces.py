@@ -1,7 +1,7 @@
-"""Faces: the methods of a row on a client that blocks, and on one that awaits.
+"""The methods of each data type on `Client`, such as `client.sleep.list(start, end)`.
 
-`Catalog.sleep` is the row itself, `client.sleep` its DocumentsFace, `async_client.sleep` its
-AsyncDocumentsFace. Each shape of data has a pair of faces:
+A *face* is the object that has these methods. `Catalog.sleep` is a row of the table, `client.sleep` the
+DocumentsFace of that row, `async_client.sleep` its AsyncDocumentsFace. Each shape of data has two faces:
 
     row            client                 methods
     Documents      DocumentsFace          list(start, end), get(id)
@@ -11,9 +11,9 @@ AsyncDocumentsFace. Each shape of data has a pair of faces:
     Single         SingleFace             get()
 
 Rules of this file:
-* No logic. A method runs a flow of the row; what to ask and what an answer means stands in `kinds`.
-* The faces here block and document arguments and errors; those of `async_faces` refer to them.
-* `list` stands last in its class, because it hides the builtin from there on.
+* A method only runs a flow of the row. Which requests to send and what an answer means is in `kinds`.
+* The methods here block, and their docstrings tell arguments and errors; those of `async_faces` refer here.
+* In each class `list` is defined last, because after it the name no longer means the builtin type.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .runners import Runner
 from .windows import check_instants, pieces
 
 DEFAULT_STRIDE = timedelta(days=7)
-"""How much of a series `windows` holds in memory at a time: some 10,000 heart-rate rows."""
+"""The stretch of time that one list of `windows` covers by default: some 10,000 heart rates."""
 
 
 @dataclass(frozen=True)
 class DocumentsFace(Generic[D]):
-    """Documents filed under days, e.g. `client.sleep`."""
+    """The methods of a data type whose documents each belong to a day, e.g. `client.sleep`."""
 
     kind: Documents[D]
     runner: Runner
@@ -68,12 +68,13 @@ class DocumentsFace(Generic[D]):
         """The documents of the days `start` to `end`, both included, oldest first.
 
         Args:
-            start: the first day, in the wearer's own time.
+            start: the first day, in the wearer's local time.
             end: the last day, included.
-            fields: names of model fields. Given, each document is a dict with these fields and the day it is
-                filed under, as plain JSON values; one that Oura left out is missing from the dict.
-            exact: send the bounds and `fields` as they are, and return what comes. Oura then reads a bound as
-                00:00 UTC and compares it with an instant of the document, so the last day may be missing.
+            fields: names of model fields. If given, each document is a dict with only these fields and its
+                day, as plain JSON values; a field that Oura left out is not in the dict.
+            exact: send the bounds and `fields` unchecked, and return all that Oura answers. Oura takes a
+                bound for 00:00 UTC and compares it with a time of the document (for `sleep`:
+                `bedtime_start`), so documents of the last day may be missing.
 
         Returns:
             A list of models (see `ringlet.models` for fields and units), or of dicts where `fields` is given.
@@ -95,7 +96,7 @@ class DocumentsFace(Generic[D]):
 
 @dataclass(frozen=True)
 class InventoryFace(Generic[D]):
-    """Documents that are listed without a window: `client.ring_configuration`."""
+    """The methods of a data type whose list takes no start and end: `client.ring_configuration`."""
 
     kind: Inventory[D]
     runner: Runner
@@ -126,7 +127,7 @@ class InventoryFace(Generic[D]):
         """All documents, oldest first.
 
         Args:
-            fields: names of model fields. Given, each document is a dict with these fields, as plain
+            fields: names of model fields. If given, each document is a dict with only these fields, as plain
                 JSON values.
 
         Returns:
@@ -148,7 +149,7 @@ class InventoryFace(Generic[D]):
 
 @dataclass(frozen=True)
 class SamplesFace(Generic[D]):
-    """Points in time, e.g. `client.interbeat_interval`."""
+    """The methods of a series of samples: `client.interbeat_interval`."""
 
     kind: Samples[D]
     runner: Runner
@@ -158,12 +159,12 @@ class SamplesFace(Generic[D]):
     ) -> Iterator[list[D]]:
         """The samples with start <= timestamp < end, one list per `stride`, oldest first.
 
-        For ranges too long to hold in memory: one list is fetched at a time, when the loop asks for it.
+        Use it for ranges too long to hold in memory: each list is requested when the loop needs it.
 
         Args:
             start: the first instant; a datetime with a zone.
             end: the instant to stop before; a datetime with a zone.
-            stride: how much time one list holds; longer than zero.
+            stride: the stretch of time that one list covers; longer than zero.
 
         Raises:
             WindowError: `start` is after `end`, a bound has no zone, or `stride` is not longer than zero.
@@ -189,9 +190,10 @@ class SamplesFace(Generic[D]):
         Args:
             start: the first instant; a datetime with a zone.
             end: the instant to stop before; a datetime with a zone.
-            fields: names of model fields. Given, each sample is a dict with these fields and `timestamp`, as
-                plain JSON values.
-            exact: send the bounds and `fields` as they are, and return what comes. Oura includes both bounds.
+            fields: names of model fields. If given, each sample is a dict with only these fields and
+                `timestamp`, as plain JSON values.
+            exact: send the bounds and `fields` unchecked, and return all that Oura answers, which includes
+                samples at `end`.
 
         Returns:
             A list of models (see `ringlet.models` for fields and units), or of dicts where `fields` is given.
@@ -213,7 +215,7 @@ class SamplesFace(Generic[D]):
 
 @dataclass(frozen=True)
 class LiveSamplesFace(SamplesFace[D]):
-    """Points in time whose newest can be asked for, e.g. `client.heartrate`."""
+    """The methods of a series whose newest sample can be requested, e.g. `client.heartrate`."""
 
     kind: LiveSamples[D]
 
@@ -233,13 +235,13 @@ class LiveSamplesFace(SamplesFace[D]):
 
 @dataclass(frozen=True)
 class SingleFace(Generic[D]):
-    """One object of the account: `client.personal_info`."""
+    """The method of a data type that is one object: `client.personal_info`."""
 
     kind: Single[D]
     runner: Runner
 
     def get(self) -> D:
-        """The object; fields that no granted scope opens are None.
+        """The object; fields that need a scope which the user did not grant are None.
 
         Raises:
             NotSignedIn: no access token is configured or stored.

@@ -1,18 +1,18 @@
-"""Kinds: the five shapes a data type can have, as rows of the table with the flows that fetch them. No I/O.
+"""Kinds: a class for each of the five shapes of data types, with the flows that request the data. No I/O.
 
-    Documents    filed under a day, each with an id             list(days), get(id)     sleep, workout, ...
-    Inventory    each with an id, no window                     list(), get(id)         ring_configuration
-    Samples      points in time, no ids                         list(instants)          interbeat_interval
-    LiveSamples  samples whose newest can be asked for          ... and latest()        heartrate
+    Documents    each has an id and belongs to a day            list(days), get(id)     sleep, workout, ...
+    Inventory    each has an id; the list takes no start        list(), get(id)         ring_configuration
+    Samples      points in time without ids                     list(instants)          interbeat_interval
+    LiveSamples  samples whose newest can be requested          ... and latest()        heartrate
     Single       one object                                     get()                   personal_info
 
 Rules of this file:
-* A row is a frozen value. It does not know where a request is sent or with which token.
-* By default a window means what people mean by it: days `start` to `end` inclusive in the wearer's time,
-  instants `start` up to but not including `end`, whatever the endpoint does with its bounds. `exact=True`
-  sends the bounds as given and returns what came.
-* Pages are followed to the end; a token that comes twice is an error, not an endless loop.
-* `list` stands last in its class, because it hides the builtin from there on.
+* A row is a frozen value. It has neither the URL of a server nor a token: the client adds both.
+* By default, days are those of the wearer's local time, with `start` and `end` included, and instants go from
+  `start` up to but not including `end`, although Oura's routes compare differently (see `windows`).
+  `exact=True` sends the bounds as given and returns all that Oura answers.
+* A list requests all pages. A page token that Oura sends twice is an error, and not an endless loop.
+* In each class `list` is defined last, because after it the name no longer means the builtin type.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ D = TypeVar("D", bound=msgspec.Struct)
 T = TypeVar("T")
 
 PartialDocument: TypeAlias = dict[str, Any]
-"""A document cut down by `fields`: the fields that were asked for, and those that Oura always returns."""
+"""A document with only the fields that the argument `fields` names, and those that Oura always returns."""
 
 ROOT = "/v2/usercollection"
 SANDBOX = "/v2/sandbox/usercollection"
@@ -47,14 +47,14 @@ P = TypeVar("P", bound=_Paged)
 
 
 class Page(msgspec.Struct, Generic[T]):
-    """The envelope of every list answer."""
+    """The JSON object of a list response, with `data` decoded."""
 
     data: list[T]
     next_token: str | None = None
 
 
 class RawPage(msgspec.Struct):
-    """The envelope of a list response, with `data` left as the bytes that Oura sent."""
+    """The JSON object of a list response, with `data` as the bytes that Oura sent."""
 
     data: msgspec.Raw
     next_token: str | None = None
@@ -62,62 +62,62 @@ class RawPage(msgspec.Struct):
 
 @dataclass(frozen=True, kw_only=True)
 class Kind(Generic[D]):
-    """One row of the table: its columns, and what is true of every row of its shape.
+    """One row of the table: a data type, with its columns and the properties of its shape.
 
-    Code that reads the table asks a row (`kind.has_ids`), never its class: so a new data type, or a new
-    shape, needs no change outside this package.
+    Code tests the properties of a row (`kind.has_ids`) and not its class, so a new data type or a new shape
+    needs no change outside this package.
     """
 
     is_series: ClassVar[bool] = False
-    """Whether it is points in time: bounds are instants, rows are many and have no ids."""
+    """Whether the data are points in time: start and end are instants, and samples have no ids."""
     has_days: ClassVar[bool] = False
-    """Whether each document is filed under a day (see the column `day`)."""
+    """Whether each document belongs to a day (in the field that `day` names)."""
     has_ids: ClassVar[bool] = False
     """Whether each document can be requested by its id."""
     has_window: ClassVar[bool] = False
-    """Whether its list takes a start and an end."""
+    """Whether a request for the list takes a start and an end."""
     has_latest: ClassVar[bool] = False
-    """Whether Oura answers `latest=true` with the newest row alone; elsewhere it ignores the parameter."""
+    """Whether Oura answers `latest=true` with the newest sample alone; other routes ignore the parameter."""
     is_single: ClassVar[bool] = False
-    """Whether it is one object without a list."""
+    """Whether the data type is one object and not a list."""
 
     model: type[D]
-    """What a document decodes into."""
+    """The class that a document decodes into."""
     scope: str
     """The scope that a token needs for this data type."""
     name: str = ""
-    """What it is called in the API's paths, in the archive and on the command line; set by the table."""
+    """The name of the data type in Oura's paths, the archive and the command line; set by the table."""
     webhook: str = ""
-    """Its `data_type` in webhooks; empty where Oura sends none."""
+    """The `data_type` in webhooks; "" if Oura sends no events about this data type."""
     stride: timedelta = timedelta(days=180)
-    """How far one request of a backfill stretches: about one megabyte of answer at most."""
+    """The stretch of time that one request of a backfill covers; the answer has about 1 MB at most."""
     supports_fields: bool = True
-    """Whether the server honours `fields`."""
+    """Whether the server honours the parameter `fields`."""
     day: str = ""
-    """The field that files a document under a day of the wearer; empty where there is none."""
+    """The field with the day that a document belongs to; "" if documents do not belong to days."""
     instant: str = ""
-    """The field whose instant the live service compares with a window; empty where there is no window."""
+    """The field whose time the live service compares with start and end; "" if the list takes no window."""
     bounds: ClassVar[tuple[str, str]] = ("start_date", "end_date")
-    """The window parameters."""
+    """The names of the request parameters for the start and the end."""
 
     @property
     def route(self) -> str:
-        """The path of its list (or of itself, for a Single)."""
+        """The path of the list, or of the object of a Single."""
         return f"{ROOT}/{self.name}"
 
     def request(self, **params: str) -> Request:
-        """A request for its route."""
+        """A GET request for the route, with these query parameters."""
         return Request(path=self.route, params=params, scope=self.scope)
 
     def raw_pages(self, take: Callable[[bytes], T], **params: str) -> Flow[list[T]]:
-        """`take` applied to the `data` array of every page, in Oura's own bytes, as each page comes.
+        """Call `take` with the `data` array of each page, as Oura's bytes, and return its results.
 
-        `params` are sent as they are.
+        `params` are the query parameters, which are not checked.
         """
         return self._turn(RawPage, lambda page: take(bytes(page.data)), params)
 
     def raw_document(self, id: str) -> Flow[bytes]:
-        """One document by its id in Oura's own bytes, of a kind that `has_ids`. Raises DocumentNotFound."""
+        """One document by its id, as Oura's bytes; only for rows that `has_ids`. Raises DocumentNotFound."""
         return ask(replace(self.request(), path=f"{self.route}/{_segment(id)}"))
 
     def _pages(self, shape: type[T], params: dict[str, str]) -> Flow[list[T]]:
@@ -128,7 +128,7 @@ class Kind(Generic[D]):
         return pages[0] if len(pages) == 1 else [one for page in pages for one in page]
 
     def _turn(self, page_of: type[P], take: Callable[[P], T], params: dict[str, str]) -> Flow[list[T]]:
-        """`take` applied to every page. A page token that comes twice would never end, so it is an error."""
+        """Call `take` with each page, and return its results. Raises ServerError if a page token repeats."""
         pages: list[T] = []
         seen: set[str] = set()
         while True:
@@ -143,14 +143,14 @@ class Kind(Generic[D]):
             params = {**params, "next_token": token}
 
     def _fields(self, fields: Sequence[str], exact: bool, *anchors: str) -> dict[str, str]:
-        """The `fields` parameter. Names are checked, because Oura ignores unknown ones silently."""
+        """The query parameter `fields`. Unless `exact`, adds `anchors`, and raises UnknownField."""
         names = [fields] if isinstance(fields, str) else list(fields)
         known = self.model.__struct_fields__
         for name in names:
             if name not in known and not exact:
                 close = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
-                raise UnknownField(
+                raise UnknownField(  # Oura would ignore the name silently.
                     f"{self.name} has no field {name!r}{hint}",
                     cure="exact=True sends field names as they are",
                 )
@@ -169,7 +169,7 @@ class _WithIds(Kind[D]):
 
 @dataclass(frozen=True, kw_only=True)
 class Documents(_WithIds[D]):
-    """Documents filed under a day, each with an id."""
+    """A data type whose documents each have an id and belong to a day."""
 
     has_days: ClassVar[bool] = True
     has_window: ClassVar[bool] = True
@@ -179,7 +179,7 @@ class Documents(_WithIds[D]):
     def list_fields(
         self, start: date, end: date, fields: Sequence[str], *, exact: bool = False
     ) -> Flow[list[PartialDocument]]:
-        """The documents of days `start`..`end` as dicts with `fields` and the day only."""
+        """The documents of the days `start` to `end` as dicts that have only `fields` and the day."""
         params = self._window(start, end, exact) | self._fields(fields, exact, self.day)
         documents = yield from self._pages(PartialDocument, params)
         if exact:
@@ -194,7 +194,7 @@ class Documents(_WithIds[D]):
         return dict(zip(self.bounds, (start.isoformat(), end.isoformat()), strict=True))
 
     def list(self, start: date, end: date, *, exact: bool = False) -> Flow[list[D]]:
-        """The documents of days `start`..`end`, oldest first."""
+        """The documents of the days `start` to `end`, both included, oldest first."""
         documents = yield from self._pages(self.model, self._window(start, end, exact))
         if exact:
             return documents
@@ -203,10 +203,10 @@ class Documents(_WithIds[D]):
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory(_WithIds[D]):
-    """Documents with an id each; the list takes no window."""
+    """A data type whose documents each have an id, and whose list takes no start and end."""
 
     def list_fields(self, fields: Sequence[str], *, exact: bool = False) -> Flow[list[PartialDocument]]:
-        """All documents as dicts with `fields` only."""
+        """All documents as dicts that have only `fields`."""
         return self._pages(PartialDocument, self._fields(fields, exact))
 
     def list(self) -> Flow[list[D]]:
@@ -216,7 +216,7 @@ class Inventory(_WithIds[D]):
 
 @dataclass(frozen=True, kw_only=True)
 class Samples(Kind[D]):
-    """Points in time, without ids; an instant may hold one row per `source`."""
+    """A series of points in time without ids; heart rates of different `source` may share a timestamp."""
 
     is_series: ClassVar[bool] = True
     has_window: ClassVar[bool] = True
@@ -227,7 +227,7 @@ class Samples(Kind[D]):
     def list_fields(
         self, start: datetime, end: datetime, fields: Sequence[str], *, exact: bool = False
     ) -> Flow[list[PartialDocument]]:
-        """The samples with start <= timestamp < end, as dicts with `fields` and `timestamp` only."""
+        """The samples with start <= timestamp < end, as dicts that have only `fields` and `timestamp`."""
         params = self._window(start, end, exact) | self._fields(fields, exact, self.instant)
         rows = yield from self._pages(PartialDocument, params)
         if exact:
@@ -249,12 +249,12 @@ class Samples(Kind[D]):
 
 @dataclass(frozen=True, kw_only=True)
 class LiveSamples(Samples[D]):
-    """Samples whose newest row can be asked for; elsewhere Oura ignores `latest` silently."""
+    """A series whose newest sample can be requested with the parameter `latest`."""
 
     has_latest: ClassVar[bool] = True
 
     def latest(self) -> Flow[D | None]:
-        """The newest sample, whenever it was; None before the first."""
+        """The newest sample, however old it is; None if the series is empty."""
         rows = yield from self._pages(self.model, {"latest": "true"})
         return rows[-1] if rows else None
 
@@ -266,7 +266,7 @@ class Single(Kind[D]):
     is_single: ClassVar[bool] = True
 
     def raw_pages(self, take: Callable[[bytes], T], **params: str) -> Flow[list[T]]:
-        """The object in Oura's own bytes, as the only page."""
+        """Call `take` with the object, as Oura's bytes, and return its result in a list."""
         return [take((yield from ask(self.request(**params))))]
 
     def get(self) -> Flow[D]:
@@ -275,7 +275,7 @@ class Single(Kind[D]):
 
 
 def _between(rows: list[T], start: datetime, end: datetime, when: Callable[[T], datetime]) -> list[T]:
-    """The rows with start <= instant < end. They come in order, so that only the two ends are looked at."""
+    """The rows with start <= when(row) < end. Rows are sorted by time; only those at the ends are tested."""
     first, last = to_ms(start), to_ms(end)
     low, high = 0, len(rows)
     while low < high and to_ms(when(rows[low])) < first:
@@ -286,7 +286,7 @@ def _between(rows: list[T], start: datetime, end: datetime, when: Callable[[T], 
 
 
 def decode(body: bytes, shape: type[T]) -> T:
-    """JSON decoded into a type. Raises ServerError where the server does not keep to its own contract."""
+    """Decode JSON into the type `shape`. Raises ServerError if the body is not JSON of that shape."""
     try:
         return msgspec.json.decode(body, type=shape)
     except DECODE_ERRORS as broken:
@@ -294,7 +294,7 @@ def decode(body: bytes, shape: type[T]) -> T:
 
 
 def _segment(id: str) -> str:
-    # "." and ".." would be resolved away, "%2e" too by some; a line break would never leave the HTTP library.
+    # HTTP libraries remove "." and ".." from a path (some "%2e" too), and refuse to send a line break.
     if not id.strip(".") or set(id) & set("/?#%") or not id.isprintable():
         raise UsageError(f"{id!r} cannot be a document id", cure="pass the `id` of a document")
     return id

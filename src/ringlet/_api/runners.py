@@ -1,4 +1,4 @@
-"""Runners, which run flows and block or await, and `Slot`, which gives each runner its face of a row."""
+"""The interfaces of clients that run flows, and `Slot`, which makes `client.sleep` from `Catalog.sleep`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ A = TypeVar("A")
 
 
 class Runner(ABC):
-    """Something that runs flows and blocks: a `Client`."""
+    """Runs flows and blocks until they end: the base class of `Client`."""
 
     @abstractmethod
     def run(self, flow: Flow[R]) -> R:
@@ -24,7 +24,7 @@ class Runner(ABC):
 
 
 class AsyncRunner(ABC):
-    """Something that runs flows and awaits: an `AsyncClient`."""
+    """Runs flows and awaits their end: the base class of `AsyncClient`."""
 
     @abstractmethod
     async def run(self, flow: Flow[R]) -> R:
@@ -32,10 +32,11 @@ class AsyncRunner(ABC):
 
 
 class Slot(Generic[K, S, A]):
-    """The descriptor of a row: the row on the class, its face on a client.
+    """A descriptor with one row of the table as its value on `Catalog`, and the row's face on a client.
 
-    `S` is its face on a client that blocks, `A` on one that awaits. So the name of a data type is written
-    once, in the table, and type checkers know all three.
+    `Catalog.sleep` is the row (type `K`), `client.sleep` its methods on `Client` (type `S`), and
+    `async_client.sleep` those on `AsyncClient` (type `A`). So a data type is named once, in the table, and
+    type checkers infer all three types.
     """
 
     def __init__(

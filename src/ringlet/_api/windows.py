@@ -1,16 +1,17 @@
-"""Dates and instants: what a window holds, on the client and in the cloud. The clock is an argument.
+"""Dates and instants, and the windows of requests: the time between `start_date` and `end_date`.
 
-The cloud has two readings of `start_date` and `end_date`:
+The cloud has two ways to decide which documents are in a window, one for each dialect:
 
-* `live`: what the service was seen to do. A bound is an instant (a bare date is 00:00 UTC) and a document is
-  inside when *its own instant* lies between the two, both included. Which instant that is differs per data
-  type and is a column of the table: `day` at 00:00 UTC for most daily summaries, `bedtime_start` for sleep,
-  `start_datetime` for workouts, and so on. Hence the known surprises: `daily_activity` (keyed at 04:00 local)
-  and `sleep` seem to lose their last day.
-* `docs`: what the documents say. A bound is a day and both days are included.
+* `live`, as Oura's service was seen to do it: a bound is an instant (a date means 00:00 UTC), and a document
+  is in the window if a certain time of the document lies between the bounds, both included. The column
+  `instant` of the table names its field: `day` at 00:00 UTC for most daily summaries, `bedtime_start` for
+  sleep, `start_datetime` for workouts, and so on. Therefore lists of `sleep`, and of `daily_activity` (whose
+  time is 04:00 local), often lack the last day.
+* `docs`, as Oura's documentation says: a bound is a day, and both days are included.
 
-A client that wants the days that people mean asks for more (`widen`) and keeps the documents whose `day` lies
-between the two. Two days more on each side, because an excluded end and 14 hours of offset can add up.
+The client returns the documents of the days that the caller asked for, whichever way the server decides: it
+requests two more days on each side (`widen`) and drops the documents of other days. One more day would not be
+enough, because the server may exclude the end, and its days differ from local days by up to 14 hours.
 
 Instants are integers, milliseconds since 1970-01-01 UTC, so that SQLite and PostgreSQL compare them alike.
 """
@@ -26,7 +27,7 @@ from typing import Literal, TypeAlias
 from ..errors import WindowError
 
 Dialect: TypeAlias = Literal["live", "docs"]
-"""How the cloud behaves: as the live service was observed to, or as Oura's documents say."""
+"""How the cloud behaves: `live`, as Oura's service was observed to, or `docs`, as its documentation says."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -35,29 +36,29 @@ WIDEN_BY = timedelta(days=2)
 
 
 def to_ms(instant: datetime) -> int:
-    """Milliseconds since the epoch; an instant without a zone is read as UTC, as Oura does."""
+    """Convert to milliseconds since 1970; a datetime without a zone is taken for UTC, as Oura does."""
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)
     return (instant - EPOCH) // MILLISECOND
 
 
 def seconds_to_ms(seconds: float) -> int:
-    """Milliseconds of seconds since the epoch, rounded down."""
+    """Convert seconds since 1970 to milliseconds, rounded down."""
     return int(seconds * 1000)
 
 
 def now_ms() -> int:
-    """Now, by this machine's clock; everything else here is given the time."""
+    """The present time by this machine's clock, in milliseconds since 1970."""
     return to_ms(datetime.now(UTC))
 
 
 def from_ms(ms: int) -> datetime:
-    """The aware UTC datetime of an instant."""
+    """Convert milliseconds since 1970 to a datetime in UTC."""
     return EPOCH + timedelta(milliseconds=ms)
 
 
 def day_ms(day: date) -> int:
-    """00:00 UTC of a day."""
+    """00:00 UTC of a day, in milliseconds since 1970."""
     return (day - EPOCH.date()).days * DAY_MS
 
 
@@ -67,17 +68,17 @@ LAST_MS = day_ms(date.max) + DAY_MS - 1
 
 
 def parse_instant(text: str) -> int:
-    """An ISO 8601 date or date-time as an instant. Raises ValueError."""
+    """Parse an ISO 8601 date (meaning 00:00 UTC) or date-time. Raises ValueError."""
     if len(text) == 10:
         return day_ms(date.fromisoformat(text))
     return to_ms(datetime.fromisoformat(text))
 
 
 def parse_bound(text: str) -> int:
-    """A window bound as the live service reads it: ISO 8601, or a number of seconds since the epoch.
+    """Parse the start or end of a window as the live service does. Raises ValueError.
 
-    `start_date=1` was answered with 200 and an empty list: the service's validator takes numbers as epoch
-    seconds, and above 2e10 as milliseconds. Raises ValueError.
+    Oura's service takes ISO 8601, and numbers as seconds since 1970, above 2e10 as milliseconds: it has
+    answered `start_date=1` with 200 and an empty list.
     """
     if len(text) == 10 and text[4] == "-":
         return day_ms(date.fromisoformat(text))
@@ -86,7 +87,7 @@ def parse_bound(text: str) -> int:
         number = int(text)
         ms = number if abs(number) > 20_000_000_000 else number * 1000
     else:
-        # An unescaped "+02:00" arrives as " 02:00"; the service is lenient and so are we.
+        # A "+" that a client did not escape arrives as a space; Oura accepts " 02:00" for "+02:00".
         ms = parse_instant(text.replace(" ", "+") if "T" in text else text)
     if not FIRST_MS <= ms <= LAST_MS:
         raise ValueError(f"{text} lies outside the years 1 to 9999")
@@ -101,23 +102,23 @@ class Span:
     end: int
 
     def days(self) -> tuple[str, str]:
-        """The days of the two bounds in UTC, ISO: what the `docs` reading compares with `day`."""
+        """The UTC days of the two bounds, in ISO format, for comparison with `day` in the dialect `docs`."""
         return from_ms(self.start).date().isoformat(), from_ms(self.end).date().isoformat()
 
 
 def default_days(now: datetime) -> Span:
-    """What document routes read when both dates are left out: yesterday to today."""
+    """The window of a request for documents without start and end: yesterday to today, in UTC."""
     today = now.astimezone(UTC).date()
     return Span(day_ms(today - timedelta(days=1)), day_ms(today))
 
 
 def default_instants(now: datetime) -> Span:
-    """What series read when both bounds are left out: the last 24 hours."""
+    """The window of a request for samples without start and end: the last 24 hours."""
     return Span(to_ms(now - timedelta(days=1)), to_ms(now))
 
 
 def widen(start: date, end: date) -> tuple[date, date]:
-    """The days to ask for so that every document of `start`..`end` is among the answers."""
+    """The first and last day to request, so that the answer has every document of days `start` to `end`."""
     return _shift(start, -WIDEN_BY), _shift(end, WIDEN_BY)
 
 
@@ -129,7 +130,7 @@ def _shift(day: date, by: timedelta) -> date:
 
 
 def check_days(start: date, end: date) -> None:
-    """Refuse a window that is not two days in order. Raises WindowError."""
+    """Raise WindowError unless both bounds are dates, and `start` is not after `end`."""
     for bound in (start, end):
         if not isinstance(bound, date):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             raise WindowError(
@@ -145,7 +146,7 @@ def check_days(start: date, end: date) -> None:
 
 
 def check_instants(start: datetime, end: datetime) -> None:
-    """Refuse a window that is not two aware instants in order. Raises WindowError."""
+    """Raise WindowError unless both bounds are datetimes with a zone, and `start` is not after `end`."""
     for bound in (start, end):
         if not isinstance(bound, datetime):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             raise WindowError(
@@ -167,8 +168,12 @@ def _in_order(start: date, end: date) -> None:
 
 
 def pieces(start: datetime, end: datetime, stride: timedelta) -> Iterator[tuple[datetime, datetime]]:
-    """`start`..`end` cut into half-open pieces no longer than `stride`, oldest first, in UTC."""
-    # Python adds to and compares the wall clock of a zone, which runs backwards once a year.
+    """Cut the time from `start` to `end` into pieces of `stride`, oldest first; the last may be shorter.
+
+    Each piece is its first instant and the first one after it, in UTC. Raises WindowError for a `stride` that
+    is not longer than zero.
+    """
+    # In UTC, because Python ignores changes of the offset when it adds to or compares times of one zone.
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     if stride <= timedelta(0):
         raise WindowError(

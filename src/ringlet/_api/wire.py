@@ -1,16 +1,17 @@
-"""Request, Response and Flow: what client and cloud exchange, retries, and what a refusal means. No I/O.
+"""Requests, responses and flows, the retry of requests, and the errors for refused ones. No I/O.
 
-A *flow* is a generator: it yields requests, is sent their responses, and returns a value. All that the client
-knows (pages, refresh, retry) is written once, as flows; `Client` and `AsyncClient` only run them.
+A *flow* is a generator that yields requests, is sent their responses, and returns a value. Following pages,
+renewing tokens and retrying are flows, so they are written once: `Client` and `AsyncClient` only run flows.
 
-The clock is read in two places, both about `Retry-After`: where it is a date and the answer carries no `Date`
-to compare it with, and in `refusal`, which gives the instant to come back at.
+The clock is read in two places. `seconds_until_retry` needs it if `Retry-After` is a date and the response
+has no `Date` to compare it with; `refusal` needs it for `RateLimited.until`.
 
 Rules of this file:
-* Waiting is data. `Request.after` is how many seconds to wait before sending; a request without a path only
-  waits (see `pause`). So there is one kind of step, and tests drive every flow by hand, without a clock.
-* A transport failure is *thrown into* the flow as `ConnectionFailed`; a flow may catch it and ask again.
-* A flow that wraps another (`with_retries`, `renewal.with_token`) forwards what it does not understand.
+* A flow never sleeps. `Request.after` says how many seconds to wait before sending, and a request without a
+  path is only a wait (see `pause`). So tests run every flow without a clock.
+* If no response arrives, ConnectionFailed is thrown into the flow, which may catch it and send again.
+* A flow that wraps another (`with_retries`, `renewal.with_token`) passes on all requests, responses and
+  failures that it does not handle itself.
 """
 
 from __future__ import annotations
@@ -41,16 +42,16 @@ from ..errors import (
 R = TypeVar("R")
 
 DECODE_ERRORS: tuple[type[Exception], ...] = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding raises for JSON of another shape, for bytes that are not UTF-8, and for endless nesting."""
+"""Errors of decoding: JSON of another shape, bytes that are not UTF-8, and too deeply nested JSON."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """One HTTP request or, without a path, one wait.
 
-    `path` is relative to the API's base URL, or absolute for the OAuth hosts. `after` is how many seconds to
-    wait before sending. `scope` is what the server will check, so that a refusal can name it. `bearer` says
-    whether the user's access token is sent along.
+    `path` is relative to the API's base URL, or an absolute URL of an OAuth host. `after` is the number of
+    seconds to wait before sending. `scope` is the scope that the server requires, for the error message.
+    `bearer` says whether to send the user's access token.
     """
 
     path: str = ""
@@ -75,40 +76,44 @@ class Response:
 Flow: TypeAlias = Generator[Request, Response, R]
 
 WAITED = Response(0)
-"""The response that a runner sends into the flow after a request that was only a wait."""
+"""The response that a flow is sent after a request that was only a wait."""
 
 
 def pause(seconds: float) -> Flow[None]:
-    """Wait, without sending anything."""
+    """Wait for some seconds without sending anything."""
     yield Request(after=seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How often a failed request is sent again, and how long to wait before: a back-off that doubles."""
+    """How often a failed request is sent again, and how long to wait before each try.
+
+    The wait doubles with each failure in a row, from `first_wait_s` up to `max_wait_s`.
+    """
 
     max_tries: int = 6
-    """How often a request is sent in all, the first time included; 1 means no retries."""
+    """The most times a request is sent, including the first time; 1 means no retries."""
     first_wait_s: float = 1.0
-    """Seconds to wait after the first failure; doubled after each further one."""
+    """Seconds to wait after the first failure."""
     max_wait_s: float = 60.0
-    """Seconds at which the back-off stops doubling."""
+    """The longest wait in seconds, unless the server asks for another by `Retry-After`."""
     max_retry_after_s: float = 330.0
-    """The longest `Retry-After` in seconds that is waited for; a longer one is raised as RateLimited.
+    """The longest `Retry-After` in seconds for which the client waits; a longer one raises RateLimited.
 
-    Oura's rate limit has windows of 300 s.
+    Oura counts requests in windows of 300 s.
     """
     jitter: Callable[[], float] = random.random
-    """Returns a number in 0..1 that shortens a wait by up to half, so that clients do not retry in step."""
+    """Returns a random number r from 0 to 1. Each wait is multiplied by 1 - r/2, so that clients that failed
+    at the same time do not retry at the same time."""
 
     def wait_s(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row."""
+        """Seconds to wait after this number of failures in a row."""
         full: float = min(self.max_wait_s, self.first_wait_s * 2.0 ** (failures - 1))
         return full * (1 - 0.5 * self.jitter())
 
 
 def map_requests(flow: Flow[R], send: Callable[[Request], Flow[Response]]) -> Flow[R]:
-    """Wrap a flow: each of its requests is replaced by the flow `send(request)`."""
+    """Wrap a flow: each of its requests is made by the flow `send(request)`, which returns the response."""
     try:
         request = next(flow)
         while True:
@@ -128,9 +133,9 @@ def map_requests(flow: Flow[R], send: Callable[[Request], Flow[Response]]) -> Fl
 def with_retries(flow: Flow[R], retry_policy: RetryPolicy) -> Flow[R]:
     """Wrap a flow so that its requests are sent again when the server is busy or the connection breaks.
 
-    After 429 it waits as long as `Retry-After` says, else by the policy. After 5xx and broken connections it
-    repeats GET only, because a refresh token is spent by sending it. The last response or failure goes to
-    the flow, which raises what it means.
+    After 429 any request is sent again, after the time that `Retry-After` or else the policy says. After 5xx
+    or a broken connection only GET is, because a POST may have had its effect (a refresh token works once).
+    The last response or failure is passed to the flow, which raises the error for it.
     """
 
     def send(request: Request) -> Flow[Response]:
@@ -152,7 +157,7 @@ def with_retries(flow: Flow[R], retry_policy: RetryPolicy) -> Flow[R]:
 
 
 def _wait_after(response: Response, retry_policy: RetryPolicy, failures: int) -> float | None:
-    """Seconds to wait before the next try; None where the response is final."""
+    """Seconds to wait before the request is sent again; None if it must not be sent again."""
     if response.status == 429:
         wait = seconds_until_retry(response)
         wait = retry_policy.wait_s(failures) if wait is None else wait
@@ -161,7 +166,10 @@ def _wait_after(response: Response, retry_policy: RetryPolicy, failures: int) ->
 
 
 def seconds_until_retry(response: Response) -> float | None:
-    """`Retry-After` in seconds. RFC 9110 section 10.2.3 allows a number or a date by the server's clock."""
+    """`Retry-After` in seconds; None if it is missing or malformed.
+
+    RFC 9110 section 10.2.3 allows a number of seconds, or a date by the server's clock.
+    """
     text = response.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(text):
         return float(text)
@@ -174,11 +182,11 @@ def seconds_until_retry(response: Response) -> float | None:
         return None
 
 
-_SECONDS = re.compile("[0-9]{1,9}")  # At most thirty years: a longer number is a mistake.
+_SECONDS = re.compile("[0-9]{1,9}")  # 9 digits are 30 years: a longer number is a mistake of the server
 
 
 def ask(request: Request) -> Flow[bytes]:
-    """Send one request and return the body of its response. Raises the ApiError for a refusal."""
+    """Send one request and return the body of the response. Raises ApiError for a status of 400 or more."""
     response = yield request
     if response.status < 400:
         return response.body
@@ -193,7 +201,7 @@ class _ValidationError(msgspec.Struct):
 
 
 class _ErrorBody(msgspec.Struct):
-    """The union of the error bodies seen: `{"detail": ...}`, RFC 7807, RFC 6749."""
+    """The keys of all error bodies that Oura sends: `{"detail": ...}`, RFC 7807, RFC 6749."""
 
     detail: str | list[_ValidationError] | None = None
     title: str | None = None
@@ -202,7 +210,7 @@ class _ErrorBody(msgspec.Struct):
 
 
 def refusal(request: Request, response: Response) -> ApiError:
-    """The error that a response of 400 or more means."""
+    """The error to raise for a response with a status of 400 or more."""
     detail, field_ = _parse_error(response.body)
     status = response.status
     if status >= 500:
@@ -231,7 +239,10 @@ def _is_about_scope(detail: str) -> bool:
 
 
 def _parse_error(body: bytes) -> tuple[str, str]:
-    """The text of an error body, and the parameter it points at. Bodies may be empty or not JSON at all."""
+    """The message of an error body, and the name of the parameter it complains about, or "".
+
+    The body may be empty or not JSON at all.
+    """
     try:
         problem = msgspec.json.decode(body, type=_ErrorBody)
     except DECODE_ERRORS:

@@ -1,1 +1,1 @@
-"""Both ends of OAuth2 without I/O: scopes, PKCE, the grant, and the flows that get, renew and revoke it."""
+"""OAuth2 for the client and the cloud: scopes, PKCE, tokens, and flows that get, renew and revoke them."""

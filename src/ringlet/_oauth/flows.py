@@ -1,9 +1,9 @@
-"""Flows that get a grant, refresh it and end it (RFC 6749 sections 4.1.3 and 6, RFC 7009). No I/O.
+"""Flows that get tokens, refresh them and revoke them (RFC 6749 sections 4.1.3 and 6, RFC 7009). No I/O.
 
-An application of Oura's newer identity system is refused by the older token host with 400 or 401, so the
-hosts are asked in turn, the one that is known to serve the application first. A host that answers
-`invalid_grant` knew the application and has judged the code: no other host is asked, because a code works
-once and a second attempt would only hide the reason.
+Oura has two token hosts (see `grant`), and each refuses the applications of the other with 400 or 401. So a
+request is sent to one host after the other, first to the host that is known to serve the application. After
+`invalid_grant` no other host is tried: that host serves the application and has refused the code or token,
+and the answer of another host would only hide the reason.
 
 Rules of this file:
 * Tokens are sent only to the cloud that issued them, and only for the application that obtained them.
@@ -31,7 +31,7 @@ def exchange(app: App, hosts: Hosts, code: str, pkce: Pkce | None = None) -> Flo
 
 
 def refresh(app: App, hosts: Hosts, tokens: Tokens) -> Flow[Tokens]:
-    """New tokens for the refresh token, which works once: sending it spends it.
+    """Exchange the refresh token, which works once, for new tokens (RFC 6749 section 6).
 
     Raises NotSignedIn (nothing was sent), OAuthError, ServerError.
     """
@@ -40,7 +40,7 @@ def refresh(app: App, hosts: Hosts, tokens: Tokens) -> Flow[Tokens]:
     fresh = yield from _token(
         app, urls, {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token or ""}
     )
-    # A server that does not rotate leaves refresh_token out: RFC 6749 section 6 says keep the old one.
+    # Without a new refresh_token in the response, the old one stays valid (RFC 6749 section 6).
     return msgspec.structs.replace(
         fresh,
         refresh_token=fresh.refresh_token or tokens.refresh_token,
@@ -49,7 +49,7 @@ def refresh(app: App, hosts: Hosts, tokens: Tokens) -> Flow[Tokens]:
 
 
 def revoke(hosts: Hosts, token: str) -> Flow[None]:
-    """End a grant (RFC 7009); 401 means that it had ended already. Raises OAuthError, ServerError."""
+    """Revoke a token (RFC 7009). 401 means that it is revoked already. Raises OAuthError, ServerError."""
     body = urlencode({"token": token, "access_token": token}).encode()
     response = yield Request(path=hosts.revoke, method="POST", headers=_FORM, body=body, bearer=False)
     if response.status >= 400 and response.status != 401:
@@ -57,9 +57,10 @@ def revoke(hosts: Hosts, token: str) -> Flow[None]:
 
 
 def sign_out(hosts: Hosts, tokens: Tokens) -> Flow[None]:
-    """End a stored grant by revoking both of its tokens.
+    """Revoke the refresh token and the access token.
 
-    Raises NotSignedIn (it is another cloud's, nothing was sent), OAuthError, ServerError, ConnectionFailed.
+    Raises NotSignedIn if another cloud issued them (nothing was sent), OAuthError, ServerError,
+    ConnectionFailed.
     """
     check_host(tokens, hosts)
     for token in filter(None, (tokens.refresh_token, tokens.access_token)):
@@ -70,7 +71,7 @@ _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "applica
 
 
 def _hosts_in_order(known: str, hosts: Hosts) -> tuple[str, ...]:
-    """All token hosts, the one that is known to be right first."""
+    """The URLs of all token hosts, with `known` first if it is one of them."""
     return tuple(sorted(hosts.token, key=lambda url: url != known))
 
 
@@ -98,14 +99,14 @@ _FINAL = 3
 
 
 def _informative(refused: OAuthError | ServerError) -> int:
-    """Rank a refusal: lowest where the host perhaps just does not know the application."""
+    """Rank a refusal by how much it says; 0 and 1 may only mean that the host lacks the application."""
     if isinstance(refused, ServerError):
         return 2
     return {"invalid_client": 0, "invalid_request": 1, "invalid_grant": _FINAL}.get(refused.error, 2)
 
 
 class _OAuthProblem(msgspec.Struct):
-    """RFC 6749 section 5.2, or the RFC 7807 body that Oura's older host sends."""
+    """The error body of a token host: RFC 6749 section 5.2, or RFC 7807 from Oura's older host."""
 
     error: str = ""
     error_description: str | None = None
@@ -128,7 +129,7 @@ SIGN_IN_AGAIN = Cure("sign in again", Action.SIGN_IN)
 
 
 def check_renewable(tokens: Tokens, app: App, hosts: Hosts) -> None:
-    """Refuse tokens that cannot be refreshed here, before anything is sent. Raises NotSignedIn."""
+    """Raise NotSignedIn if the tokens cannot be refreshed at these hosts, or not by this application."""
     check_host(tokens, hosts)
     if not tokens.refresh_token:
         raise NotSignedIn("this sign-in cannot be renewed: it has no refresh token", cure=SIGN_IN_AGAIN)
@@ -140,7 +141,7 @@ def check_renewable(tokens: Tokens, app: App, hosts: Hosts) -> None:
 
 
 def check_host(tokens: Tokens, hosts: Hosts) -> None:
-    """Refuse to send tokens to a cloud that did not give them. Raises NotSignedIn."""
+    """Raise NotSignedIn if the tokens were issued by another cloud than that of `hosts`."""
     if tokens.token_url and tokens.token_url not in hosts.token:
         theirs = "unset OURA_API_BASE_URL"
         if tokens.token_url not in OURA_HOSTS.token:

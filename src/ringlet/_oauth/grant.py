@@ -1,9 +1,9 @@
 """The values of an OAuth2 grant: application, hosts, tokens, PKCE, and the authorize URL. No I/O.
 
-Names are those of RFC 6749 and RFC 7636. Oura has two identity systems side by side: the older host
-(`api.ouraring.com/oauth/token`) and the one that serves applications registered at developer.ouraring.com
-(`moi.ouraring.com/oauth/v2/ext/oauth-token`). Each refuses the applications of the other. So `Hosts.token` is
-a list, and an application or a grant remembers which host serves it (`App.token_url`, `Tokens.token_url`).
+The names are those of RFC 6749 and RFC 7636. Oura has two token hosts, an older one
+(`api.ouraring.com/oauth/token`) and one for applications registered at developer.ouraring.com
+(`moi.ouraring.com/oauth/v2/ext/oauth-token`). Each refuses the applications of the other. So `Hosts.token`
+has both, and `App.token_url` and `Tokens.token_url` store which of them serves an application.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .scopes import SCOPES, scope_set, scope_text
 
 @dataclass(frozen=True, kw_only=True)
 class Hosts:
-    """Where one deployment of Oura answers."""
+    """The OAuth2 URLs of one cloud: authorization, tokens (one URL for each token host), revocation."""
 
     authorize: str
     token: tuple[str, ...]
@@ -40,9 +40,9 @@ OURA_HOSTS = Hosts(
 
 
 def hosts_at(base_url: str) -> Hosts:
-    """The OAuth endpoints that go with an API base URL: Oura's own, or those of a cloud on one port.
+    """The OAuth2 URLs that belong to an API base URL: Oura's own, or those of an emulated cloud.
 
-    A cloud on one port answers under the paths of both of Oura's hosts.
+    An emulated cloud serves the paths of both of Oura's token hosts at its one base URL.
     """
     if base_url.rstrip("/") == "https://api.ouraring.com":
         return OURA_HOSTS
@@ -62,44 +62,46 @@ class App:
     client_secret: str = field(default="", repr=False)
     redirect_uri: str = ""
     token_url: str = ""
-    """The token host that is known to serve it. Asked first: a refused attempt may use up the code."""
+    """The token host that is known to serve the application. It is tried first, because a refusal by another
+    host may use up the authorization code."""
 
 
 LOCAL_REDIRECT_URIS = ("http://localhost:8766/callback", "http://localhost:8080/callback")
-"""Where the browser comes back to on this machine (RFC 8252 section 7.3): the first unless another is named,
-the second where that port is taken. The application of a demo cloud has both."""
+"""The redirect URIs on this machine (RFC 8252 section 7.3). `ringlet login` uses the first by default, and
+recommends the second if that port is in use. The application of a demo cloud has both."""
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A grant as it is stored: RFC 6749 section 5.1, and which token host gave it."""
+    """The tokens of a grant as they are stored: the token response (RFC 6749 section 5.1), and its origin."""
 
     access_token: str
     refresh_token: str | None = None
     token_type: str = "bearer"  # noqa: S105  # RFC 6749's word, not a secret
     expires_in: int | None = None
-    """Lifetime in seconds at issue; Oura documents 24 hours and issues 30 days."""
+    """Lifetime of the access token in seconds; Oura documents 24 hours and issues 30 days."""
     scope: str = ""
     token_url: str = ""
+    """The token host that issued the tokens; "" if unknown."""
     client_id: str = ""
-    """The application that got it, where that is known."""
+    """The application that the tokens were issued to; "" if unknown."""
     obtained_at: float | None = None
-    """When it was asked for, in seconds since 1970."""
+    """When the tokens were requested, in seconds since 1970."""
     tried_at: float | None = None
-    """When a renewal was last asked for without success."""
+    """When a renewal was last requested without success, in seconds since 1970."""
     unanswered: int = 0
-    """How often the refresh token was sent without an answer; see the top of `renewal`."""
+    """How often the refresh token was sent without an answer; see the docstring of `renewal`."""
 
     def __repr__(self) -> str:
         return f"Tokens(scope={self.scope!r}, refreshable={self.refresh_token is not None})"
 
     @property
     def scopes(self) -> frozenset[str]:
-        """What was granted, in portal names; empty when the server did not say."""
+        """The granted scopes in the developer portal's spelling; empty if the server did not tell them."""
         return scope_set(self.scope)
 
     @property
     def expires_at(self) -> float | None:
-        """When the access token expires, in seconds since 1970; None where the server did not say."""
+        """When the access token expires, in seconds since 1970; None if the server did not tell."""
         if self.obtained_at is None or self.expires_in is None:
             return None
         return self.obtained_at + self.expires_in
@@ -107,20 +109,20 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Pkce:
-    """A verifier and its S256 challenge (RFC 7636)."""
+    """A PKCE code verifier and its S256 challenge (RFC 7636)."""
 
     verifier: str = field(repr=False)
     challenge: str
 
     @classmethod
     def new(cls) -> Pkce:
-        """A fresh pair; the verifier holds 256 random bits."""
+        """Make a pair from a verifier of 256 random bits."""
         verifier = secrets.token_urlsafe(32)
         return cls(verifier, s256(verifier))
 
 
 def s256(verifier: str) -> str:
-    """BASE64URL(SHA256(verifier)) without padding: RFC 7636 section 4.2."""
+    """The S256 challenge of a verifier: BASE64URL(SHA256(verifier)), unpadded (RFC 7636 section 4.2)."""
     digest = hashlib.sha256(verifier.encode("ascii")).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
@@ -134,7 +136,11 @@ def authorize_url(
     pkce: Pkce | None = None,
     response_type: str = "code",
 ) -> str:
-    """Where to send the user's browser (RFC 6749 section 4.1.1); `scopes` are portal names."""
+    """The URL that the user opens in a browser to grant `scopes` (RFC 6749 section 4.1.1).
+
+    The scopes are in the developer portal's spelling. `response_type` is `code`, or `token` for the implicit
+    flow.
+    """
     query = {
         "response_type": response_type,
         "client_id": app.client_id,

@@ -1,25 +1,26 @@
 """Requests that carry the user's access token, and the renewal of that token. No I/O.
 
-Why a renewal is recorded before it is requested: a refresh token works once, and a server that receives it
-twice takes it for stolen and ends the grant (RFC 9700 section 4.14.2). Between sending a refresh token and
-storing the new tokens, the process can be killed or the response can be lost, and the next process must know.
-So the store first counts the request in `Tokens.unanswered`, and storing the new tokens resets the count:
+A renewal is recorded before it is requested, because a refresh token works once: a server that receives it
+twice takes it for stolen and ends the grant (RFC 9700 section 4.14.2). After sending a refresh token, the
+process can be killed or the response can be lost before the new tokens are stored. For the next process the
+request is therefore counted in `Tokens.unanswered` before it is sent; storing the new tokens resets the
+count. The values of the count mean:
 
 * 0: the refresh token was never sent. It may be sent.
-* 1: the refresh token was sent, and no response was stored. The server may or may not have used it up. The
-  access token is used until it expires, because another renewal may end the grant. Then the refresh token is
-  sent once more, because without a renewal the grant is lost anyway.
+* 1: the refresh token was sent, and no response was stored, so it may or may not be used up. The access token
+  is used until it expires, because another renewal may end the grant. Then the refresh token is sent once
+  more, because without a renewal the grant is lost anyway.
 * 2: the refresh token is not sent again. The user must sign in.
 * After the refusal `invalid_grant` the refresh token is known to be used up, and is deleted.
 
-The old refresh token is overwritten by the new tokens, so it cannot be sent again. A request that certainly
-was not sent (`ConnectionFailed.sent` is false), or that got another refusal, is not counted: being offline,
-or an outage of Oura, costs no attempt. If a gateway answers for the server (502, 504), the access token is
-used until it expires, as for 1, but the request is not counted, however long the outage lasts.
+The old refresh token is overwritten by the new tokens, so it cannot be sent again. A request is not counted
+if it certainly was not sent (`ConnectionFailed.sent` is false), or was refused with another error than
+`invalid_grant`: being offline, or an outage of Oura, uses up neither of the two attempts. A response from a
+gateway (502, 504) sets the count to 1, but never to 2, however long the outage lasts.
 
 Rules of this file:
-* Of all threads, tasks and processes that share a store, one renews and the others wait for it
-  (`TokenStore.claim`; waiting is data). A rotated token is stored before it is used.
+* Of all threads, tasks and processes that share a token store, one renews and the others wait for it (see
+  `TokenStore.claim`). New tokens are stored before they are used.
 * No clock is read here: the time comes in as a parameter, in seconds since 1970.
 """
 
@@ -41,24 +42,27 @@ class TokenStore(Protocol):
     """A store of tokens that threads and processes share. Its methods are short, local, and do not wait."""
 
     def load(self) -> Tokens | None:
-        """The tokens as last saved by any thread or process; None before the first `save`."""
+        """The tokens that a thread or process saved last; None before the first `save`."""
         ...
 
     def save(self, tokens: Tokens) -> None:
-        """Store tokens durably. Returns when the tokens would survive a crash."""
+        """Store tokens, and return only when they would survive a crash of the machine."""
         ...
 
     def claim(self) -> bool:
-        """Try to take the lock for renewing; False while another has it. It ends with its process."""
+        """Try to take the lock for renewing; False while another thread or process has it.
+
+        The lock is released when the process that has it ends.
+        """
         ...
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock for renewing."""
         ...
 
 
 CLAIM_POLL_S = 0.05
-"""Seconds between two attempts to take the lock while another renews."""
+"""Seconds between two attempts to take the lock for renewing."""
 
 
 def with_token(
@@ -66,8 +70,8 @@ def with_token(
 ) -> Flow[R]:
     """Wrap a flow so that every request carries the user's access token.
 
-    A token that is about to expire is renewed before it is sent; one that is refused is renewed once and the
-    request replayed. Raises NotSignedIn, OAuthError, ServerError.
+    A token that is about to expire is renewed before it is sent. If a token is refused, it is renewed once,
+    and the request is sent again. Raises NotSignedIn, OAuthError, ServerError.
     """
 
     def authorize(request: Request) -> Flow[Response]:
@@ -87,7 +91,7 @@ def _send_with_token(
     if app and _is_due(tokens, clock()):
         tokens = yield from _renew_ahead(token_store, app, hosts, tokens, clock)
     response = yield _authorize(request, tokens, hosts)
-    # "not authorized" means a valid token without the scope: a renewed one would be refused as well.
+    # "not authorized": the token is valid but lacks the scope, so a renewed one would be refused as well.
     if response.status != 401 or b"not authorized" in response.body:
         return response
     if app is None or not tokens.refresh_token:
@@ -98,11 +102,11 @@ def _send_with_token(
 
 RENEWAL_MARGIN_S = 60.0
 RENEWAL_MARGIN_SHARE = 0.05
-"""A token is renewed when less of its lifetime is left than this many seconds, or than this share of it."""
+"""A token is renewed if it expires within this number of seconds, or this share of its lifetime."""
 
 
 def _is_due(tokens: Tokens, now: float) -> bool:
-    """Whether to renew before sending: it expires soon, no renewal is unanswered, none failed just now."""
+    """Whether to renew tokens: they expire soon, no renewal is unanswered, none failed in the last minute."""
     if not tokens.refresh_token or tokens.expires_in is None or tokens.expires_at is None:
         return False
     if tokens.unanswered or (tokens.tried_at is not None and 0 <= now - tokens.tried_at < RENEWAL_MARGIN_S):
@@ -114,7 +118,7 @@ def _is_due(tokens: Tokens, now: float) -> bool:
 def _renew_ahead(
     token_store: TokenStore, app: App, hosts: Hosts, tokens: Tokens, clock: Callable[[], float]
 ) -> Flow[Tokens]:
-    """Renewed tokens; where the renewal fails, the present ones for as long as they are valid."""
+    """Renew tokens before they expire; if the renewal fails, return the old ones while they are valid."""
     try:
         return (yield from renew(token_store, app, hosts, stale=tokens, clock=clock))
     except (ConnectionFailed, ServerError, OAuthError) as failed:
@@ -127,7 +131,7 @@ def _renew_ahead(
 def renew(
     token_store: TokenStore, app: App, hosts: Hosts, *, stale: Tokens, clock: Callable[[], float]
 ) -> Flow[Tokens]:
-    """Replace the tokens `stale` by the tokens that another process has stored since, or by renewed ones.
+    """Return tokens in place of `stale`: those that another process has stored since, or renewed ones.
 
     Raises NotSignedIn, OAuthError, ServerError, ConnectionFailed.
     """
@@ -147,7 +151,7 @@ def renew(
 def _send_refresh_token(
     token_store: TokenStore, app: App, hosts: Hosts, current: Tokens, now: float
 ) -> Flow[Tokens]:
-    """Send the refresh token; the store notes that it was sent until the answer is stored."""
+    """Send the refresh token, and store the new tokens; `unanswered` counts the request until then."""
     check_renewable(current, app, hosts)
     if current.unanswered >= MAX_UNANSWERED:
         raise NotSignedIn("the refresh token was sent twice and no answer came back", cure=SIGN_IN_AGAIN)
@@ -183,9 +187,10 @@ def _send_refresh_token(
 
 
 MAX_UNANSWERED = 2
-"""How often a refresh token is sent, at most, without an answer that was stored."""
+"""The most times that a refresh token is sent without an answer being stored."""
 _GATEWAY = {502, 504}
-"""A proxy's statuses: the server behind it may have done its work (RFC 9110 sections 15.6.3 and 15.6.5)."""
+"""The statuses of a gateway: the server behind it may have used up the refresh token all the same (RFC 9110
+sections 15.6.3 and 15.6.5)."""
 _USE_UP = Cure(
     "use the access token up before you renew again, for the refresh token may be spent; see when it expires",
     Action.SHOW_SIGN_IN,
@@ -197,8 +202,8 @@ _ELSEWHERE = "the stored sign-in was revoked or used elsewhere: a refresh token 
 def _authorize(request: Request, tokens: Tokens, hosts: Hosts) -> Request:
     check_host(tokens, hosts)
     token = tokens.access_token
-    # A line break read along with a token from a file is common, and HTTP libraries quote a header that they
-    # refuse: the token would stand in a traceback.
+    # A token read from a file often ends with a line break. HTTP libraries refuse such a header with an error
+    # that quotes it, and the token would appear in a traceback.
     if not token.isascii() or not token.isprintable() or " " in token:
         raise NotSignedIn(
             "the access token holds a line break or other characters that no token has",

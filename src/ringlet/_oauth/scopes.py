@@ -1,8 +1,8 @@
-"""OAuth2 scopes: the portal's names, and how a `scope` value is read and written. No I/O.
+"""OAuth2 scopes: their names, and how a `scope` value is read and written. No I/O.
 
-Three spellings are in use. The developer portal and the live service say `spo2`, Oura's specification says
-`spo2Daily`, and the newer identity system puts `extapi:` before each name. All are read; the portal's are
-written.
+Oura uses three spellings. The developer portal and the live service say `spo2`, Oura's specification says
+`spo2Daily`, and the newer token host puts `extapi:` before each name. ringlet reads all three, and writes the
+spelling of the developer portal.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ SCOPES: Mapping[str, str] = {
     "stress": "Stress resilience",
     "heart_health": "Cardiovascular age and VO2 max",
 }
-"""The eleven scopes of the developer portal, in its order, with what each opens."""
+"""The eleven scopes of Oura's developer portal, in its order, with the data that each allows to read."""
 
 SCOPE_ALIASES: Mapping[str, str] = {"spo2daily": "spo2", "tag user": "tag"}
-"""The specification writes `spo2Daily`; the server honours `spo2`."""
+"""Scopes in other spellings (lower case), such as the specification's `spo2Daily`, and in the portal's."""
 
 SCOPE_PREFIX = "extapi:"
-"""How the newer identity system spells a scope on the wire."""
+"""The prefix that Oura's newer token host puts before the name of each scope."""
 
 
 def scope_name(text: str) -> str:
-    """One scope in its portal spelling, whatever it came in."""
+    """Convert one scope from any of the three spellings to that of the portal."""
     bare = text.strip().removeprefix(SCOPE_PREFIX)
     return SCOPE_ALIASES.get(bare.lower(), bare)
 
 
 def scope_set(text: str) -> frozenset[str]:
-    """A space-separated `scope` value as portal names. Commas are seen in the wild and accepted."""
+    """Parse a space-separated `scope` value into portal names. Commas are accepted, too."""
     return frozenset(scope_name(one) for one in text.replace(",", " ").split())
 
 
 def scope_text(scopes: Iterable[str], *, prefix: bool = False) -> str:
-    """Scopes as a `scope` value, known ones in the portal's order."""
+    """Write scopes as a `scope` value, in the portal's order; with `prefix`, as the newer token host does."""
     order = {name: index for index, name in enumerate(SCOPES)}
     names = sorted(set(scopes), key=lambda name: (order.get(name, len(order)), name))
     return " ".join(SCOPE_PREFIX + name if prefix else name for name in names)

@@ -1,1 +1,1 @@
-"""Both ends of a webhook without I/O: events, their signatures, and the subscription calls."""
+"""Webhooks, for the sender and the receiver: events, their signatures, and subscriptions. No I/O."""

@@ -1,22 +1,23 @@
-"""Webhook events: what they say, the challenge, signing and verifying, for sender and receiver. No I/O.
+"""Webhook events: their content, signatures and challenges, for sender and receiver. No I/O.
 
 An application subscribes (`subscriptions`) to one kind of change (`create`, `update`, `delete`) of one data
-type. Oura lets the callback prove itself once, by a challenge, and then posts an event for every such change:
-a notification, not the document.
+type, and gives the URL of a callback. Oura first sends the callback a challenge, which it must answer. From
+then on Oura sends it a POST request for each such change. The event names the document, but does not
+contain it. Two headers have the signature:
 
-    x-oura-timestamp   when it was signed, in seconds since 1970
+    x-oura-timestamp   when the event was signed, in seconds since 1970
     x-oura-signature   upper-case hex of HMAC-SHA256(client_secret, timestamp + body)
 
-Sources: the webhook section of Oura's API documents, and what integrations in production rely on. Neither
-names a replay window; five minutes are what receivers commonly allow.
+Sources: the webhook section of Oura's API documentation, and the code of receivers in production. Neither
+limits the age of a signature; five minutes are a common limit for webhooks.
 
 Rules of this file:
 * The signature is verified over the received bytes, never over a body that was decoded and encoded again.
-  Bodies are sent as compact JSON, so that receivers that encode again (as Oura's example does) get the same
-  signature.
-* Every invalid delivery raises EventRejected, never another error.
-* Secrets are compared in constant time, and are never part of a message.
-* No clock is read here: the time comes in as a parameter, in seconds since 1970.
+  Events are sent as compact JSON, so that a receiver that does encode the body again (as Oura's example does)
+  computes the same signature.
+* Every invalid event raises EventRejected, never another error.
+* Secrets are compared in constant time, and are never part of an error message.
+* No clock is read here: the time is a parameter, in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ EventType: TypeAlias = Literal["create", "update", "delete"]
 EVENT_TYPES: tuple[EventType, ...] = ("create", "update", "delete")
 
 WEBHOOK_KINDS: Mapping[str, AnyKind] = {kind.webhook: kind for kind in TYPES.values() if kind.webhook}
-"""The rows of the table that Oura sends events of, by the name that webhooks have for them."""
+"""The rows of the table for which Oura sends events, by their `data_type` in webhooks."""
 
 DATA_TYPES_WITHOUT_ROUTE = (
     "meal",
@@ -51,67 +52,67 @@ DATA_TYPES_WITHOUT_ROUTE = (
     "ovulation_confirmed",
     "blood_glucose",
 )
-"""Data types that versions 1.29 and 1.37 list for webhooks and no route serves."""
+"""Data types that Oura's specifications 1.29 and 1.37 list for webhooks, but for which Oura has no route."""
 
 DATA_TYPES: tuple[str, ...] = (*WEBHOOK_KINDS, *DATA_TYPES_WITHOUT_ROUTE)
 
 SIGNATURE_TOLERANCE = timedelta(minutes=5)
-"""How far the time of a signature may lie from now, in either direction."""
+"""The largest difference, in either direction, between the time of a signature and the present time."""
 MAX_EVENT_BYTES = 64 * 1024
-"""The longest body that is accepted; an event has some two hundred bytes."""
+"""The longest body that is accepted; an event has about 200 bytes."""
 MIN_HASHED_SECRET_LENGTH = 65
-"""Characters of a client secret whose SHA-256 digest signs events as the secret itself does.
+"""The fewest characters of a client secret whose SHA-256 digest gives the same signatures as the secret.
 
-HMAC replaces a key that is longer than its block of 64 bytes by the key's digest (RFC 2104 section 2). So a
-server that stores only digests of such secrets can sign, and what it stores is worth nothing at the token
-endpoint.
+HMAC replaces a key of more than 64 bytes by the digest of the key (RFC 2104 section 2). So a server can store
+only the digests of such secrets and still sign events. A stolen digest is useless at the token endpoint.
 """
 ShortText: TypeAlias = Annotated[str, msgspec.Meta(max_length=128, pattern="^[^\0]*$")]
-"""A field of an event: at most 128 characters, without NUL, so that a database takes it as part of a key.
+"""A field of an event: at most 128 characters, without NUL, so that it can be part of a database key.
 
-The inbox has a key of three fields. PostgreSQL takes 2,704 bytes, and a character may have four.
+The inbox has a key of three such fields, with up to four bytes a character; a key in PostgreSQL may have
+2,704 bytes.
 """
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook event: a document was created, updated or deleted. The event lacks the document's content."""
+    """A webhook event: a document was created, updated or deleted. It names the document by `object_id`."""
 
     event_type: EventType | ShortText
     data_type: ShortText
     object_id: ShortText
     event_time: ShortText
-    """ISO 8601, with or without a fraction."""
+    """When the document changed, as ISO 8601 text, with or without a fraction of a second."""
     user_id: ShortText
 
     @property
     def kind(self) -> AnyKind | None:
-        """The kind of the document; None for a data type that no route serves."""
+        """The row of the table for `data_type`; None if the API has no route for it."""
         return WEBHOOK_KINDS.get(self.data_type)
 
     @property
     def key(self) -> str:
-        """Equal for two deliveries of one event, because Oura numbers neither events nor deliveries.
+        """A key that is the same each time Oura sends this event, since Oura gives events no id.
 
-        It begins with the time, so that a table with this key gets new events side by side.
+        It begins with the time, so that new events are next to each other in the index of a database.
         """
         return f"{self.event_time} {hashlib.sha256(self.body).hexdigest()}"
 
     @property
     def body(self) -> bytes:
-        """The event as it is sent: compact JSON, the fields in Oura's order."""
+        """The request body of the event: compact JSON, with the fields in Oura's order."""
         return msgspec.json.encode(self)
 
 
-# Signing, at the end that sends
+# Signing: for the sender
 
 
 def sign(secret: str | bytes, timestamp: str, body: bytes) -> str:
     """The value of `x-oura-signature`: upper-case hex of HMAC-SHA256 over timestamp and body.
 
     Args:
-        secret: the application's client secret, or the SHA-256 digest of one of at least 65 characters.
+        secret: the application's client secret, or its SHA-256 digest if it has at least 65 characters.
         timestamp: the value of `x-oura-timestamp`, seconds since 1970.
-        body: the body as it is sent.
+        body: the body of the request.
     """
     key = secret.encode() if isinstance(secret, str) else secret
     signed = timestamp.encode("latin-1", "replace") + body
@@ -119,12 +120,12 @@ def sign(secret: str | bytes, timestamp: str, body: bytes) -> str:
 
 
 def signed_headers(secret: str | bytes, body: bytes, *, now: float) -> dict[str, str]:
-    """The headers of a delivery, as Oura sends them: content type, time and signature.
+    """The headers with which Oura sends an event: content type, time and signature.
 
     Args:
-        secret: the application's client secret, or the SHA-256 digest of one of at least 65 characters.
-        body: the body as it is sent.
-        now: when it is sent, in seconds since 1970.
+        secret: the application's client secret, or its SHA-256 digest if it has at least 65 characters.
+        body: the body of the request.
+        now: the time for `x-oura-timestamp`, in seconds since 1970.
     """
     timestamp = str(int(now))
     return {
@@ -135,7 +136,7 @@ def signed_headers(secret: str | bytes, body: bytes, *, now: float) -> dict[str,
 
 
 def challenge_url(callback_url: str, verification_token: str, challenge: str) -> str:
-    """The URL of the challenge that a callback must answer."""
+    """The URL that is requested to send a callback its challenge: the callback URL with two parameters."""
     query = urlencode({"verification_token": verification_token, "challenge": challenge})
     return f"{callback_url}{'&' if '?' in callback_url else '?'}{query}"
 
@@ -145,7 +146,7 @@ class _Challenge(msgspec.Struct):
 
 
 def is_proof(status: int, body: bytes, challenge: str) -> bool:
-    """Whether a callback answered the challenge: 200 and `{"challenge": "..."}`."""
+    """Whether a response to a challenge is correct: status 200, and a JSON object with the challenge."""
     try:
         said = msgspec.json.decode(body, type=_Challenge)
     except DECODE_ERRORS:
@@ -153,11 +154,11 @@ def is_proof(status: int, body: bytes, challenge: str) -> bool:
     return status == 200 and _same(said.challenge, challenge)
 
 
-# Verifying, at the end that receives
+# Verifying: for the receiver
 
 
 def check_secrets(secret: str | Sequence[str]) -> list[str]:
-    """One secret or several as a list. Raises UsageError where one is missing or empty."""
+    """Convert one secret or several to a list. Raises UsageError if there is none, or one is empty."""
     secrets = [secret] if isinstance(secret, str) else list(secret)
     if not secrets or not all(secrets):
         raise UsageError(
@@ -168,7 +169,7 @@ def check_secrets(secret: str | Sequence[str]) -> list[str]:
 
 
 def check_verification_token(verification_token: str) -> None:
-    """Raises UsageError for an empty verification token."""
+    """Raise UsageError if the verification token is empty."""
     if not verification_token:
         raise UsageError(
             "the verification token is empty, and anybody could subscribe this callback",
@@ -177,14 +178,14 @@ def check_verification_token(verification_token: str) -> None:
 
 
 def answer_challenge(verification_token: str, query: Mapping[str, str]) -> bytes:
-    """The body that answers a challenge; send it with status 200, as JSON.
+    """The response body for a challenge; send it with status 200, as JSON.
 
     Args:
-        verification_token: the token that the subscriptions were made with.
-        query: the parameters of the GET request.
+        verification_token: the token that the subscriptions were created with.
+        query: the query parameters of the GET request.
 
     Raises:
-        EventRejected: another token, or a `challenge` that is missing; answer with its `status`.
+        EventRejected: the request has another token or no `challenge`; answer with the error's `status`.
         UsageError: `verification_token` is empty.
     """
     check_verification_token(verification_token)
@@ -206,17 +207,18 @@ def verify(
     now: float,
     tolerance: timedelta = SIGNATURE_TOLERANCE,
 ) -> Event:
-    """The event of a delivery, if Oura signed it within `tolerance` of `now`.
+    """Decode a webhook event, after checking that Oura signed it within `tolerance` of `now`.
 
     Args:
-        secret: the application's client secret; several while it is being changed.
-        headers: the headers of the request; their names in any case.
-        body: the body as it came, undecoded.
+        secret: the application's client secret; the old and the new one while it is being changed.
+        headers: the headers of the request, with names in upper or lower case.
+        body: the body of the request, as received.
         now: the time in seconds since 1970, e.g. `time.time()`.
-        tolerance: how far the time of the signature may lie from `now`.
+        tolerance: the largest difference between the time of the signature and `now`.
 
     Raises:
-        EventRejected: the delivery must not be believed; answer with its `status`.
+        EventRejected: the event is malformed, too old, or not signed by Oura; answer with the error's
+            `status`.
         UsageError: a secret is missing or empty.
     """
     secrets = check_secrets(secret)
@@ -230,7 +232,7 @@ def verify(
         raise EventRejected("x-oura-timestamp is not a Unix time", status=401)
     if not _SIGNATURE.fullmatch(signature):
         raise EventRejected("x-oura-signature is not 64 hex digits", status=401)
-    # All secrets are tried even after one fits, so that the time taken does not tell which it was.
+    # All secrets are tried even after one matches, so that the time taken does not reveal which one did.
     if not sum(_same(sign(one, timestamp, body), signature.upper()) for one in secrets):
         raise EventRejected("x-oura-signature does not match the body and the client secret", status=401)
     if abs(now - int(timestamp)) > tolerance.total_seconds():

@@ -1,7 +1,7 @@
-"""Webhook subscriptions: the six calls as flows, and their faces on both clients. No I/O.
+"""Webhook subscriptions: the six requests of the API as flows, and as methods of both clients. No I/O.
 
-Subscriptions belong to an application, which proves itself by its id and secret (`x-client-id`,
-`x-client-secret`), not by a user's token. Each pair of data type and event type has at most one.
+Subscriptions belong to an application, which authenticates with its id and secret and not with a user's
+token. It has at most one subscription for each pair of data type and event type.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from .events import EventType
 
 SUBSCRIPTION_PATH = "/v2/webhook/subscription"
 SUBSCRIPTION_LIFETIME = timedelta(days=90)
-"""How long a subscription lasts after it is made or renewed."""
+"""How long a subscription lasts after it was created or renewed."""
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """One subscription of an application: one event type of one data type, sent to one callback."""
+    """One subscription of an application: a callback is sent the events of one type about one data type."""
 
     id: str
     callback_url: str
     event_type: EventType | str
     data_type: str
     expiration_time: str | None = None
-    """As Oura writes it: without a zone, meaning UTC. Text, so that one bad date does not spoil a list."""
+    """ISO 8601 without a zone, meaning UTC. It is text, so that a list with one malformed date decodes."""
 
     @property
     def expires_at(self) -> datetime:
-        """When it ends unless renewed, with a zone. Raises ServerError where it is not a date."""
+        """When the subscription ends unless it is renewed, with a zone. Raises ServerError for a bad date."""
         text = self.expiration_time or ""
         try:
             at = datetime.fromisoformat(text)
@@ -97,19 +97,19 @@ def _one(id: str) -> str:
 
 
 def subscriptions(app: App) -> Flow[list[Subscription]]:
-    """All subscriptions of an application."""
+    """List all subscriptions of an application."""
     return _ask(app, list[Subscription], "GET", "")
 
 
 def subscription(app: App, id: str) -> Flow[Subscription]:
-    """One subscription. Raises DocumentNotFound."""
+    """Get one subscription. Raises DocumentNotFound."""
     return _ask(app, Subscription, "GET", _one(id))
 
 
 def subscribe(
     app: App, callback_url: str, verification_token: str, event_type: EventType, data_type: str
 ) -> Flow[Subscription]:
-    """A new subscription; the callback is asked to prove itself before this returns. Raises BadRequest."""
+    """Create a subscription; before it returns, Oura sends the callback a challenge. Raises BadRequest."""
     payload = {
         "callback_url": callback_url,
         "verification_token": verification_token,
@@ -128,25 +128,25 @@ def update(
     event_type: EventType | None = None,
     data_type: str | None = None,
 ) -> Flow[Subscription]:
-    """Change the callback, event type or data type. Raises DocumentNotFound, BadRequest."""
+    """Change the callback, event type or data type of a subscription. Raises DocumentNotFound, BadRequest."""
     given = {"callback_url": callback_url, "event_type": event_type, "data_type": data_type}
     payload = {"verification_token": verification_token} | {k: v for k, v in given.items() if v is not None}
     return _ask(app, Subscription, "PUT", _one(id), payload)
 
 
 def renew(app: App, id: str) -> Flow[Subscription]:
-    """Another 90 days. Raises DocumentNotFound."""
+    """Let a subscription last another 90 days from now. Raises DocumentNotFound."""
     return _ask(app, Subscription, "PUT", f"/renew{_one(id)}")
 
 
 def unsubscribe(app: App, id: str) -> Flow[None]:
-    """End a subscription. Raises DocumentNotFound."""
+    """Delete a subscription. Raises DocumentNotFound."""
     yield from _send(app, "DELETE", _one(id))
 
 
 @dataclass(frozen=True)
 class Webhooks:
-    """The webhook subscriptions of the client's application, as `client.webhooks`."""
+    """The methods of `client.webhooks`, for the webhook subscriptions of the client's application."""
 
     app: App
     runner: Runner
@@ -154,11 +154,11 @@ class Webhooks:
     def create(
         self, callback_url: str, verification_token: str, event_type: EventType, data_type: str
     ) -> Subscription:
-        """Make a subscription. Before this returns Oura sends the callback a challenge, which it must answer.
+        """Create a subscription. Before it returns, Oura sends the callback a challenge.
 
         Args:
-            callback_url: where Oura sends events; it must be reachable from the internet.
-            verification_token: a long random text, which the callback recognises the challenge by.
+            callback_url: the URL Oura sends events to; Oura must be able to reach it.
+            verification_token: a long random text, by which the callback recognises its own challenges.
             event_type: "create", "update" or "delete".
             data_type: one of `webhooks.DATA_TYPES`.
 
@@ -169,7 +169,7 @@ class Webhooks:
             BadRequest: the callback did not answer the challenge, or the subscription exists already (409).
             UsageError: the client has no client secret; nothing was sent.
             InvalidToken: Oura refuses the client id and secret.
-            RateLimited, ServerError, ConnectionFailed: no usable answer came; list before you retry.
+            RateLimited, ServerError, ConnectionFailed: no usable answer; it may exist: list before you retry.
         """
         return self.runner.run(subscribe(self.app, callback_url, verification_token, event_type, data_type))
 
@@ -193,12 +193,12 @@ class Webhooks:
         event_type: EventType | None = None,
         data_type: str | None = None,
     ) -> Subscription:
-        """Change a subscription. Oura sends the callback a challenge again.
+        """Change a subscription. Before it returns, Oura sends the callback a challenge.
 
         Args:
             id: the `id` of the subscription.
-            verification_token: which the callback recognises the challenge by.
-            callback_url, event_type, data_type: the new values; what is left out stays.
+            verification_token: see `create`.
+            callback_url, event_type, data_type: the new values; None leaves a value as it is.
 
         Raises:
             DocumentNotFound: this application has no subscription with this id.
@@ -228,7 +228,7 @@ class Webhooks:
         return self.runner.run(renew(self.app, id))
 
     def delete(self, id: str) -> None:
-        """End a subscription.
+        """Delete a subscription.
 
         Raises:
             DocumentNotFound: this application has no subscription with this id.
@@ -251,7 +251,7 @@ class Webhooks:
 
 @dataclass(frozen=True)
 class AsyncWebhooks:
-    """The webhook subscriptions of the client's application, awaited, as `async_client.webhooks`."""
+    """The methods of `async_client.webhooks`, for the webhook subscriptions of the client's application."""
 
     app: App
     runner: AsyncRunner
@@ -259,7 +259,7 @@ class AsyncWebhooks:
     async def create(
         self, callback_url: str, verification_token: str, event_type: EventType, data_type: str
     ) -> Subscription:
-        """Make a subscription. Arguments and errors: see `Webhooks.create`."""
+        """Create a subscription. Arguments and errors: see `Webhooks.create`."""
         flow = subscribe(self.app, callback_url, verification_token, event_type, data_type)
         return await self.runner.run(flow)
 
@@ -292,7 +292,7 @@ class AsyncWebhooks:
         return await self.runner.run(renew(self.app, id))
 
     async def delete(self, id: str) -> None:
-        """End a subscription. Errors: see `Webhooks.delete`."""
+        """Delete a subscription. Errors: see `Webhooks.delete`."""
         await self.runner.run(unsubscribe(self.app, id))
 
     async def list(self) -> list[Subscription]:
