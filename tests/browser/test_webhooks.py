@@ -1,45 +1,44 @@
-"""Webhooks from end to end, as a developer sees them: subscribe, let something happen, look, send again."""
+"""Webhooks in the portal, in Chromium: a developer subscribes, reads a delivery and resends it."""
 
 from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Callable
-from pathlib import Path
 from time import monotonic
 from typing import Any
-
-import pytest
 
 from ringlet.client import Client, MemoryTokenStore
 from ringlet.webhooks import verify
 
 from ..callback_server import CallbackServer
-from .test_portal import LOOKS, Application, fits, register, sign_in
+from .chromium import Tab
+from .page_checks import check_page
+from .portal_flows import Application, register
 
-PATIENCE = 15.0
+DELIVERY_TIMEOUT_S = 15.0
 
 
-def connect(tab: Any, cloud: dict[str, Any], callback: CallbackServer) -> Application:
-    """Register an application, and let it hear of the wearer."""
+def connect(tab: Tab, cloud: dict[str, Any], callback: CallbackServer) -> Application:
+    """Register an application, and let the signed-in user consent: webhooks notify it of that user."""
     application = register(tab, cloud, callback.redirect_uri)
-    tab.open(application.asks())
-    tab.follow("button[value=allow]")
+    tab.open(application.authorize_url())
+    tab.click_to_load("button[value=allow]")
     application.redeem(callback.redirect_queries[-1]["code"][0])
     return application
 
 
-def asking(application: Application) -> Client:
-    app = application.app
+def subscription_client(application: Application) -> Client:
+    """A client with the application's credentials, for its webhook subscriptions."""
     return Client(
         base_url=application.api,
         token_store=MemoryTokenStore(),
-        client_id=app.client_id,
-        client_secret=app.client_secret,
+        client_id=application.app.client_id,
+        client_secret=application.app.client_secret,
     )
 
 
 def trigger(cloud: dict[str, Any]) -> None:
+    """Make the cloud update a `daily_sleep` document."""
     request = urllib.request.Request(
         f"{cloud['api']}/_ringlet/trigger",
         data=json.dumps({"event": "daily_sleep.update"}).encode(),
@@ -49,97 +48,86 @@ def trigger(cloud: dict[str, Any]) -> None:
         assert answer.status == 201
 
 
-def shows(tab: Any, words: str) -> None:
-    """Load the page again until it says something: deliveries take a moment."""
-    end = monotonic() + PATIENCE
-    while words not in tab.text:
-        assert monotonic() < end, tab.text
+def reload_until_shown(tab: Tab, text: str) -> None:
+    """Reload the page until it shows a text: deliveries take a moment."""
+    deadline = monotonic() + DELIVERY_TIMEOUT_S
+    while text not in tab.text:
+        assert monotonic() < deadline, tab.text
         tab.open(tab.url)
 
 
-def test_an_event_is_delivered_seen_and_sent_again(
-    tab: Callable[..., Any], cloud: dict[str, Any], secret: str, callback: CallbackServer
+def test_a_delivered_event_is_shown_and_can_be_resent(
+    tab: Tab, cloud: dict[str, Any], callback: CallbackServer
 ) -> None:
-    here = tab()
-    sign_in(here, cloud, secret)
-    application = connect(here, cloud, callback)
-    with asking(application) as client:
-        made = client.webhooks.create(callback.url, "a verification token", "update", "daily_sleep")
-        assert client.webhooks.list() == [made]
-    here.open(f"{cloud['api']}/webhooks")
-    assert "1 subscription" in here.text
-    here.follow(f"main a[href*='{application.app.client_id}']")
-    assert f"until {made.expires_at.day} {made.expires_at:%B %Y}" in here.text
-    assert "key=hidden" not in here.text
+    application = connect(tab, cloud, callback)
+    with subscription_client(application) as client:
+        subscription = client.webhooks.create(callback.url, "a verification token", "update", "daily_sleep")
+        assert client.webhooks.list() == [subscription]
+    tab.open(f"{cloud['api']}/webhooks")
+    assert "1 subscription" in tab.text
+    tab.click_to_load(f"main a[href*='{application.app.client_id}']")
+    assert f"until {subscription.expires_at.day} {subscription.expires_at:%B %Y}" in tab.text
+    assert "key=hidden" not in tab.text
 
     callback.response_body = b"thank you"
     trigger(cloud)
     callback.wait_for_events(1)
     headers, body = callback.events[0]
-    sent = int(headers["x-oura-timestamp"])
-    assert verify(application.app.client_secret, headers, body, now=sent).data_type == "daily_sleep"
-    shows(here, "delivered")
-    here.follow("main .rows a[href*='/webhooks/']")
-    for words in (
+    timestamp = int(headers["x-oura-timestamp"])
+    event = verify(application.app.client_secret, headers, body, now=timestamp)
+    assert event.data_type == "daily_sleep"
+    reload_until_shown(tab, "delivered")
+    tab.click_to_load("main .rows a[href*='/webhooks/']")
+    for text in (
         body.decode(),
         headers["x-oura-signature"],
         "The signature matches the application's current secret",
         "thank you",
     ):
-        assert words in here.text
-    here.click("summary")
-    assert "curl --include --globoff --request POST" in here.text
+        assert text in tab.text
+    tab.click("summary")
+    assert "curl --include --globoff --request POST" in tab.text
 
-    here.follow("main header button")
+    tab.click_to_load("main header button")
     callback.wait_for_events(2)
-    assert callback.events[1][1] == body, "the same event, signed anew"
-    shows(here, "Attempt 2")
+    assert callback.events[1][1] == body, "the body stays the same, the signature is new"
+    reload_until_shown(tab, "Attempt 2")
 
 
-@pytest.mark.parametrize(
-    "look", LOOKS, ids=lambda look: f"{look['width']}-{'dark' if look['dark'] else 'light'}"
-)
-def test_its_pages_fit_are_read_and_are_labelled(
-    tab: Callable[..., Any],
-    cloud: dict[str, Any],
-    secret: str,
-    callback: CallbackServer,
-    look: dict[str, Any],
-    tmp_path: Path,
+def test_webhook_pages_fit_every_display_and_can_be_read(
+    tab: Tab, cloud: dict[str, Any], callback: CallbackServer
 ) -> None:
-    here = tab(**look)
-    sign_in(here, cloud, secret)
-    application = connect(here, cloud, callback)
-    log = f"{cloud['api']}/oauth/applications/{application.app.client_id}/webhooks"
-    here.open(log)
-    fits(here, tmp_path)
-    with asking(application) as client:
+    application = connect(tab, cloud, callback)
+    event_log = f"{cloud['api']}/oauth/applications/{application.app.client_id}/webhooks"
+    tab.open(event_log)
+    check_page(tab)
+    with subscription_client(application) as client:
         client.webhooks.create(callback.url, "a verification token", "update", "daily_sleep")
-        ended = client.webhooks.create(f"{callback.url}&long={'x' * 80}", "a token", "create", "tag")
-        client.webhooks.delete(ended.id)
+        deleted = client.webhooks.create(f"{callback.url}&long={'x' * 80}", "a token", "create", "tag")
+        client.webhooks.delete(deleted.id)
     trigger(cloud)
     callback.wait_for_events(1)
     callback.status, callback.response_body = 503, b"<b>no room</b> for this now"
     trigger(cloud)
     callback.wait_for_events(2)
-    here.open(log)
-    shows(here, "1 attempt")
-    fits(here, tmp_path)
-    here.follow("main .rows a[href*='/webhooks/']")
-    shows(here, "no room")
-    assert "<b>no room</b> for this now" in here.text
-    here.click("summary")
-    fits(here, tmp_path)
+    tab.open(event_log)
+    reload_until_shown(tab, "1 attempt")
+    check_page(tab)
+    tab.click_to_load("main .rows a[href*='/webhooks/']")
+    reload_until_shown(tab, "no room")
+    assert "<b>no room</b> for this now" in tab.text
+    tab.click("summary")
+    check_page(tab)
     callback.status = 410
-    here.follow("main header button")
+    tab.click_to_load("main header button")
     callback.wait_for_events(3)
     for state in ("waiting", "delivered", "failed"):
-        here.open(f"{log}?state={state}")
-        fits(here, tmp_path)
-    here.open(log)
-    shows(here, "answered 410")
-    assert "Resend all failed" in here.text
-    fits(here, tmp_path)
+        tab.open(f"{event_log}?state={state}")
+        check_page(tab)
+    tab.open(event_log)
+    reload_until_shown(tab, "answered 410")
+    assert "Resend all failed" in tab.text
+    check_page(tab)
     for path in ("/webhooks", "/portal", f"/oauth/applications/{application.app.client_id}"):
-        here.open(f"{cloud['api']}{path}")
-        fits(here, tmp_path)
+        tab.open(f"{cloud['api']}{path}")
+        check_page(tab)
