@@ -44,12 +44,12 @@ from .wiring import Worker, assemble
 WORKER_RESTART_S = 1.0
 """Seconds until a worker that failed is started again."""
 ARCHIVE_TIMEOUT_S = 0.25
-"""How long a request waits for another program that is writing to the archive. Requests wait for each other
-in one thread: it is better to answer 503 than to make all of them wait."""
+"""How many seconds a request waits while another program writes to the archive. All requests are answered in
+one thread and would wait, too; so after this time the request is answered with 503."""
 
 
 class Cloud:
-    """An Oura Cloud over one archive. An ASGI application.
+    """An ASGI application that answers like Oura's cloud, with the users and documents of one archive.
 
     Serve it from one event loop. Nothing else may use the archive object meanwhile, except in that loop.
 
@@ -60,9 +60,10 @@ class Cloud:
             The caller closes it, after the cloud has stopped.
         settings: how the data routes answer: dialect, documents and rows per page, bytes of cache, seconds of
             added latency. Default: `CloudSettings()`, which answers as the live service does.
-        clock: the time that tokens, windows and the simulated wearer go by. Default: the real time.
+        clock: the clock by which tokens expire, requests without dates get the latest days, and the simulated
+            wearer's documents appear. Default: the real time.
         seed: decides the documents of the sandbox and which requests a fault with a probability hits.
-            The same number gives the same ones.
+            The same seed gives the same documents and hits the same requests.
         admin_token: the bearer token of the control API under `/_ringlet/`. Default (None or empty): a random
             one, found in the attribute `admin_token`.
         secret: the passphrase that people type to sign in. Without one, everybody who reaches the cloud is
@@ -118,10 +119,10 @@ class Cloud:
         self.data: DataRoutes = parts.data
         self._faults = parts.faults
         self.requests: deque[LoggedRequest] = parts.requests
-        """The last requests, for the control API."""
+        """The last requests, which the control API lists."""
         self.shutdown: Shutdown = parts.shutdown
         self.workers: list[Worker] = list(parts.workers)
-        """What it does by itself while it runs; each goes on until it is cancelled."""
+        """The background tasks that `running` starts. Each runs until it is cancelled."""
         self._control_clock = parts.control_clock
         self._starlette = Starlette(
             routes=parts.routes,
@@ -131,7 +132,8 @@ class Cloud:
                 ArchiveError: self._archive_unavailable,
             },
         )
-        self._starlette.router.redirect_slashes = False  # it would redirect to whatever Host says
+        # Starlette would redirect `/path/` to the host in the `Host` header, which the client chooses.
+        self._starlette.router.redirect_slashes = False
         archive.wait_at_most(ARCHIVE_TIMEOUT_S)
 
     def add_timeline(self, timeline: Timeline) -> None:
@@ -140,12 +142,18 @@ class Cloud:
         self.workers.append(timeline.run)
 
     def shut_down(self) -> None:
-        """End what waits for something to happen: the server is about to stop. Safe in a signal handler."""
+        """End the requests and tasks that wait for an event, because the server is about to stop.
+
+        May be called in a signal handler.
+        """
         self.shutdown.begin()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Run the workers while this lasts: deliver events, advance the simulated wearer's timeline."""
+        """Run the workers during an `async with` block.
+
+        They deliver events and let the simulated wearer's timeline advance.
+        """
         tasks = [asyncio.create_task(_restarting(worker)) for worker in self.workers]
         try:
             yield
@@ -168,8 +176,8 @@ class Cloud:
             await self._live(receive, send)
         if scope["type"] == "http":
             path: str = scope["path"]
-            # The routes of faults themselves are exempt: otherwise a fault on every path could not be
-            # removed.
+            # Faults do not apply to the routes that manage faults: otherwise a fault on every path could not
+            # be removed.
             faulty = self._faults.rules and not path.startswith("/_ringlet/faults")
             if faulty and (fault := self._faults.select(path)):
                 remaining = await self._faults.apply(fault, send)
@@ -181,8 +189,8 @@ class Cloud:
             elif path.startswith("/v2/"):
                 await self._data(scope, path, send)
             elif self._hosts is not None and _host(scope) not in self._hosts | {""}:
-                # Protects from DNS rebinding: a page of another site, whose name was made to resolve to this
-                # machine.
+                # This protects from DNS rebinding: another site makes its own host name resolve to this
+                # machine, so that its pages can send requests to this cloud.
                 await Response("This cloud does not accept this Host header.", 421)(scope, receive, send)
             else:
                 await self._starlette(scope, receive, send)
@@ -197,7 +205,7 @@ class Cloud:
                     authorization = value
                     break
             if path.startswith("/v2/sandbox/"):
-                # Simulating documents takes a while: a thread lets other requests be answered.
+                # Simulating documents is slow. In a thread it does not delay the answers to other requests.
                 answer = await asyncio.to_thread(self.data.answer, path, query, authorization)
             else:
                 answer = self.data.answer(path, query, authorization)
@@ -217,7 +225,7 @@ class Cloud:
         await send({"type": "http.response.body", "body": body})
 
     def _recording(self, scope: Scope, send: Send) -> Send:
-        """A `send` that also logs the request, without its query, which these routes ignore."""
+        """Wrap `send` so that it also logs the request, without its query, which webhook routes ignore."""
 
         async def recording(message: Message) -> None:
             if message["type"] == "http.response.start":

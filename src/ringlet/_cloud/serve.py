@@ -4,7 +4,7 @@ Rules of this file:
 * `ready` is called once the server accepts connections.
 * The `Date` header of every response shows the cloud's clock (RFC 9110 section 6.6.1), because clients
   compute the ages of tokens and responses from it. A moved clock appears in the very next response.
-* No client can keep a connection for ever: see `_net/http_server.py`.
+* No client can keep a connection open for ever: `_net/http_server.py` limits how long it may take.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class _Server(BoundedServer):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        # uvicorn raises the signal again after a graceful shutdown, so the process would end by SIGTERM and
-        # not with exit code 0.
+        # uvicorn's own method raises the signal again after a graceful shutdown, so that SIGTERM would kill
+        # the process. This method does not: the process ends with exit code 0.
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             if sys.platform == "win32":
@@ -98,8 +98,8 @@ def run(
     for an event.
     """
     keep_freed_memory()
-    # Modules and tables loaded by now live as long as the process: frozen objects are skipped by later
-    # garbage collections.
+    # The modules and tables loaded so far are needed until the process ends. Frozen objects are skipped by
+    # later garbage collections, which are then faster.
     gc.collect()
     gc.freeze()
     config = uvicorn.Config(
@@ -112,7 +112,7 @@ def run(
         server_header=False,
         date_header=False,
         # `X-Forwarded-For` is trusted only when the operator names the proxies in uvicorn's variable.
-        # Otherwise any client could claim any address, and so evade the throttle of wrong guesses.
+        # Otherwise any client could claim any address, and so evade the limit on wrong passphrases.
         proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
         timeout_graceful_shutdown=10,
         timeout_keep_alive=75,
@@ -129,6 +129,7 @@ def keep_freed_memory() -> None:
         return
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        # malloc.h: M_TRIM_THRESHOLD = -1, M_TOP_PAD = -2, M_MMAP_THRESHOLD = -3, whose maximum is 32 MB.
+        # The parameters are defined in malloc.h: M_TRIM_THRESHOLD is -1, M_TOP_PAD is -2, M_MMAP_THRESHOLD is
+        # -3 and at most 32 MB.
         for parameter, value in ((-1, 64 << 20), (-2, 16 << 20), (-3, 32 << 20)):
             mallopt(parameter, value)

@@ -1,6 +1,6 @@
 """Puts the parts of a cloud together around one archive, and lists their routes.
 
-Only this file knows which part needs which. `app` receives the result and routes requests.
+Only this file decides which part is given which others. `app` uses the parts to answer requests.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def assemble(
 
 
 def _browser_routes(parts: Parts, throttle: Throttle, secret: str | None) -> list[BaseRoute]:
-    """The pages for people: sign-in, consent and the portal."""
+    """The routes of the pages that people open in a browser: sign-in, consent and the portal."""
     archive, grants = parts.archive, parts.grants
     sessions = Sessions(archive, parts.clock, secret)
     visitors = Visitors(archive, sessions, needs_passphrase=bool(secret))

@@ -9,7 +9,7 @@ import msgspec
 from .._webhooks.events import MAX_EVENT_BYTES
 
 BODY_TIMEOUT_S = 10.0
-"""How long a request body may take to arrive. Oura waits for a response for as long."""
+"""How many seconds a request body may take to arrive. Oura waits for a response for ten seconds, too."""
 
 
 class Reply(NamedTuple):

@@ -1,4 +1,4 @@
-"""Reads the body of a request, in time and no longer than an event can be, for ASGI and WSGI servers."""
+"""Reads request bodies under ASGI and WSGI, with limits for their length and the time they take to arrive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read_wsgi_body(environ: Mapping[str, Any]) -> bytes | Reply:
-    """The body of a WSGI request, or the response if it has no known length.
+    """Read the body of a WSGI request. Returns the response 411 if the length of the body is not known.
 
     Reading beyond the end of a body blocks (PEP 3333), unless the server declares `wsgi.input_terminated`.
     """
@@ -27,7 +27,7 @@ def read_wsgi_body(environ: Mapping[str, Any]) -> bytes | Reply:
 
 
 async def read_asgi_body(receive: Receive) -> bytes | Reply:
-    """The body of a request, or the response if it is too long or too slow."""
+    """Read the body of a request. Returns the response 413 if it is too long, 408 if it is too slow."""
     body, more = b"", True
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):

@@ -12,7 +12,7 @@ Rules of this file:
 * A job counts the events that named its object. `finish` removes a job only if the count is the same as at
   its claim. If more events arrived during the fetch, the job stays, and the object is fetched again.
 * A claim is a lease with a random number, the fence. If the lease has expired and another process has claimed
-  the job, the job has another fence, and `finish` and `retry` of the first process change nothing.
+  the job, the job has a new fence, and `finish` and `retry` of the first process change nothing.
 * A lease that ends too far in the future was given before the clock was set back, and counts as expired: see
   `_archive/leases.py`.
 """
@@ -28,7 +28,8 @@ from .inbox import Inbox
 from .inbox_owner import acquire
 
 JOB_DELAY_MS = 1_000
-"""How long after its first event a job is due: a ring that syncs causes several events for one object."""
+"""How long after its first event a job is due. A sync of a ring causes several events for one object, and
+waiting saves fetches."""
 EVENTS_PER_CLAIM = 1_000
 """The most events that one claim turns into jobs."""
 
@@ -50,14 +51,14 @@ class FetchJob:
     event_type: str
     """The event type of the latest event.
 
-    Oura may send events out of order, so the fetch decides what is true.
+    Oura may send events out of order. So the response to the fetch decides whether the object exists.
     """
     event_count: int
     """How many events had named the object when it was claimed."""
     fence: int
     """The random number of this claim."""
     attempts: int
-    """The number of this attempt, from 1; attempts that got no response count, too."""
+    """The number of this attempt, from 1. Attempts that got no response are counted, too."""
     disagreements: int
     """How many responses disagreed with the latest event (deleted but still served, created but missing)."""
 
@@ -114,7 +115,7 @@ class FetchQueue(Inbox):
         return [FetchJob(*row[1:]) for row in sorted(rows)]
 
     def next_job_due(self, now: int, *, user_id: str | None = None) -> int | None:
-        """When the next event or unclaimed job is due (epoch milliseconds); None if there is no such."""
+        """When the next event or unclaimed job is due (epoch milliseconds); None if all are finished."""
         condition, values = _of(user_id)
         row = self.db.one(
             f"SELECT min(due_at) FROM webhook_work WHERE {condition}leased_until NOT BETWEEN ? AND ?",
@@ -169,7 +170,7 @@ class FetchQueue(Inbox):
 
 
 def _of(user_id: str | None) -> tuple[str, tuple[str, ...]]:
-    """The SQL condition for the jobs of one user, and its values; empty if `user_id` is None."""
+    """Return the SQL condition for the jobs of one user, and its values. Both are empty for None."""
     return ("", ()) if user_id is None else ("user_id = ? AND ", (user_id,))
 
 

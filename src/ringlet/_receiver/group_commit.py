@@ -54,7 +54,7 @@ class GroupCommit:
         self.clock = clock
         self.reopen = reopen
         self.on_commit: Callable[[], None] = lambda: None
-        """A function that the thread calls after each commit of events, before the requests are answered."""
+        """A function that the thread calls after each commit of events and before requests are answered."""
         self._inbox: Inbox | None = None
         self._thread: Thread | None = None
         """The thread that was started last; it may be about to end."""
@@ -64,13 +64,13 @@ class GroupCommit:
         self._lock = Lock()
 
     async def commit(self, event: Event) -> None:
-        """Store an event, and return when the event is on the disk. Raises ArchiveError."""
+        """Store an event, and return when it is on the disk. Raises ArchiveError if it cannot be stored."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._enqueue(event, waiter)
         await waiter
 
     def commit_blocking(self, event: Event) -> None:
-        """Store an event, and block until the event is on the disk. Raises ArchiveError."""
+        """Store an event, and block until it is on the disk. Raises ArchiveError if it cannot be stored."""
         waiter: Future[None] = Future()
         self._enqueue(event, waiter)
         waiter.result()
@@ -78,7 +78,7 @@ class GroupCommit:
     def call(self, job: Callable[[Inbox], T]) -> T:
         """Run a function in the thread that owns the connection, and return its result.
 
-        Raises the exceptions of the function, and ArchiveError.
+        Raises the exceptions of the function, and ArchiveError if the archive cannot be opened.
         """
         waiter: Future[T] = Future()
         self._enqueue(job, waiter)
@@ -127,13 +127,13 @@ class GroupCommit:
         inbox.accept(events, seconds_to_ms(self.clock()), reopen=self.reopen)
         try:
             self.on_commit()
-        except Exception:  # The events are stored, so they must be acknowledged all the same.
+        except Exception:  # The events are stored, so they must be acknowledged although `on_commit` failed.
             log.exception("on_commit failed")
 
     def _do(self, job: Job, waiters: Iterable[Waiter]) -> None:
         try:
             value, error = job(self._opened()), None
-        except Exception as failed:  # Raised in the caller, through the future. The thread continues.
+        except Exception as failed:  # The future raises it in the waiting request. The thread continues.
             value, error = None, failed
         _resolve(waiters, value, error)
 
@@ -152,7 +152,7 @@ def _collect(queue: SimpleQueue[Item]) -> list[Item]:
 
 
 def _resolve(waiters: Iterable[Waiter], value: object, error: Exception | None) -> None:
-    """Set the result of futures. An event loop with several of the futures is woken only once."""
+    """Set the result or the error of futures. An event loop with several futures is woken only once."""
     loops: defaultdict[asyncio.AbstractEventLoop, list[Waiter]] = defaultdict(list)
     for waiter in waiters:
         if isinstance(waiter, asyncio.Future):
@@ -160,7 +160,7 @@ def _resolve(waiters: Iterable[Waiter], value: object, error: Exception | None) 
         else:
             _set([waiter], value, error)
     for loop, theirs in loops.items():
-        with suppress(RuntimeError):  # The event loop is closed, and its requests have ended.
+        with suppress(RuntimeError):  # raised if the event loop is closed; then its requests have ended
             loop.call_soon_threadsafe(_set, theirs, value, error)
 
 

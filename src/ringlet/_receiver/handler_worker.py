@@ -84,7 +84,7 @@ class HandlerWorker:
         if thread:
             thread.join(STOP_TIMEOUT_S)
             if not thread.is_alive():
-                with suppress(RingletError):  # An ownership that is not released expires by itself.
+                with suppress(RingletError):  # If releasing fails, the ownership expires by itself.
                     self.group_commit.call(lambda inbox: release(inbox.archive, "handler"))
 
     def _run(self, end: Flag) -> None:
@@ -95,11 +95,10 @@ class HandlerWorker:
                     pause_ms = self._handle_due(runner, end)
                 except UsageError as refused:
                     log.error("the handler is not called: %s; %s", refused, refused.cure)
-                    end.wait(
-                        OWNER_RETRY_S
-                    )  # Not `_wake.wait`: then each new event would log the error again.
+                    # `_wake.wait` would end at each new event, and log the error again each time.
+                    end.wait(OWNER_RETRY_S)
                     continue
-                except Exception as failed:  # The thread must survive any error.
+                except Exception as failed:  # An error must not end the thread.
                     log.warning("the handler cannot be called: %s", failed)
                     pause_ms = HANDLER_RETRY_FIRST_MS
                 self._wake.wait(pause_ms / 1000)

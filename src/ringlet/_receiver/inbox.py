@@ -9,14 +9,14 @@ A sync does not take events one by one. It turns events into fetch jobs, one for
 `fetch_queue`. Either a handler or a sync takes the events of an inbox, never both: see `inbox_owner`.
 
 Rules of this file:
-* `accept` only inserts one row for each event. Sorting events into fetch jobs at this point would halve the
+* `accept` only inserts one row for each event. Turning events into fetch jobs at this point would halve the
   number of events that a receiver acknowledges per second.
 * The key of a row begins with the event's time, so that new keys fall on index pages that are in the cache.
   Inserting random keys takes five times as long.
-* An event that Oura sends again has the same key and the same row, but a sync must fetch its object again:
-  `event_time` may have whole seconds, so two changes within one second send the same bytes.
-* Times are epoch milliseconds by the caller's clock, which may be set back. A `due_at` that is further ahead
-  than any delay allows was written before the clock was set back, and the event is due.
+* An event that Oura sends again has the same key and the same row, but a sync must fetch its object again.
+  The reason is that `event_time` may have whole seconds: two changes within a second cause equal events.
+* Times are epoch milliseconds by the caller's clock, which may be set back. If a `due_at` is later than the
+  longest delay allows, it was written before the clock was set back, and the event is due now.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ CREATE INDEX IF NOT EXISTS webhook_work_due ON webhook_work (user_id, due_at)
 # deleted when the job is finished.
 
 ROWS_PER_STATEMENT = 64
-"""How many rows one INSERT has. Statements of equal length stay prepared."""
+"""How many rows one INSERT has. The database driver can reuse a prepared statement of the same length."""
 MAX_EVENT_DELAY_MS = 15 * 60_000
 """The longest time for which an event for a handler is postponed or leased."""
 
@@ -91,9 +91,9 @@ class Inbox:
         self.db = archive.database
 
     def accept(self, events: Sequence[Event], received_at: int, *, reopen: bool = True) -> None:
-        """Store events in one transaction. The receiver may acknowledge the events when this returns.
+        """Store events in one transaction. When this returns, the receiver may acknowledge the events.
 
-        With `reopen`, an event that is stored and finished already is due again.
+        With `reopen`, an event that was stored before and is finished becomes due again.
         """
         bodies = {event.key: event.body for event in events}
         due_again = "DO UPDATE SET due_at = excluded.due_at WHERE webhook_inbox.due_at IS NULL"
@@ -155,7 +155,7 @@ class Inbox:
         row = self.db.one("SELECT min(due_at) FROM webhook_inbox WHERE due_at IS NOT NULL")
         return row[0] if row else None
 
-    # --- for this class and `FetchQueue` ---
+    # --- used by this class and by `FetchQueue` ---
 
     def _due(self, now: int, limit: int) -> list[tuple[str, Event, int]]:
         """The key, the event and the time of receipt of each due event, the oldest first."""
@@ -173,7 +173,7 @@ class Inbox:
             self.db.execute(f"UPDATE webhook_inbox SET due_at = NULL WHERE key IN ({marks})", some)
 
     def _lock(self) -> None:
-        """Lock out other writers: two writers of the same rows in different orders would deadlock."""
+        """Wait for other writers to commit. Two writers of the same rows, in other orders, would deadlock."""
         self.db.lock(Lock.INBOX)
 
     def _insert(self, sql: str, rows: Sequence[Sequence[object]], *values: object) -> None:

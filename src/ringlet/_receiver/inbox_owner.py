@@ -6,11 +6,11 @@ Rules of this file:
 * A program that takes events stores in the archive that its kind owns the inbox, and renews the entry every
   few minutes. Until the entry is `OWNER_EXPIRES_S` old, programs of the other kind are refused. Several
   programs of the same kind may share an inbox.
-* Another kind can own the inbox when the owner has released it, or has not renewed its entry, perhaps because
-  it was killed.
-* Ownership protects against a mistake of the user, and is no lock. When the first of several handlers stops,
-  it releases the inbox for all of them; a jump of the clock ends the ownership, too. An event that the other
-  kind takes then is not lost, since that program handles the event.
+* The other kind can own the inbox after the owner has released it, or has not renewed its entry for
+  `OWNER_EXPIRES_S`, perhaps because it was killed.
+* Ownership protects against a mistake of the user, but it is not a lock. When the first of several handlers
+  stops, it releases the inbox for all of them; a jump of the clock ends the ownership, too. An event that a
+  program of the other kind takes then is not lost, because that program handles the event.
 * Times are by this machine's clock, not by the clock of the events, because ownership is about processes.
 """
 
@@ -31,7 +31,7 @@ InboxOwner: TypeAlias = Literal["handler", "sync"]
 RENEW_OWNER_S = 2 * 60
 """The seconds after which an owner renews its entry."""
 OWNER_EXPIRES_S = 15 * 60
-"""The seconds for which an entry is valid. It exceeds ten minutes, the pause of a handler without events."""
+"""The seconds for which an entry is valid. A handler without events renews its entry every ten minutes."""
 
 _KILLED = f"if it was killed, wait {OWNER_EXPIRES_S // 60} minutes"
 _REFUSALS = {
@@ -47,7 +47,7 @@ _REFUSALS = {
 
 
 def acquire(archive: Archive, kind: InboxOwner) -> None:
-    """Own the inbox of an archive from now on. Raises UsageError while the other kind owns it."""
+    """Store that `kind` owns the inbox of an archive. Raises UsageError while the other kind owns it."""
     owner, age = _owner(archive)
     if owner == kind and age < RENEW_OWNER_S:  # A write transaction would delay the receiver's commits.
         return
@@ -61,7 +61,7 @@ def acquire(archive: Archive, kind: InboxOwner) -> None:
 
 
 def release(archive: Archive, kind: InboxOwner) -> None:
-    """Stop owning the inbox."""
+    """Delete the entry that `kind` owns the inbox. Does nothing if `kind` does not own it."""
     with archive.transaction():
         archive.database.lock(Lock.INBOX)
         if _owner(archive)[0] == kind:
@@ -75,7 +75,7 @@ def owning(archive: Archive, kind: InboxOwner) -> Generator[None]:
     try:
         yield
     finally:
-        with suppress(ArchiveError):  # An entry that is not deleted expires by itself.
+        with suppress(ArchiveError):  # If the entry cannot be deleted, it expires by itself.
             release(archive, kind)
 
 

@@ -5,10 +5,10 @@
     hook = webhooks.receiver(client_secret, verification_token, handler=print)
 
 Starlette, FastAPI       app.mount("/oura", hook)
-by itself                uvicorn module:hook
+alone                    uvicorn module:hook
 Flask                    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/oura": hook.wsgi})
 
-or, where a framework hands out requests (Flask here; Django has `request.GET`, `request.body`):
+or in a request handler of a framework (this is Flask's; Django has `request.GET` and `request.body`):
 
     @app.route("/oura", methods=["GET", "POST"])
     def oura():
@@ -67,34 +67,38 @@ log = logging.getLogger(__name__)
 
 
 class Receiver:
-    """A callback for Oura's webhooks: an ASGI application. `wsgi` and `handle` serve other frameworks.
+    """An ASGI application that receives Oura's webhooks. `wsgi` and `handle` are for other frameworks.
 
-    With a `handler`, each event is passed to it after its commit: one at a time, in a thread of the
-    receiver (an async handler: in the event loop that serves requests). If it raises, and after a restart,
-    it is called with the same event again; once it has returned, it is not, however often Oura sends the
-    event. Without a handler, events wait for a sync, which fetches the documents they name. An inbox serves
-    one or the other: while a sync owns it, events are stored for the sync, the handler is not called, and
-    the log says why.
+    The `handler` is called with each event after the event's commit, one event at a time. It runs in a thread
+    of the receiver; an async handler runs in the event loop that serves the requests. If the handler raises
+    or the process ends, the handler is called with the same event again. After it has returned, it is not
+    called with this event again, even if Oura sends the event again. Without a handler, events wait for a
+    sync, which fetches the documents that they name. While a sync owns the inbox, events are stored for the
+    sync, the handler is not called, and the log says why.
 
-    Nothing runs before the first request, so a receiver may be made before a server forks. As an application
-    of its own it starts and stops with the server. Mounted in another application, or under WSGI, the events
-    that an earlier process left wait for the first request, or for `start`; `close` stops it gracefully.
-    `with hook:` does both, and so does `async with hook:` in the lifespan of an application.
+    No thread starts before the first request, so a receiver may be created before a server forks. If the
+    receiver is the whole application, it starts and stops with the ASGI server. If it is mounted in another
+    application or runs under WSGI, events of an earlier process wait for the first request or for `start`,
+    and `close` stops the receiver gracefully. `with hook:` calls `start` and `close`, and so does
+    `async with hook:` in the lifespan of an application.
 
     Args:
-        client_secret: the application's secret, with which Oura signs events: a text, or a sequence of
-            several while it is being changed.
-        verification_token: the text that the subscriptions were made with; a challenge must repeat it.
-        inbox: where events are stored: an archive's path or URL, or an open Archive that nobody else uses
-            meanwhile. Default: the archive of `ringlet sync`. It is opened by `start` or the first request.
-        handler: called with each `Event` after its commit; plain or async. Its result is ignored.
-        on_commit: called without arguments after each commit, in a thread, to wake up who reads the inbox.
-        tolerance: how far the time of a signature may lie from now, in either direction.
-        clock: gives the time in seconds since 1970.
+        client_secret: the application's secret, with which Oura signs events. While the secret is being
+            replaced, a sequence of the old and the new secret.
+        verification_token: the text with which the subscriptions were created. Oura's challenge must repeat
+            it.
+        inbox: where events are stored: an archive's path or URL, or an open Archive, which no other code may
+            use meanwhile. Default: the archive of `ringlet sync`. It is opened by `start` or the first
+            request.
+        handler: a function or an async function that is called with each `Event`. Its result is ignored.
+        on_commit: a function without arguments that a thread of the receiver calls after each commit, for
+            example to wake a program that reads the inbox.
+        tolerance: how far the time of a signature may differ from now, in either direction.
+        clock: a function that returns the time in seconds since 1970.
 
     Raises:
-        UsageError: a secret or the verification token is empty. (An inbox that cannot be opened is found out
-            later: `start` raises ArchiveError, requests are answered with 503.)
+        UsageError: a secret or the verification token is empty. (If the inbox cannot be opened, `start`
+            raises ArchiveError, and requests are answered with 503.)
     """
 
     def __init__(
@@ -121,7 +125,10 @@ class Receiver:
     # --- starting and stopping ---
 
     def start(self) -> None:
-        """Open the inbox, and start calling the handler with the events in it. Raises ArchiveError."""
+        """Open the inbox, and start to call the handler with its events.
+
+        Raises ArchiveError if the inbox cannot be opened.
+        """
         self._group_commit.call(Inbox.next_due)
         if self._worker:
             self._worker.start()
@@ -151,7 +158,8 @@ class Receiver:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(self.close)  # In a thread: an async handler needs this event loop to finish.
+        # `close` waits for the handler in a thread, because an async handler needs this event loop to finish.
+        await asyncio.to_thread(self.close)
 
     def _committed(self) -> None:
         if self._worker:
@@ -159,10 +167,13 @@ class Receiver:
         if self._on_commit:
             self._on_commit()
 
-    # --- without ASGI ---
+    # --- requests without ASGI ---
 
     def handle(self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Reply:
-        """The response to a request. Blocks until the event is committed; threads share a commit."""
+        """Return the response to a request. Blocks until its event is committed.
+
+        Several threads may call this at the same time; one commit stores the events of all of them.
+        """
         checked = self._check(method, query, headers, body)
         if isinstance(checked, Reply):
             return checked
@@ -177,7 +188,7 @@ class Receiver:
     def wsgi(
         self, environ: Mapping[str, Any], start_response: Callable[[str, list[tuple[str, str]]], object]
     ) -> Iterable[bytes]:
-        """A WSGI application (PEP 3333)."""
+        """Answer a request as a WSGI application (PEP 3333)."""
         body = read_wsgi_body(environ) if environ["REQUEST_METHOD"] == "POST" else b""
         if isinstance(body, Reply):
             response = body
@@ -193,7 +204,7 @@ class Receiver:
         start_response(status, list(response.headers.items()))
         return [response.body]
 
-    # --- ASGI ---
+    # --- requests under ASGI ---
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -225,7 +236,7 @@ class Receiver:
         return ACKNOWLEDGED
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
-        """The lifespan protocol of ASGI."""
+        """Start and stop the receiver with the server, by ASGI's lifespan protocol."""
         await receive()
         try:
             async with self:
@@ -236,7 +247,7 @@ class Receiver:
         else:
             await send({"type": "lifespan.shutdown.complete"})
 
-    # --- for both ---
+    # --- requests of all servers ---
 
     def _check(
         self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes

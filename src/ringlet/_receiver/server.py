@@ -16,13 +16,13 @@ from .receiver import Receiver
 
 LIMITS = ConnectionLimits(
     request_timeout_s=BODY_TIMEOUT_S,
-    max_connections=256,  # Processes may often open only 1,024 files, and other parts need some.
+    max_connections=256,  # A process may often open only 1,024 files, and the archive needs some of them.
     max_head_bytes=16 * 1024,
 )
-"""The limits for connections.
+"""The limits for connections to a receiver.
 
-Oura sends each event in one packet at once, so its connections are not affected: when there are too many
-connections, those that send slowly are closed.
+When there are too many connections, those that send slowly are closed. Oura sends each event at once, so its
+connections are not affected.
 """
 
 
@@ -30,9 +30,9 @@ connections, those that send slowly are closed.
 async def serving(
     receiver: Receiver, listener: socket.socket, limits: ConnectionLimits = LIMITS
 ) -> AsyncGenerator[None]:
-    """Serve a receiver until the `with` block ends; then finish the requests in flight.
+    """Serve a receiver until the `async with` block ends; then finish the requests in flight.
 
-    Raises ArchiveError.
+    Raises ArchiveError if the inbox cannot be opened.
     """
     config = uvicorn.Config(
         receiver,

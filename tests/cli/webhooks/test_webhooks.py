@@ -147,7 +147,7 @@ def test_a_callback_that_does_not_prove_itself_is_told_once(
     hooks: Callable[..., Any], callback: CallbackServer, refused: Any
 ) -> None:
     done = hooks("create", "--callback", callback.url, "--verification-token", "another", "--all")
-    refused(done, 2, "422: callback_url: The callback did not prove itself", "verification token")
+    refused(done, 2, "422: callback_url: The callback failed its challenge", "verification token")
     assert done.stderr.count("callback_url") == 1
     assert "hidden" not in done.stderr
 

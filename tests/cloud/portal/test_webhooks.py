@@ -260,7 +260,7 @@ def test_nothing_is_sent_again_when_its_subscription_has_ended(desk: Desk) -> No
     desk.cloud.deliveries.unsubscribe(desk.client_id, id)
     answer = desk.person.send(f"{desk.log}/1", f"{desk.log}/1/resend")
     assert answer.status == 409
-    assert "Its subscription has ended." in answer.text
+    assert "The subscription of this delivery has ended." in answer.text
 
 
 def test_all_that_failed_is_sent_again_and_only_of_this_application(desk: Desk) -> None:

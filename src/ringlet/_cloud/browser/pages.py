@@ -1,9 +1,10 @@
 """Renders pages: templates, security headers, the stylesheet, and the page of a refused request.
 
 Rules of this file:
-* No other site can frame a page, a page loads nothing from elsewhere, runs no script, and sends no referrer
-  (its address may hold a code). No cache stores it (it may show a secret).
-* The address of a static file holds a hash of its content, so browsers may cache it for ever.
+* No other site can show a page in a frame. A page loads nothing from other sites and runs no script.
+* A page sends no referrer, because its address may contain an authorization code. No cache stores a page,
+  because it may show a secret.
+* The address of a static file contains a hash of its content, so browsers may cache the file for ever.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 
 class StaticFiles:
-    """The files that pages load, each under an address that changes with its content."""
+    """The stylesheet and images of the pages. The address of each file changes when its content changes."""
 
     def __init__(self) -> None:
         self._files: dict[str, tuple[bytes, str]] = {}
@@ -55,13 +56,13 @@ class StaticFiles:
 
 
 def day_of(ms: int) -> str:
-    """The day of an instant (epoch ms), as people write it."""
+    """Format the day of an instant (epoch ms) as text, such as `3 March 2026`."""
     day = from_ms(ms)
     return f"{day.day} {day:%B %Y}"
 
 
 def second_of(ms: int) -> str:
-    """An instant (epoch ms) to the second, to be compared with log lines."""
+    """Format an instant (epoch ms) as UTC text with a precision of one second, as log lines have it."""
     return f"{from_ms(ms):%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -78,9 +79,9 @@ pages.filters["second"] = second_of
 
 
 def page_headers(leads_to: str = "") -> dict[str, str]:
-    """The headers of every page; `leads_to` is the redirect URI to which its form may redirect."""
-    # Browsers apply `form-action` also to the redirect that answers a form (CSP level 3), and consent ends in
-    # a redirect to the application: so its origin must be allowed.
+    """The headers of a page. `leads_to` is the redirect URI to which its form may redirect, or empty."""
+    # Browsers apply `form-action` also to a redirect after a form was sent (CSP level 3). The consent form is
+    # answered with a redirect to the application, so the application's origin must be allowed.
     parts = urlsplit(leads_to)
     origin = (
         f" {parts.scheme}://{parts.netloc}" if parts.netloc else f" {parts.scheme}:" if parts.scheme else ""
@@ -96,13 +97,13 @@ def page_headers(leads_to: str = "") -> dict[str, str]:
 
 
 def page(template: str, *, status: int = 200, leads_to: str = "", **context: Any) -> Response:
-    """Render a template, with the headers of every page."""
+    """Render a template as a response with the headers of `page_headers`. `context` is what it may show."""
     html = pages.get_template(template).render(context, static_files=static_files.paths)
     return HTMLResponse(html, status_code=status, headers=page_headers(leads_to))
 
 
 def refusal_page(refused: Refused) -> Response:
-    """The page that says why a request was refused."""
+    """Render the page that says why a request was refused."""
     response = page("refusal.html", status=refused.status, title=refused.title, detail=refused.detail)
     if refused.retry_after:
         response.headers["retry-after"] = str(refused.retry_after)

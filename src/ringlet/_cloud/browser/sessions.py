@@ -1,10 +1,10 @@
 """Sessions of browsers, and tokens that protect forms against cross-site request forgery (CSRF).
 
 Rules of this file:
-* Only a SHA-256 of a session's cookie and the passphrase together is stored. So a new passphrase ends all
-  sessions, and without the cookie nobody can guess the passphrase from the hash.
-* A form token is an HMAC of the form's purpose; its key is the cookie, 256 random bits that only this browser
-  and this cloud have seen. So it stays valid over a restart and in several clouds on one archive.
+* The archive stores only a SHA-256 hash of a session's cookie and the passphrase together. So a new
+  passphrase ends all sessions, and nobody can guess the passphrase from the hash without the cookie.
+* A form token is an HMAC of the form's purpose, such as its path. The key of the HMAC is the cookie: 256
+  random bits that only this browser and this cloud have seen. So form tokens stay valid over a restart.
 * A ticket is a form token that can be used once. Only used tickets are stored, so showing a page writes
   nothing to the archive.
 """
@@ -47,13 +47,13 @@ CREATE TABLE IF NOT EXISTS oauth_tickets (
 
 @dataclass(frozen=True)
 class Session:
-    """A signed-in browser. `user` is None between the passphrase and the choice of a user."""
+    """The session of a browser. `user` is None from the right passphrase until the choice of a user."""
 
     user: int | None
 
 
 class Sessions(Tables):
-    """Sessions and spent tickets, in the archive's database, on the cloud's clock.
+    """Owns the tables of sessions and of spent tickets. They expire by the cloud's clock.
 
     `secret` is the passphrase of the cloud, or None.
     """
@@ -65,7 +65,7 @@ class Sessions(Tables):
         self._secret = secret or ""
 
     def begin(self, user: int | None, *, instead_of: str = "") -> str:
-        """Start a session and end that of the cookie `instead_of`; returns the new cookie."""
+        """Start a session and return its cookie. Ends the session of the cookie `instead_of`, if any."""
         cookie = new_cookie()
         now = self.clock.ms()
         with self.archive.transaction():
@@ -93,18 +93,18 @@ class Sessions(Tables):
         return hash_secret(cookie + self._secret)
 
     def ticket(self, cookie: str, purpose: str) -> str:
-        """A form token for a cookie and purpose, valid once and for an hour."""
+        """Create a ticket for a cookie and purpose: a form token that is valid once and for an hour."""
         begun = f"{self.clock.ms() + TICKET_LIFE // _MS}.{secrets.token_urlsafe(16)}"
         return f"{begun}.{form_token(cookie, f'{begun} {purpose}')}"
 
     def spend(self, ticket: str, cookie: str, purpose: str) -> bool:
-        """Use a ticket; False when it is forged, of another cookie or purpose, expired or used already."""
+        """Use a ticket. False when it is forged, expired, used already, or of another cookie or purpose."""
         shape = TICKET_SHAPE.fullmatch(ticket)
         if shape is None or not is_same_secret(shape[3], form_token(cookie, f"{shape[1]} {purpose}")):
             return False
         now, expires = self.clock.ms(), int(shape[2])
-        # A client can compute a ticket with any expiry from its cookie. The archive would store a ticket with
-        # a late expiry for too long.
+        # A client knows its cookie, and so can compute a ticket with any expiry. The archive would store a
+        # spent ticket with a late expiry for too long.
         if not now < expires <= now + TICKET_LIFE // _MS:
             return False
         with self.archive.transaction():
@@ -121,10 +121,10 @@ _MS = timedelta(milliseconds=1)
 
 
 def new_cookie() -> str:
-    """A cookie for a browser without one: 256 random bits."""
+    """Create a cookie for a browser that has none: 256 random bits as text."""
     return secrets.token_urlsafe(32)
 
 
 def form_token(cookie: str, purpose: str) -> str:
-    """Proves that a form with this purpose was served to the browser with this cookie."""
+    """Return the token that proves that a form with this purpose was served to the browser of this cookie."""
     return hmac.new(cookie.encode(), purpose.encode(), hashlib.sha256).hexdigest()

@@ -1,11 +1,11 @@
 """The pages that sign a browser in and out.
 
-A cloud has one passphrase for all its users: after typing it, people choose the user to sign in as. A cloud
-without a passphrase, which only its own machine can reach, asks only for the user.
+A cloud has one passphrase for all its users. After typing the passphrase, people choose the user to sign in
+as. A cloud without a passphrase asks only for the user; only programs on its own machine should reach it.
 
 Rules of this file:
-* The passphrase is compared in constant time and never stored; wrong ones are throttled.
-* The names of users are shown only after the passphrase.
+* The passphrase is compared in constant time and never stored. Wrong passphrases are throttled.
+* The names of users are shown only after the right passphrase was typed.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class SignInPages:
     visitors: Visitors
     throttle: Throttle
     passphrase: str | None = field(repr=False)
-    """None where everybody who reaches the cloud may sign in."""
+    """The passphrase of the cloud. If it is None, everybody who reaches the cloud may sign in."""
 
     def routes(self) -> list[BaseRoute]:
-        """The routes of these pages, which need no signed-in user."""
+        """The routes of the sign-in and sign-out pages, which need no signed-in user."""
         return [
             Route(SIGN_IN, self.visitors.page(self.ask), methods=["GET"]),
             Route(SIGN_IN, self.visitors.page(self.sign_in), methods=["POST"]),
@@ -55,11 +55,11 @@ class SignInPages:
         ]
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
-        """Show the form for the passphrase or, once that was right, for the user."""
+        """Show the form for the passphrase or, after the right passphrase, the form to choose a user."""
         return self._page(request, visitor, request.query_params.get("next", HOME))
 
     async def sign_in(self, request: Request, visitor: Visitor) -> Response:
-        """Check the passphrase or take the user; once the user is known, redirect to `next`."""
+        """Receive the form with the passphrase or the user. Redirects to `next` when the user is known."""
         form = await visitor.form(request)
         next = form.get("next", HOME)
         users = self.archive.users()
@@ -79,7 +79,7 @@ class SignInPages:
         return response
 
     async def sign_out(self, request: Request, visitor: Visitor) -> Response:
-        """End the session and delete the cookie."""
+        """End the browser's session and delete its cookie."""
         await visitor.form(request)
         self.sessions.end(visitor.cookie)
         response = redirect(SIGN_IN)
@@ -90,7 +90,7 @@ class SignInPages:
         return visitor.session is not None or not self.passphrase
 
     def _knows(self, request: Request, passphrase: str) -> bool:
-        """Whether the passphrase is right. Raises Refused after too many wrong ones."""
+        """Whether the passphrase is right. Raises Refused after too many wrong passphrases."""
         key = throttle_key(request, "sign-in")
         check_throttle(self.throttle, key)
         if not is_same_secret(passphrase, self.passphrase or ""):

@@ -1,7 +1,8 @@
 """The browser behind a request to a page: its cookie, its signed-in user, and the forms it may send.
 
 Rules of this file:
-* Signing in changes the cookie. An attacker who planted a cookie is not signed in with it (session fixation).
+* Signing in changes the cookie. So a cookie that an attacker planted in the browser before is not signed in
+  (session fixation).
 * A form is accepted only with the token of the page that it was on (`Visitor.form`), and not when the browser
   says that another site sent it.
 * Redirects lead to paths of this cloud only (no open redirect).
@@ -31,7 +32,7 @@ HOME = "/portal"
 SIGN_IN = "/sign-in"
 
 OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
-"""Matches a path of this cloud. Browsers read `//host`, `/\\host` and `/<tab>/host` as another host."""
+"""Matches a path of this cloud. Not `//host`, `/\\host` or `/<tab>/host`: browsers would go to that host."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Visitor:
 
     cookie: str
     is_new: bool
-    """Whether the browser has yet to receive the cookie."""
+    """Whether the cookie was created for this request and the browser does not have it yet."""
     session: Session | None
     user: int | None
     name: str
@@ -48,16 +49,16 @@ class Visitor:
 
     @property
     def user_id(self) -> int:
-        """The id of the signed-in user. Only for handlers of `Visitors.signed_in`, which always have one."""
+        """The id of the signed-in user. Use it only in handlers wrapped by `Visitors.signed_in`."""
         assert self.user is not None
         return self.user
 
     def token(self, purpose: str) -> str:
-        """The token of the form that is sent to a path."""
+        """The token of a form. `purpose` is the path to which the form is sent."""
         return form_token(self.cookie, purpose)
 
     async def form(self, request: Request) -> dict[str, str]:
-        """The fields of a form sent to this path. Raises Refused unless it came from a page of this cloud."""
+        """Read the fields of a form. Raises Refused unless the form was on a page of this cloud."""
         check_same_site(request)
         form = await read_form(request)
         if any(len(values) > 1 for values in form.values()):
@@ -93,7 +94,7 @@ class Visitors:
     """Whether people type a passphrase to sign in."""
 
     def of(self, request: Request) -> Visitor:
-        """The visitor who sent a request."""
+        """Find the cookie, session and user of the browser that sent a request."""
         cookie = request.cookies.get(COOKIE, "")
         if not COOKIE_SHAPE.fullmatch(cookie):
             return Visitor(new_cookie(), True, None, None, "")
@@ -110,7 +111,7 @@ class Visitors:
         return users[name]
 
     def page(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """Wrap a page's handler for all visitors, signed in or not; answers Refused with a page."""
+        """Wrap a page's handler for all visitors, signed in or not. If it raises Refused, a page says why."""
 
         async def shown(request: Request) -> Response:
             try:
@@ -130,18 +131,18 @@ class Visitors:
 
 
 def page_expired() -> Refused:
-    """The refusal of a form that this browser was not served, or has sent already."""
+    """Return the error for a form that was not served to this browser, or was sent before."""
     return Refused("This page has expired", "Go back to where you came from and start again.")
 
 
 def check_same_site(request: Request) -> None:
-    """Raises Refused when a browser says that another site sent this form."""
+    """Raise Refused if the browser says that a page of another site sent this form."""
     if is_cross_site(request):
         raise Refused("Sent from another site", "Forms are accepted from this cloud's own pages only.")
 
 
 def check_throttle(throttle: Throttle, key: Key) -> None:
-    """Raises Refused 429 while the throttle makes a key wait."""
+    """Raise Refused 429 while the client must wait after failures that were counted under `key`."""
     if seconds := throttle.check(key):
         raise Refused(
             "Too many wrong attempts",
@@ -158,7 +159,7 @@ def path_and_query(request: Request) -> str:
 
 
 def redirect_to_sign_in(request: Request) -> Response:
-    """Redirect to the sign-in page, which leads back to the page; after a POST it leads to the portal."""
+    """Redirect to the sign-in page. After sign-in the browser returns here, or after a POST to the portal."""
     here = path_and_query(request)
     back = here if request.method == "GET" and is_own_path(here) else HOME
     return redirect(f"{SIGN_IN}?{urlencode({'next': back})}")
@@ -175,7 +176,7 @@ def redirect(path: str) -> Response:
 
 
 def set_session_cookie(request: Request, response: Response, cookie: str) -> None:
-    """Set the cookie. Scripts cannot read it, and browsers do not send it with forms of other sites."""
+    """Set the session cookie. Scripts cannot read it; browsers do not send it with forms of other sites."""
     response.set_cookie(
         COOKIE,
         cookie,

@@ -44,7 +44,7 @@ class Admin:
             except HTTPException as missing:
                 return JSONResponse({"detail": missing.detail}, missing.status_code)
             except ArchiveError:
-                raise  # the request is valid, and `Cloud` answers 503
+                raise  # the request is valid; the handler in `Cloud` answers 503
             except INVALID_REQUEST_ERRORS as wrong:
                 said = {"detail": str(wrong), "cure": getattr(wrong, "cure", "")}
                 return JSONResponse({name: text for name, text in said.items() if text}, status_code=422)
@@ -53,7 +53,10 @@ class Admin:
 
 
 def wearer(archive: Archive, name: str | None) -> int:
-    """The user with a name, or without a name the only user. Raises HTTPException 404."""
+    """The id of the user with a name, or of the only user if `name` is None.
+
+    Raises HTTPException 404 if no user has this name, or if no name is given and there is not just one user.
+    """
     users = archive.users()
     if chosen := choose(users, name):
         return chosen.id

@@ -8,10 +8,10 @@ sent. With `"settle": SECONDS` the answer waits at most so many real seconds unt
 `settled` in the answer says whether that was reached.
 
 Rules of this file:
-* How far the clock was advanced is stored in the archive, so that due times keep their meaning when the cloud
-  restarts. The clock moves only after that is committed.
+* The archive stores how far the clock was advanced, so that the clock shows the same time after a restart of
+  the cloud. The clock moves only after this is committed.
 * The clock advances by at most a day at a time, and due deliveries are sent in between. So a subscription
-  that expires on the way still gets the events before its expiry.
+  that expires during a long advance still gets the events before its expiry.
 * Clouds over one archive share one clock: when one cloud advances it, the others follow within a second.
 """
 
@@ -88,7 +88,7 @@ class ControlClock:
         )
 
     async def advance(self, request: Request) -> Response:
-        """Advance the clock and the timeline; answers when deliveries are settled or `settle` is over."""
+        """Advance the clock and timeline. Answers when no delivery is due or `settle` seconds are over."""
         body = msgspec.json.decode(await read_body(request), type=_Advance)
         by = duration(body.advance) if isinstance(body.advance, str) else timedelta(seconds=body.advance)
         self.clock.after(by)  # raises UsageError for an invalid duration, before anything moves
@@ -106,7 +106,7 @@ class ControlClock:
         return JSONResponse({"now": now, "events": events, "settled": settled, "waiting": waiting})
 
     def _move(self, by: timedelta) -> None:
-        with self.archive.transaction():  # if this fails, the clock does not move
+        with self.archive.transaction():  # if the transaction fails, the clock does not move
             self.archive.database.lock(Lock.CLOCK)  # another cloud may be about to advance the clock, too
             self._follow()
             ahead = self.clock.ahead + by
@@ -116,7 +116,7 @@ class ControlClock:
     async def run(self) -> None:
         """Follow the clocks of other clouds over this archive, until cancelled."""
         while True:
-            with contextlib.suppress(ArchiveError):  # the archive is busy: try again in a second
+            with contextlib.suppress(ArchiveError):  # the archive is busy; the next turn tries again
                 self._follow()
             await asyncio.sleep(FOLLOW_POLL_S)
 

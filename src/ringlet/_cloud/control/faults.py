@@ -1,13 +1,14 @@
-"""Injects faults into answers, so that tests can check how a client handles them.
+"""Injects faults (errors and delays) into answers on purpose: tests check how a client handles them.
 
-    drop      the request is carried out and committed, but the connection is closed before a usable answer
-              has arrived. So a refresh token is spent, and the client never receives the new one.
+    drop      the request is carried out and committed, but the connection is closed before the whole answer
+              has been sent: a refresh token is spent, for example, and the client gets no new one
     status    the request is answered with an error status and not carried out
     delay     the request is carried out and answered some seconds later
 
 Rules of this file:
 * A seeded random generator decides which requests get a fault, so that the same requests get the same faults.
-* uvicorn logs an error for each answer without a body. For dropped answers that log line is suppressed.
+* uvicorn logs an error for each answer whose body is missing. For dropped answers this log line is
+  suppressed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     seconds: Annotated[float, msgspec.Meta(ge=0, le=600)] = 1.0
     probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     times: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """How many requests the fault affects before it is used up; None for all."""
+    """How many more requests the fault affects before it is removed; None for any number."""
     id: int = 0
     """The fault's number, which `Faults.add` sets."""
 
@@ -50,18 +51,18 @@ class Faults:
         self._random = random.Random(seed)  # noqa: S311  # not for secrets
 
     def add(self, fault: Fault) -> Fault:
-        """Inject a fault from now on; returns it with its number."""
+        """Inject a fault from now on, and return it with the number that it was given."""
         self._last_id += 1
         fault = msgspec.structs.replace(fault, id=self._last_id)
         self.rules.append(fault)
         return fault
 
     def end(self, id: int) -> None:
-        """Remove a fault by its number; does nothing if it is used up already."""
+        """Remove a fault by its number. Does nothing if it was removed already."""
         self.rules = [rule for rule in self.rules if rule.id != id]
 
     def select(self, path: str) -> Fault | None:
-        """The fault for a request to this path, if any; counts as one of the fault's `times`."""
+        """Choose the fault for a request to this path, or None. Reduces the `times` of the fault by one."""
         for rule in self.rules:
             if rule.covers(path) and self._random.random() < rule.probability:
                 if rule.times is not None:
@@ -72,7 +73,7 @@ class Faults:
         return None
 
     async def apply(self, fault: Fault, send: Send) -> Send | None:
-        """Apply a fault to a request. Returns the `send` for its answer; None if the fault answered it."""
+        """Apply a fault to a request. Returns the `send` for the answer; None if an error answer was sent."""
         if fault.act == "drop":
             return self.losing(send)
         if fault.act == "delay":
@@ -85,7 +86,7 @@ class Faults:
         return None
 
     def losing(self, send: Send) -> Send:
-        """A `send` that announces a body and does not send it, so that the server closes the connection."""
+        """Wrap `send` so that a body is announced and not sent: then the server closes the connection."""
         logging.getLogger("uvicorn.error").addFilter(self._unfinished)
 
         async def lost(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""The control API of users, tokens, faults and applications, `/_ringlet/`. Needs the admin token.
+"""The control API of users, tokens, faults and applications, `/_ringlet/`. Requests need the admin token.
 
 GET  /_ringlet/health      answers 200 while the cloud runs; needs no token
 GET  /_ringlet/requests    the last requests, newest last; ?path= filters by prefix
@@ -34,7 +34,7 @@ from .admin import Admin, wearer
 from .faults import Fault, Faults
 
 LoggedRequest: TypeAlias = tuple[float, str, str, bytes, int]
-"""One request, for `GET /_ringlet/requests`: epoch seconds of real time, method, path, query, status."""
+"""A request in `GET /_ringlet/requests`: epoch seconds (real time), method, path, query, response status."""
 
 
 class _TokenFor(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,7 +66,7 @@ class Control:
         self._own_client_id = ""
 
     def routes(self) -> list[BaseRoute]:
-        """All routes; every one but health asks for the admin token."""
+        """The routes of this class. All of them except `/_ringlet/health` need the admin token."""
         only = self._admin.only
         return [
             Route("/_ringlet/health", self.health, methods=["GET"]),
@@ -82,7 +82,7 @@ class Control:
         ]
 
     async def health(self, request: Request) -> Response:
-        """Answer that the cloud runs, and its version."""
+        """Answer with the version of ringlet, to show that the cloud runs."""
         return JSONResponse({"status": "ok", "version": __version__})
 
     async def requests(self, request: Request) -> Response:
@@ -97,7 +97,7 @@ class Control:
         )
 
     async def token(self, request: Request) -> Response:
-        """Issue an access token for a user without the consent page. Raises HTTPException 404."""
+        """Issue an access token for a user, without the consent page. Raises HTTPException 404 if unknown."""
         body = msgspec.json.decode(await read_body(request), type=_TokenFor)
         user = wearer(self.archive, body.user)
         self._own_client_id = self._own_client_id or self._own_application()
@@ -109,7 +109,7 @@ class Control:
         return JSONResponse([self._shown(id, name) for id, name in self.archive.users()])
 
     async def membership(self, request: Request) -> Response:
-        """End or renew the Oura membership of a user. Raises HTTPException 404."""
+        """End or renew the Oura membership of a user. Raises HTTPException 404 for an unknown user."""
         body = msgspec.json.decode(await read_body(request), type=_Membership)
         user = wearer(self.archive, body.user)
         memberships = self.grants.memberships
@@ -121,7 +121,7 @@ class Control:
         return {"user": name, "membership": "expired" if lapsed else "active"}
 
     async def approve(self, request: Request) -> Response:
-        """Let an application have any number of users. Raises HTTPException 404."""
+        """Let an application have any number of users. Raises HTTPException 404 for an unknown client_id."""
         client_id: str = request.path_params["client_id"]
         if self.grants.apps.get(client_id) is None:
             raise HTTPException(404, "no application has this client_id")
@@ -129,11 +129,11 @@ class Control:
         return JSONResponse({"client_id": client_id, "approved": True})
 
     async def list_faults(self, request: Request) -> Response:
-        """List the faults that are being injected; used-up faults are not listed."""
+        """List the faults that are being injected on purpose, without those that are used up."""
         return JSONResponse(msgspec.to_builtins(self.faults.rules))
 
     async def add_fault(self, request: Request) -> Response:
-        """Inject a fault from now on; answers 201 with the fault and its number."""
+        """Inject a fault from now on. Answers 201 with the fault and the number that it was given."""
         fault = self.faults.add(msgspec.json.decode(await read_body(request), type=Fault))
         return JSONResponse(msgspec.to_builtins(fault), status_code=201)
 
@@ -143,12 +143,12 @@ class Control:
         return Response(status_code=204)
 
     async def end_fault(self, request: Request) -> Response:
-        """Remove one fault; answers 204 even if it is used up already."""
+        """Remove one fault by its number. Answers 204 even if the fault was removed already."""
         self.faults.end(request.path_params["id"])
         return Response(status_code=204)
 
     def _own_application(self) -> str:
-        """Register the application of the control API, whose tokens are issued without asking a user."""
+        """Register the application to which the control API issues tokens, without asking a user."""
         client_id, _ = self.grants.apps.register("Control API", [], public=True)
         self.grants.apps.approve(client_id)
         return client_id

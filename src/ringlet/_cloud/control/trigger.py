@@ -55,7 +55,7 @@ class ControlTrigger:
         fired = self.triggers.fire(user, body.event, body.override)
         count = 1
         while count < body.count and not (self.shutdown.begun or await request.is_disconnected()):
-            await asyncio.sleep(0)  # lets other requests be answered
+            await asyncio.sleep(0)  # the event loop may answer other requests here
             try:
                 fired = self.triggers.fire(user, body.event, body.override)
             except ArchiveError:

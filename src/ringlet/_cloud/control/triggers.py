@@ -4,9 +4,9 @@
     create    stores a copy of the newest document, with a new id and today's date
     delete    deletes the newest document
 
-Without a change, only the event is published: for an update without overrides, for a data type that no data
-route serves, and for a user without a document of that type. Oura sends such events, too, so receivers must
-handle them.
+In three cases the event is published although no document changes: an update without overrides, a data type
+without a data route, and a user without a document of that type. Oura sends such events, too, so receivers
+must handle them.
 
 Rules of this file:
 * Document and event are stored in one transaction, so a client that fetches after the event sees the change.
@@ -46,7 +46,7 @@ class Triggered:
 
     published: Published
     changed: bool
-    """Whether a document changed; if not, the event was published alone."""
+    """Whether a document changed. If not, only the event was published."""
 
 
 class Triggers:
@@ -61,9 +61,10 @@ class Triggers:
         self.publisher = publisher
 
     def fire(self, user: int, what: str, override: Mapping[str, Any] | None = None) -> Triggered:
-        """Trigger `what` (`sleep.update`) for a user.
+        """Trigger the event `what`, such as `sleep.update`, for a user.
 
-        Raises UsageError for an unknown event or override, BadRequest 409 if the document is of a later time.
+        Raises UsageError for an unknown event or override, and BadRequest 409 if the document was stored at a
+        later time than the cloud's clock shows.
         """
         data_type, operation = parse(what)
         kind = WEBHOOK_KINDS.get(data_type)
@@ -80,7 +81,10 @@ class Triggers:
     def _change(
         self, user: int, kind: AnyKind, operation: EventType, override: Mapping[str, Any], fresh: str
     ) -> tuple[str, list[Published]]:
-        """Change the document of a triggered event. Returns its id, and the event unless nothing changed."""
+        """Change the document of a triggered event; `fresh` is the id of a created one.
+
+        Returns the document's id, and a list of the published event, empty if nothing changed.
+        """
         now = self.clock.ms()
         body = self.archive.latest(user, kind)
         if operation == "create":
@@ -111,7 +115,7 @@ class Triggers:
         return id, events
 
     def _made_up(self, kind: AnyKind) -> bytes:
-        """A document to copy for a user who has none: the newest one of a simulated person.
+        """The newest document of a simulated person, to be copied for a user who has no document of a type.
 
         Raises UsageError for a data type that the simulated wearer does not write.
         """
@@ -160,7 +164,7 @@ _FOLDED = {name.lower(): name for name in DATA_TYPES}
 
 
 def moved(document: Document, by: timedelta) -> Document:
-    """A copy of a document in which all days and instants are later by `by`; times of day stay the same."""
+    """Copy a document and move all its days and instants later by `by`, whole days. Times of day stay."""
     return cast(Document, _moved(document, by))
 
 
@@ -179,7 +183,11 @@ def _moved(value: Any, by: timedelta) -> Any:
 
 
 def overridden(kind: AnyKind, document: Document, override: Mapping[str, Any]) -> Document:
-    """A document with other values under dotted names (`contributors.deep_sleep`). Raises UsageError."""
+    """Copy a document and replace the values of the fields that `override` names.
+
+    The name of a nested field has dots, as in `contributors.deep_sleep`. Raises UsageError for an unknown
+    name or a value of the wrong type.
+    """
     for name, value in override.items():
         document = _with(document, kind.model, _path(kind.model, name), value, name)
     try:
@@ -200,7 +208,7 @@ def _with(document: Document, model: Any, path: Sequence[str], value: Any, whole
         known = sorted({*types, *document} - {"id"})
         raise UsageError(
             f"no field {whole!r} to override{_meant(first, known) or _there_are(known)}",
-            cure="name a field of the document, with dots for what is inside another",
+            cure="name a field of the document; write a field inside another as outer.inner",
         )
     if rest:
         value = _with(document.get(first) or {}, inner, rest, value, whole)
@@ -208,7 +216,10 @@ def _with(document: Document, model: Any, path: Sequence[str], value: Any, whole
 
 
 def _path(model: type[msgspec.Struct], name: str) -> Sequence[str]:
-    """The path of the field that a name means: the name itself, or the only nested field of that name."""
+    """Return the path of the field that `name` means: `["readiness", "score"]` for `readiness.score`.
+
+    The name of a nested field may lack its parent if only one parent has a field of that name.
+    """
     fields = msgspec.structs.fields(model)
     if "." in name or name in {field.encode_name for field in fields}:
         return name.split(".")
@@ -222,7 +233,7 @@ def _path(model: type[msgspec.Struct], name: str) -> Sequence[str]:
 
 
 def _struct(annotation: Any) -> type[msgspec.Struct] | None:
-    """The model inside a field's type, as in `Contributors | None`."""
+    """The model in the type of a field, such as `Contributors` in `Contributors | None`; None without one."""
     for one in (annotation, *get_args(annotation)):
         if isinstance(one, type) and issubclass(one, msgspec.Struct):
             return one

@@ -1,15 +1,17 @@
 """The control API of events and deliveries, `/_ringlet/events` and `/_ringlet/deliveries`.
 
-GET  /_ringlet/events      the events after a number: ?after=SEQ&log=ID&limit=N; &wait=SECONDS waits for one
+GET  /_ringlet/events      events with higher numbers: ?after=SEQ&log=ID&limit=N; &wait=SECONDS waits for one
 GET  /_ringlet/deliveries  deliveries, newest first: ?state=failed&subscription=ID&before=ID&limit=N
 GET  /_ringlet/deliveries/{id}           one delivery with its attempts
 POST /_ringlet/deliveries/{id}/replay    sends a delivery again
 POST /_ringlet/deliveries/replay         {"failed": true}, or {"from": ISO, "to": ISO}: sends many again
 
 Rules of this file:
-* A reader of the event log passes the log's id as `log`, because every log has its own numbers. If it passes
-  the id of another log, or a number that this log has not reached, the answer comes at once, without events.
-* Events before `oldest` have been pruned. A reader that has not read as far has missed some of them.
+* A reader of the event log passes the log's id as `log`, because every log has its own numbers. If the id is
+  that of another log, or the number is higher than that of the newest event, the answer comes at once and has
+  no events.
+* `oldest` in the answer is the number of the oldest stored event. A reader whose `after` is lower than the
+  number before it has missed events, which were deleted.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from .admin import Admin
 MAX_WAIT_S = 60.0
 """The most seconds that a request waits for the next event."""
 LOG_POLL_S = 0.05
-"""Seconds between two reads of the log while a request waits, because another process may append to it."""
+"""Seconds between two reads of the event log while a request waits. Another process may append to the log."""
 MAX_ROWS = 1000
 """The most events or deliveries in one answer."""
 
@@ -77,7 +79,10 @@ class ControlEvents:
     # The log
 
     async def events(self, request: Request) -> Response:
-        """List the events after a number; with `wait`, waits for the first one. Raises UsageError."""
+        """List the events with a number above `after`; with `wait`, wait until there is one.
+
+        Raises UsageError for a malformed number.
+        """
         params = request.query_params
         after, limit = _number(params, "after", 0), min(_number(params, "limit", 100), MAX_ROWS)
         until = time.monotonic() + min(_seconds(params, "wait"), MAX_WAIT_S)
@@ -109,17 +114,20 @@ class ControlEvents:
         return JSONResponse({"counts": counts, "deliveries": [_delivery(one) for one in found]})
 
     async def get(self, request: Request) -> Response:
-        """Show one delivery with its attempts. Raises HTTPException 404."""
+        """Show one delivery with its attempts. Raises HTTPException 404 for an unknown delivery."""
         delivery = self._delivery(request)
         attempts = [_attempt(one) for one in self.delivery_list.attempts(delivery.id)]
         return JSONResponse(_delivery(delivery) | {"tries": attempts})
 
     async def replay(self, request: Request) -> Response:
-        """Send one delivery again. Raises HTTPException 404."""
+        """Send one delivery again. Raises HTTPException 404 for an unknown delivery."""
         return self._replayed(int(self.deliveries.replay_one(self._delivery(request).id)))
 
     async def replay_many(self, request: Request) -> Response:
-        """Send all failed deliveries again, or all events between two instants. Raises UsageError."""
+        """Send all failed deliveries again, or all deliveries of events between two instants.
+
+        Raises UsageError unless the body asks for exactly one of these.
+        """
         body = msgspec.json.decode(await read_body(request), type=_Replay)
         if body.failed == (body.first is not None or body.last is not None):
             raise UsageError("say which deliveries", cure='pass {"failed": true}, or both "from" and "to"')

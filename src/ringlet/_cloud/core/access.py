@@ -1,4 +1,4 @@
-"""Defines what an access token opens, how tokens are looked up, and the signal that a lookup is outdated."""
+"""Defines what an access token permits, how it is looked up, and the signal that a lookup is outdated."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .tables import Tables
 
 @dataclass(slots=True)
 class Access:
-    """What a valid access token opens: the data of one user, within some scopes."""
+    """What a valid access token permits: to read the data of one user, within some scopes."""
 
     user: int
     scopes: frozenset[str]
     expires: float
     """When the token expires: epoch seconds on the cloud's clock."""
     log: deque[float] = field(repr=False)
-    """The instants of the token's requests, for `RateLimit.take`."""
+    """The times of the token's last requests (`time.monotonic`), by which `RateLimit.take` counts them."""
     lapsed: bool = False
     """Whether the user's Oura membership has ended."""
 
@@ -31,16 +31,16 @@ class AccessLookup(Protocol):
 
     @property
     def access_changed(self) -> Signal:
-        """Emitted when a token may open less or more than before. Observers forget what `access` returned."""
+        """Emitted when a token may permit more or less than before. Then drop cached results of `access`."""
         ...
 
     def access(self, token: str) -> Access | None:
-        """What an access token opens; None when it is unknown, expired or revoked."""
+        """What an access token permits; None when it is unknown, expired or revoked."""
         ...
 
 
 class AccessTables(Tables):
-    """The base of the tables that decide what tokens open. Their methods emit `access_changed` on a change.
+    """Base class of the owners of tables that decide what a token permits. They emit `access_changed`.
 
     The signal is emitted inside the transaction, because readers in this process use the same connection and
     see the change at once. Other processes notice it by the archive's generation.

@@ -20,7 +20,7 @@ from ...errors import ApiError, ArchiveError, BadRequest, InsufficientScope, Inv
 
 Headers = list[tuple[bytes, bytes]]
 Flaw: TypeAlias = dict[str, Any]
-"""One entry of a 422: `type`, `loc` (where), `msg`, and the offending `input`."""
+"""One error in the body of a 422 answer: `type`, `loc` (where), `msg`, and the offending `input`."""
 
 
 class Answer(NamedTuple):
@@ -47,17 +47,17 @@ _COUNT = itertools.count()
 
 
 def trace_id() -> bytes:
-    """An `x-trace-id`: 32 hex digits, different for each answer."""
+    """Return a value for the header `x-trace-id`: 32 hex digits, different at each call."""
     return b"%s%016x" % (_BOOT, next(_COUNT))
 
 
 def ok(body: bytes) -> Answer:
-    """An answer 200 with a JSON body. It may be cached and sent several times."""
+    """Return an answer 200 with a JSON body. The same answer may be cached and sent several times."""
     return Answer(200, body, [*COMMON, (b"content-length", b"%d" % len(body))])
 
 
 def refuse(dialect: Dialect, error: ApiError) -> Answer:
-    """The answer to a request that raised `error`, in a dialect."""
+    """Return the error answer to a request that raised `error`, as the dialect `live` or `docs` words it."""
     status, detail = error.status, error.detail
     if isinstance(error, InsufficientScope):
         # Oura documents 403 with the required scopes; the real service answers 401.
@@ -69,7 +69,7 @@ def refuse(dialect: Dialect, error: ApiError) -> Answer:
 
 
 def problem(dialect: Dialect, status: int, detail: str, extra: Headers | None = None) -> Answer:
-    """An error body: `{"detail": ...}` as recorded, or RFC 7807 as documented."""
+    """Return an error answer: `{"detail": ...}` in the dialect `live`, RFC 7807's body in `docs`."""
     if dialect == "docs":
         return _answer(
             status, {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}, extra
@@ -78,7 +78,7 @@ def problem(dialect: Dialect, status: int, detail: str, extra: Headers | None = 
 
 
 def flawed(flaws: Sequence[Flaw]) -> Answer:
-    """An answer 422 that lists what is wrong, in the form of Oura's validator (FastAPI)."""
+    """Return an answer 422 that lists the errors of a request, in the form of Oura's validator (FastAPI)."""
     return _answer(422, {"detail": flaws})
 
 
@@ -94,7 +94,7 @@ def _challenge(error: ApiError) -> Headers:
 
 
 def unavailable(dialect: Dialect, error: ArchiveError) -> Answer:
-    """An answer 503, for an archive that is busy, full or damaged; logs the error."""
+    """Log an error of the archive (busy, full or damaged), and return the answer 503 for it."""
     logging.getLogger("ringlet").error("%s", error)
     return problem(dialect, 503, "The archive cannot be used right now.", [(b"retry-after", b"1")])
 

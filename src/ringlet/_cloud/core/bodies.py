@@ -13,7 +13,7 @@ MAX_BODY_BYTES: Final = 64 * 1024
 
 
 async def read_body(request: Request) -> bytes:
-    """The whole body of a request. Raises Refused 413 if it is too long, 400 if the client disconnected."""
+    """Read the body of a request. Raises Refused 413 if it is too long, 400 if the client disconnects."""
     body = bytearray()
     try:
         async for piece in request.stream():
@@ -21,6 +21,6 @@ async def read_body(request: Request) -> bytes:
             if len(body) > MAX_BODY_BYTES:
                 raise Refused("Too large", f"A request body has at most {MAX_BODY_BYTES} bytes.", status=413)
     except ClientDisconnect:
-        # The client does not read this answer, but an unhandled ClientDisconnect would log a traceback.
+        # Nobody will read this answer, but an unhandled ClientDisconnect would log a traceback.
         raise Refused("Incomplete", "The request ended before its body did.") from None
     return bytes(body)

@@ -1,7 +1,7 @@
 """The cloud's clock, which runs with the real time or is frozen at an instant, and can be advanced.
 
-Default windows, codes, tokens, the sandbox and the simulated wearer use this clock. Rate limits use the real
-time, because a client that gets `Retry-After: 300` waits for 300 real seconds.
+The default dates of requests, the expiry of codes and tokens, the sandbox and the simulated wearer use this
+clock. Rate limits use the real time, because a client that gets `Retry-After: 300` waits 300 real seconds.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class Clock:
         return (self.frozen_at or datetime.now(UTC)) + self.ahead
 
     def seconds(self) -> float:
-        """The clock's time in epoch seconds; cheaper than `now`, because every data request reads it."""
+        """The clock's time in epoch seconds. It is read at every data request, so it is faster than `now`."""
         base = time.time() if self.frozen_at is None else self.frozen_at.timestamp()
         return base + self.ahead.total_seconds()
 
     def ms(self) -> int:
-        """The clock's time in epoch milliseconds, as tables store instants."""
+        """The clock's time in epoch milliseconds, the unit in which the cloud's tables store times."""
         return seconds_to_ms(self.seconds())
 
     def advance(self, by: timedelta) -> datetime:
@@ -76,7 +76,7 @@ class Clock:
             raise UsageError("the calendar ends with the year 9999", cure="advance by less") from None
 
     def follow(self, ahead: timedelta) -> None:
-        """Be at least as far ahead as another process's clock: `ahead` says how far that was advanced."""
+        """Catch up with another process's clock, which was advanced by `ahead` in total. Never goes back."""
         if ahead > self.ahead:
             self.ahead = ahead
             self.moved.emit()

@@ -13,7 +13,7 @@ from .bodies import read_body
 
 
 def single_query(query: bytes) -> dict[str, str]:
-    """The query parameters. Raises Refused 400 if one is repeated (RFC 6749 section 3.1)."""
+    """Parse a query string. Raises Refused 400 if a parameter is repeated (RFC 6749 section 3.1)."""
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     params = dict(pairs)
     if len(params) != len(pairs):
@@ -22,7 +22,7 @@ def single_query(query: bytes) -> dict[str, str]:
 
 
 async def read_form(request: Request) -> dict[str, list[str]]:
-    """The fields of a urlencoded form, each with all its values. Raises Refused, as `read_body` does."""
+    """Read a urlencoded form: all values of each field. Raises Refused, as `read_body` does."""
     body = await read_body(request)
     form: dict[str, list[str]] = {}
     for name, value in parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True):
@@ -31,7 +31,10 @@ async def read_form(request: Request) -> dict[str, list[str]]:
 
 
 def single_values(form: Mapping[str, list[str]]) -> dict[str, str]:
-    """The form fields. Raises OAuthError invalid_request if one is repeated (RFC 6749 section 3.2)."""
+    """Return the value of each form field. Raises OAuthError invalid_request if a field is repeated.
+
+    RFC 6749 section 3.2 forbids repeated parameters.
+    """
     twice = [name for name, values in form.items() if len(values) > 1]
     if twice:
         raise OAuthError("invalid_request", f"{twice[0]} is given twice")
@@ -41,8 +44,9 @@ def single_values(form: Mapping[str, list[str]]) -> dict[str, str]:
 def is_cross_site(request: Request) -> bool:
     """Whether a browser says that a page of another site sent this request.
 
-    Current browsers send `Sec-Fetch-Site`, older browsers `Origin`, and programs neither. A form on a page of
-    this cloud is sent with `Origin: null`, because these pages forbid the referrer (`pages.page_headers`).
+    Current browsers send the header `Sec-Fetch-Site`, older browsers `Origin`, and other programs send
+    neither. A form on a page of this cloud is sent with `Origin: null`, because these pages forbid the
+    referrer (`pages.page_headers`).
     """
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return True

@@ -1,7 +1,7 @@
 """The rate limit: the most requests of one token in any 5 minutes.
 
-Oura documents 5,000 requests in 5 minutes, but not whether the window is fixed or sliding. This one slides:
-the instants of the last requests are stored, so the limit holds in every window, and `Retry-After` is the
+Oura documents 5,000 requests in 5 minutes, but not whether the window is fixed or sliding. Here it slides:
+the times of the last requests are stored, so the limit holds in any 5 minutes, and `Retry-After` is the
 exact time until the oldest request leaves the window. Requests that are answered with 429 do not count.
 """
 
@@ -24,7 +24,7 @@ class Exhausted:
 
 
 class RateLimit:
-    """Counts the requests of each key in a sliding window of `window_s` seconds.
+    """Counts the requests of each key (such as the hash of a token) in the last `window_s` seconds.
 
     At most `max_keys` keys are remembered; then the least recently used is forgotten.
     """
@@ -33,12 +33,12 @@ class RateLimit:
         self.limit = limit
         self.window_s = window_s
         self.max_keys = max_keys
-        # The sandbox counts its requests from threads.
+        # Requests to the sandbox are answered, and so counted, in threads.
         self._lock = Lock()
         self._logs: OrderedDict[object, deque[float]] = OrderedDict()
 
     def log(self, key: object) -> deque[float]:
-        """The instants of a key's requests, for `take`. Callers may store the returned deque."""
+        """Return the times of a key's last requests, to be passed to `take`. Callers may store this deque."""
         with self._lock:
             log = self._logs.setdefault(key, deque())
             self._logs.move_to_end(key)
@@ -47,11 +47,11 @@ class RateLimit:
         return log
 
     def of(self, token: str) -> deque[float]:
-        """The instants of a token's requests, by the token's hash, so that no token stays in memory."""
+        """Return `log` of a token. Its key is the token's hash, so that no token stays in memory."""
         return self.log(hashlib.sha256(token.encode()).digest())
 
     def take(self, log: deque[float], now: float) -> Exhausted | None:
-        """Count a request at `now` (`time.monotonic`); None if it is within the limit."""
+        """Count a request at `now` (`time.monotonic`); returns Exhausted if the limit is already reached."""
         start = now - self.window_s
         with self._lock:
             while log and log[0] <= start:

@@ -13,8 +13,9 @@ import hmac
 
 
 def hash_secret(secret: str) -> bytes:
-    """The SHA-256 of a secret, which is stored in its place."""
-    # A text from a request may contain surrogates. It must be refused as a wrong secret, not raise an error.
+    """Return the SHA-256 hash of a secret, which is stored instead of the secret."""
+    # A secret from a request may contain surrogates, which plain UTF-8 cannot encode. Such a secret must be
+    # refused as wrong, without a UnicodeEncodeError.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -24,5 +25,5 @@ def is_same_secret(given: str, expected: str) -> bool:
 
 
 def matches_hash(secret: str, stored: bytes) -> bool:
-    """Whether a secret has this stored hash, in constant time."""
+    """Whether a secret has this stored hash. The comparison takes constant time."""
     return hmac.compare_digest(hash_secret(secret), stored)

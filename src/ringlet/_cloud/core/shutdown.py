@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 class Shutdown:
-    """Set when a signal stops the server. Long-running requests and tasks check `begun` and then end early.
+    """A flag that is set when a signal stops the server. Long-running requests and tasks then end early.
 
-    It is a flag and not an asyncio.Event, because it is set from a signal handler. Its readers are loops that
-    poll the database every few milliseconds anyway.
+    It is not an asyncio.Event, because a signal handler sets it. It is read by loops that poll the database
+    every few milliseconds anyway.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The observer pattern: one part of the cloud notifies others without knowing them."""
+"""The observer pattern: one part of the cloud notifies others that it does not import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base of the classes that own tables in the archive's database."""
+"""The base class of the classes that own tables in the archive's database."""
 
 from __future__ import annotations
 

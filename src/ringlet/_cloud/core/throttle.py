@@ -24,14 +24,17 @@ from typing import TypeAlias
 from starlette.requests import Request
 
 Key: TypeAlias = tuple[str, str]
-"""A client's address, and what its attempts are about: a client_id, or a word such as `sign-in`."""
+"""A client's address, and what it tries to prove: the secret of a client_id, or a word such as `sign-in`."""
 
 FREE_FAILURES = 30
 """Failures of one key before the first wait. All keys of an address together have ten times as many."""
 MAX_WAIT_S = 900
-"""The longest wait, in seconds. Failures are forgotten after as many seconds without another failure."""
+"""The longest wait, in seconds. Failures are forgotten after this many seconds without another failure."""
 FORGIVE_ONE_AFTER_S = 30
-"""Seconds without a failure that reduce the count by one: many people who mistype may share an address."""
+"""The count of failures is reduced by one after every period of this many seconds without a failure.
+
+This is because many people who mistype may share an address.
+"""
 MAX_KEYS = 10_000
 """How many keys are remembered; then the least recently used are forgotten."""
 
@@ -50,7 +53,7 @@ class Throttle:
         self._counts: OrderedDict[Key, _Count] = OrderedDict()
 
     def check(self, key: Key) -> int:
-        """How many whole seconds a key must wait before its next attempt; 0 if it may try now."""
+        """How many whole seconds the client of a key must wait before its next attempt; 0 for no wait."""
         waits = [
             self._counts[counted].blocked_until - self._now()
             for counted in _counted(key)
@@ -59,7 +62,7 @@ class Throttle:
         return max(0, ceil(max(waits, default=0)))
 
     def failed(self, key: Key) -> None:
-        """Count a failed attempt. After `FREE_FAILURES` of them each further one doubles the wait."""
+        """Count a failed attempt. After `FREE_FAILURES` failed attempts each further one doubles the wait."""
         now = self._now()
         for counted, free in zip(_counted(key), (FREE_FAILURES, 10 * FREE_FAILURES), strict=True):
             count = self._counts.setdefault(counted, _Count(0.0, now))
@@ -78,12 +81,15 @@ class Throttle:
 
 
 def throttle_key(request: Request, subject: str) -> Key:
-    """The key of a request's attempts: the client's address, and `subject` cut to 64 characters."""
+    """The key under which a request's failure is counted: the client's address, and `subject`.
+
+    `subject` is cut to 64 characters, because the client may choose it.
+    """
     return request.client.host if request.client else "", subject[:64]
 
 
 def _counted(key: Key) -> tuple[Key, Key]:
-    """The two counts that a failure increases: that of its key, and that of its address with all keys."""
+    """The two keys under which a failure is counted: its own key, and one for all keys of its address."""
     address, subject = key
     network = _network(address)
     return (network, subject), (network, "")
@@ -96,5 +102,6 @@ def _network(address: str) -> str:
         return address  # a client of a Unix socket has no IP address
     if not isinstance(ip, IPv6Address):
         return address
-    # A dual-stack socket shows IPv4 clients as ::ffff:a.b.c.d, all in one /64: count those one by one.
+    # A dual-stack socket shows IPv4 clients as ::ffff:a.b.c.d, all in one /64 network. They are counted by
+    # their IPv4 address.
     return str(ip.ipv4_mapped) if ip.ipv4_mapped else f"{ip.packed[:8].hex()}/64"

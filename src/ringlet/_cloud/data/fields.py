@@ -1,8 +1,8 @@
-"""Removes fields from documents: those that `fields` does not name, and those that the token may not read.
+"""Removes fields from documents: those that the parameter `fields` leaves out, or the token may not read.
 
 Rules of this file:
-* Only this file parses stored documents before they are sent. It parses just the outermost field names; the
-  values are sent byte for byte.
+* Only this file parses stored documents before they are sent. It parses only the names of their outermost
+  fields. The values are sent byte for byte.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import msgspec
 from ..._api.catalog import AnyKind
 
 Texts = Sequence[bytes | bytearray]
-"""Documents, one JSON text each."""
+"""A sequence of documents, each a JSON text."""
 
 
 def select_fields(kind: AnyKind, texts: Texts, fields: str) -> Texts:
-    """The documents with only the fields that `fields` names, plus `id`, `day` and the timestamp.
+    """Remove from documents all fields except those that `fields` names, `id`, `day` and the timestamp.
 
     As at Oura, unknown names are ignored, and if no known name is given the documents are returned whole.
     """
@@ -33,7 +33,7 @@ def select_fields(kind: AnyKind, texts: Texts, fields: str) -> Texts:
 
 
 def select_scopes(kind: AnyKind, body: bytes, scopes: frozenset[str]) -> bytes:
-    """A single object (personal info) with only the fields that these scopes open.
+    """Remove from a single object (personal info) all fields that a token with these scopes may not read.
 
     Any token may read the id. The e-mail address has a scope of its own.
     """

@@ -42,7 +42,7 @@ _REFUSALS = {
 
 @cache
 def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document."""
+    """The OpenAPI 3.1 document of the data and webhook routes."""
     models = [kind.model for kind in TYPES.values()]
     _, schemas = msgspec.json.schema_components(models, ref_template="#/components/schemas/{name}")
     paths: dict[str, Any] = {}

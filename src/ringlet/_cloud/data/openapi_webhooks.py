@@ -1,4 +1,4 @@
-"""The webhook part of `/openapi.json`: the six subscription operations, named as in Oura's files."""
+"""The webhook part of `/openapi.json`: the six subscription operations, named as in Oura's OpenAPI files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Page tokens (`next_token`): opaque texts that say where the next page of a list begins.
 
 Rules of this file:
-* A page token contains a keyed hash, so that a forged token is refused, and the route it was made for, so
-  that another route refuses it.
+* A page token contains a keyed hash, so that a forged token is refused. It also contains the route it was
+  made for, so that other routes refuse it.
 * A page token contains the window of the first request. So the request for the next page needs only the
   token.
 * The key is generated when the cloud starts and never stored, so page tokens are valid until the cloud stops.
@@ -28,12 +28,15 @@ class PageTokens:
         self._key = os.urandom(16)
 
     def make(self, where: str, span: Span, after: str) -> str:
-        """A token for the page of a route and window that begins after the position `after`."""
+        """Create the token of the page that begins after the position `after` in a window of a route.
+
+        `where` is the path of the route, `span` the window.
+        """
         body = msgspec.msgpack.encode((where, span.start, span.end, after))
         return urlsafe_b64encode(self._mac(body) + body).rstrip(b"=").decode()
 
     def open(self, where: str, token: str) -> tuple[Span, str]:
-        """The window and position in a page token. Raises BadRequest if it is forged or of another route."""
+        """Read window and position from a token. Raises BadRequest if it is forged or of another route."""
         try:
             raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
             mac, body = raw[:8], raw[8:]

@@ -19,18 +19,18 @@ from ..core.clock import Clock
 
 
 def parse_query(query: bytes) -> dict[str, str]:
-    """The parameters of a query string. Of a repeated parameter the last value counts."""
+    """Parse a query string. If a parameter is repeated, its last value counts."""
     text = query.decode("latin-1")
     if "%" in text or "+" in text:
         return dict(parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace"))
-    # Most queries have nothing to unescape, and the general parser costs as much as reading the documents.
+    # Most queries contain nothing to unescape, and `parse_qsl` takes as long as reading the documents.
     pairs = (pair.partition("=") for pair in text.split("&") if pair)
     return {name: value for name, _, value in pairs}
 
 
 def wants_latest(kind: AnyKind, params: Mapping[str, str]) -> bool:
-    """Whether the request asks for the newest row only (`latest`). Raises Invalid."""
-    # Oura supports `latest` for two series, and ignores it for all other types.
+    """Whether the request asks for the newest row only (`latest`). Raises Invalid if it is not a boolean."""
+    # Oura supports `latest` for two series, and ignores it in requests for other types.
     text = params.get("latest")
     if text is None or not kind.has_latest:
         return False
@@ -43,7 +43,7 @@ def wants_latest(kind: AnyKind, params: Mapping[str, str]) -> bool:
 
 
 def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
-    """The window of a request, with defaults for missing bounds; an empty one for a kind without windows.
+    """The window of a request, with defaults for missing bounds; `Span(0, 0)` for a kind without windows.
 
     Raises Invalid for a malformed bound, BadRequest for a start after the end.
     """
@@ -69,7 +69,7 @@ def window_of(kind: AnyKind, params: Mapping[str, str], clock: Clock) -> Span:
 def is_cacheable(kind: AnyKind, query: bytes) -> bool:
     """Whether an answer may be cached until the archive changes.
 
-    A request without both bounds has a default that moves with the clock, so its answer is not cached.
+    If a bound is missing, its default moves with the clock, so the answer is not cached.
     """
     return not kind.has_window or all(map(parse_query(query).get, kind.bounds))
 

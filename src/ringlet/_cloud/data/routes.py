@@ -1,4 +1,4 @@
-"""Answers the data routes, production and sandbox, for every type of the catalog.
+"""Answers requests for data of every type of the catalog, on the production and the sandbox routes.
 
 These routes use no web framework, because they are requested thousands of times a second: `DataRoutes.answer`
 takes path, query and Authorization header, and returns status, body and headers. Stored documents are sent
@@ -45,7 +45,9 @@ class Source(Protocol):
     def texts(
         self, user: int, kind: AnyKind, span: Span, dialect: Dialect, *, after: str | None, limit: int | None
     ) -> tuple[Texts, str | None]:
-        """A page of documents or rows in a window, and the `after` of the next page; None if it is the last.
+        """Return a page of the documents or rows in the window `span`, and the `after` of the next page.
+
+        The second value is None if this page is the last.
 
         `after` is the position where this page begins, None for the first page. `limit` is the most documents
         or rows on a page, None for all.
@@ -67,7 +69,7 @@ class CloudSettings:
 
     dialect: Dialect = "live"
     documents_per_page: int | None = None
-    """The most documents on a page. None puts all on one page: the real service was recorded with 2,141."""
+    """The most documents on a page; None for no limit. Oura's service was recorded to send 2,141 at once."""
     samples_per_page: int = 1000
     """The most rows of a series on a page."""
     cache_bytes: int = 32 << 20
@@ -115,7 +117,7 @@ class DataRoutes:
         self._checked_at = 0.0
 
     def answer(self, path: str, query: bytes, authorization: bytes) -> Answer:
-        """The answer to a GET request. Never raises ApiError or ArchiveError: these become error answers."""
+        """Answer a GET request. Catches ApiError and ArchiveError, and returns an error answer for them."""
         route = self._routes.get(path)
         now = time.monotonic()
         try:
@@ -172,7 +174,7 @@ class DataRoutes:
         return access
 
     def forget_access(self) -> None:
-        """Forget what tokens open; the next request with a token looks it up again."""
+        """Drop the cached results of token lookups. The next request with a token looks it up again."""
         self._accesses.clear()
 
     def _too_many(self, used_up: Exhausted) -> Answer:
@@ -224,7 +226,7 @@ class DataRoutes:
             return access
         return ok(_found(self.archive.document(access.user, route.kind, id)))
 
-    # The sandbox: like Oura's, it accepts any token that is not empty. Its requests count for the rate limit.
+    # The sandbox accepts any token that is not empty, as Oura's does. Its requests count for the rate limit.
 
     def _sandbox(
         self, kind: AnyKind, id: str | None, query: bytes, authorization: bytes, now: float
@@ -251,7 +253,7 @@ class DataRoutes:
         else:
             where = f"{SANDBOX if source is self.sandbox else ROOT}/{kind.name}"
             span, after = window_of(kind, params, self.clock), None
-            if params.get("next_token"):  # holds the window of the first request
+            if params.get("next_token"):  # the token contains the window of the first request
                 span, after = self._page_tokens.open(where, params["next_token"])
             limit = self.settings.samples_per_page if kind.is_series else self.settings.documents_per_page
             texts, after = source.texts(user, kind, span, self.settings.dialect, after=after, limit=limit)
@@ -270,7 +272,10 @@ def _bearer(query: bytes, authorization: bytes) -> str:
 
 
 def _envelope(texts: Texts, token: str | None) -> bytes:
-    """The body of a page: `{"data": [...], "next_token": ...}`, joined once because it may be a megabyte."""
+    """Return the body of a page: `{"data": [...], "next_token": ...}`.
+
+    The parts are joined only once, because a body may have a megabyte.
+    """
     tail = b'],"next_token":"%s"}' % token.encode() if token else b'],"next_token":null}'
     if not texts:
         return b'{"data":[' + tail

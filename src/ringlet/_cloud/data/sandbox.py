@@ -1,8 +1,9 @@
 """Generates the documents of the sandbox routes on request, from a simulated person, and stores nothing.
 
-Oura's sandbox also generates documents, but returns one too few for every window, so clients cannot test
-their windows with it. This sandbox filters by window as the production routes do. Document ids have the form
-of Oura's sandbox, `sleep-0-2026-6-29`. A single document is generated again from the day in its id.
+Oura's sandbox also generates documents, but leaves one out of every window, so clients cannot test their
+windows with it. This sandbox filters by window as the production routes do. Document ids have the form of
+Oura's sandbox, such as `sleep-0-2026-6-29`. A request for one document generates it again from the day in
+its id.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ FIRST_DAY = date(2016, 1, 1)
 
 _ID = re.compile(r"[A-Za-z0-9_]+-\d+-(\d{4})-(\d{1,2})-(\d{1,2})")
 PAGE_DAYS = 120
-"""The most days on one page: generating these takes a fraction of a second."""
+"""The most days on one page. Generating the documents of so many days takes a fraction of a second."""
 
 
 class Sandbox:
@@ -36,7 +37,7 @@ class Sandbox:
     def texts(
         self, user: int, kind: AnyKind, span: Span, dialect: Dialect, *, after: str | None, limit: int | None
     ) -> tuple[list[bytes], str | None]:
-        """A page of documents, and the `after` of the next page; see `Source.texts`.
+        """Generate a page of documents or rows; the arguments and results are those of `Source.texts`.
 
         `after` is the first day of the page, for documents. For samples it is `MS:N`: the page begins after
         the N-th row at the instant MS (epoch ms), because several rows may have the same instant.
@@ -50,7 +51,7 @@ class Sandbox:
         return [item.body for item in items], None
 
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
-        """One document by its id; None if it does not exist. Raises DocumentNotFound for a malformed id."""
+        """Generate a document from its id; None if it does not exist. DocumentNotFound for a malformed id."""
         if not kind.has_days:
             candidates = self.person.documents(
                 kind.name, FIRST_DAY, self.clock.now().date(), now=self.clock.now()
@@ -61,7 +62,7 @@ class Sandbox:
         return next((item.body for item in candidates if item.id == id), None)
 
     def latest(self, user: int, kind: AnyKind) -> bytes | None:
-        """The newest row of a series up to the clock's time; None if the last three days have none."""
+        """The newest row of a series up to the clock's time; None if the last three days have no rows."""
         now = self.clock.now()
         rows = list(self.person.samples(kind.name, now.date() - timedelta(days=3), now.date(), now=now))
         return rows[-1][1] if rows else None
@@ -119,15 +120,15 @@ class Sandbox:
 
 
 def instant_of(kind: AnyKind, body: bytes) -> int:
-    """The instant of a document (epoch ms), which the live dialect compares with the window of a request."""
+    """The instant of a document (epoch ms). In the dialect `live` it must be inside a request's window."""
     text = msgspec.json.decode(body, type=dict[str, msgspec.Raw])[kind.instant]
     return parse_instant(msgspec.json.decode(text, type=str))
 
 
 def _day(ms: int) -> date:
-    """The day of an instant (epoch ms), clamped to the days that can be simulated.
+    """The day of an instant (epoch ms), moved to the nearest day that can be simulated.
 
-    The window of a request may reach from year 1 to year 9999.
+    The move is needed because the window of a request may reach from year 1 to year 9999.
     """
     low, high = day_ms(FIRST_DAY), day_ms(date(9000, 1, 1))
     return from_ms(max(low, min(high, ms))).date()

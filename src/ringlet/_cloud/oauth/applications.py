@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS oauth_apps (
 """,
 )
 REGISTERED_CLIENT_IDS: Final = "SELECT client_id FROM oauth_apps"
-"""A subquery for other files whose statements check and write in one step; it goes inside `IN (...)`."""
+"""A subquery for `IN (...)`, used by other files in statements that check and write in one step."""
 COLUMNS = "client_id, secret_hash, name, redirect_uris, owner, approved_at, created_at"
 
 
@@ -56,7 +56,7 @@ class Application:
     owner: int | None
     """The user who registered it; None for applications that the cloud registered itself."""
     approved: bool
-    """Whether it may be connected with more users than an application on trial."""
+    """Whether it may be connected with more than `grants.USERS_ON_TRIAL` users."""
     created_at: int
     """When it was registered: epoch milliseconds on the cloud's clock."""
 
@@ -114,7 +114,7 @@ class Applications(AccessTables):
         return _application(row)
 
     def signing_key(self, client_id: str) -> bytes | None:
-        """The stored hash of an application's secret, which signs events like the secret itself.
+        """The stored hash of an application's secret. As HMAC key it gives the same signatures as the secret.
 
         `events.MIN_HASHED_SECRET_LENGTH` explains why. None for an unknown or public application.
         """
@@ -122,12 +122,18 @@ class Applications(AccessTables):
         return row[1] if row else None
 
     def change(self, client_id: str, *, name: str, redirect_uris: Sequence[str]) -> None:
-        """Change the name and redirect URIs. Raises UsageError."""
+        """Change an application's name and redirect URIs.
+
+        Raises UsageError if one of them is not acceptable or the application is not registered.
+        """
         uris = _checked(name, redirect_uris)
         self._write("UPDATE oauth_apps SET name = ?, redirect_uris = ?", (name.strip(), uris), client_id)
 
     def rotate_secret(self, client_id: str) -> str:
-        """Replace an application's secret and return the new one. Raises UsageError."""
+        """Replace an application's secret and return the new one.
+
+        Raises UsageError if the application has no secret or is not registered.
+        """
         secret = _new_secret()
         app = self.get(client_id)
         if app is not None and not app.confidential:
@@ -139,17 +145,20 @@ class Applications(AccessTables):
         return secret
 
     def set_secret(self, client_id: str, secret: str) -> None:
-        """Set an application's secret, unless it has this secret already. Raises UsageError."""
+        """Set an application's secret, unless it has this secret already.
+
+        Raises UsageError if the application is not registered.
+        """
         stored = self.signing_key(client_id)
         if stored is None or not matches_hash(secret, stored):
             self._write("UPDATE oauth_apps SET secret_hash = ?", (hash_secret(secret),), client_id)
 
     def approve(self, client_id: str) -> None:
-        """Allow an application any number of users. Raises UsageError."""
+        """Allow an application any number of users. Raises UsageError if it is not registered."""
         self._write("UPDATE oauth_apps SET approved_at = ?", (self.clock.ms(),), client_id)
 
     def delete(self, client_id: str) -> None:
-        """Delete an application, which ends its grants. Raises UsageError."""
+        """Delete an application, which ends its grants. Raises UsageError if it is not registered."""
         self._write("DELETE FROM oauth_apps", (), client_id)
         self.access_changed.emit()
 
@@ -188,7 +197,10 @@ def _application(row: Row) -> Application:
 
 
 def _checked(name: str, redirect_uris: Sequence[str]) -> str:
-    """Check a name and redirect URIs; the URIs as they are stored, one a line. Raises UsageError."""
+    """Check a name and redirect URIs, and return the URIs as they are stored: one per line.
+
+    Raises UsageError if one of them is not acceptable.
+    """
     if not 0 < len(name.strip()) <= MAX_NAME_CHARACTERS or not name.isprintable():
         raise UsageError(
             f"an application's name has 1 to {MAX_NAME_CHARACTERS} characters", cure="give it a short name"
@@ -204,7 +216,7 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
 
 
 def check_redirect_uri(uri: str) -> None:
-    """Check a redirect URI: RFC 6749 section 3.1.2, RFC 8252 section 7. Raises UsageError."""
+    """Raise UsageError if a redirect URI breaks the rules of RFC 6749 section 3.1.2 or RFC 8252 section 7."""
     if "#" in uri:
         raise _unfit(uri, "has a fragment", "remove the # and what follows it")
     if not _URI.fullmatch(uri) or len(uri) > MAX_REDIRECT_URI_CHARACTERS:
@@ -222,11 +234,12 @@ def check_redirect_uri(uri: str) -> None:
         if parts.scheme == "http" and not is_loopback(host):
             raise _unfit(uri, "would receive codes unencrypted", "use https, or http on localhost")
     elif "." not in parts.scheme or parts.netloc:
-        # A private-use scheme is a domain in reverse (RFC 8252 section 7.1), which excludes `javascript:`.
+        # A private-use scheme must be a domain in reverse, with a dot (RFC 8252 section 7.1). `javascript:`
+        # has no dot.
         raise _unfit(
             uri,
             "has a scheme that any program may claim",
-            "use https, or a domain you own in reverse: com.example.app:/cb",
+            "use https, or as scheme a domain that you own, in reverse: com.example.app:/cb",
         )
 
 

@@ -1,12 +1,13 @@
 """The authorization endpoint and its consent page: RFC 6749 section 3.1.
 
-Both of Oura's path families lead here: `/oauth/authorize` and `/oauth/v2/ext/oauth-authorize`.
+It is served at both of Oura's paths: the older `/oauth/authorize` and the newer
+`/oauth/v2/ext/oauth-authorize`.
 
 Rules of this file:
-* Nothing redirects to an application before its client_id and redirect_uri are found to belong together:
-  until then an error is a page (RFC 6749 section 4.1.2.1). A redirect URI must equal a registered one.
-* Consent is a POST with a ticket, which is valid once, for one browser and exactly this request. Every
-  request asks the user: earlier grants change nothing.
+* The browser is redirected to an application only after the redirect_uri was found among those registered for
+  the client_id. Until then an error is shown as a page (RFC 6749 section 4.1.2.1).
+* The consent form is sent by POST with a ticket, which is valid once, for one browser and for exactly this
+  authorization request. The user is asked at every request, whatever was granted before.
 * Unknown parameters (`prompt`, `nonce`, ...) are ignored (RFC 6749 section 3.1).
 """
 
@@ -58,7 +59,7 @@ class AuthorizeEndpoint:
     throttle: Throttle
 
     def routes(self) -> list[BaseRoute]:
-        """The routes of the consent page, under both of Oura's path families."""
+        """The routes of the consent page, under both of Oura's paths."""
         return [
             Route(path, self.visitors.page(handler), methods=[method])
             for path in PATHS
@@ -68,14 +69,14 @@ class AuthorizeEndpoint:
     async def ask(self, request: Request, visitor: Visitor) -> Response:
         """Show the consent page."""
         params = single_query(request.scope["query_string"])
-        app, redirect_uri = self._who(params)
+        app, redirect_uri = self._application_and_uri(params)
         # Checked before sign-in: browsers apply the form-action policy of the sign-in page to redirects after
         # its form, and that page does not allow any application's origin.
-        if flaw := self._flaw(params, app):
+        if flaw := self._request_error(params, app):
             return _send_back(request, params, redirect_uri, flaw)
         if self.visitors.needs_passphrase and visitor.user is None:
             return redirect_to_sign_in(request)
-        wanted = _wanted(params)
+        wanted = _requested_scopes(params)
         return visitor.page(
             request,
             "consent.html",
@@ -89,12 +90,12 @@ class AuthorizeEndpoint:
         )
 
     async def consent(self, request: Request, visitor: Visitor) -> Response:
-        """Take the user's decision and redirect to the application."""
+        """Receive the form of the consent page, and redirect to the application with the user's decision."""
         params = single_query(request.scope["query_string"])
-        app, redirect_uri = self._who(params)
+        app, redirect_uri = self._application_and_uri(params)
         check_same_site(request)
         form = await read_form(request)
-        if flaw := self._flaw(params, app):
+        if flaw := self._request_error(params, app):
             return _send_back(request, params, redirect_uri, flaw)
         try:
             decided = self._decided(request, visitor, params, app, redirect_uri, form)
@@ -126,43 +127,49 @@ class AuthorizeEndpoint:
         if _one(form, "decision") != "allow":
             return _error("access_denied", "The user denied the request.")
         user = self._user(visitor, form)
-        granted = _wanted(params) & set(form.get("granted", []))
+        granted = _requested_scopes(params) & set(form.get("granted", []))
         if params.get("response_type") == "token":
             return _fragment(self.grants.issue(app.client_id, user, granted, refreshable=False))
         code = self.grants.authorize(app, user, redirect_uri, granted, params.get("code_challenge"))
         return {"code": code, "scope": scope_text(granted)}
 
-    def _who(self, params: Mapping[str, str]) -> tuple[Application, str]:
+    def _application_and_uri(self, params: Mapping[str, str]) -> tuple[Application, str]:
         app = self.grants.apps.get(params.get("client_id", ""))
         if app is None:
             raise Refused("Invalid Client ID", "No application with this client_id is registered here.")
         uri = params.get("redirect_uri") or (app.redirect_uris[0] if len(app.redirect_uris) == 1 else "")
         if not uri:
-            raise Refused("Missing Redirect URI Parameter", "The application has several; it must name one.")
+            raise Refused(
+                "Missing Redirect URI Parameter",
+                "redirect_uri may be left out only if exactly one is registered for the application.",
+            )
         if uri not in app.redirect_uris:
             raise Refused(
                 "Redirect URI Not Found",
-                f"{uri} is not registered for this application; a redirect URI must match to the character.",
+                f"{uri} is not registered for this application; send a registered redirect URI unchanged.",
             )
         return app, uri
 
     def _user(self, visitor: Visitor, form: Mapping[str, list[str]]) -> int:
-        """The user who gives consent: the signed-in user, or the one chosen in the form. Raises Refused."""
+        """The user who consents: the signed-in user, or without a passphrase the user chosen in the form.
+
+        Raises Refused if nobody is signed in or the chosen user does not exist.
+        """
         if visitor.user is not None:
             return visitor.user
         if self.visitors.needs_passphrase:
             raise page_expired()
         return self.visitors.named(_one(form, "user"))
 
-    def _flaw(self, params: Mapping[str, str], app: Application) -> dict[str, str] | None:
-        """The error of a request whose client and redirect URI are valid: RFC 6749 section 4.1.2.1."""
+    def _request_error(self, params: Mapping[str, str], app: Application) -> dict[str, str] | None:
+        """The error to redirect with (RFC 6749 section 4.1.2.1); None if the request is valid."""
         offered = ("code", "token") if self.grants.rules.implicit else ("code",)
         if not params.get("response_type"):
             return _error("invalid_request", "response_type is missing")
         if params["response_type"] not in offered:
             return _error("unsupported_response_type", f"response_type must be {' or '.join(offered)}")
         if bool(params.get("code_challenge")) != (params.get("code_challenge_method") == "S256"):
-            return _error("invalid_request", "code_challenge goes with code_challenge_method S256")
+            return _error("invalid_request", "send code_challenge together with code_challenge_method=S256")
         challenge = params.get("code_challenge", "")
         if challenge and not (challenge.isprintable() and 43 <= len(challenge) <= 128):
             # It is stored until the code is used, so its length is bounded; PostgreSQL refuses NUL in text.
@@ -179,13 +186,13 @@ def _error(error: str, words: str) -> dict[str, str]:
 
 
 def _one(form: Mapping[str, list[str]], name: str) -> str:
-    """The value of a field that is given once; otherwise empty."""
+    """The value of a form field; an empty string if the field is missing or repeated."""
     values = form.get(name, [])
     return values[0] if len(values) == 1 else ""
 
 
-def _wanted(params: Mapping[str, str]) -> set[str]:
-    """The requested scopes. Unknown ones are dropped, and no `scope` means all, as at Oura."""
+def _requested_scopes(params: Mapping[str, str]) -> set[str]:
+    """The requested scopes. As at Oura, unknown scopes are dropped, and a missing `scope` requests all."""
     requested = scope_set(params.get("scope", ""))
     return set(SCOPES) & requested if requested else set(SCOPES)
 
@@ -204,7 +211,7 @@ def _send_back(request: Request, params: Mapping[str, str], uri: str, result: Ma
     if "state" in params:
         parameters["state"] = params["state"]
     if "/ext/" in request.url.path:
-        parameters["iss"] = issuer(request)  # RFC 9207; only the newer of Oura's two path families sends it
+        parameters["iss"] = issuer(request)  # RFC 9207; only the newer of Oura's two paths sends `iss`
     if params.get("response_type") == "token":
         target = f"{uri}#{urlencode(parameters)}"
     else:
@@ -213,5 +220,5 @@ def _send_back(request: Request, params: Mapping[str, str], uri: str, result: Ma
 
 
 def issuer(request: Request) -> str:
-    """The issuer of the newer path family: RFC 8414 section 2."""
+    """The issuer identifier (RFC 8414 section 2) of Oura's newer authorization server."""
     return f"{request.url.scheme}://{request.url.netloc}/oauth/v2/oauth-anonymous"

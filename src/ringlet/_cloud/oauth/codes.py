@@ -1,7 +1,7 @@
 """Owns the table `oauth_codes`: authorization codes (RFC 6749 section 4.1.2).
 
 Rules of this file:
-* Only a digest of a code is stored. A code is 192 random bits.
+* Only the hash of a code is stored. A code has 192 random bits.
 * A code can be used once. Of concurrent requests with one code, a single statement lets one succeed: `UPDATE
   ... WHERE used_at IS NULL RETURNING`.
 * A used code is remembered, so that a second use is recognised and its grant can be ended.
@@ -45,7 +45,7 @@ class Code:
     """The authorization request that a code was issued for."""
 
     grant_id: str
-    """The grant that begins when the code is exchanged."""
+    """The id of the grant that is created when the code is exchanged."""
     client_id: str
     user: int
     redirect_uri: str
@@ -79,7 +79,7 @@ class Codes(Tables):
         return secret
 
     def use(self, secret: str) -> Code | None:
-        """Use a code up. None when it is unknown, expired or was used before."""
+        """Mark a code as used, and return it. None when it is unknown, expired or was used before."""
         now = self.clock.ms()
         row = self.db.one(
             "UPDATE oauth_codes SET used_at = ? WHERE hash = ? AND used_at IS NULL"
@@ -101,19 +101,19 @@ class Codes(Tables):
         )
 
     def grant_id(self, secret: str) -> str | None:
-        """The grant of a code, used or not; None for an unknown code."""
+        """The id of the grant of a code, whether or not the code was used; None for an unknown code."""
         row = self.db.one("SELECT grant_id FROM oauth_codes WHERE hash = ?", (hash_secret(secret),))
         return row[0] if row else None
 
     def cancel(self, user: int, client_id: str) -> None:
-        """Use up every open code of a user for an application, so that none can be exchanged any more."""
+        """Mark all codes of a user for an application as used, so that none can be exchanged any more."""
         self.db.execute(
             "UPDATE oauth_codes SET used_at = ? WHERE user_id = ? AND client_id = ? AND used_at IS NULL",
             (self.clock.ms(), user, client_id),
         )
 
     def users(self, client_id: str) -> set[int]:
-        """The users whose code an application has yet to exchange."""
+        """The users for whom an application has a valid code that it has not exchanged yet."""
         rows = self.db.all(
             "SELECT DISTINCT user_id FROM oauth_codes"
             " WHERE client_id = ? AND used_at IS NULL AND expires_at > ?",

@@ -13,7 +13,7 @@ from typing import Final
 from ..._archive.storage.migrations import Migrations
 from ..core.access import AccessTables
 
-# The name "grants" is stored in archives. In older versions the same step created codes and tokens, too.
+# Archives store the name "grants" of this migration. In older versions it created codes and tokens, too.
 MIGRATIONS = Migrations(
     "grants",
     """
@@ -32,8 +32,8 @@ CREATE INDEX IF NOT EXISTS oauth_grants_of_user ON oauth_grants (user_id)
 """,
 )
 
-# Subqueries for other files whose statements check and write in one step. They go inside `IN (...)`. Their
-# docstrings list the values for their placeholders, in order.
+# These subqueries go inside `IN (...)`. Other files use them in statements that check and write in one step.
+# Each docstring lists the values for the placeholders, in order.
 CONNECTED_CLIENT_IDS: Final = (
     "SELECT client_id FROM oauth_grants WHERE user_id = ? AND ended_at IS NULL AND expires_at > ?"
 )
@@ -73,7 +73,7 @@ class Connections(AccessTables):
         )
 
     def extend(self, grant_id: str, expires_at: int) -> None:
-        """Let a grant last until its newest token expires; never shorter than before."""
+        """Set when a grant expires (epoch ms), unless it expires later already."""
         self.db.execute(
             "UPDATE oauth_grants SET expires_at = ? WHERE id = ? AND expires_at < ?",
             (expires_at, grant_id, expires_at),

@@ -6,7 +6,7 @@ Rules of this file:
 * A code works once and for ten minutes; using it twice ends its grant (RFC 6749 section 4.1.2).
 * A spent refresh token that is used again ends its grant, access tokens included (RFC 9700 section 4.14.2),
   because the server cannot know whether the application or a thief uses it.
-* The use of a code or refresh token is committed in one transaction with all its consequences.
+* One transaction marks a code or refresh token as used and stores the grant and tokens that come of it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .memberships import Memberships
 from .personal_tokens import PersonalTokens
 from .tokens import Issued, Rotation, Tokens
 
-REMEMBERED = timedelta(days=30)
+KEEP_EXPIRED_FOR = timedelta(days=30)
 """How long expired codes, tokens and grants are still stored, so that a second use is recognised."""
 USERS_ON_TRIAL = 10
 """The most users an application may be connected with until it is approved, as at Oura."""
@@ -64,9 +64,9 @@ class Connection:
     client_id: str
     name: str
     scopes: frozenset[str]
-    """The scopes of all grants together."""
+    """The scopes of all the user's grants to this application together."""
     since: int
-    """When the first grant began: epoch milliseconds on the cloud's clock."""
+    """When the oldest of these grants began: epoch milliseconds on the cloud's clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class Introspection:
 
 
 class Grants:
-    """The authorization server around one archive."""
+    """Issues, looks up and revokes codes, tokens and grants, which are stored in one archive."""
 
     def __init__(
         self,
@@ -112,7 +112,10 @@ class Grants:
     def authorize(
         self, app: Application, user: int, redirect_uri: str, scopes: Iterable[str], challenge: str | None
     ) -> str:
-        """Create an authorization code. Raises OAuthError access_denied for too many users."""
+        """Create an authorization code.
+
+        Raises OAuthError access_denied if the application has too many users.
+        """
         with self.archive.transaction():
             self._admit(app.client_id, user)
             return self._codes.create(
@@ -143,7 +146,7 @@ class Grants:
                 refused = "The code_verifier does not match the code_challenge"
             else:
                 return self._begin(found.grant_id, app.client_id, found.user, found.scope, refreshable=True)
-        # Raised outside the transaction, because a failed exchange uses the code up all the same.
+        # Raised after the transaction is committed, so that the code counts as used after a failed exchange.
         raise OAuthError("invalid_grant", refused)
 
     def issue(self, client_id: str, user: int, scopes: Iterable[str], *, refreshable: bool = True) -> Issued:
@@ -158,14 +161,17 @@ class Grants:
             )
 
     def refresh(self, app: Application, refresh_token: str, scope: str | None = None) -> Issued:
-        """Spend a refresh token and issue new tokens for it (RFC 6749 section 6). Raises OAuthError."""
+        """Spend a refresh token and issue new tokens for it (RFC 6749 section 6).
+
+        Raises OAuthError invalid_grant if the token is not valid, invalid_scope if `scope` exceeds its scope.
+        """
         with self.archive.transaction():
             used = self._tokens.use_refresh(refresh_token, app.client_id)
             if used is not None:
                 grant_id, granted = used
                 narrowed = scope_set(scope) if scope else scope_set(granted)
                 if not narrowed <= scope_set(granted):
-                    # Raised inside the transaction, so that a mistake in the request spends nothing.
+                    # Raised inside the transaction, which is rolled back: the refresh token stays unspent.
                     raise OAuthError("invalid_scope", "A refresh cannot widen the scope")
                 issued = self._issue(
                     grant_id, scope_text(narrowed), granted if self._tokens.rotates else None
@@ -182,7 +188,7 @@ class Grants:
         return self._issue(grant_id, scope, scope if refreshable else None)
 
     def _issue(self, grant_id: str, scope: str, refresh_scope: str | None) -> Issued:
-        before = self.clock.ms() - REMEMBERED // MILLISECOND
+        before = self.clock.ms() - KEEP_EXPIRED_FOR // MILLISECOND
         for table in (self._tokens, self._codes, self._connections):
             table.prune(before)
         issued, expires_at = self._tokens.issue(grant_id, scope, refresh_scope)
@@ -190,9 +196,8 @@ class Grants:
         return issued
 
     def _admit(self, client_id: str, user: int) -> None:
-        self.archive.database.lock(
-            Lock.APPLICATION_USERS, client_id
-        )  # otherwise two users at once could both become the last one
+        # Without this lock, two concurrent requests could both add a user when only one more is allowed.
+        self.archive.database.lock(Lock.APPLICATION_USERS, client_id)
         app = self.apps.get(client_id)
         if app and not app.approved and self.count_users(client_id, besides=user) >= USERS_ON_TRIAL:
             raise OAuthError(
@@ -204,7 +209,7 @@ class Grants:
     # Looking up tokens and connections
 
     def access(self, token: str) -> Access | None:
-        """What an access token opens; None when it is unknown, expired or revoked."""
+        """What an access token permits; None when it is unknown, expired or revoked."""
         user, scopes, expires = self.personal.user(token), frozenset(SCOPES), float("inf")
         if user is None:
             found = self.introspect(token)
@@ -245,7 +250,7 @@ class Grants:
         return list(found.values())
 
     def count_users(self, client_id: str, besides: int | None = None) -> int:
-        """How many users an application is or is about to be connected with, not counting `besides`."""
+        """Count the users who are connected with an application or have a code for it, except `besides`."""
         return len((self._connections.users(client_id) | self._codes.users(client_id)) - {besides})
 
     # Ending grants
@@ -266,7 +271,8 @@ class Grants:
     def disconnect(self, user: int, client_id: str) -> bool:
         """End everything a user granted to an application; False when they are not connected."""
         with self.archive.transaction():
-            # Codes are cancelled first: then an exchange under way has either created its grant or will fail.
+            # Codes are cancelled first. A concurrent exchange of a code has then either created its grant,
+            # which is ended below, or it will fail.
             self._codes.cancel(user, client_id)
             return self._connections.disconnect(user, client_id)
 

@@ -30,7 +30,7 @@ class Memberships(AccessTables):
         return self.db.one("SELECT 1 FROM lapsed_memberships WHERE user_id = ?", (user,)) is not None
 
     def end(self, user: int) -> None:
-        """End a membership; nothing happens if it has ended."""
+        """End a user's membership. Does nothing if it has ended already."""
         with self.archive.transaction():
             self.db.execute(
                 "INSERT INTO lapsed_memberships (user_id, since) VALUES (?, ?)"
@@ -40,7 +40,7 @@ class Memberships(AccessTables):
         self.access_changed.emit()
 
     def renew(self, user: int) -> None:
-        """Renew a membership; nothing happens if it has not ended."""
+        """Renew a user's membership. Does nothing if it has not ended."""
         with self.archive.transaction():
             self.db.execute("DELETE FROM lapsed_memberships WHERE user_id = ?", (user,))
         self.access_changed.emit()

@@ -1,8 +1,8 @@
 """Authorization server metadata: RFC 8414.
 
-Oura has two families of paths, each with its own issuer: the older is the cloud's root, the newer
-`/oauth/v2/oauth-anonymous`. The document is also served at the path of OpenID Connect Discovery, where many
-clients look (RFC 8414 section 5). It announces nothing of OpenID Connect, which the cloud does not offer.
+Oura has two families of paths, each with its own issuer URL: that of the older is the cloud's root, that of
+the newer is `/oauth/v2/oauth-anonymous`. The metadata is also served at the path of OpenID Connect Discovery,
+where many clients look for it (RFC 8414 section 5), although the cloud does not offer OpenID Connect.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NEWER = ("/oauth/v2/oauth-anonymous/.well-known/openid-configuration",)
 
 @dataclass(frozen=True)
 class Metadata:
-    """Describes what the authorization server offers under these rules."""
+    """Describes what the authorization server offers; `rules` says whether it offers the implicit grant."""
 
     rules: OAuthRules
 

@@ -45,7 +45,7 @@ class PersonalToken:
     note: str
     created_at: int
     used_at: int | None
-    """When it was last used, to the hour; None for never."""
+    """When it was last used, with a precision of an hour; None if it was never used."""
 
 
 class PersonalTokens(AccessTables):
@@ -54,7 +54,7 @@ class PersonalTokens(AccessTables):
     MIGRATIONS = MIGRATIONS
 
     def create(self, user: int, note: str) -> str:
-        """Makes a token of a user and returns it; only its digest is stored.
+        """Create a token of a user and return it; only its hash is stored.
 
         Raises UsageError for a note that is too long or cannot be printed.
         """
@@ -92,16 +92,16 @@ class PersonalTokens(AccessTables):
         return ended > 0
 
     def user(self, token: str) -> int | None:
-        """The user a token belongs to; None when it is unknown or revoked. Notes the hour of its use."""
+        """The user a token belongs to; None when it is unknown or revoked. Also stores when it was used."""
         token_hash = hash_secret(token)
         row = self.db.one("SELECT user_id, used_at FROM personal_tokens WHERE hash = ?", (token_hash,))
         if row is None:
             return None
         now = self.clock.ms()
         if row[1] is None or row[1] <= now - USE_NOTED_EVERY_MS:
-            # The use is stored once an hour, because every write makes the data routes drop their cached
-            # answers. While another program writes to the archive it is not stored: the data route must
-            # answer.
+            # The time of use is stored at most once an hour, because every write makes the data routes drop
+            # their cached answers. While another program writes to the archive, it is not stored at all, so
+            # that the request does not fail.
             with contextlib.suppress(ArchiveError):
                 self.db.execute("UPDATE personal_tokens SET used_at = ? WHERE hash = ?", (now, token_hash))
         user: int = row[0]

@@ -1,9 +1,10 @@
 """The token, revocation and introspection endpoints: RFC 6749 section 3.2, RFC 7009, RFC 7662.
 
-Both of Oura's path families lead here: `/oauth/token` and `/oauth/v2/ext/oauth-token`, and so on.
+Each is served at both of Oura's paths, such as the older `/oauth/token` and the newer
+`/oauth/v2/ext/oauth-token`.
 
 Rules of this file:
-* An error is RFC 6749 section 5.2 and RFC 7807 in one body, as Oura's guide shows.
+* The body of an error has the members of RFC 6749 section 5.2 and of RFC 7807, as in Oura's guide.
 * No cache stores an answer (RFC 6749 section 5.1).
 * An application authenticates in the Authorization header or in the body, never in both and never in the
   query (RFC 6749 section 2.3.1). Failures are throttled.
@@ -37,7 +38,7 @@ REVOKE = ("/oauth/revoke", "/oauth/v2/ext/oauth-revoke")
 INTROSPECT = ("/oauth/introspect", "/oauth/v2/ext/oauth-introspect")
 
 THROTTLED_ERRORS = {"invalid_client", "invalid_grant"}
-"""The errors that wrong secrets, codes and tokens cause."""
+"""The errors that wrong secrets, codes and tokens cause. They are counted as attempts to guess."""
 
 Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
 
@@ -53,7 +54,7 @@ class TokenEndpoint:
     throttle: Throttle
 
     def routes(self) -> list[BaseRoute]:
-        """The routes of the three endpoints, under both of Oura's path families."""
+        """The routes of the three endpoints, each under both of Oura's paths."""
         return [
             Route(path, self._answering(handler), methods=methods)
             for handler, methods, paths in (
@@ -75,12 +76,14 @@ class TokenEndpoint:
                 return _grant_error(wrong, request)
             except ArchiveError as busy:
                 log.error("%s", busy)
-                return _grant_error(_Later("The archive cannot be used right now", 1, status=503), request)
+                return _grant_error(
+                    _RetryLater("The archive cannot be used right now", 1, status=503), request
+                )
 
         return answered
 
     async def token(self, request: Request, form: Mapping[str, str]) -> Response:
-        """Exchange a code or a refresh token: RFC 6749 sections 4.1.3 and 6."""
+        """Issue tokens for a code or a refresh token: RFC 6749 sections 4.1.3 and 6."""
         with self._throttled(request, form):
             app = self.grants.apps.authenticate(*_credentials(request, form))
             return _json(self._grant(app, form, prefix=_is_newer(request)))
@@ -89,7 +92,7 @@ class TokenEndpoint:
         grant_type = form.get("grant_type")
         if grant_type == "authorization_code":
             if not app.redirect_uris:
-                raise OAuthError("unauthorized_client", "The application has no redirect URI to get codes at")
+                raise OAuthError("unauthorized_client", "No redirect URI is registered for the application")
             if not form.get("code"):
                 raise OAuthError("invalid_request", "code is missing")
             uri = form.get("redirect_uri") or (app.redirect_uris[0] if len(app.redirect_uris) == 1 else "")
@@ -104,30 +107,32 @@ class TokenEndpoint:
                 "grant_type must be either authorization_code or refresh_token",
             )
         answer: dict[str, object] = msgspec.to_builtins(issued)
-        # The newer identity system prefixes every scope and carries an empty id_token.
+        # Oura's newer identity system adds a prefix to every scope, and an empty id_token.
         return answer | {"scope": _scope(issued.scope), "id_token": None} if prefix else answer
 
     async def revoke(self, request: Request, form: Mapping[str, str]) -> Response:
-        """Revoke a token: as RFC 7009 says for an application that authenticates, otherwise as Oura does.
+        """Revoke a token: as RFC 7009 says if the application authenticates, otherwise as Oura's service.
 
         Existing clients of Oura do not authenticate, and send the token in the query, the body or the header.
         """
         if _is_basic(request) or "client_id" in form or "client_secret" in form:
             app = self._authenticated(request, form)
             self.grants.revoke(_named(form), app)
-            return Response(status_code=200)  # an unknown token is revoked: RFC 7009 section 2.2
+            return Response(status_code=200)  # the status for an unknown token, too: RFC 7009 section 2.2
         query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
         header = request.headers.get("authorization", "").rpartition(" ")[2]
         named = form.get("token") or form.get("access_token") or query.get("access_token") or header
         revoked = self.grants.revoke(named)
-        # The real service answers 401 for a token that is revoked already, and clients treat that as success.
+        # The real service answers 401 if the token was revoked before, and clients treat 401 as success.
         return Response(status_code=200 if revoked else 401)
 
     async def introspect(self, request: Request, form: Mapping[str, str]) -> Response:
         """Describe a token to the application it was issued to: RFC 7662."""
         app = self._authenticated(request, form)
         if not app.confidential:
-            raise OAuthError("invalid_client", "Only an application with a secret may ask", status=401)
+            raise OAuthError(
+                "invalid_client", "Only an application with a secret may introspect tokens", status=401
+            )
         found = self.grants.introspect(_named(form), app)
         if found is None:
             return _json({"active": False})
@@ -151,22 +156,25 @@ class TokenEndpoint:
 
     @contextmanager
     def _throttled(self, request: Request, form: Mapping[str, str]) -> Generator[None]:
-        """Count failures inside as guesses. Raises OAuthError 429 while the caller must wait."""
+        """Count wrong credentials in a `with` block as guesses.
+
+        Raises OAuthError 429 while the client must wait because of earlier guesses.
+        """
         key = throttle_key(request, _credentials(request, form)[0])
         if seconds := self.throttle.check(key):
-            raise _Later("Too many attempts failed; wait a little", seconds, status=429)
+            raise _RetryLater("Too many attempts failed; wait a little", seconds, status=429)
         try:
             yield
         except OAuthError as refused:
-            # A page of another site cannot read the answer, so it gains nothing by guessing. Counted, it
-            # could lock out the user's own programs, which have the same address.
+            # A page of another site cannot read the answer, so it gains nothing by guessing. If its failures
+            # were counted, it could lock out the user's own programs, which have the same address.
             if refused.error in THROTTLED_ERRORS and not is_cross_site(request):
                 self.throttle.failed(key)
             raise
         self.throttle.passed(key)
 
 
-class _Later(OAuthError):
+class _RetryLater(OAuthError):
     """Raised to refuse a request that may succeed after `seconds`; sets `Retry-After`."""
 
     def __init__(self, description: str, seconds: int, *, status: int) -> None:
@@ -201,7 +209,7 @@ def _is_newer(request: Request) -> bool:
 
 
 def _scope(scope: str) -> str:
-    """A scope as the newer identity system spells it."""
+    """Add to each scope the prefix that Oura's newer identity system gives it."""
     return scope_text(scope_set(scope), prefix=True)
 
 
@@ -220,7 +228,7 @@ def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = 
 
 
 def _grant_error(refused: OAuthError, request: Request) -> Response:
-    """RFC 6749 section 5.2 and RFC 7807 in one body, as Oura's guide shows them."""
+    """Return an error whose body has the members of RFC 6749 section 5.2 and RFC 7807, as in Oura's guide."""
     body = {
         "error": refused.error,
         "error_description": refused.description,
@@ -231,6 +239,6 @@ def _grant_error(refused: OAuthError, request: Request) -> Response:
     headers: dict[str, str] = {}
     if refused.status == 401 and "authorization" in request.headers:
         headers["www-authenticate"] = "Basic realm=oauth"
-    if isinstance(refused, _Later):
+    if isinstance(refused, _RetryLater):
         headers["retry-after"] = str(refused.seconds)
     return _json(body, refused.status, headers)

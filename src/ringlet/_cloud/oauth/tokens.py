@@ -1,7 +1,8 @@
 """Owns the table `oauth_tokens`: access and refresh tokens (RFC 6749 sections 1.4 and 1.5).
 
 Rules of this file:
-* Only a digest of a token is stored. A token is 216 random bits behind a prefix that secret scanners find.
+* Only the hash of a token is stored. A token has a prefix, by which secret scanners find it, and 216 random
+  bits.
 * Refresh tokens rotate: using one spends it and issues another (RFC 9700 section 4.14.2). `Rotation` says
   how strictly.
 * Of concurrent requests with one refresh token, a single statement lets one succeed: `UPDATE ... WHERE <not
@@ -28,8 +29,8 @@ from .connections import OPEN_GRANT_IDS
 ACCESS_PREFIX = "_0XRNGLT_"
 REFRESH_PREFIX = "_1XRNGLT_"
 ACCESS_LIFE: dict[Dialect, timedelta] = {
-    "live": timedelta(days=30) - timedelta(seconds=1),  # as recorded
-    "docs": timedelta(hours=24),  # as documented
+    "live": timedelta(days=30) - timedelta(seconds=1),  # as recorded from Oura's service
+    "docs": timedelta(hours=24),  # as Oura's documentation says
 }
 REFRESH_LIFE = timedelta(days=365)
 
@@ -101,8 +102,8 @@ class Tokens(Tables):
     def issue(self, grant_id: str, scope: str, refresh_scope: str | None) -> tuple[Issued, int]:
         """Issue tokens of a grant. Returns them, and when the last of them expires (epoch ms).
 
-        The refresh token has `refresh_scope`, which no refresh narrows (RFC 6749 section 6); without one only
-        an access token is issued.
+        The access token has `scope`; the refresh token has `refresh_scope`, which stays the same at every
+        refresh (RFC 6749 section 6). If `refresh_scope` is None, only an access token is issued.
         """
         now = self.clock.ms()
         access = ACCESS_PREFIX + secrets.token_urlsafe(27)
@@ -127,7 +128,7 @@ class Tokens(Tables):
         return issued, max(expires_at for *_, expires_at in rows)
 
     def find(self, secret: str) -> Token | None:
-        """A token that has not been spent; it may have expired."""
+        """Find a token, which may have expired; None if it is unknown or has been spent."""
         row = self.db.one(
             "SELECT use, grant_id, scope, expires_at FROM oauth_tokens WHERE hash = ? AND spent_at IS NULL",
             (hash_secret(secret),),
@@ -141,7 +142,7 @@ class Tokens(Tables):
         """Use a refresh token. Returns the grant's id and the scope; None if the token is not valid.
 
         A valid token belongs to this application and to a grant that has not ended, has not expired, and is
-        unspent or within the grace period. If tokens rotate, this spends it.
+        unspent or within the grace period. If tokens rotate, this call spends it.
         """
         now = self.clock.ms()
         row = self.db.one(
@@ -164,7 +165,7 @@ class Tokens(Tables):
         return (row[0], row[1]) if row else None
 
     def spent_grant_id(self, secret: str) -> str | None:
-        """The grant of a token that was spent; None for any other token."""
+        """The id of the grant of a token that was spent; None for any other token."""
         row = self.db.one(
             "SELECT grant_id FROM oauth_tokens WHERE hash = ? AND spent_at IS NOT NULL",
             (hash_secret(secret),),

@@ -38,7 +38,7 @@ class PortalApplications:
     visitors: Visitors
 
     def routes(self) -> list[BaseRoute]:
-        """The routes of these pages; all need a signed-in user."""
+        """The routes of the pages about applications. All of them need a signed-in user."""
         page = self.visitors.signed_in
         return [
             Route(APPLICATIONS, page(self.index), methods=["GET"]),
@@ -52,14 +52,14 @@ class PortalApplications:
         ]
 
     async def index(self, request: Request, visitor: Visitor) -> Response:
-        """The list of the user's applications."""
+        """Show the list of the user's applications."""
         apps = [(app, self.grants.count_users(app.client_id)) for app in self.grants.apps.of(visitor.user_id)]
         return visitor.page(
             request, "applications.html", here=APPLICATIONS, apps=apps, on_trial=USERS_ON_TRIAL
         )
 
     async def new(self, request: Request, visitor: Visitor) -> Response:
-        """The form to register an application."""
+        """Show the form to register an application."""
         return _form(request, visitor, {})
 
     async def register(self, request: Request, visitor: Visitor) -> Response:
@@ -81,11 +81,14 @@ class PortalApplications:
         return _form(request, visitor, form, errors)
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
-        """The page of one application. Raises Refused 404."""
+        """Show the page of one application. Raises Refused 404 if the user did not register it."""
         return self._page(request, visitor, self._named(request, visitor))
 
     async def change(self, request: Request, visitor: Visitor) -> Response:
-        """Change an application's name and redirect URIs. Raises Refused 404."""
+        """Change an application's name and redirect URIs.
+
+        Raises Refused 404 if the user did not register it.
+        """
         form = await visitor.form(request)
         app = self._named(request, visitor)
         uris = _lines(form)
@@ -111,7 +114,10 @@ class PortalApplications:
         return self._page(request, visitor, app, secret=self.grants.apps.rotate_secret(app.client_id))
 
     async def ask_to_delete(self, request: Request, visitor: Visitor) -> Response:
-        """The page that asks the user to confirm the deletion of an application. Raises Refused 404."""
+        """Ask the user to confirm the deletion of an application.
+
+        Raises Refused 404 if the user did not register it.
+        """
         app = self._named(request, visitor)
         return visitor.page(
             request,
@@ -122,7 +128,10 @@ class PortalApplications:
         )
 
     async def delete(self, request: Request, visitor: Visitor) -> Response:
-        """Delete an application with its grants and subscriptions. Raises Refused 404."""
+        """Delete an application with its grants and subscriptions.
+
+        Raises Refused 404 if the user did not register it.
+        """
         await visitor.form(request)
         app = self._named(request, visitor)
         with self.deliveries.subscriptions.locked(app.client_id):
@@ -189,7 +198,7 @@ def _lines(form: Mapping[str, str]) -> list[str]:
 
 
 def _errors(uris: list[str]) -> dict[str, str]:
-    """The error of the form field `redirect_uris`, by its name; empty if the URIs are valid."""
+    """Return the error of the form field `redirect_uris` under that name; empty if the URIs are valid."""
     if not uris:
         return {"redirect_uris": "Enter at least one redirect URI."}
     try:

@@ -33,7 +33,7 @@ class PortalHome:
     visitors: Visitors
 
     def routes(self) -> list[BaseRoute]:
-        """The routes of these pages; all but `/` need a signed-in user."""
+        """The routes of this class. All of them except `/` need a signed-in user."""
         page = self.visitors.signed_in
         return [
             Route("/", _to_home, methods=["GET"]),
@@ -46,7 +46,7 @@ class PortalHome:
         ]
 
     async def home(self, request: Request, visitor: Visitor) -> Response:
-        """The home page."""
+        """Show the home page of the portal."""
         user = visitor.user_id
         apps = self.grants.apps.of(user)
         counts = {
@@ -60,7 +60,7 @@ class PortalHome:
     # Personal access tokens
 
     async def tokens(self, request: Request, visitor: Visitor) -> Response:
-        """The page of personal access tokens."""
+        """Show the page of the user's personal access tokens."""
         return self._tokens(request, visitor)
 
     async def create_token(self, request: Request, visitor: Visitor) -> Response:
@@ -74,7 +74,7 @@ class PortalHome:
         return self._tokens(request, visitor, token=token)
 
     async def revoke_token(self, request: Request, visitor: Visitor) -> Response:
-        """Revoke a personal access token. Raises Refused 404."""
+        """Revoke a personal access token. Raises Refused 404 if the user has no token of this id."""
         await visitor.form(request)
         if not self.grants.personal.revoke(visitor.user_id, request.path_params["id"]):
             raise Refused("No such token", "It may have been revoked already.", status=404)
@@ -104,14 +104,14 @@ class PortalHome:
     # Connected apps
 
     async def connections(self, request: Request, visitor: Visitor) -> Response:
-        """The page of applications that may read the user's data."""
+        """Show the page of the applications that may read the user's data."""
         connections = self.grants.connections(visitor.user_id)
         return visitor.page(
             request, "connections.html", here=CONNECTIONS, connections=connections, scopes=SCOPES
         )
 
     async def disconnect(self, request: Request, visitor: Visitor) -> Response:
-        """End all grants of the user to an application. Raises Refused 404."""
+        """End all grants of the user to an application. Raises Refused 404 if they are not connected."""
         await visitor.form(request)
         app = self.grants.apps.get(request.path_params["client_id"])
         if app is None or not self.grants.disconnect(visitor.user_id, app.client_id):
@@ -120,12 +120,12 @@ class PortalHome:
 
 
 def base_of(request: Request) -> str:
-    """The base URL of the cloud, as the browser that sent this request reaches it."""
+    """The base URL at which the browser that sent this request reaches the cloud."""
     return f"{request.url.scheme}://{request.url.netloc}"
 
 
 def sentence(wrong: UsageError) -> str:
-    """An error's message and cure as one sentence, to be shown beside a form field."""
+    """Join an error's message and cure into one sentence, which is shown beside a form field."""
     first, _, rest = wrong.message.partition(" ")
     return f"{first.capitalize() if first.isalpha() else first} {rest}: {wrong.cure}."
 

@@ -1,11 +1,11 @@
 """The portal's pages about webhooks: an application's subscriptions, its deliveries and their attempts.
 
 Rules of this file:
-* Only the user who registered an application sees these pages, because they show the responses of its
-  callbacks and the queries of callback URLs, which may contain secrets.
+* Only the user who registered an application sees its pages, because they show the responses of callbacks
+  and the queries of callback URLs, which may contain secrets.
 * A request is shown byte for byte as it was sent. Its signature is checked with the application's current
   secret; a mismatch means that the secret was replaced after the request.
-* Instants are on the cloud's clock, except those of attempts, which are real time.
+* Times are those of the cloud's clock, except the times of attempts, which are real.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ LOG = f"{APPLICATION}/webhooks"
 DELIVERY = f"{LOG}/{{id}}"
 DELIVERIES_PER_PAGE = 50
 MAX_ENDED_SHOWN = 20
-"""How many ended subscriptions a page shows: those that ended last."""
+"""How many ended subscriptions a page shows. If there are more, it shows those that ended last."""
 MAX_ANSWER_CHARACTERS = 4000
-"""How much of a callback's response body a page shows, from its beginning."""
+"""How many characters of a callback's response body a page shows, from its beginning."""
 STATE_WORDS: Mapping[State, str] = {"waiting": "Waiting", "delivered": "Delivered", "failed": "Failed"}
 _STATES: Mapping[str, State] = {state: state for state in STATES}
 END_WORDS = {
@@ -79,11 +79,11 @@ class PortalWebhooks:
 
     @cached_property
     def delivery_list(self) -> DeliveryList:
-        """All deliveries, with their events and subscriptions."""
+        """Lists the deliveries in the database, with their events and subscriptions."""
         return DeliveryList(self.deliveries.db)
 
     def routes(self) -> list[BaseRoute]:
-        """The routes of these pages; all need a signed-in user."""
+        """The routes of the pages about webhooks. All of them need a signed-in user."""
         page = self.visitors.signed_in
         return [
             Route(WEBHOOKS, page(self.index), methods=["GET"]),
@@ -94,7 +94,7 @@ class PortalWebhooks:
         ]
 
     async def index(self, request: Request, visitor: Visitor) -> Response:
-        """The user's applications and how many subscriptions each has."""
+        """Show the user's applications and how many subscriptions each application has."""
         apps = [
             (app, len(self.subscriptions.of(app.client_id)))
             for app in self.apps.of(visitor.user_id)
@@ -103,7 +103,7 @@ class PortalWebhooks:
         return visitor.page(request, "webhooks.html", here=WEBHOOKS, apps=apps)
 
     async def log(self, request: Request, visitor: Visitor) -> Response:
-        """The page of an application's subscriptions and deliveries. Raises Refused 404."""
+        """Show an application's subscriptions and deliveries. Refused 404 if the user did not register it."""
         app = owned(self.apps, request, visitor)
         state = _STATES.get(request.query_params.get("state", ""))
         before = _number(request.query_params.get("before", ""))
@@ -125,7 +125,7 @@ class PortalWebhooks:
         )
 
     async def delivery(self, request: Request, visitor: Visitor) -> Response:
-        """The page of one delivery with its attempts, newest first. Raises Refused 404."""
+        """Show one delivery and its attempts, newest first. Raises Refused 404 if the user may not see it."""
         app, delivery = self._delivery(request, visitor)
         key = self.apps.signing_key(app.client_id)
         attempts = self.delivery_list.attempts(delivery.id)
@@ -143,24 +143,28 @@ class PortalWebhooks:
         )
 
     async def resend(self, request: Request, visitor: Visitor) -> Response:
-        """Send one delivery again. Raises Refused 404, or 409 if its subscription has ended."""
+        """Send one delivery again.
+
+        Raises Refused 404 if the user may not see the delivery, 409 if its subscription has ended.
+        """
         await visitor.form(request)
         app, delivery = self._delivery(request, visitor)
         if not self.deliveries.replay_one(delivery.id):
-            raise Refused("Not sent again", "Its subscription has ended.", status=409)
+            raise Refused("Not sent again", "The subscription of this delivery has ended.", status=409)
         return redirect(f"{APPLICATIONS}/{app.client_id}/webhooks/{delivery.id}")
 
     async def resend_failed(self, request: Request, visitor: Visitor) -> Response:
-        """Send all failed deliveries of an application again. Raises Refused 404."""
+        """Send all failed deliveries of an application again. Refused 404 if the user did not register it."""
         await visitor.form(request)
         app = owned(self.apps, request, visitor)
         self.deliveries.replay_failed(app.client_id)
         return redirect(f"{APPLICATIONS}/{app.client_id}/webhooks")
 
     def _subscriptions(self, app: Application) -> Iterator[tuple[Subscribed, str, str]]:
-        """The subscriptions of an application, first the active, then the ended, the last ended first.
+        """The subscriptions of an application: active ones, then ended ones, the most recently ended first.
 
-        Each comes with the words for what ended it (empty while it is active) and its callback without query.
+        Each is a tuple of the subscription, a text that says what ended it (empty while it is active), and
+        its callback URL without query.
         """
         now = self.subscriptions.clock.ms()
         found = self.subscriptions.of(app.client_id, ended=True)
@@ -182,7 +186,7 @@ class PortalWebhooks:
 
 
 def without_query(url: str) -> str:
-    """A URL with `…` in place of its query, which may contain a secret."""
+    """Replace the query of a URL by `…`, because it may contain a secret."""
     address, question_mark, _ = url.partition("?")
     return f"{address}?…" if question_mark else address
 
@@ -192,7 +196,7 @@ def _number(text: str) -> int | None:
 
 
 def _end_words(subscribed: Subscribed, now: int) -> str:
-    """The words for what ended a subscription; empty while it is active."""
+    """The text that says what ended a subscription; empty while it is active."""
     by = subscribed.ended_by or ("expired" if subscribed.expires_at <= now else None)
     return END_WORDS[by] if by else ""
 
@@ -214,7 +218,7 @@ def _shown(attempt: Attempt, delivery: Delivery, key: bytes | None) -> ShownAtte
 
 
 def _plain(said: str) -> str:
-    """A text that a callback sent, with its control characters replaced by U+FFFD."""
+    """Replace the control characters in a text that a callback sent by U+FFFD."""
     return re.sub(r"[^\S\n\t ]|[\x00-\x08\x0e-\x1f\x7f-\x9f]", "\ufffd", said.replace("\r\n", "\n"))
 
 
@@ -227,7 +231,7 @@ def _signature(attempt: Attempt, body: bytes, key: bytes | None) -> str:
 
 
 def _curl(url: str, headers: Mapping[str, str], body: bytes) -> str:
-    """A shell command that repeats a request. `--globoff` keeps curl from expanding brackets in the URL."""
+    """Write a shell command that repeats a request. `--globoff` makes curl send brackets in the URL as is."""
     sent = {"user-agent": USER_AGENT, "accept": "*/*", **headers}
     words = ["curl", "--include", "--globoff", "--request", "POST", url]
     lines = [" ".join(map(shlex.quote, words))]

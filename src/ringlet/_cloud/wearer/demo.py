@@ -1,4 +1,4 @@
-"""Creates the demo wearer: a user of the archive whose documents a simulated person generates."""
+"""Creates the demo wearer: a user of the archive whose documents are those of a simulated person."""
 
 from __future__ import annotations
 
@@ -70,16 +70,17 @@ def timeline(
     dialect: Dialect = "live",
     shutdown: Shutdown | None = None,
 ) -> Timeline:
-    """The timeline of the demo wearer in an archive; `seed` decides which person is simulated."""
+    """Create the timeline of the demo wearer in an archive. `seed` decides which person is simulated."""
     return Timeline.of(archive, clock, publisher, Person(seed, DEMO_USER_NAME, dialect=dialect), shutdown)
 
 
 def credentials(grants: Grants, user: int, user_id: str) -> Credentials:
-    """The credentials of the demo application, with a grant of all scopes by the wearer `user`.
+    """Issue credentials of the demo application, to which the wearer `user` grants all scopes.
 
     The demo application is registered once for each archive. Its secret stays the same over restarts, so that
-    subscriptions and receivers keep working. The secret is derived from a salt in the archive, whereas of
-    other applications only a digest is stored: the demo's secret gives access to simulated data only.
+    subscriptions and receivers keep working. To make that possible, the archive stores the salt from which
+    the secret is derived. For other applications the archive stores only a hash of the secret. The demo
+    application's secret gives access to simulated data only.
     """
     setting = Setting.DEMO_APPLICATION.of(user)
     with grants.archive.transaction():

@@ -1,9 +1,9 @@
-"""The table of attempts: each request that was sent to deliver an event, and its response.
+"""Owns the table of attempts: each request that was sent to deliver an event, and its response.
 
 Rules of this file:
 * The beginning of a receiver's response is stored unchanged. Code that displays it must escape it.
 * A response header is stored whole or not at all, because a truncated value would be misleading.
-* `Deliveries` creates this table together with its own, and calls `Attempts` inside its transactions.
+* `Deliveries` creates this table together with its own table. It calls `Attempts` inside its transactions.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ADD_RESPONSE_HEADERS: Final = (
 MAX_HEADERS_BYTES: Final = 4096
 """The most bytes of a response's headers that are stored, as JSON."""
 MAX_ATTEMPTS_STORED: Final = 50
-"""How many attempts of a delivery are stored, the last ones: it may be replayed any number of times."""
+"""The last attempts of a delivery that are stored. A delivery that is sent again and again has more."""
 
 _COLUMNS = (
     "delivery_id, number, callback_url, timestamp, signature, began_at, took, status, reason, response,"
@@ -48,11 +48,14 @@ _COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One request and its response. `began_at` is real time in epoch milliseconds, `took` milliseconds."""
+    """One request that delivers an event, and its response.
+
+    `began_at` is real time in epoch milliseconds, `took` is a duration in milliseconds.
+    """
 
     delivery_id: int
     number: int = 0
-    """The attempt's number within its delivery, from 1, which `Attempts.add` sets. Replays continue it."""
+    """The attempt's number within its delivery, from 1. `Attempts.add` sets it. Replays do not reset it."""
     callback_url: str
     timestamp: str
     signature: str
@@ -60,16 +63,16 @@ class Attempt:
     began_at: int
     took: int
     status: int | None
-    """The status of the response; None without a complete response, then `reason` says why."""
+    """The status of the response. None if no complete response came; then `reason` says why."""
     reason: str
     response: bytes
     """The beginning of the response's body."""
     response_headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """The response's headers that are stored (see `fitting`), with names in lower case."""
+    """The stored headers of the response (`fitting` selects them), with names in lower case."""
 
     @property
     def good(self) -> bool:
-        """Whether the event was delivered: a status from 200 to 399 within ten seconds (Oura's documents)."""
+        """Whether the receiver accepted the event: status 200 to 399 in ten seconds, as Oura documents."""
         return self.status is not None and 200 <= self.status < 400
 
 
@@ -108,12 +111,12 @@ class Attempts:
 
 
 def fitting(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that fit into `MAX_HEADERS_BYTES`, in their order; those that do not fit are left out."""
+    """Select the headers that fit into `MAX_HEADERS_BYTES` when they are added one after the other."""
     left, stored = MAX_HEADERS_BYTES, dict[str, str]()
     for name, value in headers.items():
         size = len(
             msgspec.json.encode({name: value})
-        )  # its two braces stand for the comma and space after it
+        )  # the braces count for the comma and the space that follow the header in the stored JSON
         if size <= left:
             left -= size
             stored[name] = value
@@ -121,7 +124,7 @@ def fitting(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _values(attempt: Attempt) -> tuple[Any, ...]:
-    """The values of `_COLUMNS` for an attempt, without the first two."""
+    """The values of an attempt for `_COLUMNS`, without the first two columns."""
     headers = msgspec.json.encode(attempt.response_headers).decode()
     return (
         attempt.callback_url,

@@ -1,21 +1,21 @@
-"""The table of deliveries: one row for each event and each subscription that is notified of it. No HTTP here.
+"""Owns the table of deliveries: a row for each event and each subscription that is notified of it. No HTTP.
 
     waiting -> claimed by a sender -> an attempt -> delivered
                                                  -> waiting again, until the last retry has failed -> failed
                                                  -> the callback is gone (410): its subscription ends
 
 Rules of this file:
-* A claim is a lease that expires, so that the deliveries of a killed sender are sent by another one. Each
-  claim increments the row's `fence`; an outcome counts only if the row still has the fence of its claim.
-* An outcome and its consequences are stored in one transaction.
-* Due deliveries are looked up in an index, subscription by subscription, so the time does not grow with the
-  backlog.
+* A claim is a lease that expires, so that another sender sends the deliveries of a killed sender. Each claim
+  increments the row's `fence`. An outcome is stored only if the row still has the fence of its claim.
+* An outcome, the delivery's new state and the end of a subscription are stored in one transaction.
+* Due deliveries are looked up in an index, one subscription after the other, so the lookup takes no longer
+  when many deliveries wait.
 * A claim checks the subscription again, which may have ended or have another callback since `ready`. A
   delivery about a user who has disconnected from the application is claimed only to be marked as failed.
 * `due_at` is on the cloud's clock, and NULL when no attempt is to follow. Leases and attempts are in real
   time, because connections take real time even while the cloud's clock is moved.
 * Methods that add, claim or delete rows lock `Lock.EVENTS` first, as publishing an event does.
-* No other file names this table in its SQL: `DELIVERIES` is for statements that join it.
+* SQL of other files does not name this table, but joins the subquery `DELIVERIES`.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from .subscriptions import ACTIVE_SUBSCRIPTIONS, SUBSCRIPTIONS, End, Subscriptio
 from .wakeup import Wakeup
 
 _FREE: Final = "due_at <= ? AND leased_until NOT BETWEEN ? AND ?"
-"""Due and not leased. Its parameters: the time by the cloud's clock, and `leases.active`."""
+"""SQL condition for a delivery that is due and not leased. Values: the cloud's time, and `leases.active`."""
 DELIVERIES: Final = "SELECT id, event_seq, subscription_id, state, attempts, due_at FROM webhook_deliveries"
-"""Every delivery, as a subquery for another file's statement."""
+"""A subquery of all deliveries, which statements of other files join."""
 
 
 class Deliveries(Tables):
@@ -70,13 +70,14 @@ class Deliveries(Tables):
         self._attempts = Attempts(self.db)
 
     def create(self, event_seq: int, user: int, data_type: str, event_type: EventType, due_at: int) -> int:
-        """Create a delivery of an event for each active subscription to it; returns how many.
+        """Create a delivery of an event for each active subscription to it. Returns how many were created.
 
-        An application is notified of the users that are connected with it now, whatever scopes they granted:
-        integrations in production skip events of data that they may not read (Tidepool does).
+        An application is notified of events of the users that are connected with it now, whatever scopes they
+        granted. So does Oura: integrations in production, such as Tidepool's, skip events of data that they
+        may not read.
         """
         now = self.clock.ms()
-        self.db.lock(Lock.EVENTS)  # so that no subscription ends in between and leaves its delivery behind
+        self.db.lock(Lock.EVENTS)  # otherwise a subscription could end now and its new delivery would stay
         created = self.db.execute(
             "INSERT INTO webhook_deliveries"
             " (event_seq, subscription_id, due_at, state, attempts, fence, leased_until)"
@@ -95,7 +96,8 @@ class Deliveries(Tables):
     def ready(self) -> list[Ready]:
         """The active subscriptions that have a delivery which is due and not claimed."""
         now = self.clock.ms()
-        # A scalar subquery: planners turn EXISTS into a join, and a join into a walk through the backlog.
+        # This is a scalar subquery, because query planners turn EXISTS into a join, which would read all
+        # waiting deliveries.
         rows = self.db.all(
             f"SELECT s.id, s.client_id, s.callback_url FROM ({ACTIVE_SUBSCRIPTIONS}) AS s WHERE (SELECT d.id"
             f" FROM webhook_deliveries d WHERE d.subscription_id = s.id AND {_FREE}"
@@ -105,7 +107,10 @@ class Deliveries(Tables):
         return [Ready(*row) for row in rows]
 
     def claim(self, wants: Iterable[tuple[Ready, int]], lease: timedelta) -> list[Claimed]:
-        """Claim at most as many deliveries of each subscription as the number with it, longest due first."""
+        """Claim due deliveries, the longest due first, for the time `lease`.
+
+        `wants` pairs each subscription with the most deliveries to claim for it.
+        """
         claimed: list[Claimed] = []
         user = f"(SELECT user_id FROM ({EVENTS}) AS e WHERE e.seq = event_seq)"
         statement = (
@@ -133,10 +138,10 @@ class Deliveries(Tables):
         return claimed
 
     def finish(self, outcomes: Sequence[Outcome]) -> None:
-        """Store outcomes and their consequences.
+        """Store outcomes, the new states of their deliveries, and the end of subscriptions that answered 410.
 
         An outcome is ignored if its delivery was claimed again since. Storing an outcome twice changes
-        nothing, so a sender that does not know whether its commit succeeded may repeat it.
+        nothing, so a sender that does not know whether its commit succeeded may store it again.
         """
         if not outcomes:
             return
@@ -149,7 +154,7 @@ class Deliveries(Tables):
             ]
             self._attempts.add([outcome.attempt for outcome, _ in current])
             for outcome, _ in current:
-                # Each claim increments the fence, so a delivery has had at most that many attempts.
+                # Each claim increments the fence, so a delivery has at most as many attempts as its fence.
                 if outcome.claimed.fence > MAX_ATTEMPTS_STORED:
                     self._attempts.trim(outcome.claimed.id)
             gone = {outcome.claimed.to for outcome, _ in current if self._is_gone(outcome)}
@@ -165,7 +170,7 @@ class Deliveries(Tables):
                 self.end(to.subscription_id, "gone")
 
     def _attempts_before(self, outcome: Outcome) -> int | None:
-        """The attempts before this one (a replay sets them to 0); None if the claim is no longer current."""
+        """How many attempts came before this one since the last replay; None if the claim is outdated."""
         row = self.db.one(
             "SELECT attempts FROM webhook_deliveries WHERE id = ? AND fence = ?",
             (outcome.claimed.id, outcome.claimed.fence),
@@ -178,7 +183,7 @@ class Deliveries(Tables):
         return outcome.attempt.status == 410 and self.subscriptions.calls(to.subscription_id, to.callback_url)
 
     def _next(self, outcome: Outcome, before: int, gone: set[Ready]) -> tuple[State, int | None]:
-        """The state of a delivery after an outcome, and when the next attempt is due (None: never)."""
+        """The state of a delivery after an outcome, and when its next attempt is due (None for no more)."""
         claimed = outcome.claimed
         if outcome.attempt.good:
             return "delivered", None
@@ -195,7 +200,7 @@ class Deliveries(Tables):
         )
 
     def next_due(self) -> int | None:
-        """When the next attempt is due, in epoch milliseconds on the cloud's clock; None if none is."""
+        """When the next attempt is due, in epoch milliseconds on the cloud's clock; None for no more."""
         row = self.db.one(
             "SELECT min((SELECT d.due_at FROM webhook_deliveries d WHERE d.subscription_id = s.id"
             f" AND d.due_at IS NOT NULL ORDER BY d.due_at LIMIT 1)) FROM ({ACTIVE_SUBSCRIPTIONS}) AS s",
@@ -208,8 +213,8 @@ class Deliveries(Tables):
         soonest = self.next_due()
         return soonest is not None and soonest <= self.clock.ms()
 
-    # Replays. A replayed delivery is due now and has all its retries again. If it is being sent, it keeps its
-    # lease, so it is never sent twice at the same time.
+    # Replays: a replayed delivery is due now, and its retries are counted anew. If it is being sent now, it
+    # keeps its lease, so it is never sent twice at the same time.
 
     def replay_one(self, id: int) -> bool:
         """Send a delivery again; False if it does not exist or its subscription has ended."""
@@ -218,7 +223,7 @@ class Deliveries(Tables):
     def replay_range(self, client_id: str | None, first_ms: int, last_ms: int) -> int:
         """Send the events from `first_ms` to `last_ms` again, to one application or to all (None).
 
-        Both are epoch milliseconds on the cloud's clock. Returns how many deliveries are sent again.
+        The arguments are epoch milliseconds on the cloud's clock. Returns how many deliveries are sent again.
         """
         events = f"event_seq IN (SELECT seq FROM ({EVENTS}) AS e WHERE at BETWEEN ? AND ?)"
         return self._replay(client_id, events, first_ms, last_ms)
@@ -242,14 +247,14 @@ class Deliveries(Tables):
         return replayed
 
     def counts(self) -> dict[State, int]:
-        """How many deliveries there are in each state; this reads the whole table."""
+        """How many deliveries are in each state. This reads the whole table."""
         found = self.db.all("SELECT state, count(*) FROM webhook_deliveries GROUP BY state")
         return dict.fromkeys(STATES, 0) | dict(found)
 
     # The end of subscriptions and of deliveries
 
     def unsubscribe(self, client_id: str, id: str) -> None:
-        """End a subscription at the request of its application. Raises DocumentNotFound."""
+        """End a subscription as its application requests. Raises DocumentNotFound if it is not active."""
         with self.subscriptions.locked(client_id):
             self.subscriptions.get(client_id, id)
             self.end(id, "deleted")
@@ -271,10 +276,9 @@ class Deliveries(Tables):
     def prune(self, before: int, newest_event: int) -> int | None:
         """Delete old deliveries, and waiting ones whose subscription has ended, in the caller's transaction.
 
-        `before` is an instant (epoch ms), `newest_event` the number of the newest event. Deliveries of an
-        event are kept if the event happened after `before`, is still to be delivered or is the newest, and so
-        are those of all later events. Returns the number of the first such event; None if there are no
-        events.
+        `before` is an instant (epoch ms), `newest_event` the number of the newest event. The first event that
+        happened after `before`, is still to be delivered or is the newest is kept, with all later events and
+        their deliveries. Returns the number of that event; None if there are no events.
         """
         self.db.lock(Lock.EVENTS)
         active = f"SELECT id FROM ({ACTIVE_SUBSCRIPTIONS}) AS s"

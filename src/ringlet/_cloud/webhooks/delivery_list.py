@@ -2,7 +2,7 @@
 
 Rules of this file:
 * Only the rows of one page are read, however many deliveries there are.
-* Failed deliveries are found by an index of their own, because they are few among many.
+* Failed deliveries are found by an index of their own, because few of many deliveries fail.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _JOINED: Final = (
     f" e.at, e.body, d.state, d.attempts, d.due_at FROM ({DELIVERIES}) AS d"
     f" JOIN ({EVENTS}) AS e ON e.seq = d.event_seq JOIN ({SUBSCRIPTIONS}) AS s ON s.id = d.subscription_id"
 )
-"""Selects the fields of `Delivery`, in their order."""
+"""An SQL statement that selects the fields of `Delivery`, in the order of the class."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ class DeliveryList:
             "id < ?": before,
         }
         filters = {condition: value for condition, value in given.items() if value is not None}
-        # The state is a literal in the SQL, because planners use the partial index of failed deliveries only
-        # then. That index is sorted by subscription: `+id` keeps planners from reading the whole table in the
-        # order of ids to avoid a sort.
+        # The state is a literal in the SQL: only then do query planners use the partial index of failed
+        # deliveries. The index is sorted by subscription, not by id. Ordering by `+id` keeps planners from
+        # reading the whole table in the order of ids, which would avoid a sort.
         conditions = [*filters] + ([f"state = '{state}'"] if state else [])
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         newest = "+id" if state == "failed" else "id"

@@ -1,4 +1,4 @@
-"""The values that the table of deliveries and the sender exchange."""
+"""The values that `Deliveries` and `Sender` exchange."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a claimed delivery, as the sender reports it."""
+    """The result of sending a claimed delivery."""
 
     claimed: Claimed
     attempt: Attempt
     retry_after: float = 0.0
-    """The `Retry-After` of a response 429 or 503, in seconds; 0 without one."""
+    """The seconds in the header `Retry-After` of a response 429 or 503; 0 without this header."""

@@ -1,11 +1,12 @@
-"""The steps that create and change the tables of deliveries and of their attempts."""
+"""The migrations that create and change the tables of deliveries and of their attempts."""
 
 from __future__ import annotations
 
 from ..._archive.storage.migrations import Migrations
 from .attempts import ADD_RESPONSE_HEADERS, ATTEMPTS_SCHEMA
 
-# AUTOINCREMENT never reuses an id, so a late outcome cannot be mistaken for that of another delivery.
+# AUTOINCREMENT never uses an id again. So the late outcome of a deleted delivery cannot be stored for a new
+# delivery with the same id.
 MIGRATIONS = Migrations(
     "outbox",
     f"""

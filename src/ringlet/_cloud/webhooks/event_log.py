@@ -1,4 +1,4 @@
-"""The table of events: a log of the changes of all users' documents.
+"""Owns the table of events: a log of the changes of all users' documents.
 
 `Publisher` appends to the log; the control API, `ringlet listen` and tests read it.
 
@@ -8,7 +8,7 @@ Rules of this file:
   who has seen event N has missed no earlier event.
 * Pruning deletes the oldest events, so numbers stay contiguous. It never deletes the newest event, because
   the next number follows from it.
-* No other file names this table in its SQL: `EVENTS` is for statements that join it.
+* SQL of other files does not name this table, but joins the subquery `EVENTS`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from ..core.tables import Tables
 
 MIGRATIONS = Migrations(
     "events",
-    # In older archives the first step of the migration "outbox" (see `deliveries`) created this table. There
-    # this step does nothing.
+    # In older archives the migration "outbox" (see `delivery_schema`) created this table. For such an archive
+    # this migration does nothing.
     """
 CREATE TABLE IF NOT EXISTS webhook_events (
     seq              INTEGER PRIMARY KEY,
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS webhook_events (
 """,
 )
 EVENTS: Final = "SELECT seq, user_id, at, event_type, data_type, body FROM webhook_events"
-"""Every event, as a subquery for another file's statement."""
+"""A subquery of all events, which statements of other files join."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,24 +83,24 @@ class EventLog(Tables):
         return seq
 
     def after(self, seq: int, limit: int = 100) -> list[LoggedEvent]:
-        """The events with higher numbers than `seq`, in order."""
+        """The events with numbers above `seq`, in the order of their numbers, at most `limit` of them."""
         rows = self.db.all(f"{EVENTS} WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))
         return [_logged(row) for row in rows]
 
     @property
     def newest(self) -> int:
-        """The number of the newest event; 0 before the first."""
+        """The number of the newest event; 0 if no event was logged yet."""
         row = self.db.one("SELECT coalesce(max(seq), 0) FROM webhook_events")
         return int(row[0]) if row else 0
 
     @property
     def oldest(self) -> int:
-        """The number of the oldest event that has not been pruned; 1 before the first."""
+        """The number of the oldest event that has not been deleted; 1 if no event was logged yet."""
         row = self.db.one("SELECT coalesce(min(seq), 1) FROM webhook_events")
         return int(row[0]) if row else 1
 
     def delete_before(self, seq: int) -> None:
-        """Prune: delete the events with lower numbers."""
+        """Delete the events with numbers below `seq`."""
         self.db.execute("DELETE FROM webhook_events WHERE seq < ?", (seq,))
 
 

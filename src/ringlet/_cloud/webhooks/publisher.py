@@ -21,7 +21,7 @@ from .deliveries import Deliveries
 from .event_log import EventLog
 
 SYNC_LATENCY: Final = timedelta(seconds=30)
-"""How long after a sync of the ring its events are sent (Oura's documents: about 30 seconds)."""
+"""How long after a sync of the ring its events are sent: about 30 seconds, by Oura's documentation."""
 RETENTION: Final = timedelta(days=30)
 """How long events, deliveries and ended subscriptions are stored, on the cloud's clock."""
 
@@ -49,7 +49,7 @@ class Publisher:
     def observe(
         self, user: int, kind: AnyKind, changes: Sequence[Change], synced_at: int | None = None
     ) -> list[Published]:
-        """Publish changes of a user's documents. This method can be an archive's `observer`.
+        """Publish an event for each change of a user's documents. This method can be an archive's `observer`.
 
         Without `synced_at` the events happened now and are due now. With `synced_at` (epoch milliseconds on
         the cloud's clock) they happened when the ring was synced then, and are due `SYNC_LATENCY` later.
@@ -65,7 +65,7 @@ class Publisher:
     def put(
         self, user: int, kind: AnyKind, data: bytes, *, seen_at: int, synced_at: int | None = None
     ) -> list[Published]:
-        """Store documents as `Archive.put` does, and publish and return the events of the changes."""
+        """Store documents as `Archive.put` does. Publishes and returns an event for each change."""
         published: list[Published] = []
         self.archive.put(user, kind, data, seen_at=seen_at, observer=self._observer(published, synced_at))
         return published
@@ -73,7 +73,7 @@ class Publisher:
     def delete(
         self, user: int, kind: AnyKind, id: str, *, at: int, synced_at: int | None = None
     ) -> list[Published]:
-        """Delete a document as `Archive.delete` does, and publish and return its event, if it existed."""
+        """Delete a document as `Archive.delete` does. If it existed, publishes and returns the event."""
         published: list[Published] = []
         self.archive.delete(user, kind, id, at, observer=self._observer(published, synced_at))
         return published
@@ -108,7 +108,7 @@ class Publisher:
             user_id=name,
         )
         with self.archive.transaction():
-            self.archive.lock_changes()  # until the commit: events are numbered in the order of commits
+            self.archive.lock_changes()  # held until the commit: events are numbered in the order of commits
             seq = self.events.append(user, event_type, data_type, at, event.body)
             deliveries = self.deliveries.create(seq, user, data_type, event_type, now if due is None else due)
         return Published(event, seq, deliveries)
@@ -116,7 +116,7 @@ class Publisher:
     def prune(self) -> None:
         """Delete events and deliveries older than `RETENTION`, and deliveries to ended subscriptions.
 
-        Events after the first one with a delivery still to be sent are kept, so that numbers stay contiguous.
+        If an event is still to be delivered, later events are kept, too, so that numbers have no gaps.
         """
         before = self.clock.ms() - RETENTION // MILLISECOND
         with self.archive.transaction():

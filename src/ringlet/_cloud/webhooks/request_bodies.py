@@ -1,8 +1,8 @@
 """Decodes and checks the bodies of requests that create or update a subscription. No HTTP here.
 
 Rules of this file:
-* All errors are reported at once, field by field, in the form and words of Oura's validator (pydantic 2,
-  through FastAPI), because clients parse those.
+* One answer reports the errors of all fields, in the form and words of Oura's validator (pydantic 2, through
+  FastAPI), because clients parse these.
 * An error repeats the offending value as `input`, but never a verification token, nor the user, password or
   query of a callback URL, because clients log errors.
 """
@@ -28,7 +28,7 @@ FIELDS: Mapping[str, Sequence[str] | None] = {
 }
 """The fields of a body and the values that each may have; None allows any text."""
 MAX_FIELD_CHARS: Final = 2048
-"""The most characters of a field."""
+"""The most characters that a field of a body may have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +60,17 @@ class Flawed(Exception):
 
 
 def read_create(body: bytes) -> CreateBody:
-    """Decode the body of a request that creates a subscription. Raises Flawed."""
+    """Decode the body of a request that creates a subscription. Raises Flawed if it is invalid."""
     return CreateBody(**_read(body, frozenset(FIELDS)))
 
 
 def read_update(body: bytes) -> UpdateBody:
-    """Decode the body of an update, in which only the verification token is required. Raises Flawed."""
+    """Decode the body of an update. Raises Flawed if it is invalid or lacks the verification token."""
     return UpdateBody(**_read(body, frozenset({"verification_token"})))
 
 
 def _read(body: bytes, required: frozenset[str]) -> dict[str, Any]:
-    """The fields of a body that are not null. Raises Flawed."""
+    """Decode the fields of a body that are not null. Raises Flawed if the body is invalid."""
     if not body:
         raise Flawed(_flaw("missing", "Field required", None))
     try:
@@ -87,8 +87,8 @@ def _read(body: bytes, required: frozenset[str]) -> dict[str, Any]:
 
 
 def unproved(callback_url: str, why: str) -> Flawed:
-    """The error of a callback that failed its challenge; `why` is a sentence about the callback."""
-    words = f"The callback did not prove itself: {why}"
+    """Return the error for a callback that failed its challenge; `why` is a sentence about the callback."""
+    words = f"The callback failed its challenge: {why}"
     return Flawed(_flaw("callback_unproved", words, _redacted("callback_url", callback_url), "callback_url"))
 
 
@@ -119,7 +119,7 @@ def _flaw(type: str, message: str, value: object, *where: str, **context: object
 
 
 def _redacted(name: str, value: object) -> object:
-    """The value of a field without its secrets, as an error may repeat it."""
+    """Remove the secrets from the value of a field, so that an error may repeat the value."""
     if isinstance(value, str):
         if name == "verification_token":
             return "…"
@@ -128,7 +128,7 @@ def _redacted(name: str, value: object) -> object:
 
 
 def bare(url: str) -> str:
-    """A URL without user, password, query and fragment, however badly it is written."""
+    """Remove user, password, query and fragment from a URL, even if it is malformed."""
     shown = re.split(r"[?#]", url, maxsplit=1)[0]
     if "@" in shown:
         return f"…@{shown.rpartition('@')[2]}"

@@ -1,6 +1,6 @@
-"""`/v2/webhook/subscription`: applications manage their subscriptions. Oura's six operations.
+"""Oura's six operations with which applications manage their webhook subscriptions.
 
-    GET     /v2/webhook/subscription              lists all subscriptions, as a bare array
+    GET     /v2/webhook/subscription              lists the application's subscriptions, as a JSON array
     POST    /v2/webhook/subscription              creates one, after challenging its callback; answers 201
     GET     /v2/webhook/subscription/{id}         shows one
     PUT     /v2/webhook/subscription/{id}         changes callback, event type or data type, after a challenge
@@ -11,10 +11,11 @@ Rules of this file:
 * An application authenticates with `x-client-id` and `x-client-secret`. Failures are throttled, as at the
   token endpoint. The subscription of another application is answered like an unknown id: with 403, as Oura
   does.
-* Every create and every update challenges the callback: it must repeat a random text within ten seconds. The
-  challenge is sent like events are (`dial`). Unless the callback answers it, nothing is stored.
+* Creating and updating a subscription challenges its callback: the callback must repeat a random text within
+  ten seconds. The challenge is sent by the same code as events (`dial`). If the callback does not answer it,
+  nothing is stored.
 * No lock is held while a callback is challenged. Afterwards the application and its subscriptions are checked
-  again. An application may have a few challenges under way, so slow callbacks delay no other application.
+  again. Each application may have a few challenges under way, so its slow callbacks delay no other one.
 * A callback that fails its challenge is refused with 422 at the field `callback_url`, because Oura's
   specification has no other error for it.
 """
@@ -86,10 +87,10 @@ class SubscriptionRoutes:
         self.throttle = throttle
         self.rate_limit = rate_limit
         self._challenges: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        """One semaphore for each application with challenges under way, by client_id."""
+        """The semaphore of each application that has challenges under way, by client_id."""
 
     def routes(self) -> list[BaseRoute]:
-        """The routes of the six operations, which authenticate the application first."""
+        """The routes of the six operations. Each authenticates the application before it does anything."""
         return [
             Route(path, self._for_applications(handler), methods=[method])
             for path, method, handler in (
@@ -108,14 +109,15 @@ class SubscriptionRoutes:
         return ok(msgspec.json.encode([subscribed.shown(self.dialect) for subscribed in found]))
 
     async def get(self, request: Request, caller: Caller) -> Answer:
-        """Show one subscription. Raises DocumentNotFound."""
+        """Show one subscription. Raises DocumentNotFound if it is not an active one of this application."""
         return self._shown(self.subscriptions.get(caller.client_id, request.path_params["id"]))
 
     async def create(self, request: Request, caller: Caller) -> Answer:
-        """Create a subscription once its callback has answered a challenge.
+        """Create a subscription after its callback has answered a challenge.
 
-        Raises Flawed for a body that does not fit or a failed challenge, BadRequest 409 if the application
-        has a subscription for this event type and data type already, and Refused.
+        Raises Flawed for an invalid body or a failed challenge, BadRequest 409 if the application has a
+        subscription for this event type and data type already, and Refused if the body is too long, the
+        client secret is too short or the application was deleted meanwhile.
         """
         wanted = read_create(await read_body(request))
         _check_secret(caller)
@@ -128,9 +130,9 @@ class SubscriptionRoutes:
         return self._shown(made)._replace(status=201)
 
     async def update(self, request: Request, caller: Caller) -> Answer:
-        """Change callback, event type or data type, once the callback has answered a challenge.
+        """Change callback, event type or data type, after the callback has answered a challenge.
 
-        Raises DocumentNotFound, Flawed, BadRequest 409 and Refused.
+        Raises DocumentNotFound if the subscription is not active, otherwise the errors of `create`.
         """
         id: str = request.path_params["id"]
         was = self.subscriptions.get(caller.client_id, id)
@@ -149,11 +151,11 @@ class SubscriptionRoutes:
         return self._shown(changed)
 
     async def renew(self, request: Request, caller: Caller) -> Answer:
-        """Let a subscription expire 90 days from now. Raises DocumentNotFound."""
+        """Let a subscription expire 90 days from now. Raises DocumentNotFound if it is not active."""
         return self._shown(self.subscriptions.renew(caller.client_id, request.path_params["id"]))
 
     async def delete(self, request: Request, caller: Caller) -> Answer:
-        """End a subscription. Raises DocumentNotFound."""
+        """End a subscription. Raises DocumentNotFound if it is not active."""
         self.deliveries.unsubscribe(caller.client_id, request.path_params["id"])
         return Answer(204, b"", [])
 
@@ -180,7 +182,10 @@ class SubscriptionRoutes:
         return answered
 
     def _authenticated(self, request: Request) -> Caller:
-        """The application that sent a request. Raises Refused 401 or 429."""
+        """Authenticate the application that sent a request.
+
+        Raises Refused 401 if its credentials are missing or wrong, 429 after too many failures or requests.
+        """
         caller = Caller(request.headers.get("x-client-id", ""), request.headers.get("x-client-secret", ""))
         if not caller.client_id or not caller.secret:
             raise Refused("Unauthorized", "x-client-id and x-client-secret are missing.", status=401)
@@ -210,7 +215,7 @@ class SubscriptionRoutes:
         return caller
 
     def _authenticate(self, caller: Caller) -> None:
-        """Check client id and secret. Raises Refused 401."""
+        """Check client id and secret. Raises Refused 401 if they are wrong."""
         try:
             self.apps.authenticate(caller.client_id, caller.secret)
         except OAuthError:
@@ -218,10 +223,10 @@ class SubscriptionRoutes:
 
     @contextmanager
     def _locked(self, caller: Caller) -> Generator[None]:
-        """A transaction that locks the application's subscriptions. Raises Refused 401.
+        """Begin a transaction that locks the application's subscriptions, and authenticate it again.
 
-        The application may have been deleted or have another secret since its callback was challenged, so it
-        is authenticated again.
+        The application may have been deleted or have got another secret while its callback was challenged.
+        Then this raises Refused 401.
         """
         with self.subscriptions.locked(caller.client_id):
             self._authenticate(caller)
@@ -230,7 +235,7 @@ class SubscriptionRoutes:
     # The challenge of a callback
 
     async def _challenge(self, caller: Caller, callback_url: str, verification_token: str) -> None:
-        """Send a challenge to a callback. Raises Flawed unless the callback repeats it."""
+        """Send a random text to a callback. Raises Flawed unless the callback's response repeats the text."""
         challenge = secrets.token_urlsafe(24)
         url = events.challenge_url(callback_url, verification_token, challenge)
         semaphore = self._challenges.setdefault(
@@ -243,13 +248,14 @@ class SubscriptionRoutes:
 
 
 def _challenge_failure(exchange: Exchange) -> str:
-    """Why a callback failed its challenge, as a sentence about the callback ("it answered ...")."""
+    """Say why a callback failed its challenge, in a sentence about the callback ("it answered ...")."""
     if exchange.status is None:
         return f"{exchange.reason}."
     if exchange.status == 200:
-        return 'it answered 200, but not {"challenge": …} with the challenge it was sent.'
+        return 'it answered 200, but its body is not {"challenge": …} with the challenge it was sent.'
     if 300 <= exchange.status < 400:
-        # Web frameworks redirect a path without its trailing slash to the one with it: a common mistake.
+        # A common mistake: the callback URL lacks its trailing slash, and the web framework redirects to the
+        # URL with the slash.
         target = bare(exchange.headers.get("location", "another address"))
         return (
             f"it answered {exchange.status}, a redirect to {target[:200]}. Redirects are not followed: pass"
@@ -259,8 +265,8 @@ def _challenge_failure(exchange: Exchange) -> str:
 
 
 def _check_secret(caller: Caller) -> None:
-    # Only the hash of a secret is stored. Events can be signed with it only where the secret is longer than
-    # HMAC's block: see `events.MIN_HASHED_SECRET_LENGTH`.
+    # The cloud stores only the hash of a secret. It can sign events with the hash only if the secret is
+    # longer than HMAC's block: see `events.MIN_HASHED_SECRET_LENGTH`.
     if len(caller.secret) < events.MIN_HASHED_SECRET_LENGTH:
         raise Refused(
             "Client secret too short",

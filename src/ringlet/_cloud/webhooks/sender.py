@@ -1,17 +1,17 @@
 """Delivers events to callbacks: claims due deliveries, signs and posts them, and stores the outcomes.
 
-The sender works in turns. Each turn commits, in one transaction, the outcomes of the requests that have ended
-since the last turn and the claims of the next deliveries. So the number of disk writes does not grow with the
+The sender works in turns. One transaction in each turn stores the outcomes of the requests that have ended
+since the last turn, and claims the next deliveries. So the number of disk writes does not grow with the
 number of receivers.
 
 Rules of this file:
 * Events are delivered at least once: the sender remembers an outcome until it is stored. While the archive
   cannot be written, nothing new is claimed, and the next turn tries to store the outcome again.
-* A receiver that hangs or fails slows down no other receiver, not even one on the same host. Each receiver
-  has a few requests under way. After several failures in a row it has one at a time, with pauses between
-  them, until a request succeeds.
-* An application may have at most as many requests under way as are left for the others (Choudhury and Hahne,
-  "Dynamic queue length thresholds"). So one slow application cannot use up all requests.
+* A receiver that hangs or fails slows down no other receiver, not even one on the same host. The sender has a
+  few requests to each receiver under way. After several failures in a row it sends that receiver one request
+  at a time, with pauses, until a request succeeds.
+* An application may have at most as many requests under way as are left for all other applications (Choudhury
+  and Hahne, "Dynamic queue length thresholds"). So one slow application cannot use up all requests.
 * Each attempt is signed anew, with the real time and the application's current key.
 * When the sender is cancelled, it lets the requests under way finish and releases its other claims.
 """
@@ -58,15 +58,15 @@ class Policy:
     slow_pause_s: float = 0.2
     """Seconds between two requests to a receiver that keeps failing."""
     lease: timedelta = timedelta(seconds=60)
-    """How long a claim is valid: longer than any request takes, at most `leases.MAX_LEASE_MS`."""
+    """How long a claim is valid. It must exceed the longest request, but not `leases.MAX_LEASE_MS`."""
     poll_s: float = 0.25
-    """Seconds between two looks for deliveries that another process or a moved clock has made due."""
+    """Seconds between two lookups of deliveries that another process or a moved clock has made due."""
     max_backoff_s: float = 5.0
-    """The longest pause, in seconds, between two tries to write to an archive that cannot be written."""
+    """The longest pause, in seconds, between two attempts to write to an archive that cannot be written."""
     stop_grace_s: float = 5.0
-    """Seconds for the requests under way to finish when the sender is cancelled."""
+    """How many seconds a cancelled sender lets the requests under way continue."""
     prune_every_s: float = 3600.0
-    """Seconds between two prunings of old events and deliveries."""
+    """Seconds between two deletions of old events and deliveries."""
 
 
 @dataclass
@@ -127,7 +127,7 @@ class Sender:
             await self._stop()
 
     def _turn(self) -> None:
-        """Store the outcomes of ended requests, claim the next deliveries, and begin to send those."""
+        """Store the outcomes of ended requests, claim the next deliveries, and begin to send these."""
         wants = list(self._shares(self.deliveries.ready()))
         if self._ended or wants:
             written = len(self._ended)
@@ -154,8 +154,8 @@ class Sender:
         random.shuffle(ready)  # so that no receiver is always served last
         for place, subscriptions in _by_receiver(ready).items():
             client_id = place[0]
-            # Half of the difference: with these requests, the application has as many under way as then
-            # remain free, or one more.
+            # With half of the difference added, the application has as many requests under way as are then
+            # left free, or one more.
             left = max(0, min(self._capacity(place), (free - under_way_of[client_id] + 1) // 2))
             free -= left
             under_way_of[client_id] += left
@@ -215,19 +215,23 @@ class Sender:
         if receiver.failures < self.policy.failures_until_slow:
             self.deliveries.wakeup.notify()
         else:
-            # The outcome is stored by the turn that claims the receiver's next delivery: one commit for both.
+            # The sender is woken when the receiver's next delivery may be claimed. The same commit then
+            # stores this outcome and claims that delivery.
             receiver.not_before += self.policy.slow_pause_s
             asyncio.get_running_loop().call_later(self.policy.slow_pause_s, self.deliveries.wakeup.notify)
 
     def _forget_receivers(self) -> None:
-        """Forget receivers that failed and had no request since: their subscriptions have ended."""
+        """Forget receivers that failed long ago and had no request since: their subscriptions have ended."""
         before = time.monotonic() - self.policy.prune_every_s
         for place, receiver in list(self._receivers.items()):
             if not receiver.under_way and receiver.not_before < before:
                 del self._receivers[place]
 
     async def _stop(self) -> None:
-        """Give the requests under way `stop_grace_s` to finish; store their outcomes, release the others."""
+        """Let the requests under way finish within `stop_grace_s`, and cancel the others.
+
+        The outcomes of finished requests are stored, and the claims of cancelled ones are released.
+        """
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=self.policy.stop_grace_s)
         cut_off = dict(self._under_way)
@@ -240,12 +244,12 @@ class Sender:
                     self.deliveries.finish(self._ended)
                     self.deliveries.release(cut_off.values())
                 return
-            except ArchiveError:  # after the last try nothing is lost either: leases expire by themselves
+            except ArchiveError:  # if all attempts fail, the leases expire, and events are sent again
                 await asyncio.sleep(0.1)
 
 
 def place_of(to: Ready) -> Place:
-    """The receiver that a subscription's events are sent to."""
+    """Identify the receiver to which a subscription's events are sent."""
     return to.client_id, to.callback_url.partition("?")[0]
 
 

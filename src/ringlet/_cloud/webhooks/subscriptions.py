@@ -1,12 +1,12 @@
-"""The table of subscriptions: which application is notified of which changes, and at which callback URL.
+"""Owns the table of subscriptions: which application is notified of which changes, at which callback URL.
 
 Rules of this file:
 * An application has one active subscription for each pair of data type and event type.
 * A subscription expires after 90 days; renewing it sets the expiry to 90 days from then.
 * An ended subscription stays in the table, with the reason of its end, so that the application's owner can
   see why no more events arrive. `Deliveries.end` ends a subscription and deletes its waiting deliveries.
-* No other file names this table in its SQL: `ACTIVE_SUBSCRIPTIONS` and `SUBSCRIPTIONS` are for statements
-  that join it.
+* SQL of other files does not name this table, but joins the subqueries `ACTIVE_SUBSCRIPTIONS` and
+  `SUBSCRIPTIONS`.
 """
 
 from __future__ import annotations
@@ -51,16 +51,18 @@ CREATE INDEX IF NOT EXISTS webhook_subscriptions_ended
 """,
 )
 ENDED_LISTED: Final = 50
-"""How many ended subscriptions of an application are listed, the latest."""
+"""How many ended subscriptions of an application are listed: those that ended last."""
 COLUMNS = "id, client_id, callback_url, event_type, data_type, created_at, expires_at, ended_at, ended_by"
 SUBSCRIPTIONS: Final = "SELECT id, client_id, callback_url FROM webhook_subscriptions"
-"""Every subscription, as a subquery for another file's statement."""
+"""A subquery of all subscriptions, ended or not, which statements of other files join."""
 ACTIVE_SUBSCRIPTIONS: Final = (
     "SELECT id, client_id, callback_url, data_type, event_type FROM webhook_subscriptions"
     " WHERE ended_at IS NULL AND expires_at > ?"
 )
-"""The subscriptions that have neither ended nor expired, as a subquery for another file's statement. Its
-parameter is the time of the cloud's clock in epoch milliseconds."""
+"""A subquery of the subscriptions that have neither ended nor expired, which statements of other files join.
+
+Its placeholder gets the time of the cloud's clock in epoch milliseconds.
+"""
 
 End: TypeAlias = Literal["deleted", "gone", "expired"]
 """What ended a subscription: its application deleted it, its callback answered 410, its 90 days were over."""
@@ -81,9 +83,10 @@ class Subscribed:
     ended_by: End | None
 
     def shown(self, dialect: Dialect) -> Shown:
-        """The subscription as the API shows it.
+        """Convert the subscription to the form in which the API shows it.
 
-        The real service omits the time zone, which a `date-time` of the documentation has.
+        In the dialect `live` its expiration time has no time zone, as Oura's service sends it. In `docs` it
+        has one, as Oura's documentation says.
         """
         expires = from_ms(self.expires_at).replace(tzinfo=None if dialect == "live" else UTC)
         return Shown(
@@ -102,13 +105,13 @@ class Subscriptions(Tables):
 
     @contextmanager
     def locked(self, client_id: str) -> Generator[None]:
-        """A transaction that locks the application's subscriptions against other requests and processes."""
+        """Begin a transaction in which nothing else can change the application's subscriptions."""
         with self.archive.transaction():
             self.db.lock(Lock.SUBSCRIPTIONS, client_id)
             yield
 
     def check_free(self, client_id: str, event_type: str, data_type: str) -> None:
-        """Raises BadRequest 409 if the application has an active subscription for this pair of types."""
+        """Raise BadRequest 409 if the application has an active subscription for this pair of types."""
         if self.db.one(
             "SELECT 1 FROM webhook_subscriptions WHERE client_id = ? AND event_type = ? AND data_type = ?"
             " AND ended_at IS NULL AND expires_at > ?",
@@ -117,7 +120,10 @@ class Subscriptions(Tables):
             raise BadRequest(f"A subscription for {data_type} {event_type} exists already.", status=409)
 
     def create(self, client_id: str, callback_url: str, event_type: EventType, data_type: str) -> Subscribed:
-        """Create a subscription. Raises BadRequest 409 if one is active for this pair of types."""
+        """Create a subscription of an application for a pair of event type and data type.
+
+        Raises BadRequest 409 if the application has an active subscription for the same pair.
+        """
         with self.locked(client_id):
             self._end_expired(client_id)
             self.check_free(client_id, event_type, data_type)
@@ -138,7 +144,7 @@ class Subscriptions(Tables):
             return self.get(client_id, id)
 
     def get(self, client_id: str, id: str) -> Subscribed:
-        """An active subscription of an application. Raises DocumentNotFound."""
+        """An active subscription of an application. Raises DocumentNotFound if it does not exist."""
         row = None
         if "\0" not in id:  # PostgreSQL refuses a text with NUL, which no id contains
             row = self.db.one(
@@ -151,7 +157,7 @@ class Subscriptions(Tables):
         return _subscribed(row)
 
     def of(self, client_id: str, *, ended: bool = False) -> list[Subscribed]:
-        """The active subscriptions of an application, oldest first; with `ended`, the last ended ones too."""
+        """The active subscriptions of an application, oldest first. `ended` adds those that ended last."""
         of_client = f"SELECT {COLUMNS} FROM webhook_subscriptions WHERE client_id = ?"
         rows = self.db.all(f"{of_client} AND ended_at IS NULL", (client_id,))
         if ended:
@@ -170,10 +176,10 @@ class Subscriptions(Tables):
         event_type: EventType | None = None,
         data_type: str | None = None,
     ) -> Subscribed:
-        """Change the values that are not None.
+        """Change those fields of a subscription whose new values are not None.
 
-        Raises DocumentNotFound, and BadRequest 409 if another subscription is active for the new pair of
-        types.
+        Raises DocumentNotFound if the subscription is not active, and BadRequest 409 if the application has
+        another active subscription for the new pair of event type and data type.
         """
         with self.locked(client_id):
             self._end_expired(client_id)
@@ -189,7 +195,7 @@ class Subscriptions(Tables):
             return self.get(client_id, id)
 
     def renew(self, client_id: str, id: str) -> Subscribed:
-        """Let a subscription expire 90 days from now. Raises DocumentNotFound."""
+        """Let a subscription expire 90 days from now. Raises DocumentNotFound if it is not active."""
         with self.locked(client_id):
             self.get(client_id, id)
             until = self.clock.ms() + SUBSCRIPTION_LIFETIME // MILLISECOND
@@ -217,7 +223,7 @@ class Subscriptions(Tables):
     def delete_ended(self, before: int, unless: str) -> None:
         """Delete subscriptions that ended before an instant (epoch ms).
 
-        Those whose ids the SELECT `unless` finds are kept.
+        Subscriptions whose ids are found by the SELECT statement `unless` are kept.
         """
         self.db.execute(
             f"DELETE FROM webhook_subscriptions WHERE ended_at < ? AND id NOT IN ({unless})", (before,)
@@ -226,8 +232,8 @@ class Subscriptions(Tables):
     def _end_expired(self, client_id: str) -> None:
         """Mark the expired subscriptions of an application as ended.
 
-        Otherwise the unique index would not allow new ones for the same types. Their waiting deliveries are
-        never sent; the next `Deliveries.prune` deletes them.
+        Otherwise the unique index would not allow new subscriptions for the same pair of types. The waiting
+        deliveries of an expired subscription are never sent; the next `Deliveries.prune` deletes them.
         """
         self.db.execute(
             "UPDATE webhook_subscriptions SET ended_at = ?, ended_by = 'expired'"

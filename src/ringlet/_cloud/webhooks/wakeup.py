@@ -6,12 +6,15 @@ import asyncio
 
 
 class Wakeup:
-    """Lets one task wait for notifications, also for earlier ones. For one event loop at a time."""
+    """Lets one task wait for a notification. Returns at once if there was one since the last `clear`.
+
+    Only tasks of one event loop may use it at a time.
+    """
 
     def __init__(self) -> None:
         self._notified = False
         self._waiting: asyncio.Event | None = None
-        """A new event for each wait, because an asyncio.Event is bound to the loop that first awaits it."""
+        """The event of the current `wait`. Each wait has a new one, because an event is bound to its loop."""
 
     def notify(self) -> None:
         """Wake the waiting task; if no task waits, the next `wait` returns at once."""
@@ -20,11 +23,11 @@ class Wakeup:
             self._waiting.set()
 
     def clear(self) -> None:
-        """Forget earlier notifications; call this before looking for due deliveries."""
+        """Forget earlier notifications. Call this before looking up due deliveries."""
         self._notified = False
 
     async def wait(self, seconds: float) -> None:
-        """Wait until notified, at most `seconds`."""
+        """Wait until `notify` is called, but at most `seconds`."""
         if self._notified:
             return
         self._waiting = asyncio.Event()
