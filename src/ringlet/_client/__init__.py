@@ -1,1 +1,1 @@
-"""The clients, their transports, and where a sign-in is stored."""
+"""The clients of Oura's API, the HTTP transports they use, and the storage of sign-ins and tokens."""

@@ -1,8 +1,8 @@
 """The clients of Oura's API: `Client` blocks, `AsyncClient` awaits.
 
 Flows (see `wire`) decide which requests to send, when to retry, and what a response means. The clients only
-run flows: they send the requests and sleep the waits. The base URL and the sign-in come from the arguments,
-else from the environment.
+run flows: they send the requests and wait between them. The base URL and the sign-in are taken from the
+arguments, else from the environment.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ OURA_API = "https://api.ouraring.com"
 
 
 def base_url_from(text: str | None) -> str:
-    """The root of the API: as given, or from OURA_API_BASE_URL, or Oura's own.
+    """The base URL of the API, without a path: `text`, or else OURA_API_BASE_URL, or else Oura's own.
 
-    Programs write it with and without `/v2/usercollection`; both are taken. Raises UsageError, which never
-    quotes a URL that may hold a password.
+    The path `/v2/usercollection`, which some programs add, is removed. Raises UsageError, which does not
+    quote the URL, since it may contain a password.
     """
     url = (text or os.environ.get("OURA_API_BASE_URL") or OURA_API).rstrip("/")
     if set(url) & set("@?#"):
@@ -48,7 +48,7 @@ def base_url_from(text: str | None) -> str:
 
 
 def app_from(client_id: str | None, client_secret: str | None) -> App | None:
-    """The application that renews tokens: from the arguments, else OURA_CLIENT_ID and OURA_CLIENT_SECRET."""
+    """The application of the arguments, else of OURA_CLIENT_ID and OURA_CLIENT_SECRET; None without an id."""
     id = client_id or os.environ.get("OURA_CLIENT_ID")
     secret = client_secret or os.environ.get("OURA_CLIENT_SECRET", "")
     return App(client_id=id, client_secret=secret) if id else None
@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 
 class _Config(ABC, Generic[T]):
-    """The arguments of both clients, and the flows that add tokens and retries to every flow they run."""
+    """The base class of both clients: their arguments, and the tokens and retries of every flow they run."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class _Config(ABC, Generic[T]):
 
     @property
     def _application(self) -> App:
-        """The application that owns webhook subscriptions; without a secret their calls raise UsageError."""
+        """The application that owns the webhook subscriptions. Their methods need its secret."""
         return self.app or App(client_id="")
 
     @abstractmethod
@@ -120,25 +120,26 @@ class Client(Catalog, _Config[Transport], Runner):
             for night in client.sleep.list(date(2026, 1, 1), date(2026, 1, 31)):
                 print(night.day, night.total_sleep_duration)
 
-    Each data type of the table is an attribute; `webhooks` are the application's subscriptions.
+    Each data type is an attribute with methods (see `ringlet.TYPES`), e.g. `client.heartrate.latest()`.
 
     Args:
-        token: an access token. It is used as it is, and never renewed.
-        token_store: where tokens are stored; they are renewed where the application is known.
-        profile: the name of a sign-in that `ringlet login` stored. Without these three: the sign-in that
-            RINGLET_PROFILE names, else OURA_ACCESS_TOKEN, else the sign-in named `default`.
-        client_id, client_secret: the application that renews tokens and owns webhook subscriptions. Else
+        token: an access token. It is never renewed.
+        token_store: where tokens are stored. They are renewed if the application is known (`client_id`).
+        profile: the name of a sign-in that `ringlet login` stored. Without `token`, `token_store` and
+            `profile`, the client uses the sign-in that RINGLET_PROFILE names, else the token
+            OURA_ACCESS_TOKEN, else the sign-in named `default`.
+        client_id, client_secret: the application that renews tokens and owns webhook subscriptions. Default:
             OURA_CLIENT_ID and OURA_CLIENT_SECRET, else the application of the sign-in.
-        base_url: the cloud to ask, with or without `/v2/usercollection`. Else OURA_API_BASE_URL, else Oura's.
-        sandbox: read Oura's sandbox: made-up data, without an account.
+        base_url: the URL of Oura's API or of an emulated cloud. Default: OURA_API_BASE_URL, else Oura's API.
+        sandbox: whether to request the made-up data of Oura's sandbox, which needs no account.
         retry_policy: how often a failed request is sent again; see `RetryPolicy`.
-        transport: what sends requests, for tests.
+        transport: sends the requests; for tests and other HTTP libraries (see `Transport`).
 
     Raises:
-        UsageError: `base_url` is not the URL of a cloud.
+        UsageError: `base_url` is not a valid base URL.
         RingletError: the sign-in cannot be read, or its name is invalid.
 
-    No request is sent here: a missing or expired token shows at the first one.
+    Making a client sends no request, so a missing or expired token is noticed at the first call.
     """
 
     def _default_transport(self) -> Transport:
@@ -146,14 +147,14 @@ class Client(Catalog, _Config[Transport], Runner):
 
     @property
     def webhooks(self) -> Webhooks:
-        """The application's webhook subscriptions; they need its id and secret, not a token."""
+        """Methods for the application's webhook subscriptions. They need its id and secret, not a token."""
         return Webhooks(self._application, self)
 
     def run(self, flow: Flow[R]) -> R:
         """Run a flow and return its value, as in `client.run(Catalog.sleep.list(a, b))`.
 
-        Raises what the flow raises, and what every request may raise: NotSignedIn, OAuthError,
-        ConnectionFailed and the subclasses of ApiError.
+        Raises the errors of the flow, and those of every request: NotSignedIn, OAuthError, ConnectionFailed,
+        and the subclasses of ApiError.
         """
         flow = self._with_token_and_retries(flow)
         try:
@@ -174,7 +175,7 @@ class Client(Catalog, _Config[Transport], Runner):
             flow.close()
 
     def close(self) -> None:
-        """Close the connections. `with` does so at its end."""
+        """Close the connections; the end of a `with` block does it, too."""
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -194,7 +195,7 @@ class AsyncClient(Catalog, _Config[AsyncTransport], AsyncRunner):
 
     @property
     def webhooks(self) -> AsyncWebhooks:
-        """See `Client.webhooks`."""
+        """The methods for the application's webhook subscriptions; see `Client.webhooks`."""
         return AsyncWebhooks(self._application, self)
 
     async def run(self, flow: Flow[R]) -> R:
@@ -218,7 +219,7 @@ class AsyncClient(Catalog, _Config[AsyncTransport], AsyncRunner):
             flow.close()
 
     async def close(self) -> None:
-        """Close the connections. `with` does so at its end."""
+        """Close the connections; the end of an `async with` block does it, too."""
         await self._transport.close()
 
     async def __aenter__(self) -> Self:

@@ -1,12 +1,13 @@
-"""The system's keyring, through the library `keyring` (extra `keyring`), which is imported at the first call.
+"""Stores secrets in the system's keyring, through the library `keyring` (extra `keyring`).
 
-macOS Keychain, Windows Credential Locker, Secret Service and KWallet on Linux.
+The keyring is macOS Keychain, Windows Credential Locker, or Secret Service or KWallet on Linux. The library
+is imported at the first call.
 
 Rules of this file:
 * Each call runs in its own thread and is abandoned after `KEYRING_TIMEOUT_S`: a locked keyring opens a dialog
   and waits for it, and over SSH the user cannot see the dialog.
-* `why_not` tells before anything is stored whether there is a usable keyring. If the keyring refuses a later
-  call, the call raises RingletError.
+* A caller asks `why_not` before it stores anything, whether there is a usable keyring. If the keyring refuses
+  a later call, the call raises RingletError.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..errors import Action, Cure, RingletError
 SERVICE = "ringlet"
 _IN_A_FILE = "or sign in once more with the tokens in a file"
 KEYRING_TIMEOUT_S = 60.0
-"""How long a call waits, which includes the time in which a person unlocks the keyring."""
+"""Seconds that a call waits for the keyring, which the user may have to unlock in that time."""
 
 R = TypeVar("R")
 
@@ -34,7 +35,7 @@ class SystemKeyring:
         self.timeout = timeout
 
     def why_not(self) -> str:
-        """Why nothing can be stored in a keyring here; empty if it can. Raises RingletError."""
+        """The reason why this machine has no usable keyring; "" if it has one. Raises RingletError."""
         if find_spec("keyring") is None:
             return "the library keyring is not installed"
         return self._bounded(_no_backend)

@@ -1,14 +1,14 @@
-"""The steps of a sign-in with OAuth2, without any output: the authorize URL, the response, a first renewal.
+"""The steps of a sign-in with OAuth2, for a program that shows them to the user.
 
-    LoginAttempt.url      the address to open in the user's browser
-    Listener              receives the redirect (see `redirect_listener`); or the user pastes its address
+    LoginAttempt.url      the URL to open in the user's browser
+    Listener              receives the redirect (see `redirect_listener`), unless the user pastes its URL
     LoginAttempt.finish   a flow that reads the response, exchanges the code, and renews the tokens once
 
 Rules of this file:
 * Each sign-in has a new state. The state of a response is compared first, in constant time. The code flow
   uses PKCE, also for applications that have a secret (RFC 9700 section 2.1.1).
-* The tokens are renewed at once, as a test. Tokens that cannot be renewed would fail only when they expire;
-  so the sign-in fails now, and an earlier sign-in stays as it was.
+* The new tokens are renewed at once, to test that they can be. If they cannot, the sign-in fails now and not
+  when the tokens expire, and the user still has an earlier sign-in.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def _state() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class LoginAttempt:
-    """One sign-in that has begun.
+    """One sign-in that has begun: its application, the scopes it requests, and its `state` and PKCE pair.
 
-    `implicit` uses the implicit flow: without a secret, and without renewal.
+    With `implicit` it uses OAuth2's implicit flow, which needs no client secret and gives no refresh token.
     """
 
     app: App
@@ -62,16 +62,16 @@ class LoginAttempt:
         )
 
     def finish(self, returned: str, *, clock: Callable[[], float]) -> Flow[Tokens]:
-        """Get tokens for an authorization response: the address of the redirect, or its query or fragment.
+        """Get tokens for an authorization response: the URL of the redirect, or its query or fragment.
 
-        Raises UsageError where the text is not a response, OAuthError where the response is a refusal or
-        belongs to another sign-in, ServerError, ConnectionFailed.
+        Raises UsageError if `returned` is not a response, OAuthError if the response is a refusal or belongs
+        to another sign-in, ServerError, ConnectionFailed.
         """
         answer = self._read(returned)
         if self.implicit:
             return self._given(answer, clock())
         tokens = yield from exchange(self.app, self.hosts, answer["code"], self.pkce)
-        # The token response may lack the scope (RFC 6749 section 5.1); Oura's redirect has the scope, too.
+        # The token response may lack the scope (RFC 6749 section 5.1). Oura's redirect URL has it as well.
         scope = tokens.scope or answer.get("scope", "")
         tokens = msgspec.structs.replace(tokens, scope=scope, obtained_at=clock())
         if not tokens.refresh_token:
@@ -103,7 +103,7 @@ class LoginAttempt:
         """The tokens in the response of the implicit flow (RFC 6749 section 4.2.2)."""
         life = answer.get("expires_in")
         if life is not None and not re.fullmatch("[0-9]{1,9}", life):
-            raise ServerError("the answer says no lifetime in seconds", status=502)
+            raise ServerError("expires_in of the answer is not a number of seconds", status=502)
         return Tokens(
             access_token=answer["access_token"],
             token_type=answer.get("token_type", "bearer"),
@@ -116,7 +116,7 @@ class LoginAttempt:
 
 
 def _parameters(address: str) -> dict[str, str]:
-    """The parameters of an address: those of its query and those of its fragment."""
+    """The parameters of a URL, from its query and its fragment."""
     found: dict[str, str] = {}
     for part in re.split(r"[?#]", address.strip()):
         found |= parse_qsl(part)

@@ -1,10 +1,10 @@
-"""Small private files: replaced atomically, locked without waiting, readable by their owner only.
+"""Reads, replaces and locks small files that only their owner may read.
 
 Rules of this file:
-* When `write` returns, the bytes survive a crash: a temporary file in the same folder is written, fsynced and
-  renamed to the path.
-* Locks are locks of the operating system, which end with their process. A lock file that a killed process
-  left behind locks nothing.
+* When `write` returns, the bytes would survive a crash: a temporary file in the same folder is written,
+  fsynced and renamed to the path. So a reader sees the old bytes or the new ones.
+* Locks are those of the operating system, which releases them when the process ends. A lock file that a
+  killed process has left does not lock anything.
 * Files have mode 0600 and folders that are made for them 0700. A symbolic link in place of a lock file is not
   followed: it could make us create a file elsewhere.
 * An OSError becomes a RingletError that names the path and says what to do.
@@ -26,7 +26,7 @@ from ..errors import RingletError
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace a file of mode 0600, durably. Raises RingletError."""
+    """Create or replace a file, with mode 0600, so that it survives a crash. Raises RingletError."""
     with on_disk(path, "written"):
         _make_folder(path.parent)
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
@@ -53,7 +53,7 @@ def read(path: Path) -> bytes | None:
 
 
 def delete(path: Path) -> None:
-    """Delete a file, if it is there. Raises RingletError."""
+    """Delete a file if it exists. Raises RingletError."""
     with on_disk(path, "deleted"):
         path.unlink(missing_ok=True)
 
@@ -69,7 +69,7 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 class Lock:
-    """A lock file: one thread of one process has the lock at a time. A forked process inherits no lock."""
+    """A lock file, which one thread of one process can lock at a time. A forked process inherits no lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -83,7 +83,7 @@ class Lock:
         return self._held is not None
 
     def take(self) -> bool:
-        """Takes the lock without waiting; False if another thread or process has it. Raises RingletError."""
+        """Tries to take the lock, without waiting; False if another has it. Raises RingletError."""
         if not self._threads.acquire(blocking=False):
             return False
         try:
@@ -109,16 +109,16 @@ class Lock:
     def give_back(self) -> None:
         """Releases the lock, if this process has it."""
         if self._held is not None:
-            os.close(self._held)  # the system releases the lock with the file
+            os.close(self._held)  # The system releases the lock when the file is closed.
             self._held = None
             self._threads.release()
 
     @staticmethod
     def leave_to_the_parent() -> None:
-        """Closes a forked process's copies of the handles.
+        """Closes the handles of lock files that this process, a fork, has from its parent.
 
-        The lock belongs to the open file, which both processes share: it would last as long as the child's
-        copy.
+        A lock ends when all handles of the open file are closed, so the child's would prolong the parent's
+        lock.
         """
         for lock in _LOCKS:
             if lock._held is not None:
@@ -135,7 +135,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def on_disk(path: Path, done: str, *, but: type[OSError] | tuple[()] = ()) -> Generator[None, None, None]:
-    """Turns an OSError, except `but`, into a RingletError that names the path."""
+    """Turns an OSError, except `but`, into a RingletError that says the path cannot be `done`."""
     try:
         yield
     except but:
@@ -162,7 +162,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a rename survive a power cut. Windows has no fsync for folders."""
+    """Flushes a folder to the disk, so that a rename in it survives a power cut. Does nothing on Windows."""
     if sys.platform != "win32":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -174,7 +174,8 @@ def _sync_folder(folder: Path) -> None:
 def _lock_file(handle: int) -> bool:
     """Locks an open file without waiting; False if it is locked already.
 
-    The lock ends with the handle or the process. Raises OSError on a file system without locks.
+    The lock ends when the handle is closed or the process ends. Raises OSError if the file system has no
+    locks.
     """
     try:
         if sys.platform == "win32":

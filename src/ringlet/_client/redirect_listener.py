@@ -5,8 +5,8 @@ Rules of this file:
   and ::1). Otherwise another program could bind the other address and receive the code.
 * A request is accepted if it is a GET of exactly the URI's path and host, with an OAuth response in its
   query. Any other request (a favicon, a web page that guesses the port) is answered 404.
-* Only one response is accepted, and its page is sent before `take` is called. The caller checks the state,
-  which tells whether the response belongs to this sign-in.
+* Only one response is accepted. The browser is sent a page before `take` is called with the response. The
+  caller compares the `state`, to see whether the response belongs to its sign-in.
 """
 
 from __future__ import annotations
@@ -41,16 +41,17 @@ NOT_FOUND_PAGE = ("Nothing here", "This address waits for one answer of a sign-i
 
 
 def is_local(redirect_uri: str) -> bool:
-    """Whether a redirect URI leads to this machine, so that a listener here can receive the redirect."""
+    """Whether a redirect URI is a loopback address of this machine, at which `Listener` can listen."""
     target = urlsplit(redirect_uri)
     return target.scheme == "http" and target.hostname in FAMILIES
 
 
 class Listener:
-    """Listens at a local redirect URI in a `with` block; passes the query of the first response to `take`.
+    """Listens at a local redirect URI in a `with` block, and calls `take` with the query of the response.
 
-    With `fragment` (implicit flow) the response is in the fragment of the address, which browsers do not
-    send, so the page asks the user to paste the address. Raises RingletError when the port is in use.
+    With `fragment` (for the implicit flow) the response is in the fragment of the URL, which browsers do not
+    send to servers. So `take` is not called, and the page asks the user to paste the URL into the terminal.
+    Entering the `with` block raises RingletError if the port cannot be opened.
     """
 
     def __init__(self, redirect_uri: str, take: Callable[[str], None], *, fragment: bool = False) -> None:

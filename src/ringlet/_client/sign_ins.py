@@ -1,15 +1,15 @@
 """Sign-ins stored under a name (the option `--profile`), each with the application it was made with.
 
-    <configuration>/profiles/NAME.json       what is not secret: the application's id, and which store is used
-    <configuration>/tokens/NAME.json         store `file`: the tokens
-    <configuration>/tokens/NAME.secret       store `file`: the application's secret
-    keyring "NAME tokens", "NAME secret"     store `keyring`: the same
+    <configuration>/profiles/NAME.json       what is not secret: the application's id, and the store in use
+    <configuration>/tokens/NAME.json         the tokens, if the store is `file`
+    <configuration>/tokens/NAME.secret       the application's secret, if the store is `file`
+    keyring "NAME tokens", "NAME secret"     tokens and secret, if the store is `keyring`
 
-The application is stored so that a sync can renew its tokens without environment variables.
+The application is stored so that tokens can be renewed without environment variables.
 
 Rules of this file:
-* `profiles/NAME.json` names the store, so a sign-in in the keyring is never searched for in a file.
-* A new sign-in is written before the old sign-in of the same name is removed.
+* `profiles/NAME.json` says which store has the secrets, so only that store is read.
+* A new sign-in is written before the old sign-in of the same name is removed from another store.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class SignIn:
 
     @property
     def store(self) -> Store:
-        """The store that has the secrets of this sign-in. Raises RingletError."""
+        """Where the secrets of this sign-in are stored: `keyring` or `file`. Raises RingletError."""
         return self._profile().store
 
     @property
@@ -79,10 +79,7 @@ class SignIn:
 
     @property
     def cure(self) -> Cure:
-        """What to do when this sign-in has no tokens.
-
-        The command has the name, unless clients use it by default.
-        """
+        """The cure for a sign-in without tokens: sign in again, with this name if it is not the default."""
         named = {} if self.is_meant_without_a_name else {"profile": self.name}
         return Cure("sign in again", Action.SIGN_IN, **named)
 

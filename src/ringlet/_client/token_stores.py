@@ -4,10 +4,10 @@ A `TokenStore` (see `_oauth.renewal`) loads and saves tokens, and lets one proce
 
 Rules of this file:
 * `save` returns when the tokens would survive a crash.
-* `claim` takes a lock file without waiting. The operating system releases the lock when its process ends. A
-  process with the claim reads the stored tokens instead of its cache.
+* `claim` locks a lock file without waiting. The operating system releases the lock when the process ends. A
+  process that has the lock reads the stored tokens and not its cache.
 * Tokens are loaded for every request, so they are cached until their file changes. The keyring has no file,
-  so `KeyringTokenStore` rewrites a file without secrets whenever the tokens change.
+  so `KeyringTokenStore` writes a random text to a file whenever the tokens change.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class MemoryTokenStore:
         return self._renewing.acquire(blocking=False)
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock for renewing."""
         self._renewing.release()
 
 
 class _CachedTokenStore(ABC):
-    """The base of token stores that have a file: the claim by a lock file, and a cache of the tokens."""
+    """The base class of token stores with a file: it has the lock file and the cache of the tokens."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -79,7 +79,7 @@ class _CachedTokenStore(ABC):
         return self._lock.take()
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock for renewing."""
         self._lock.give_back()
 
     def _decoded(self, content: bytes | None) -> Tokens | None:
@@ -95,11 +95,11 @@ class FileTokenStore(_CachedTokenStore):
     """A token store in a JSON file of mode 0600, which processes with the same path share."""
 
     def save(self, tokens: Tokens) -> None:
-        """Write the file; returns when the tokens would survive a crash. Raises RingletError."""
+        """Write the file, and return when the tokens would survive a crash. Raises RingletError."""
         disk.write(self.path, msgspec.json.encode(tokens))
 
     def delete(self) -> None:
-        """Delete the tokens. The lock file stays: a process that has locked it must keep excluding others."""
+        """Delete the tokens, but not the lock file, which another process may have locked."""
         disk.delete(self.path)
 
     def _read(self) -> Tokens | None:
@@ -107,7 +107,7 @@ class FileTokenStore(_CachedTokenStore):
 
 
 class KeyringTokenStore(_CachedTokenStore):
-    """A token store in the system's keyring. The file at `path` changes whenever the tokens change."""
+    """A token store in the system's keyring. The file at `path` has no secret and changes with the tokens."""
 
     def __init__(self, vault: SystemKeyring, entry: str, path: Path) -> None:
         super().__init__(path)
@@ -120,7 +120,7 @@ class KeyringTokenStore(_CachedTokenStore):
         disk.write(self.path, secrets.token_hex(8).encode())
 
     def delete(self) -> None:
-        """Delete the tokens. The lock file stays: a process that has locked it must keep excluding others."""
+        """Delete the tokens, but not the lock file, which another process may have locked."""
         self.vault.remove(self.entry)
         disk.delete(self.path)
 

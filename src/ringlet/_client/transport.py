@@ -1,16 +1,16 @@
-"""Sends requests over an HTTP library: `send` and `close`, blocking and awaited.
+"""Transports: they send a `Request` with an HTTP library and return a `Response`, blocking or awaited.
 
-The rest of the client knows only `Request` and `Response`; the types and exceptions of an HTTP library stay
-in this file. The default is httpcore2, the engine of httpx2 without its cookies and redirects, which we do
-not use; without them a request costs a third less CPU. `AiohttpTransport` (extra `fast`) costs half of that,
-which only shows when many requests have little latency.
+Only this file uses the types and exceptions of an HTTP library. The default library is httpcore2, on which
+httpx2 is built; a request costs a third less CPU than with httpx2, whose cookies and redirects ringlet does
+not need. With aiohttp (`AiohttpTransport`, extra `fast`) a request costs half the CPU of httpcore2, which
+only matters if the server answers many requests within milliseconds.
 
 Rules of this file:
-* Redirects are not followed, and a request with a token must not name a host: a token is sent to the base URL
-  only.
-* Loopback addresses are reached directly, others through the proxy that the environment names.
-* A failure below HTTP is `ConnectionFailed`. Its message has the library's words, but never the URL's query,
-  which can hold secrets.
+* Access tokens are sent to the base URL only: redirects are not followed, and a request with a token must
+  have a path and not a URL.
+* Connections to loopback addresses are direct; others use the proxy that the environment names.
+* If no response arrives, `send` raises ConnectionFailed. The message quotes the library, but not the URL's
+  query, which can contain secrets.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 USER_AGENT = f"ringlet/{__version__}"
 REQUEST_TIMEOUT_S = 60.0
 IDLE_CONNECTION_S = 5.0
-"""How long an unused connection stays open. Some servers close theirs after five seconds."""
+"""Seconds after which an unused connection is closed, because some servers close it after five seconds."""
 
 
 class Transport(Protocol):
-    """What `Client` needs of an HTTP library."""
+    """The interface through which `Client` sends requests."""
 
     def send(self, request: Request) -> Response:
         """Sends a request and reads the whole answer. Raises ConnectionFailed, UsageError."""
@@ -56,7 +56,7 @@ class Transport(Protocol):
 
 
 class AsyncTransport(Protocol):
-    """What `AsyncClient` needs of an HTTP library."""
+    """The interface through which `AsyncClient` sends requests."""
 
     async def send(self, request: Request) -> Response:
         """Sends a request and reads the whole answer. Raises ConnectionFailed, UsageError."""
@@ -68,7 +68,7 @@ class AsyncTransport(Protocol):
 
 
 class HttpcoreTransport:
-    """A blocking transport over httpcore2."""
+    """A blocking transport that uses httpcore2; `timeout` is in seconds, `connections` the most at a time."""
 
     def __init__(self, base_url: str, *, timeout: float = REQUEST_TIMEOUT_S, connections: int = 64) -> None:
         self.base_url = base_url
@@ -95,14 +95,14 @@ class HttpcoreTransport:
 
 
 class AsyncHttpcoreTransport:
-    """An awaited transport over httpcore2."""
+    """An awaited transport that uses httpcore2. Arguments: see `HttpcoreTransport`."""
 
     def __init__(self, base_url: str, *, timeout: float = REQUEST_TIMEOUT_S, connections: int = 64) -> None:
         self.base_url = base_url
         self._extensions = _timeouts(timeout)
         self._room = asyncio.Semaphore(connections)
-        # A pool looks through all its connections at every request. With 64 connections that is a fifth of
-        # the CPU of a backfill. So each connection has a pool of its own, and the one used last is used next.
+        # A pool goes through all its connections at every request, which with 64 connections takes a fifth of
+        # the CPU of a backfill. So each connection has a pool of its own; the one used last is reused first.
         self._idle: dict[_Origin, list[httpcore2.AsyncConnectionPool]] = {}
 
     async def send(self, request: Request) -> Response:
@@ -132,7 +132,7 @@ class AsyncHttpcoreTransport:
 
 
 class AiohttpTransport:
-    """An awaited transport over aiohttp (extra `fast`)."""
+    """An awaited transport that uses aiohttp (extra `fast`). Arguments: see `HttpcoreTransport`."""
 
     def __init__(self, base_url: str, *, timeout: float = REQUEST_TIMEOUT_S, connections: int = 64) -> None:
         self.base_url = base_url
@@ -142,7 +142,8 @@ class AiohttpTransport:
         self._proxies: dict[tuple[str, str], str | None] = {}
 
     def _session(self) -> aiohttp.ClientSession:
-        # A session must be made inside a running loop; aiohttp is optional, so it is imported here.
+        # Made at the first request, because aiohttp needs a running event loop. aiohttp is an optional
+        # dependency, so it is not imported at the top.
         import aiohttp
 
         if self._http is None:
@@ -234,12 +235,12 @@ def _pool(url: str, connections: int) -> dict[str, Any]:
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """The certificates of the system, read once: reading them takes as long as a request."""
+    """The certificates of the system. They are read once, because reading them takes as long as a request."""
     return httpcore2.default_ssl_context()
 
 
 def _proxy(url: str) -> str | None:
-    """The proxy that the environment (HTTP_PROXY, NO_PROXY, ...) names for a URL; None: no proxy."""
+    """The URL of the proxy that the environment (HTTP_PROXY, NO_PROXY, ...) names for a URL, or None."""
     target = urlsplit(url)
     if _is_here(url) or proxy_bypass(target.hostname or ""):
         return None
@@ -274,15 +275,15 @@ _BROKEN = (
 def _losses(
     url: str, *kinds: type[Exception], unconnected: tuple[type[Exception], ...] = ()
 ) -> Generator[None]:
-    """Turns what an HTTP library raises into ConnectionFailed.
+    """Turns the exceptions of an HTTP library into ConnectionFailed.
 
-    `kinds` are more exceptions to turn; `unconnected` are those that mean that nothing was sent: a
-    refresh token in the request is then still unspent.
+    `kinds` are exceptions to turn in addition to `_BROKEN`, `unconnected` those which mean that nothing was
+    sent. The difference matters for a request with a refresh token, which works once.
     """
     try:
         yield
     except _BROKEN + kinds as broken:
-        # The library quotes a header that cannot be sent, and the query; both can hold secrets.
+        # The library's message may quote a header that cannot be sent, or the query: both may be secrets.
         words = "" if isinstance(broken, (httpcore2.LocalProtocolError, ValueError)) else str(broken)
         where, words = url.partition("?")[0], words.partition("?")[0]
         said = f"no answer from {where}: {type(broken).__name__} {words}".rstrip()
@@ -295,4 +296,4 @@ _UNCONNECTED = (
     httpcore2.PoolTimeout,
     httpcore2.ProxyError,
 )
-"""The exceptions that mean that there was no connection, so nothing was sent."""
+"""The exceptions which mean that no connection could be made, so nothing was sent."""

@@ -1,18 +1,17 @@
-"""Which addresses a cloud may send webhooks to.
+"""The policies that say to which IP addresses an emulated cloud may send webhooks.
 
 Applications choose their callback URLs. A cloud that connected to any of them could be made to send requests
 into its own network (server-side request forgery).
 
-    dev      public addresses and loopback: for a cloud that only this machine reaches
-    lan:...  the same, and the networks that are listed
+    dev      public addresses and loopback: for a cloud that only this machine can connect to
+    lan:...  public addresses and loopback, and the networks that are listed
     public   public addresses only
 
 Rules of this file:
-* Addresses are checked, never names, and each time a connection is made (`dial`): a name may resolve to
+* Addresses are checked and not names, each time a connection is made (`dial`), because a name may resolve to
   another address by then (DNS rebinding).
-* An IPv6 address that embeds an IPv4 address is allowed only if both are: routers and translators send what
-  is addressed to it on to the IPv4 address (IPv4-mapped RFC 4291, 6to4 RFC 3056, NAT64 RFC 6052, ISATAP RFC
-  5214).
+* An IPv6 address that embeds an IPv4 address is allowed only if both addresses are, because routers forward
+  such packets to the IPv4 address (IPv4-mapped RFC 4291, 6to4 RFC 3056, NAT64 RFC 6052, ISATAP RFC 5214).
 * An address that is not known to be public is refused. The table follows the IANA special-purpose registries.
 """
 
@@ -32,8 +31,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 PolicyName: TypeAlias = Literal["dev", "lan", "public"]
 
 ALLOW: Final = "start the cloud with callbacks"
-"""The beginning of the cures that allow an address: the policy is set by the option and argument
-`callbacks`."""
+"""The beginning of each cure that recommends another policy, which is the value of `--callbacks`."""
 MAX_URL_LENGTH: Final = 2048
 """The most characters of a callback URL."""
 
@@ -57,19 +55,22 @@ _SPECIAL: tuple[tuple[Network, str], ...] = tuple(
     }.items()
     for network in networks.split()
 )
-"""Networks that are not public, with the words for their addresses. The first network with an address counts.
+"""Networks that are not public, with a name for the kind of their addresses. If an address is in several, the
+first counts.
 
-Teredo (2001::/32) is among the addresses for protocols, and so is 64:ff9b:1::/48: there each network decides
-for itself which bits are the IPv4 address (RFC 8215), so that it cannot be checked."""
+Teredo (2001::/32) is among the addresses for protocols. So is 64:ff9b:1::/48, where each network chooses
+which bits are the IPv4 address (RFC 8215), so the IPv4 address cannot be checked."""
 
 _METADATA = _SPECIAL[0][1]
-"""Cloud providers serve a machine's credentials there, without a password: never allowed, by no policy."""
+"""The addresses at which cloud providers give a machine its credentials without a password. No policy allows
+them."""
 _UNICAST: Final = IPv6Network("2000::/3")
 """All public IPv6 addresses except those with the NAT64 prefix (RFC 4291 section 2.4)."""
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
-"""Bits 64 to 95 of an address whose last 32 bits are an IPv4 address (RFC 5214 section 6.1)."""
+"""Values of bits 64 to 95 which mean that the last 32 bits are an IPv4 address (RFC 5214 section 6.1)."""
 _ALLOWED_BY_LAN = frozenset({"a private address", "a carrier's shared address", "a link-local address"})
+"""The kinds of addresses for which a cure recommends the policy `lan`."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class AddressPolicy:
 
     @classmethod
     def parse(cls, text: str) -> AddressPolicy:
-        """`dev`, `public`, or `lan:192.168.0.0/16,10.0.0.0/8`. Raises UsageError."""
+        """Parse `dev`, `public`, or e.g. `lan:192.168.0.0/16,10.0.0.0/8`. Raises UsageError."""
         name, _, networks = text.partition(":")
         try:
             if text == "dev":
@@ -108,7 +109,7 @@ class AddressPolicy:
                 raise UsageError(f"a callback URL {what}", cure=cure)
 
     def check_address(self, address: str, name: str = "") -> None:
-        """Check that an address may be connected to. Raises UsageError, which says what would allow it.
+        """Check that an address may be connected to. Raises UsageError, whose cure says what would allow it.
 
         `name` is the host of the URL. In a public cloud untrusted users choose it, and must not learn from
         the message which address an internal name resolves to: they see only what kind of address it is.
@@ -116,7 +117,7 @@ class AddressPolicy:
         hidden = self.name == "public" and name not in ("", address)
         has = f"{name[:80]} has" if hidden else f"{address} is"
         try:
-            if "%" in address:  # a zone (RFC 4007 section 11): link-local, whatever the rest is
+            if "%" in address:  # A zone (RFC 4007 section 11): the address is link-local, so it is refused.
                 raise ValueError(address)
             outer = ip_address(address)
         except ValueError:
@@ -142,10 +143,10 @@ class AddressPolicy:
 
 
 def _faults(url: str) -> Iterator[tuple[bool, str, str]]:
-    """The checks of a callback URL, each as: whether it fails, the rule that fails, and the cure."""
+    """Check a callback URL. Yields for each rule: whether the URL breaks it, its text, and the cure."""
     yield len(url) > MAX_URL_LENGTH, f"has at most {MAX_URL_LENGTH} characters", "use a shorter one"
-    # Parsers disagree about backslashes, spaces and other scripts: what we check might not be what is
-    # connected to.
+    # URL parsers disagree about backslashes, spaces and non-ASCII characters, so the host that we check might
+    # not be the host that is connected to.
     yield (
         re.search(r"[^!-~]|[\\]", url) is not None,
         "is written in plain ASCII, without spaces and backslashes",
@@ -166,12 +167,12 @@ def _faults(url: str) -> Iterator[tuple[bool, str, str]]:
 
 
 def _plain(address: Address) -> Address:
-    """The IPv4 address where an IPv6 address maps it (::ffff:192.0.2.1): the system connects to that."""
+    """The IPv4 address in an IPv4-mapped IPv6 address (::ffff:192.0.2.1), to which the system connects."""
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
 def _embedded(address: Address) -> Iterator[IPv4Address]:
-    """The IPv4 addresses to which routers and translators would forward."""
+    """The IPv4 addresses, embedded in an IPv6 address, to which routers would forward packets."""
     if isinstance(address, IPv6Address):
         if address.sixtofour:
             yield address.sixtofour
@@ -180,7 +181,7 @@ def _embedded(address: Address) -> Iterator[IPv4Address]:
 
 
 def _special_kind(address: Address) -> str:
-    """What kind of address it is, with its article; empty for a public address."""
+    """The kind of an address as in "a private address"; "" for a public address."""
     for network, kind in _SPECIAL:
         if address.version == network.version and address in network:
             return kind

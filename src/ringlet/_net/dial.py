@@ -1,18 +1,19 @@
-"""Sends HTTP requests to untrusted servers: callback URLs that applications chose, and that may do anything.
+"""Sends HTTP requests to untrusted servers, at callback URLs that applications chose.
 
 Rules of this file:
-* A name is resolved once for each connection. All its addresses are checked (`addresses`), and one of those
-  is connected to. Resolving again would give the name server a second answer (DNS rebinding).
+* A name is resolved once for each connection. All its addresses are checked (`addresses`), and one of them is
+  connected to. If the name were resolved again, the name server could give another address (DNS rebinding).
 * Redirects are not followed, and proxies of the environment are not used: both lead to unchecked addresses.
-* One deadline covers look-up, connection, response and body. Little of a response is read, less is stored,
-  and nothing is decompressed.
-* Every byte read counts, framing included: interim responses (RFC 9110 section 15.2), chunk extensions and
-  chunks of one byte could go on without end. It is read in small pieces, so that other tasks get their turn.
-* Whatever the server does results in an Exchange. Its reason quotes nothing of the URL but the host, because
+* One deadline covers look-up, connection, response and body. At most `MAX_RESPONSE_BYTES` of a response are
+  read and `MAX_BODY_BYTES` of its body returned, and nothing is decompressed.
+* Every byte that is read counts, also of headers and framing, because a server could send interim responses
+  (RFC 9110 section 15.2), chunk extensions or chunks of one byte without end. A response is read in small
+  pieces, so that other tasks can run in between.
+* `send` returns an Exchange whatever the server does. Its `reason` quotes only the host of the URL, because
   the path or query may be a secret.
-* A reused connection was checked when it was made. If it turns out to be closed before any byte of a
-  response, the request is sent once more on a new one: servers close idle connections at any time (RFC 9112
-  section 9.5).
+* The address of a reused connection was checked when it was made. If a reused connection is closed before any
+  byte of a response, the request is sent once more on a new one, because servers may close idle connections
+  at any time (RFC 9112 section 9.5).
 """
 
 from __future__ import annotations
@@ -37,21 +38,21 @@ from .resolver import Resolve, Resolver
 MAX_RESPONSE_BYTES: Final = 64 * 1024
 """The most bytes of a response that are read, framing included; then the connection is closed."""
 READ_SIZE: Final = 1024
-"""The bytes that are read at once, before other tasks get their turn."""
+"""The most bytes that are read at once, before other tasks can run."""
 MIN_READ_COST: Final = 64
-"""Each read counts as at least so many bytes, because a read of one byte costs work, too."""
+"""A read of fewer bytes counts as this many towards `MAX_RESPONSE_BYTES`, because each read costs CPU."""
 MAX_BODY_BYTES: Final = 20_000
 """The most bytes of a response body that an Exchange contains, from its beginning."""
 IDLE_TIMEOUT_S: Final = 15.0
 """Seconds after which an unused connection is closed."""
 CONNECT_TIMEOUT_S: Final = 4.0
-"""Seconds to connect to one address of a host; then the next is tried."""
+"""Seconds to wait for a connection to one address of a host, before the next address is tried."""
 USER_AGENT: Final = "ringlet-webhooks"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """The result of a request: a `status`, or the `reason` why no complete head of a response arrived."""
+    """The result of a request: the `status` of the response, or the `reason` why no response arrived."""
 
     status: int | None = None
     reason: str = ""
@@ -64,7 +65,7 @@ class Exchange:
 
 
 class Dialer:
-    """Sends requests to untrusted servers, and reuses their connections. For one event loop."""
+    """Sends requests to untrusted servers, and reuses connections. To be used in one event loop."""
 
     def __init__(
         self,
@@ -74,14 +75,21 @@ class Dialer:
         resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`deadline` covers a whole exchange, in seconds; `tls` says which certificates to trust (default:
-        the system's)."""
+        """Make a dialer.
+
+        Args:
+            policy: which addresses may be connected to (default: public ones only).
+            deadline: seconds after which a request is given up, including look-up and response.
+            resolve: looks up the addresses of a host (default: the system's resolver).
+            tls: which certificates to trust (default: the system's).
+        """
         self.policy: AddressPolicy = policy or AddressPolicy()
         self.deadline = deadline
         self._network = _CheckedNetwork(self.policy, resolve or Resolver())
         self._given_tls = tls
         self._idle: dict[str, list[httpcore2.AsyncHTTPConnection]] = {}
-        """Idle connections by origin. The last used is reused first, so that the others can expire."""
+        """Idle connections by origin (scheme, host, port). The one used last is reused first, so that the
+        others can expire."""
         self._swept = time.monotonic()
 
     @cached_property
@@ -89,7 +97,7 @@ class Dialer:
         return self._given_tls or httpcore2.default_ssl_context()
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Exchange:
-        """Send one request. Never raises, whatever the server does and whatever the URL is."""
+        """Send one request. Never raises: any failure becomes the `reason` of the Exchange."""
         began = time.monotonic()
         try:
             self.policy.check_url(url)
@@ -168,7 +176,7 @@ class Dialer:
 
 
 def _parsed(url: str) -> httpcore2.URL:
-    # Not httpcore2.URL(url): it drops what follows a `;` in the path.
+    # httpcore2.URL(url) would drop the part of the path after a `;`.
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return httpcore2.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target=target)
@@ -192,7 +200,7 @@ class _ResponseTooLarge(Exception):
 
 
 class _BoundedStream(httpcore2.AsyncNetworkStream):
-    """A stream that reads at most `MAX_RESPONSE_BYTES` after each write: a write begins an exchange."""
+    """A stream that reads at most `MAX_RESPONSE_BYTES` for each request; each write begins a new count."""
 
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
         self._stream = stream
@@ -231,7 +239,7 @@ class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
     def __init__(self, policy: AddressPolicy, resolve: Resolve) -> None:
         self._policy = policy
         self._resolve = resolve
-        # The cast: without anyio, httpcore2 has a class by this name that only raises.
+        # The cast is needed because httpcore2 has another class of this name, for systems without anyio.
         self._sockets = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
 
     async def connect_tcp(
@@ -261,7 +269,7 @@ _CLOSED = (httpcore2.RemoteProtocolError, httpcore2.ReadError, httpcore2.WriteEr
 
 
 def _describe(error: Exception, deadline: float) -> str:
-    """A description of an error in our own words, because the words of a library may quote the URL."""
+    """Describe an error for `Exchange.reason`, not in the words of the library, which may quote the URL."""
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__) is not None:
         causes.append(cause)
@@ -285,4 +293,5 @@ _REASONS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((httpcore2.LocalProtocolError,), "the request cannot be written as HTTP"),
     ((httpcore2.RemoteProtocolError,), "the connection was closed, or the response is not HTTP"),
 )
-"""The first entry that fits the error, or an error that caused it."""
+"""Classes of errors with their description. The first entry counts that has the class of the error, or of an
+error that caused it."""

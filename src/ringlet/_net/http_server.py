@@ -1,21 +1,22 @@
-"""uvicorn with deadlines for requests and a bound on connections, for servers that untrusted clients reach.
+"""A uvicorn server with deadlines for requests and a limit of connections, to serve untrusted clients.
 
-uvicorn has a time-out for idle connections only. It waits for ever for the rest of a request that has begun,
-and for the first request of a new connection; llhttp, its parser, reads a head of any length. A few hundred
-clients that send one byte now and then ("Slowloris") would occupy every connection the process may open.
+uvicorn has a time-out for idle connections only. It waits for ever for the end of a request that has begun,
+and for the first request of a new connection; its parser llhttp reads a head of any length. A few hundred
+clients that send one byte now and then ("Slowloris") would occupy all connections that the process may have.
 
 Rules of this file:
 * A request, body included, must be complete `request_timeout_s` seconds after its first byte. Otherwise the
-  answer is 408 (RFC 9110 section 15.5.9), or a closed connection if the answer has begun already.
-* A connection on which nothing was ever requested is closed after the same time, without an answer; one that
-  has been answered is closed after uvicorn's `timeout_keep_alive`.
-* The clock stops while the client waits for us: while an earlier answer is being made, or reading is paused.
-* An answer may take any time to make, and a client may take any time to read it.
-* With too many connections, the client that has kept us waiting longest is disconnected. If none keeps us
-  waiting, it is the client that has left its answer unread for longest.
-* A head, a chunk size or trailers longer than `max_head_bytes`: 431 (RFC 6585 section 5).
-* After the answer, up to `MAX_DISCARDED_BYTES` of an unread body are read and dropped. Closing at once would
-  reset the connection, and a client that is still sending might lose the answer (RFC 9112 section 9.6).
+  server answers 408 (RFC 9110 section 15.5.9), or closes the connection if its answer has begun already.
+* A connection without any request is closed after the same time, without an answer. A connection on which a
+  request was answered is closed after uvicorn's `timeout_keep_alive`.
+* The time in which the client waits for the server does not count: while the server makes an earlier answer,
+  or has paused reading.
+* The application may take any time to answer, and the client any time to read the answer.
+* If there are too many connections, the server disconnects the client for whose request it has waited
+  longest. If it waits for none, it disconnects the client that has left its answer unread for longest.
+* A head, a chunk size or trailers longer than `max_head_bytes` are answered 431 (RFC 6585 section 5).
+* After an answer, up to `MAX_DISCARDED_BYTES` of an unread request body are read and dropped. Closing at once
+  would reset the connection, and a client that is still sending might lose the answer (RFC 9112 section 9.6).
 * The deadlines are entries in one dictionary, which the server goes through once a second. A timer for each
   request would cost more than parsing it.
 
@@ -37,24 +38,26 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 MAX_DISCARDED_BYTES: Final = 64 * 1024
+"""The most bytes of a request body that are read and dropped after the answer."""
 _MANY_FILES: Final = 1 << 20
-"""Stands for "no limit" where the system has none."""
+"""The number of open files that is assumed where the system has no limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionLimits:
-    """What clients may use of a server. The defaults are those of the cloud."""
+    """The limits of a server on requests and connections. The defaults are those of the cloud."""
 
     request_timeout_s: float = 30.0
-    """Seconds for a whole request. The largest request has 64 KB, so 2 KB a second are enough."""
+    """Seconds for a whole request. The largest request has 64 KB, so a client must send 2 KB a second."""
     max_connections: int = 4096
-    """The most open connections, of about 20 KB each; at most half of the files that the process may open."""
+    """The most open connections, which take about 20 KB each; fewer if the process may open less than twice
+    as many files."""
     max_head_bytes: int = 64 * 1024
     """The most bytes of an incomplete head. A head that arrives in a single read may be longer, as in h11."""
 
 
 class ConnectionTable(ServerState):
-    """All connections of one server, and which of them keep it waiting."""
+    """All connections of one server, and the deadlines of those for whose request the server waits."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         super().__init__()
@@ -62,10 +65,9 @@ class ConnectionTable(ServerState):
         # The other half of the files is for the archive, for outgoing connections and for name look-ups.
         self.max_connections = min(limits.max_connections, _max_open_files() // 2)
         self.deadlines: dict[BoundedConnection, float] = {}
-        """The connections whose client must send a request, longest waiting first, with their deadlines (loop
-        time)."""
+        """The deadlines (loop time) of the connections whose client must send a request, earliest first."""
         self.not_reading: dict[BoundedConnection, None] = {}
-        """The connections whose client does not read its response, longest first."""
+        """The connections whose client does not read its response; first the one that has not for longest."""
 
     def evict(self, newest: BoundedConnection) -> None:
         """While there are too many connections, disconnect the client that has been waited for longest."""
@@ -116,7 +118,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._answering.message_event.set()
         super().connection_lost(exc)
 
-    # Requests: called by llhttp, in this order
+    # Methods for requests: llhttp calls them in this order
 
     def data_received(self, data: bytes) -> None:
         self._framing_bytes += len(data)
@@ -157,7 +159,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._answering = self.pipeline[-1][0] if self.pipeline else None
         super().on_response_complete()
         if self._receiving:
-            self._set_deadline(self._limits.request_timeout_s)  # the client waited for us until now
+            # Until now the client has waited for the server.
+            self._set_deadline(self._limits.request_timeout_s)
         else:
             self._request_complete()
 
@@ -169,12 +172,11 @@ class BoundedConnection(HttpToolsProtocol):
             self._set_deadline(self.timeout_keep_alive)
 
     def _set_deadline(self, seconds: float) -> None:
-        self._table.deadlines.pop(
-            self, None
-        )  # inserted anew as the last entry, because `evict` takes the first
+        # Removed and inserted again, so that it is the last entry: `evict` takes the first.
+        self._table.deadlines.pop(self, None)
         self._table.deadlines[self] = self.loop.time() + seconds
 
-    # Answers: called by the transport when its buffer fills up, and when it has been emptied
+    # Methods for answers: the transport calls them when its buffer is full, and when it is empty again
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -188,29 +190,28 @@ class BoundedConnection(HttpToolsProtocol):
     # The end of a connection
 
     def expire(self) -> None:
-        """Refuse a request whose deadline is over, unless the server has kept the client from sending it."""
+        """Refuse a request that is not complete at its deadline, unless its client waits for the server."""
         if self.flow.read_paused or self._earlier_answer_under_way():
             self._set_deadline(self._limits.request_timeout_s)
         else:
             self._refuse(b"408 Request Timeout")
 
     def abort(self) -> None:
-        """Disconnect at once, whatever is still to be sent."""
+        """Disconnect at once, even if part of an answer is not sent yet."""
         self._forget()
-        # Removed now, because `connection_lost` is called in a later turn of the loop, and `evict` counts the
-        # connections before.
+        # Removed now, because `evict` counts the connections, and `connection_lost` removes it only later.
         self.connections.discard(self)
         self.transport.abort()
 
     def _earlier_answer_under_way(self) -> bool:
-        """Whether we are answering a request that came before the one that is arriving."""
+        """Whether the application is answering a request that came before the one that is arriving."""
         own = self._has_head and self._answering is self.cycle
         return self._answering is not None and not own
 
     def _refuse(self, status: bytes) -> None:
         """Answer a request that is not complete, unless its answer has begun, and close the connection."""
         self._forget()
-        self._table.not_reading[self] = None  # it may be evicted until it has read the whole response
+        self._table.not_reading[self] = None  # So it can be evicted if its client does not read the response.
         answered = self._has_head and self.cycle.response_started
         if self._receiving and not answered and not self.transport.is_closing():
             headers = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
@@ -224,7 +225,7 @@ class BoundedConnection(HttpToolsProtocol):
 
 
 class BoundedServer(uvicorn.Server):
-    """A uvicorn server whose configuration says `http=BoundedConnection`. Signals are left to the caller."""
+    """A uvicorn server with `http=BoundedConnection` in its configuration. The caller handles signals."""
 
     def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
         super().__init__(config)
@@ -233,7 +234,7 @@ class BoundedServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second. Returns whether to stop."""
         stop = await super().on_tick(counter)
-        self.set_default_headers()  # before `expire`, whose answers carry them, too
+        self.set_default_headers()  # Called before `expire`, whose answers have these headers, too.
         if counter % 10 == 0:
             self._table.expire(asyncio.get_running_loop().time())
         return stop
@@ -248,7 +249,7 @@ class BoundedServer(uvicorn.Server):
 
 
 def _max_open_files() -> int:
-    """How many files and sockets the system lets this process open."""
+    """The number of files and sockets that the system lets this process have open."""
     if sys.platform == "win32":
         return _MANY_FILES
     import resource

@@ -1,4 +1,4 @@
-"""Opens listening sockets, and gives the URL under which this machine reaches one."""
+"""Opens listening sockets, and returns their URLs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 from ..errors import Action, Cure, RingletError
 
 BACKLOG = 2048
-"""Connections that the system completes before they are accepted."""
+"""The most connections that wait for the server to accept them; the system refuses more."""
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Open a listening socket; port 0 stands for any free port.
+    """Open a listening socket; with port 0, at any free port.
 
     Raises RingletError if the port is in use or this machine does not have the address.
     """

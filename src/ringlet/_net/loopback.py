@@ -13,13 +13,13 @@ FAMILIES: Final = {
 }
 """The hosts of a local server, with the address families to listen on (RFC 8252 section 7.3)."""
 HOST_HEADERS: Final = frozenset({f"[{host}]" if ":" in host else host for host in FAMILIES})
-"""The same hosts as a `Host` header writes them, without the port (RFC 3986 section 3.2.2)."""
+"""The hosts of a local server as a `Host` header has them, without the port (RFC 3986 section 3.2.2)."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is `localhost` or a loopback address, which only this machine reaches.
+    """Whether a host is `localhost` or a loopback address, which only this machine can connect to.
 
-    Any other name is not, wherever it resolves to: the next look-up may give another address.
+    False for any other name, even if it resolves to a loopback address: the next look-up may give another.
     """
     try:
         return host.lower() == "localhost" or ip_address(host).is_loopback

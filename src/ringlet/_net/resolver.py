@@ -1,9 +1,9 @@
-"""Looks up host names concurrently, so that a name server that does not answer delays no other look-up.
+"""Looks up host names concurrently, so that one name server that does not answer delays no other look-up.
 
 Rules of this file:
 * Each look-up has a thread of its own, because a look-up of the system's resolver cannot be cancelled. A pool
-  of threads would be occupied by a few names that hang. The threads are daemons: the end of the process does
-  not wait.
+  of threads would be occupied by a few look-ups that hang. The threads are daemons, so the process can exit
+  without waiting for them.
 * Concurrent requests for the same name share one look-up.
 * Results are not cached: each connection looks its name up again.
 """
@@ -19,15 +19,16 @@ from threading import Thread
 from typing import Final, TypeAlias
 
 Resolve: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
-"""All addresses of a host, in the order in which to try them. Raises OSError."""
+"""A function that returns the addresses of a host, in the order in which to try them. Raises OSError."""
 
 MAX_LOOKUPS: Final = 768
-"""Threads at a time, of about 20 KB each. A sender has at most 256 requests under way; each gives up after
-10 s and the system's resolver after 30 s, so up to three look-ups may hang for each of them."""
+"""The most look-ups at a time; each has a thread of about 20 KB. A sender of webhooks has at most 256
+requests under way. A request gives up after 10 s, but the system's resolver after 30 s, so three look-ups may
+hang for each of the 256."""
 
 
 class Resolver:
-    """Looks names up with the system's resolver, each in a thread of its own. For one event loop."""
+    """Looks names up with the system's resolver, each in a thread. To be used in one event loop."""
 
     def __init__(self) -> None:
         self._running: dict[str, asyncio.Future[list[str]]] = {}
@@ -37,7 +38,7 @@ class Resolver:
         try:
             return [str(ip_address(host))]
         except ValueError:
-            pass  # a name, or an address in an older spelling such as 0x7f.1, which the system understands
+            pass  # A name, or an address in an older spelling such as 0x7f.1, which getaddrinfo understands.
         found = self._running.get(host)
         if found is None:
             if len(self._running) >= MAX_LOOKUPS:
@@ -55,7 +56,8 @@ def _start(host: str, found: asyncio.Future[list[str]]) -> None:
     def finish(addresses: list[str], error: Exception | None) -> None:
         if error:
             found.set_exception(error)
-            found.exception()  # mark as retrieved: the request that asked may be over
+            # Marks the exception as retrieved: asyncio would log it if the request has been given up since.
+            found.exception()
         else:
             found.set_result(addresses)
 
