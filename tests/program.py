@@ -1,4 +1,4 @@
-"""The real program as a child process, in a home of its own, with no variable of ours leaking in."""
+"""`ringlet` as a process of its own, with its own home directory and without our environment variables."""
 
 from __future__ import annotations
 
@@ -16,48 +16,38 @@ from . import forked
 
 OURS = ("OURA_", "RINGLET_", "XDG_")
 UNWANTED = ("CI", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
-AT_THE_START = ("PYTHON", "LC_", "LANG")
-"""What an interpreter reads when it starts, and a fork does not."""
 TIMEOUT_S = 120
+END_S = 30
 
 
 @dataclass
 class Program:
-    """`ringlet`, at home in a directory."""
+    """`ringlet` with a home directory and variables."""
 
     home: Path
     variables: dict[str, str] = field(default_factory=dict)
 
     def env(self, **more: str) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(OURS) and k not in UNWANTED}
-        rooms = {
+        directories = {
             f"XDG_{name}_HOME": str(self.home / name.lower()) for name in ("DATA", "CONFIG", "CACHE", "STATE")
         }
-        return kept | {"HOME": str(self.home), "PYTHONWARNINGS": "error"} | rooms | self.variables | more
+        return (
+            kept | {"HOME": str(self.home), "PYTHONWARNINGS": "error"} | directories | self.variables | more
+        )
 
     def command(self, *args: str | Path) -> list[str]:
+        """The command line that starts an interpreter."""
         return [sys.executable, "-m", "ringlet", *map(str, args)]
 
     def __call__(self, *args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-        given = {*self.variables, *env} - {"PYTHON_KEYRING_BACKEND"}  # the one that another library reads
-        if forked.AVAILABLE and not any(name.startswith(AT_THE_START) for name in given):
-            return forked.run([*map(str, args)], self.env(**env), TIMEOUT_S)
-        return subprocess.run(
-            self.command(*args),
-            check=False,
-            env=self.env(**env),
-            capture_output=True,
-            encoding="utf-8",
-            timeout=TIMEOUT_S,
-        )
+        """Run a command to its end."""
+        return forked.run(["-m", "ringlet", *args], env=self.env(**env), timeout=TIMEOUT_S)
 
     def start(self, *args: str | Path, **env: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(*args),
-            env=self.env(**env),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
+        """Start a command, with pipes from its stdout and stderr."""
+        return forked.start(
+            ["-m", "ringlet", *args], env=self.env(**env), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
     @contextmanager
@@ -69,7 +59,7 @@ class Program:
             yield json.loads(cloud.stdout.readline())
         finally:
             cloud.terminate()
-            cloud.communicate(timeout=30)
+            cloud.communicate(timeout=END_S)
 
     def at(self, ready: dict[str, Any]) -> Program:
         """The same program, pointed at a cloud."""
