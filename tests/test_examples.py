@@ -17,6 +17,7 @@ import pytest
 
 from ringlet._cli.demo.headless_sign_in import ConsentPage
 
+from . import forked
 from .program import Program
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -51,15 +52,7 @@ def ringlet(home: Path, ready: dict[str, Any]) -> Program:
 
 
 def run(ringlet: Program, name: str, *args: str | Path) -> str:
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / name, *args],
-        env=ringlet.env(),
-        cwd=ringlet.home,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = forked.run([EXAMPLES / name, *args], env=ringlet.env(), cwd=ringlet.home)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -70,13 +63,7 @@ def serving(ringlet: Program, name: str, **env: str) -> Iterator[tuple[subproces
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, EXAMPLES / name],
-        env=ringlet.env(PORT=str(port), **env),
-        cwd=ringlet.home,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    server = forked.start([EXAMPLES / name], env=ringlet.env(PORT=str(port), **env), cwd=ringlet.home)
     address = f"http://localhost:{port}"
     try:
         for _ in range(600):

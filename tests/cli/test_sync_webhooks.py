@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from .. import forked
 from ..program import Program
 
 ADMIN = "the admin token of a test"
@@ -50,17 +50,14 @@ class Keeping:
         self.out, self.err = ringlet.home / "out", ringlet.home / "err"
         self.archive = ringlet.home / "mine.db"
         with self.out.open("w") as out, self.err.open("w") as err:
-            self.process = subprocess.Popen(
-                ringlet.command(
-                    *("sync", "--webhooks", "--db", self.archive, "--listen", f"127.0.0.1:{port}"),
-                    *("--public-url", f"http://127.0.0.1:{port}/oura?key=geheim", "--since", "2026-02-20"),
-                    "--take-over",  # from the other tests' archives
-                    *more,
-                ),
-                env=ringlet.at(cloud).env(**secret),
-                stdout=out,
-                stderr=err,
-            )
+            command = [
+                *("-m", "ringlet", "sync", "--webhooks", "--db", self.archive),
+                *("--listen", f"127.0.0.1:{port}"),
+                *("--public-url", f"http://127.0.0.1:{port}/oura?key=geheim", "--since", "2026-02-20"),
+                "--take-over",  # from the other tests' archives
+                *more,
+            ]
+            self.process = forked.start(command, env=ringlet.at(cloud).env(**secret), stdout=out, stderr=err)
 
     def says(self, text: str, seconds: float = 20) -> None:
         latest = time.monotonic() + seconds

@@ -16,6 +16,8 @@ from ringlet._oauth.grant import App, Tokens
 from ringlet.client import Client, FileTokenStore
 from ringlet.errors import RingletError
 
+from .. import forked
+
 APP = App(client_id="an app", client_secret="hush app", redirect_uri="http://localhost:8765/callback")
 TOKENS = Tokens(access_token="hush access", refresh_token="hush refresh", token_url="https://id.test/token")
 NEW = Tokens(access_token="hush new", refresh_token="hush newer")
@@ -174,7 +176,7 @@ def test_a_new_sign_in_waits_for_whoever_renews_the_old_one(tmp_path):
         "token_store = SignIn().token_store; print(token_store.claim(), flush=True);"
         "sys.stdin.read(); token_store.save(Tokens(access_token='of the old one'))"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True) as renewing:
+    with forked.start(["-c", code], stdin=subprocess.PIPE) as renewing:
         assert renewing.stdout
         assert renewing.stdin
         assert renewing.stdout.readline() == "True\n"
@@ -182,7 +184,7 @@ def test_a_new_sign_in_waits_for_whoever_renews_the_old_one(tmp_path):
             "from ringlet.client import SignIn; from ringlet._oauth.grant import App, Tokens;"
             "print(flush=True); SignIn().save(App(client_id='a'), Tokens(access_token='new'), 'file')"
         )
-        with subprocess.Popen([sys.executable, "-c", code], stdout=-1, text=True) as signing_in:
+        with forked.start(["-c", code]) as signing_in:
             assert signing_in.stdout
             signing_in.stdout.readline()
             time.sleep(0.1)

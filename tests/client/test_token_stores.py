@@ -4,7 +4,6 @@ import errno
 import os
 import stat
 import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +20,8 @@ from ringlet._oauth.grant import Tokens
 from ringlet._oauth.renewal import TokenStore
 from ringlet.client import FileTokenStore, MemoryTokenStore
 from ringlet.errors import RingletError
+
+from .. import forked
 
 OLD = Tokens(access_token="old", refresh_token="once")
 NEW = Tokens(access_token="new", refresh_token="twice")
@@ -45,12 +46,7 @@ def child(code: str, path: Path) -> "subprocess.Popen[str]":
     """Another process, with a token_store on the same path."""
     start = "import os, signal, sys; from pathlib import Path; from ringlet.client import FileTokenStore; "
     start += "from ringlet._oauth.grant import Tokens; token_store = FileTokenStore(Path(sys.argv[1])); "
-    return subprocess.Popen(
-        [sys.executable, "-c", start + code, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    return forked.start(["-c", start + code, path], stdin=subprocess.PIPE)
 
 
 # --- Keeping ---

@@ -6,7 +6,6 @@ import http.client
 import json
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -16,6 +15,8 @@ from typing import Any
 import pytest
 
 from ringlet._cloud.core.bodies import MAX_BODY_BYTES
+
+from .. import forked
 
 MAX_CONNECTIONS = 8
 """At the same time, of the cloud of these tests."""
@@ -65,12 +66,7 @@ class ServedCloud:
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[ServedCloud]:
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", CLOUD],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
+    with forked.start(["-c", CLOUD], stderr=subprocess.PIPE) as process:
         assert process.stdout
         yield ServedCloud(int(process.stdout.readline()), process)
         process.terminate()

@@ -15,6 +15,8 @@ from ringlet._cloud.serve import keep_freed_memory
 from ringlet._net.listen import bind
 from ringlet.errors import Action, Cure, RingletError
 
+from .. import forked
+
 WAITING = """
 import sys
 from ringlet.archive import Archive
@@ -40,12 +42,7 @@ print("left", flush=True)
 
 @pytest.fixture
 def waiting():
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", WAITING],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
+    with forked.start(["-c", WAITING], stderr=subprocess.PIPE) as process:
         yield process
         process.kill()
 

@@ -1,9 +1,8 @@
 """The README's claims: its Python runs and prints what stands there, and its night is the demo's."""
 
 import re
-import subprocess
-import sys
 
+from .. import forked
 from ..paths import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -20,13 +19,7 @@ def test_what_stands_there_is_what_happens(ringlet, tmp_path):
     try:
         said = "".join(cloud.stdout.readline() for _ in range(5))
         exported = dict(re.findall(r"(OURA_\w+)=(\S+)", said))
-        done = subprocess.run(
-            [sys.executable, "-c", block("python")],
-            check=False,
-            env=ringlet.env(**exported),
-            capture_output=True,
-            encoding="utf-8",
-        )
+        done = forked.run(["-c", block("python")], env=ringlet.env(**exported))
     finally:
         cloud.terminate()
         cloud.communicate(timeout=30)

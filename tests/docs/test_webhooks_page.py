@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from ringlet._cli.main import ringlet as program
 from ringlet._cloud.webhooks.deliveries import RETRIES
 
+from .. import forked
 from ..callback_server import CallbackServer
 from ..paths import ROOT
 
@@ -244,14 +244,7 @@ hook.close()
 def test_the_python_of_the_page_runs(block: str, tmp_path: Path) -> None:
     name = block.split()[1].partition(".")[0]
     pytest.importorskip(name)
-    done = subprocess.run(
-        [sys.executable, "-c", GIVEN + block + ASKED[name] + TOLD],
-        cwd=tmp_path,
-        check=False,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=PATIENT,
-    )
+    done = forked.run(["-c", GIVEN + block + ASKED[name] + TOLD], cwd=tmp_path, timeout=PATIENT)
     assert done.returncode == 0, done.stderr
     assert "object_id='5f2e'" in done.stdout  # the handler of the page prints
     assert (tmp_path / "inbox.db").exists()

@@ -6,7 +6,6 @@ import contextlib
 import json
 import shutil
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from ringlet._api.catalog import TYPES
 from ringlet._api.windows import FIRST_MS, LAST_MS, Span
 from ringlet.archive import Archive
 
-from .. import populated
+from .. import forked, populated
 from ..populated import SEED as SEED
 
 PROCESSES = Path(__file__).with_name("cloud_or_sync.py")
@@ -105,11 +104,7 @@ class Running:
 
 @contextlib.contextmanager
 def cloud_at(path: Path, **spec: Any) -> Iterator[Running]:
-    process = subprocess.Popen(
-        [sys.executable, str(PROCESSES), "cloud", json.dumps({"path": str(path), **spec})],
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-    )
+    process = forked.start([PROCESSES, "cloud", json.dumps({"path": str(path), **spec})])
     assert process.stdout
     try:
         ready = json.loads(process.stdout.readline())

@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from ringlet._api.catalog import TYPES
 from ringlet._archive.storage.opening import connect
 from ringlet.archive import Archive
 from ringlet.errors import ArchiveError
+
+from ... import forked
 
 DAILY = TYPES["daily_sleep"]
 BODY = b'{"id":"a","day":"2026-01-01"}'
@@ -92,12 +93,9 @@ def test_another_process_in_the_middle_of_writing_is_named_and_when_killed_leave
     archive: Archive, me: int
 ) -> None:
     archive.put(me, DAILY, BODY)
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, archive.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    with child:
+    with forked.start(["-c", CHILD, archive.path], stdin=subprocess.PIPE) as child:
         assert child.stdout is not None
-        assert child.stdout.readline() == b"written\n"
+        assert child.stdout.readline() == "written\n"
         with Archive.open(archive.path, timeout=0) as second:
             with pytest.raises(ArchiveError, match="locked by another program"):
                 second.put(me, DAILY, other("b"))

@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import stat
 import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -24,6 +23,7 @@ from ringlet._receiver.inbox import Inbox
 from ringlet.archive import Archive
 from ringlet.errors import Action, ArchiveError, Cure
 
+from ... import forked
 from . import released
 from .released import BEATS, BODY, CONTENTS_1, OLD_BODY, ROWS, contents, write_1
 
@@ -198,11 +198,10 @@ Archive.open(sys.argv[1])
 
 
 def test_an_upgrade_that_is_killed_is_made_the_next_time(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    command = [sys.executable, "-c", UPGRADE, old, STEP]
     for _ in range(2):
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        with forked.start(["-c", UPGRADE, old, STEP], stdin=subprocess.PIPE) as child:
             assert child.stdout
-            assert child.stdout.readline() == b"half way\n"
+            assert child.stdout.readline() == "half way\n"
             os.kill(child.pid, signal.SIGKILL)
         assert version(old) == len(schema.STEPS)
         assert contents(old) == CONTENTS_1

@@ -1,8 +1,6 @@
 """`ringlet auth`: a kept sign-in is looked at, renewed and ended, with and without a network."""
 
 import json
-import subprocess
-import sys
 import time
 import urllib.request
 from datetime import datetime
@@ -11,6 +9,8 @@ from urllib.parse import urlencode
 import pytest
 
 from ringlet._cli.demo.headless_sign_in import sign_in
+
+from ... import forked
 
 KEEP = """
 import json, sys
@@ -26,7 +26,7 @@ def keep(program, ready, **tokens):
     """A sign-in as `login` leaves it."""
     app = {name: ready[name] for name in ("client_id", "client_secret")}
     said = json.dumps([app, tokens])
-    subprocess.run([sys.executable, "-c", KEEP], input=said, text=True, env=program.env(), check=True)
+    forked.run(["-c", KEEP], input=said, env=program.env(), check=True)
 
 
 @pytest.fixture

@@ -1,17 +1,16 @@
 """`ringlet sync` over real sockets: what it fetches, and how it ends when something is in the way."""
 
 import json
-import resource
 import signal
 import socket
 import sqlite3
-import subprocess
 from contextlib import closing
 
 import pytest
 
 from ringlet._api.catalog import TYPES
 
+from ... import forked
 from ..fixed_response_server import fixed_response_server
 
 
@@ -205,19 +204,18 @@ def test_an_archive_held_by_another_program(ringlet, ready, tmp_path):
     assert "next: let it finish" in done.stderr
 
 
+SYNC_WITH_SMALL_FILES = """
+import resource
+from ringlet._cli.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+main()
+"""
+
+
 def test_a_full_disk_keeps_what_was_saved(ringlet, ready, tmp_path):
     """A limit on the size of files stands in for the disk."""
     archive = tmp_path / "small.db"
-    command = ringlet.command("sync", "--db", archive)
-    done = subprocess.run(
-        command,
-        check=False,
-        env=ringlet.at(ready).env(),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000)),
-    )
+    done = forked.run(["-c", SYNC_WITH_SMALL_FILES, "sync", "--db", archive], env=ringlet.at(ready).env())
     assert done.returncode == 6, done.stderr
     assert "error: " in done.stderr
     assert "space" in done.stderr.splitlines()[-1]

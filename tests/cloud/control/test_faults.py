@@ -3,13 +3,14 @@
 import http.client
 import json
 import subprocess
-import sys
 import time
 from urllib.parse import urlencode
 
 import pytest
 
 from ringlet._cloud.control.faults import Fault, Faults
+
+from ... import forked
 
 URI = "https://lab.example/callback"
 DEFAULTS = {"status": 503, "seconds": 1.0, "probability": 1.0, "id": 1}
@@ -122,9 +123,7 @@ run(cloud, listener, lambda: print(json.dumps(told), flush=True))
 
 
 def test_a_lost_answer_ends_the_connection_and_the_token_is_spent_and_nothing_is_logged():
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    )
+    process = forked.start(["-c", SERVED], stderr=subprocess.PIPE)
     try:
         port, client_id, secret, refresh = json.loads(process.stdout.readline())
 
