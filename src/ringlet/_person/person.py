@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,7 @@ from .._api.catalog import TYPES
 from .documents.table import DOCUMENTS
 from .documents.writer import DocumentHistory, DocumentWriter, Ids
 from .simulation.estimates import Estimates
-from .simulation.local_time import DAY_S, EPOCH_DAY, day_of, midnight
+from .simulation.local_time import day_of, midnight
 from .simulation.movement import Days
 from .simulation.plan import Calendar
 from .simulation.random_streams import RandomStreams
@@ -50,6 +50,7 @@ EARLIEST: Final = date(2010, 1, 1)
 LATEST: Final = date(2099, 12, 31)
 RING_CONFIGURATION: Final = "ring_configuration"
 """The only type whose documents are listed without a window."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,10 @@ class Person:
         days = Days(Nights(calendar))
         self._series = Series(days, unix=dialect == "docs")
         self._writer = DocumentWriter(Estimates(Scores(days)), self._series, dialect, ids)
+        # `changes` reads the same days again at every step of the clock: 16 types of about 7 days.
+        self._histories_of: Callable[[str, int], list[DocumentHistory]] = lru_cache(maxsize=256)(
+            lambda name, day: DOCUMENTS[name].histories(self._writer, day)
+        )
 
     def documents(
         self, name: str, first: date, last: date, *, now: datetime | None = None
@@ -197,7 +202,7 @@ class Person:
             set_up = [day_of(at) for at, _ in self._writer.rings]
             days = (day for day in set_up if day <= last.toordinal())
         for day in days:
-            yield from enumerate(DOCUMENTS[name].histories(self._writer, day))
+            yield from enumerate(self._histories_of(name, day))
 
     def _put(self, name: str, history: DocumentHistory, index: int, number: int) -> DocumentChange:
         version = self._version(name, history, index, number)
@@ -231,5 +236,4 @@ def _ordinals(first: date, last: date) -> range:
 
 def _utc(second: int, millisecond: int = 0) -> datetime:
     # Not fromtimestamp, which asks the platform's C library: that refuses dates before 1970 on Windows.
-    midnight = datetime.combine(date.fromordinal(second // DAY_S + EPOCH_DAY), datetime.min.time(), UTC)
-    return midnight + timedelta(seconds=second % DAY_S, milliseconds=millisecond)
+    return _EPOCH + timedelta(0, second, 0, millisecond)

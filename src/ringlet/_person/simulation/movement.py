@@ -37,13 +37,16 @@ def _tenths(low: float, middle: float, spread: float, byte: int) -> int:
 
 
 _MET: Final = {
-    "0": tuple(1 for _ in range(256)),
-    "1": tuple(9 if byte < 226 else 9 + (byte - 226) // 8 for byte in range(256)),
-    "2": tuple(_tenths(0.9, 1.27, 0.19, byte) for byte in range(256)),
-    "3": tuple(_tenths(1.1, 1.95, 0.5, byte) for byte in range(256)),
-    "4": tuple(_tenths(1.3, 3.9, 1.0, byte) for byte in range(256)),
-    "5": tuple(_tenths(4.0, 7.5, 1.2, byte) for byte in range(256)),
+    "0": bytes(1 for _ in range(256)),
+    "1": bytes(9 if byte < 226 else 9 + (byte - 226) // 8 for byte in range(256)),
+    "2": bytes(_tenths(0.9, 1.27, 0.19, byte) for byte in range(256)),
+    "3": bytes(_tenths(1.1, 1.95, 0.5, byte) for byte in range(256)),
+    "4": bytes(_tenths(1.3, 3.9, 1.0, byte) for byte in range(256)),
+    "5": bytes(_tenths(4.0, 7.5, 1.2, byte) for byte in range(256)),
 }
+"""For each class: from a random byte to the tenths of MET of a minute."""
+_ABOVE_REST: Final = bytes(max(0, met - 15) for met in range(256))
+"""From tenths of MET to those that exceed 1.5 MET."""
 _STRIDE: Final = {"0": 0, "1": 0, "2": 4, "3": 62, "4": 380, "5": 400}
 """Steps in five minutes of everyday movement, by class."""
 _HOURLY: Final = (10, 6, 4, 4, 8, 20, 34, 46, 52, 50, 50, 54, 56, 52, 50, 50, 54, 58, 56, 50, 42, 34, 24, 16)
@@ -85,12 +88,10 @@ class Movement:
 
         The whole MET for medium and high activity; for rest to low activity what exceeds 1.5 MET.
         """
-        total, calm = 0, kind in "123"
-        for slot, digit in enumerate(self.classes):
-            if digit == kind:
-                minutes = self.met[5 * slot : 5 * slot + 5]
-                total += sum([max(0, met - 15) for met in minutes]) if calm else sum(minutes)
-        return round(total / 10)
+        minutes = b"".join(
+            [self.met[5 * slot : 5 * slot + 5] for slot, digit in enumerate(self.classes) if digit == kind]
+        )
+        return round(sum(minutes.translate(_ABOVE_REST) if kind in "123" else minutes) / 10)
 
     @property
     def average_met(self) -> float:
@@ -102,7 +103,7 @@ class Movement:
 
     @property
     def active_calories(self) -> int:
-        return round(self.weight * 0.00147 * sum([met - 15 for met in self.met if met > 15]))
+        return round(self.weight * 0.00147 * sum(self.met.translate(_ABOVE_REST)))
 
     @property
     def total_calories(self) -> int:
@@ -152,7 +153,9 @@ class Days:
             for span in plan.off:
                 _paint(digits, begin, span.begin, span.end, "0")
         classes = "".join(digits)
-        met = [table[byte] for table, byte in zip(_by_minute(classes), noise, strict=False)]
+        met = bytearray().join(
+            [noise[5 * slot : 5 * slot + 5].translate(_MET[digit]) for slot, digit in enumerate(classes)]
+        )
         strides = [
             _STRIDE[digit] * (64 + byte // 2) // 128
             for digit, byte in zip(classes, noise[1440:], strict=True)
@@ -161,10 +164,6 @@ class Days:
             for workout in plan.workouts:
                 _exert(begin, workout, noise, classes, met, strides)
         return Movement(begin, classes, bytes(met), tuple(strides), calendar.traits.weight, self._basal)
-
-
-def _by_minute(classes: str) -> list[tuple[int, ...]]:
-    return [table for digit in classes for table in (_MET[digit],) * 5]
 
 
 def _digit(workout: Workout) -> str:
@@ -195,7 +194,7 @@ def _paint(digits: list[str], begin: int, start: int, end: int, digit: str) -> N
 
 
 def _exert(
-    begin: int, workout: Workout, noise: Sequence[int], classes: str, met: list[int], strides: list[int]
+    begin: int, workout: Workout, noise: Sequence[int], classes: str, met: bytearray, strides: list[int]
 ) -> None:
     """Replaces the MET and steps of a class by those of the workout."""
     digit, cadence = _digit(workout), 5 * workout.sport.cadence

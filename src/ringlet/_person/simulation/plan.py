@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from .episodes import EPISODES_DAYS, Episodes, plan_episodes
+from .episodes import EPISODES_DAYS, Episodes, Trip, plan_episodes
 from .local_time import DAY_S, HOUR_S, day_of, midnight
 from .traits import USUAL_EFFICIENCY, WALKING, Sport, draw_traits
 
@@ -127,13 +127,28 @@ class Calendar:
         self.state: Callable[[int], DailyState] = lru_cache(maxsize=512)(self._state)
         self.night: Callable[[int], Span] = lru_cache(maxsize=512)(self._night)
         self.plan: Callable[[int], Plan] = lru_cache(maxsize=512)(self._plan)
+        self._steady_offset: Callable[[int], int | None] = lru_cache(maxsize=512)(self._find_steady_offset)
 
     def offset(self, instant: int) -> int:
         """The wearer's offset from UTC at an instant, in seconds."""
+        steady = self._steady_offset(day_of(instant))
+        return self._offset(instant) if steady is None else steady
+
+    def _find_steady_offset(self, day: int) -> int | None:
+        """The offset from UTC on a UTC day; None if it changes on that day."""
+        first, last, home = midnight(day), midnight(day) + DAY_S - 1, self.traits.home
+        # Trips and summer time last for days, so what begins on this day does not end on it.
+        steady = self._trip(first) == self._trip(last) and home.at(first) == home.at(last)
+        return self._offset(first) if steady else None
+
+    def _offset(self, instant: int) -> int:
+        trip = self._trip(instant)
+        return trip.offset if trip else self.traits.home.at(instant)
+
+    def _trip(self, instant: int) -> Trip | None:
+        """The trip that the wearer is on at an instant."""
         trip = self.episodes_around(day_of(instant)).trip
-        if trip and trip.begin <= instant < trip.end:
-            return trip.offset
-        return self.traits.home.at(instant)
+        return trip if trip and trip.begin <= instant < trip.end else None
 
     def instant(self, day: int, seconds: int) -> int:
         """The instant at which the wearer's clock shows that many seconds after midnight of the day."""

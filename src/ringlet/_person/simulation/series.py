@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -43,14 +44,16 @@ class Series:
         self.days, self.nights, self.calendar = days, days.nights, days.calendar
         self.unix = unix
         self.pulse: Callable[[int], list[Beat]] = lru_cache(maxsize=16)(self._pulse)
-
-    def rows(self, name: str, day: int) -> Iterator[Row]:
+        # A client pages through the same days of the sandbox, and the timeline stops in the middle of a day.
+        self.rows: Callable[[str, int], list[Row]] = lru_cache(maxsize=16)(self._rows)
         """The rows of a series on a UTC day, by ascending instant."""
+
+    def _rows(self, name: str, day: int) -> list[Row]:
         if name == "heartrate":
-            return self.heartrate(day)
+            return list(self.heartrate(day))
         if name == "interbeat_interval":
-            return self.interbeat_interval(day)
-        return self.ring_battery_level(day)
+            return list(self.interbeat_interval(day))
+        return list(self.ring_battery_level(day))
 
     # Heart rate
 
@@ -58,9 +61,9 @@ class Series:
         """The heart rate rows of a UTC day, gathered from all plans that can reach into it."""
         first, last = midnight(day), midnight(day) + DAY_S
         for near in range(day - 1, day + 3):
-            for at, source, bpm in self.pulse(near):
-                if first <= at < last:
-                    yield at * 1000, self._row(at * 1000, f'"bpm":{bpm}', f',"source":"{source}"')
+            beats = self.pulse(near)
+            for at, source, bpm in beats[bisect_left(beats, (first,)) : bisect_left(beats, (last,))]:
+                yield at * 1000, self._row(at * 1000, f'"bpm":{bpm}', f',"source":"{source}"')
 
     def _row(self, at: int, first: str, last: str = "") -> bytes:
         """A row as JSON: the live service has `producer_timestamp`, the documents `timestamp_unix`."""

@@ -41,6 +41,11 @@ _MOVEMENT_BY_STAGE: Final = {
 """For each stage: from a random byte to a digit of `movement_30_sec`, 1 (still) to 4 (restless)."""
 
 
+@lru_cache(maxsize=1024)
+def _most_frequent(phases: str) -> str:
+    return max("2314", key=phases.count)
+
+
 @dataclass(frozen=True, slots=True)
 class SleepPeriod:
     """One stay in bed: a night or a nap."""
@@ -97,8 +102,7 @@ class SleepPeriod:
     def five_minutes(self, phases: str = "") -> str:
         """The most frequent stage of each five minutes, the last of which may be shorter."""
         phases = phases or self.phases
-        chunks = (phases[at : at + 10] for at in range(0, len(phases), 10))
-        return "".join([max("2314", key=chunk.count) for chunk in chunks])
+        return "".join([_most_frequent(phases[at : at + 10]) for at in range(0, len(phases), 10)])
 
 
 class Nights:
