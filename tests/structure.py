@@ -1,11 +1,11 @@
-"""What the source is made of: `python -m tests.structure` prints it, `test_structure.py` checks it.
+"""The packages of the source and their imports: `python -m tests.structure` prints them.
 
-The package is read as text, by its own imports and SQL statements; nothing of it is run.
+`test_structure.py` checks the rules. The source is parsed for imports and SQL statements, and never run.
 
 Rules:
-* Imports point one way. `ORDER` lists the packages and `ROOMS` the rooms inside them; each imports only what
-  stands before it.
-* No two rooms import each other, by whatever detour.
+* Imports point one way. `PACKAGES` lists the packages and `SUBPACKAGES` those inside them; each imports only
+  what is listed before it.
+* No two files import each other, directly or through others.
 * A folder holds at most 16 files, a file at most 300 lines (`models.py`, one class per document, excepted).
 * A database table is named in the SQL of one file: its owner.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from .paths import SOURCE
 
-ORDER = (
+PACKAGES = (
     "_version",
     "errors",
     "models",
@@ -47,7 +47,7 @@ ORDER = (
 """Every package and top-level module; each may import those before it, and `ALLOWED` narrows that."""
 
 LANGUAGE = {"_version", "errors", "models", "_api", "_oauth", "_webhooks"}
-"""Pure: plain Python and msgspec. Everything may import it."""
+"""The packages without input or output: plain Python and msgspec. Everything may import them."""
 
 ALLOWED: Mapping[str, set[str]] = {
     "_client": LANGUAGE | {"_net"},
@@ -58,19 +58,19 @@ ALLOWED: Mapping[str, set[str]] = {
     "webhooks": LANGUAGE | {"_receiver"},
     "_cloud": LANGUAGE | {"_net", "_person", "_archive"},
 }
-"""The client, the wearer and the archive do not know each other; the cloud never imports the client."""
+"""The client, the wearer and the archive do not import each other; the cloud never imports the client."""
 
-ROOMS: Mapping[str, tuple[str, ...]] = {
+SUBPACKAGES: Mapping[str, tuple[str, ...]] = {
     "_person": ("simulation", "documents", "."),
     "_archive": ("storage", "series", "."),
     "_cloud": ("core", "data", "browser", "oauth", "webhooks", "portal", "wearer", "control", "."),
     "_cli": ("shared", "account", "archive", "cloud", "webhooks", "demo", "."),
 }
-"""The rooms of a package, in the order in which they may import; `.` is the package's own files."""
+"""The subpackages of a package, in the order in which they may import; `.` is the package's own files."""
 
-LARGEST_FOLDER = 16
-LARGEST_FILE = 300
-EXEMPT = {"models.py"}
+MAX_FILES_PER_FOLDER = 16
+MAX_LINES_PER_FILE = 300
+FILES_OF_ANY_LENGTH = {"models.py"}
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ class Module:
         return self.name.split(".")[0]
 
     @property
-    def room(self) -> str:
-        """Package and room, as in `_cloud.core`; a package's own files are the room `.`."""
+    def subpackage(self) -> str:
+        """Package and subpackage, as in `_cloud.core`; a package's own files are the subpackage `.`."""
         parts = self.name.split(".")
-        if self.package not in ROOMS:
+        if self.package not in SUBPACKAGES:
             return self.package
         return f"{parts[0]}.{parts[1]}" if len(parts) > 2 else f"{parts[0]}.."
 
@@ -148,35 +148,35 @@ def packages_outside(module: Module) -> set[str]:
     return {name.split(".")[0] for name in module.imports()} - {"ringlet", "__future__"}
 
 
-def upward() -> list[str]:
-    """Imports against the order, of packages and of rooms."""
+def imports_against_the_order() -> list[str]:
+    """Imports against the order of packages and of subpackages."""
     found: list[str] = []
     for module in modules():
-        allowed = ALLOWED.get(module.package, set(ORDER[: ORDER.index(module.package)]))
+        allowed = ALLOWED.get(module.package, set(PACKAGES[: PACKAGES.index(module.package)]))
         for target in targets(module):
             if target.package != module.package:
                 if target.package not in allowed:
                     found.append(f"{module.name} imports {target.name}")
-            elif module.package in ROOMS and target.room != module.room:
-                order = ROOMS[module.package]
-                here, there = (one.room.partition(".")[2] for one in (module, target))
-                if order.index(there) >= order.index(here):
+            elif module.package in SUBPACKAGES and target.subpackage != module.subpackage:
+                order = SUBPACKAGES[module.package]
+                importing, imported = (one.subpackage.partition(".")[2] for one in (module, target))
+                if order.index(imported) >= order.index(importing):
                     found.append(f"{module.name} imports {target.name}")
     return found
 
 
-def arrows() -> dict[str, set[str]]:
-    """Which rooms each room imports."""
-    found: dict[str, set[str]] = {module.room: set() for module in modules()}
+def imports_between_subpackages() -> dict[str, set[str]]:
+    """Which subpackages each subpackage imports."""
+    found: dict[str, set[str]] = {module.subpackage: set() for module in modules()}
     for module in modules():
         for target in targets(module):
-            if target.room != module.room:
-                found[module.room].add(target.room)
+            if target.subpackage != module.subpackage:
+                found[module.subpackage].add(target.subpackage)
     return found
 
 
-def circles() -> list[list[str]]:
-    """Files that import each other, by whatever detour: each group of them."""
+def import_cycles() -> list[list[str]]:
+    """The groups of files that import each other, directly or through others."""
     graph = {module.name: {target.name for target in targets(module)} for module in modules()}
     index: dict[str, int] = {}
     low: dict[str, int] = {}
@@ -204,7 +204,7 @@ def circles() -> list[list[str]]:
     return groups
 
 
-def folders() -> dict[str, int]:
+def files_per_folder() -> dict[str, int]:
     """How many files each folder holds."""
     found: dict[str, int] = defaultdict(int)
     for module in modules():
@@ -212,8 +212,8 @@ def folders() -> dict[str, int]:
     return dict(found)
 
 
-_CREATED = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
-_NAMED = r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|EXISTS|ON)\s+{table}\b"
+_CREATED_TABLE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
+_TABLE_USE = r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|EXISTS|ON)\s+{table}\b"
 
 
 @cache
@@ -236,7 +236,7 @@ def _statements(module: Module) -> tuple[str, ...]:
     return tuple(statement.strip() for text in texts for statement in text.split(";"))
 
 
-def owners() -> dict[str, set[str]]:
+def files_using_each_table() -> dict[str, set[str]]:
     """The files whose SQL reads or writes each database table.
 
     What creates a table, an index or a view does not count: the archive's own tables are created in one
@@ -246,42 +246,53 @@ def owners() -> dict[str, set[str]]:
         table
         for module in modules()
         for statement in _statements(module)
-        for table in _CREATED.findall(statement)
+        for table in _CREATED_TABLE.findall(statement)
     }
     used = {
         module.name: "\n".join(one for one in _statements(module) if not one.startswith("CREATE "))
         for module in modules()
     }
     return {
-        table: {name for name, text in used.items() if re.search(_NAMED.format(table=table), text)}
+        table: {name for name, text in used.items() if re.search(_TABLE_USE.format(table=table), text)}
         for table in sorted(tables)
     }
 
 
 def main() -> None:
-    graph = arrows()
-    for package in ORDER:
-        rooms = [room for room in graph if room == package or room.startswith(f"{package}.")]
+    graph = imports_between_subpackages()
+    for package in PACKAGES:
+        subpackages = [
+            subpackage
+            for subpackage in graph
+            if subpackage == package or subpackage.startswith(f"{package}.")
+        ]
         files = [module for module in modules() if module.package == package]
         if not files:
             continue
         print(f"{package}: {len(files)} files, {sum(module.lines for module in files)} lines")
-        for room in rooms:
-            inside = sorted(other for other in graph[room])
+        for subpackage in subpackages:
+            inside = sorted(other for other in graph[subpackage])
             names = ", ".join(one.removesuffix("..") for one in inside) or "nothing"
-            print(f"    {room.removesuffix('..'):<18} imports {names}")
-    print(f"\narrows between rooms: {sum(map(len, graph.values()))}")
-    print("upward arrows:", "".join(f"\n    {one}" for one in upward()) or "none")
-    print("circles of files:", "".join(f"\n    {' <-> '.join(one)}" for one in circles()) or "none")
-    folder, size = max(folders().items(), key=lambda one: one[1])
-    print(f"largest folder: {folder}, {size} files (at most {LARGEST_FOLDER})")
-    longest = max((one for one in modules() if one.path.name not in EXEMPT), key=lambda one: one.lines)
-    print(f"largest file: {longest.name}, {longest.lines} lines (at most {LARGEST_FILE})")
+            print(f"    {subpackage.removesuffix('..'):<18} imports {names}")
+    print(f"\nimports between subpackages: {sum(map(len, graph.values()))}")
+    print(
+        "imports against the order:", "".join(f"\n    {one}" for one in imports_against_the_order()) or "none"
+    )
+    print(
+        "files that import each other:",
+        "".join(f"\n    {' <-> '.join(one)}" for one in import_cycles()) or "none",
+    )
+    folder, size = max(files_per_folder().items(), key=lambda one: one[1])
+    print(f"largest folder: {folder}, {size} files (at most {MAX_FILES_PER_FOLDER})")
+    longest = max(
+        (one for one in modules() if one.path.name not in FILES_OF_ANY_LENGTH), key=lambda one: one.lines
+    )
+    print(f"largest file: {longest.name}, {longest.lines} lines (at most {MAX_LINES_PER_FILE})")
     for one in modules():
-        if one.lines > LARGEST_FILE and one.path.name not in EXEMPT and one != longest:
+        if one.lines > MAX_LINES_PER_FILE and one.path.name not in FILES_OF_ANY_LENGTH and one != longest:
             print(f"    and {one.name}, {one.lines} lines")
-    shared = {table: files for table, files in owners().items() if len(files) != 1}
-    print(f"database tables: {len(owners())}")
+    shared = {table: files for table, files in files_using_each_table().items() if len(files) != 1}
+    print(f"database tables: {len(files_using_each_table())}")
     print(
         "with more than one owner:",
         "".join(f"\n    {t}: {', '.join(sorted(f))}" for t, f in shared.items()) or "none",
