@@ -1,4 +1,4 @@
-"""An application's server on a port of its own: receives challenges, events and authorization codes.
+"""An application's server on a free port: receives challenges, events and authorization codes.
 
 It runs in a thread, for tests that block or start processes. Tests in an event loop use
 `cloud/async_callback.py`.
@@ -17,37 +17,37 @@ PAGE = b"<!doctype html><title>Back</title>Back at the application"
 
 
 class CallbackServer(ThreadingHTTPServer):
-    """Answers challenges and acknowledges all events, unless a test says otherwise."""
+    """Answers challenges correctly and acknowledges every event, unless a test sets another answer."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/oura?key=hidden"
-        """Where challenges and events go; its query is a secret."""
+        """The callback URL; its query is a secret."""
         self.redirect_uri = f"http://localhost:{self.server_port}/callback"
         self.token: str | None = None
-        """The verification token that it proves itself to; None takes any."""
+        """The only verification token that it answers with the challenge; None accepts any."""
         self.statuses: list[int | None] = []
-        """What the next events are answered with, and then `status`; None hangs up."""
+        """The statuses for the next events, before `status` applies; None closes the connection instead."""
         self.status = 200
         self.response_body = b""
         self.redirect_target = "http://127.0.0.1:9/elsewhere"
-        """Where a redirect would lead to, were it followed."""
+        """The `Location` of an answer with a 3xx status."""
         self.challenges: list[dict[str, list[str]]] = []
         """The query of each challenge."""
         self.events: list[tuple[dict[str, str], bytes]] = []
         """Headers, by names in lower case, and body of each event."""
         self.redirect_queries: list[dict[str, list[str]]] = []
-        """The queries that a browser brought back from consent."""
+        """The queries with which browsers were redirected here after consent."""
 
     def wait_for_events(self, events: int) -> None:
-        """Wait until at least `events` events have come."""
-        until = time.monotonic() + TIMEOUT_S
+        """Wait until at least `events` events have arrived."""
+        deadline = time.monotonic() + TIMEOUT_S
         while len(self.events) < events:
-            assert time.monotonic() < until, "too few events came"
+            assert time.monotonic() < deadline, f"{len(self.events)} of {events} events arrived"
             time.sleep(0.02)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client may close its connection early: no traceback for that."""
+        """Print no traceback if a client closes its connection early."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -62,9 +62,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, PAGE, "text/html")
         elif "challenge" in query:
             self.server.challenges.append(query)
-            good = self.server.token in (None, *query["verification_token"])
+            accepted = self.server.token in (None, *query["verification_token"])
             proof = json.dumps({"challenge": query["challenge"][0]}).encode()
-            self._answer(200 if good else 401, proof, "application/json")
+            self._answer(200 if accepted else 401, proof, "application/json")
         else:
             self._answer(204)  # a browser asks for an icon
 

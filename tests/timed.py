@@ -1,11 +1,11 @@
-"""Limits on measured times. A busy machine exceeds any, so they hold only where `RINGLET_TIMED=1` asks."""
+"""Limits on measured times, checked only with `RINGLET_TIMED=1`: a busy machine exceeds any limit."""
 
 import os
 
 TIMED = os.environ.get("RINGLET_TIMED") == "1"
-"""Read at the start: tests of commands remove our variables."""
+"""Read on import, because tests of commands remove the variables of ringlet."""
 
 
 def below(seconds: float, limit: float) -> bool:
-    """Whether so many seconds are few enough, where that is asked."""
+    """Whether a measured time is below a limit, both in seconds; always true unless `TIMED`."""
     return not TIMED or seconds < limit

@@ -1,4 +1,4 @@
-"""The data types that the simulated wearer writes: every row of the table, but those added since."""
+"""The data types of which the simulated wearer has documents."""
 
 from ringlet._person.person import DOCUMENTS, SERIES
 

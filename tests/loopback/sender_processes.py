@@ -2,8 +2,8 @@
 
     sender_processes.py ARCHIVE KILLS SECONDS
 
-KILLS times, SECONDS apart, it kills one of its two children and starts another. Then they work until a line
-arrives on stdin. Prints their memory in bytes: at the start, and at most.
+It kills one of its two children KILLS times, SECONDS apart, and starts another in its place. Then they work
+until a line arrives on stdin. Prints their memory in bytes: at the start, and the maximum.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ringlet._net.addresses import AddressPolicy
 from ringlet._net.dial import Dialer
 from ringlet.archive import Archive
 
-DEADLINE = 1.0
+DEADLINE_S = 1.0
 RETRIES = [timedelta(milliseconds=300)] * 10
 POLICY = Policy(lease=timedelta(seconds=3), slow_pause_s=0.02, max_backoff_s=0.2)
 
@@ -46,8 +46,8 @@ async def send(place: str) -> None:
         deliveries = Deliveries(archive, clock, Subscriptions(archive, clock), RETRIES)
         publisher = Publisher(archive, clock, EventLog(archive, clock), deliveries)
         apps = Applications(archive, clock)
-        archive.wait_at_most(0.25)  # as a cloud does, once its rooms are there
-        dialer = Dialer(AddressPolicy("dev"), deadline=DEADLINE)
+        archive.wait_at_most(0.25)  # as a cloud does, once its tables exist
+        dialer = Dialer(AddressPolicy("dev"), deadline=DEADLINE_S)
         try:
             await Sender(deliveries, publisher, apps, dialer, POLICY).run()
         finally:
@@ -55,7 +55,7 @@ async def send(place: str) -> None:
 
 
 def fork(place: str) -> int:
-    # Whoever is told to stop before it listens for that is told when it does.
+    # SIGTERM is blocked until the child handles it: one that arrives earlier is delivered then.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     child = os.fork()
     if child == 0:
@@ -64,8 +64,8 @@ def fork(place: str) -> int:
             with suppress(asyncio.CancelledError):
                 asyncio.run(send(place))
             os._exit(0)
-        except BaseException as odd:
-            sys.stderr.write(f"a sender ended: {odd!r}\n")
+        except BaseException as error:
+            sys.stderr.write(f"a sender ended: {error!r}\n")
             sys.stderr.flush()
         finally:
             os._exit(1)
@@ -73,7 +73,7 @@ def fork(place: str) -> int:
 
 
 def memory(child: int) -> int:
-    """Bytes that a process has in memory of its own."""
+    """The resident memory of a process, in bytes."""
     pages = int(Path(f"/proc/{child}/statm").read_text().split()[1]) if Path("/proc").exists() else 0
     return pages * os.sysconf("SC_PAGESIZE")
 

@@ -1,8 +1,8 @@
-"""Two senders killed at any moment, callbacks that do everything wrong: nothing is lost.
+"""A load test: two webhook senders that are killed at random, and callbacks that misbehave, lose no event.
 
-The laws: an event that was committed is delivered; it is delivered twice only where a kill or a broken
-exchange kept the sender from knowing; nothing comes after a 410; and memory does not grow with the backlog,
-nor with what callbacks answer. The defaults are small; RINGLET_LONG=1 sends a hundred thousand events.
+Every committed event is delivered. One is delivered twice only if a kill or a broken exchange left the sender
+without its answer. Nothing is sent after a 410. Memory grows neither with the backlog nor with the size of
+responses. RINGLET_LONG=1 sends a hundred thousand events instead of 1500.
 """
 
 from __future__ import annotations
@@ -24,33 +24,36 @@ from ringlet.errors import ArchiveError
 
 from ..cloud import untrusted_server
 from ..cloud.webhook_service import WebhookService
-from .sender_processes import DEADLINE, POLICY
+from .sender_processes import DEADLINE_S, POLICY
 
 LONG = "RINGLET_LONG" in os.environ
-EVENTS, KILLS, APART = (100_000, 200, 0.7) if LONG else (1_500, 6, 0.4)
-SENDERS = 2
-"""Processes; each has its own requests under way."""
-PATIENCE = 1500 if LONG else 60
-BATCH = 100
-GONE_AFTER = EVENTS // 10
-MEMORY = 40 * 1024 * 1024
-WANTED = (("/steady", "sleep"), ("/moody", "workout"))
-GOOD = {"ok", "302", "huge"}
-"""What a sender takes for a delivery, of all that `MOODS` has."""
-HUNG_UP = {"reset", "close", "garbage"}
-"""After these a request over a connection that was kept is sent once more, and counts as one attempt."""
+EVENTS, KILLS, KILL_INTERVAL_S = (100_000, 200, 0.7) if LONG else (1_500, 6, 0.4)
+SENDER_PROCESSES = 2
+"""Each has its own requests under way."""
+DELIVERY_TIMEOUT_S = 1500 if LONG else 60
+EVENTS_PER_TRANSACTION = 100
+REQUESTS_BEFORE_GONE = EVENTS // 10
+MAX_MEMORY_GROWTH_BYTES = 40 * 1024 * 1024
+CALLBACKS = (("/steady", "sleep"), ("/random", "workout"))
+"""The path of each callback that must get every event, and the data type that it subscribed to."""
+DELIVERED = {"ok", "302", "huge"}
+"""The behaviours that a sender counts as a delivery, of all in `BEHAVIOUR_WEIGHTS`."""
+CLOSED_EARLY = {"reset", "close", "garbage"}
+"""After these a request over a reused connection is sent once more, within the same attempt."""
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the senders are forked")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One request that a callback got."""
+class LoggedRequest:
+    """One request that a callback received."""
 
     at: float
+    """Unix seconds."""
     target: str
     object_id: str
-    act: str
+    behaviour: str
+    """How the callback answered."""
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
@@ -61,8 +64,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def callbacks(tmp_path: Path) -> Iterator[tuple[int, Path]]:
-    """Moody callbacks in a process of their own: their port, and their log."""
-    log = tmp_path / "asked.log"
+    """The port and the log of a process that serves the callbacks."""
+    log = tmp_path / "requests.log"
     program = [sys.executable, untrusted_server.__file__, str(log)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -72,18 +75,18 @@ def callbacks(tmp_path: Path) -> Iterator[tuple[int, Path]]:
             process.kill()
 
 
-def asked(log: Path) -> list[Asked]:
+def logged_requests(log: Path) -> list[LoggedRequest]:
     lines = (line.split(" ") for line in log.read_text().splitlines())
-    return [Asked(float(at), target, object_id, act) for at, target, object_id, act in lines]
+    return [LoggedRequest(float(at), target, object_id, name) for at, target, object_id, name in lines]
 
 
-def write(service: WebhookService) -> set[tuple[str, str]]:
-    """All events, in batches: which callback is to hear of which. What is returned was committed."""
+def publish_all(service: WebhookService) -> set[tuple[str, str]]:
+    """Publish all events in batches; return the callback and the object id of each, once it is committed."""
     committed: set[tuple[str, str]] = set()
     while len(committed) < EVENTS:
-        target, data_type = WANTED[len(committed) // BATCH % 2]
+        target, data_type = CALLBACKS[len(committed) // EVENTS_PER_TRANSACTION % 2]
         try:
-            committed |= {(target, id) for id in service.publish(BATCH, data_type)}
+            committed |= {(target, id) for id in service.publish(EVENTS_PER_TRANSACTION, data_type)}
         except ArchiveError:
             time.sleep(0.05)
     return committed
@@ -94,70 +97,71 @@ def test_no_committed_event_is_lost_when_senders_are_killed(place: str, callback
     port, log = callbacks
     with Archive.open(place, timeout=30) as archive:
         service = WebhookService(archive)
-        # An address each: what one of them does is not to be held against the others.
-        service.subscribe(f"http://127.0.0.1:{port}/moody", "workout")
+        # Each has its own address: senders slow down all requests to an address that fails.
+        service.subscribe(f"http://127.0.0.1:{port}/random", "workout")
         service.subscribe(f"http://127.0.0.2:{port}/steady", "sleep")
-        gone = service.subscribe(f"http://127.0.0.3:{port}/gone?after={GONE_AFTER}", "sleep")
+        gone = service.subscribe(f"http://127.0.0.3:{port}/gone?after={REQUESTS_BEFORE_GONE}", "sleep")
         began = time.monotonic()
         program = [
             sys.executable,
             str(Path(__file__).with_name("sender_processes.py")),
             place,
             str(KILLS),
-            str(APART),
+            str(KILL_INTERVAL_S),
         ]
         with subprocess.Popen(
             program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
-            committed = write(service)
+            committed = publish_all(service)
             while service.deliveries.next_due() is not None:
-                assert time.monotonic() - began < PATIENCE, service.deliveries.counts()
+                assert time.monotonic() - began < DELIVERY_TIMEOUT_S, service.deliveries.counts()
                 time.sleep(0.2)
-            told, complaints = process.communicate("stop\n", timeout=PATIENCE)
+            output, errors = process.communicate("stop\n", timeout=DELIVERY_TIMEOUT_S)
         took = time.monotonic() - began
 
-        requests = asked(log)
-        count = Counter((one.target, one.object_id) for one in requests)
-        good = Counter((one.target, one.object_id) for one in requests if one.act in GOOD)
-        assert committed <= good.keys(), "every event reached the callback that wanted it"
+        requests = logged_requests(log)
+        sent = Counter((one.target, one.object_id) for one in requests)
+        delivered = Counter((one.target, one.object_id) for one in requests if one.behaviour in DELIVERED)
+        assert committed <= delivered.keys(), "every event reached the callback that subscribed to it"
 
-        # What no attempt tells of, a kill has swallowed; and where an exchange broke, nobody could know.
-        told_of, broken = attempts(archive, port)
-        assert all(good[key] <= 1 + max(0, count[key] - told_of[key]) + broken[key] for key in good)
-        swallowed = sum(max(0, count[key] - told_of[key]) for key in count)
-        sent_again = sum(one.act in HUNG_UP for one in requests)
-        assert swallowed <= KILLS * POLICY.max_requests + sent_again
+        # A request without a stored attempt was cut off by a kill. After a broken exchange no sender can know
+        # whether the event arrived.
+        stored, broken = attempts(archive, port)
+        assert all(delivered[key] <= 1 + max(0, sent[key] - stored[key]) + broken[key] for key in delivered)
+        cut_off = sum(max(0, sent[key] - stored[key]) for key in sent)
+        resent = sum(one.behaviour in CLOSED_EARLY for one in requests)
+        assert cut_off <= KILLS * POLICY.max_requests + resent
 
         [ended] = service.subscriptions.of(gone.client_id, ended=True)
         assert ended.ended_by == "gone"
         assert ended.ended_at
         late = [one.at - ended.ended_at / 1000 for one in requests if one.target.startswith("/gone")]
         late = [seconds for seconds in late if seconds > 0]
-        assert len(late) <= SENDERS * POLICY.max_requests_per_receiver, (
-            "those that were under way when it ended"
+        assert len(late) <= SENDER_PROCESSES * POLICY.max_requests_per_receiver, (
+            "only requests that were under way when the subscription ended"
         )
-        assert max(late, default=0) < DEADLINE
+        assert max(late, default=0) < DEADLINE_S
 
-        memory = json.loads(told)
-        assert (process.returncode, complaints, memory["ends"]) == (0, "", [0, 0])
-        assert memory["most"] - memory["first"] < MEMORY
+        memory = json.loads(output)
+        assert (process.returncode, errors, memory["ends"]) == (0, "", [0, 0])
+        assert memory["most"] - memory["first"] < MAX_MEMORY_GROWTH_BYTES
         sys.stdout.write(
             f"\n{EVENTS} events, {len(requests)} requests in {took:.1f} s, {KILLS} kills,"
-            f" {sum(one > 1 for one in good.values())} delivered more than once,"
-            f" {swallowed} answers lost with a kill or sent for again,"
+            f" {sum(one > 1 for one in delivered.values())} delivered more than once,"
+            f" {cut_off} requests cut off by a kill or sent once more,"
             f" {(memory['most'] - memory['first']) / 1e6:.1f} MB more than at first\n"
         )
 
 
 def attempts(archive: Archive, port: int) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
-    """How many attempts were written down, by callback and object; and how many of them had no answer."""
-    told_of: Counter[tuple[str, str]] = Counter()
+    """The number of stored attempts by callback and object id, and of those that got no response."""
+    stored: Counter[tuple[str, str]] = Counter()
     broken: Counter[tuple[str, str]] = Counter()
     for url, body, status in archive.database.each(
         "SELECT a.callback_url, e.body, a.status FROM webhook_attempts a"
         " JOIN webhook_deliveries d ON d.id = a.delivery_id JOIN webhook_events e ON e.seq = d.event_seq"
     ):
         key = url.partition(str(port))[2], json.loads(body)["object_id"]
-        told_of[key] += 1
+        stored[key] += 1
         broken[key] += status is None
-    return told_of, broken
+    return stored, broken

@@ -1,4 +1,4 @@
-"""Which callbacks may be dialled. Spellings are resolved as the dialer does: by the system."""
+"""Which addresses a callback may have. Spellings are resolved by the operating system, as the dialer does."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ PUBLIC, DEV = AddressPolicy("public"), AddressPolicy("dev")
 LAN = AddressPolicy.parse("lan:192.168.0.0/16,10.1.2.0/24,fd12:3456::/32")
 
 
-def words(text: str) -> list[str]:
+def split(text: str) -> list[str]:
     return text.split()
 
 
-LOOPBACK = words("""
+LOOPBACK = split("""
     127.0.0.1 127.0.0.2 127.255.255.254 127.1 127.0.1 2130706433 0x7f000001 0x7f.0.0.1 0x7f.1
     0177.0.0.1 017700000001 0x7F.0x0.0x0.0x1 127.0.0.0x1 localhost ::1 0:0:0:0:0:0:0:1 ::0001
     0000::0001 ::ffff:127.0.0.1 ::ffff:7f00:1 0:0:0:0:0:ffff:7f00:0001 ::FFFF:127.1.2.3
 """)
-"""Ways to say this machine."""
+"""Spellings of loopback addresses."""
 
-PRIVATE = words("""
+PRIVATE = split("""
     10.0.0.1 10.255.255.255 0xa000001 167772161 012.0.0.1 10.1 172.16.0.1 172.31.255.254 192.168.0.1
     192.168.1 0xc0.0xa8.0.1 3232235521 ::ffff:10.0.0.1 ::ffff:c0a8:1 100.64.0.1 100.127.255.255
     fc00::1 fd12:3456:789a::1 fec0::1 feff::1 169.254.0.1 169.254.255.255 fe80::1 febf::1
     ::ffff:169.254.1.1
 """)
-"""Networks of somebody's own."""
+"""Spellings of private, shared and link-local addresses."""
 
-METADATA = words("""
+METADATA = split("""
     169.254.169.254 2852039166 0xa9fea9fe 0251.0376.0251.0376 169.254.43518 ::ffff:169.254.169.254
     ::ffff:a9fe:a9fe 169.254.170.2 169.254.170.23 fd00:ec2::254 fd00:ec2::23 fd20:ce::254
     100.100.100.200 168.63.129.16 192.0.0.192
 """)
-"""What hands out the keys of a rented machine."""
+"""Metadata services of cloud providers: they give credentials to every program that asks."""
 
-SPECIAL = words("""
+SPECIAL = split("""
     0.0.0.0 0 0.1.2.3 :: 0::0 192.0.0.1 192.0.0.8 192.0.2.1 198.51.100.7 203.0.113.9 198.18.0.1
     198.19.255.255 192.88.99.1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255 0xffffffff
     ::ffff:0.0.0.0 ::ffff:255.255.255.255 ff02::1 ff0e::1 2001:db8::1 3fff::1 100::1 2001:2::1
     2001:10::1 5f00::1 4000::1 ::127.0.0.1 ::8.8.8.8 ::7f00:1
 """)
-"""What nobody has."""
+"""Unspecified, reserved, multicast and documentation addresses."""
 
-CARRYING = words("""
+EMBEDDING = split("""
     2002:7f00:1:: 2002:7f00:0001::1 2002:a00:1:: 2002:c0a8:101::1 2002:a9fe:a9fe:: 2002:e000:1::
     64:ff9b::127.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 64:ff9b::10.0.0.1 64:ff9b:1::7f00:1
     64:ff9b:1::808:808 2001::1 2001:0:7f00:1::1 2001:0:4136:e378:8000:63bf:80ff:fffe
     2001:0:808:808::80ff:fffe 2a00::5efe:127.0.0.1 2a00::200:5efe:10.0.0.1
     2a00:1:2:3:0:5efe:a9fe:a9fe fe80::5efe:192.168.0.1
 """)
-"""Addresses that carry one of those in them."""
+"""IPv6 addresses that embed one of the above."""
 
-REFUSED = [*LOOPBACK, *PRIVATE, *METADATA, *SPECIAL, *CARRYING]
-GOOD = words("""
+NOT_PUBLIC = [*LOOPBACK, *PRIVATE, *METADATA, *SPECIAL, *EMBEDDING]
+ALLOWED_BY_ALL = split("""
     8.8.8.8 0x08080808 134744072 93.184.215.14 172.15.255.255 172.32.0.1 100.63.255.255 100.128.0.1
     169.253.1.1 192.0.1.1 198.17.1.1 198.20.1.1 223.255.255.255 9.255.255.255 11.0.0.0 128.0.0.1
     126.255.255.255 2606:4700::1111 2a00:1450:4001::1 2002:808:808:: 64:ff9b::8.8.8.8 ::ffff:8.8.8.8
@@ -69,7 +69,7 @@ GOOD = words("""
 
 
 def resolved(spelling: str) -> str:
-    """What the system makes of a spelling."""
+    """The address that the operating system resolves a spelling to."""
     return str(socket.getaddrinfo(spelling, 80, type=socket.SOCK_STREAM)[0][4][0])
 
 
@@ -81,16 +81,16 @@ def allows(policy: AddressPolicy, address: str) -> bool:
     return True
 
 
-def test_the_table_is_long_enough() -> None:
-    assert len(set(REFUSED)) == len(REFUSED) >= 110
+def test_the_tables_have_at_least_110_spellings() -> None:
+    assert len(set(NOT_PUBLIC)) == len(NOT_PUBLIC) >= 110
 
 
-@pytest.mark.parametrize("spelling", REFUSED)
+@pytest.mark.parametrize("spelling", NOT_PUBLIC)
 def test_the_public_policy_refuses_every_spelling_of_an_address_that_is_not_public(spelling: str) -> None:
     assert not allows(PUBLIC, resolved(spelling))
 
 
-@pytest.mark.parametrize("spelling", GOOD)
+@pytest.mark.parametrize("spelling", ALLOWED_BY_ALL)
 def test_every_policy_allows_public_addresses(spelling: str) -> None:
     assert all(allows(policy, resolved(spelling)) for policy in (PUBLIC, DEV, LAN))
 
@@ -101,7 +101,7 @@ def test_dev_and_lan_allow_loopback(spelling: str) -> None:
     assert allows(LAN, resolved(spelling))
 
 
-@pytest.mark.parametrize("spelling", [*PRIVATE, *METADATA, *SPECIAL, *CARRYING])
+@pytest.mark.parametrize("spelling", [*PRIVATE, *METADATA, *SPECIAL, *EMBEDDING])
 def test_dev_allows_loopback_and_no_other_special_address(spelling: str) -> None:
     assert not allows(DEV, resolved(spelling))
 
@@ -145,12 +145,12 @@ def test_an_ipv4_mapped_address_is_treated_as_its_ipv4_address(address: IPv4Addr
 @given(st.ip_addresses(v=4))
 def test_an_address_that_embeds_another_is_allowed_only_if_that_is_public(address: IPv4Address) -> None:
     high, low = int(address) >> 16, int(address) & 0xFFFF
-    for carrying in (
+    for embedding in (
         f"2002:{high:x}:{low:x}::1",
         f"64:ff9b::{high:x}:{low:x}",
         f"2a00::5efe:{high:x}:{low:x}",
     ):
-        assert allows(PUBLIC, carrying) == allows(DEV, carrying) == allows(PUBLIC, str(address))
+        assert allows(PUBLIC, embedding) == allows(DEV, embedding) == allows(PUBLIC, str(address))
 
 
 @given(st.ip_addresses())
@@ -244,7 +244,7 @@ def test_a_refusal_says_which_policy_would_allow_the_address() -> None:
     assert "callbacks" not in cure("169.254.169.254")
 
 
-@pytest.mark.parametrize("address", [one for one in (*PRIVATE, *CARRYING) if resolved(one) == one])
+@pytest.mark.parametrize("address", [one for one in (*PRIVATE, *EMBEDDING) if resolved(one) == one])
 def test_the_public_policy_does_not_quote_the_address_of_a_name(address: str) -> None:
     with pytest.raises(UsageError) as refused:
         PUBLIC.check_address(address, "intranet.example")
@@ -252,4 +252,4 @@ def test_the_public_policy_does_not_quote_the_address_of_a_name(address: str) ->
     assert address not in refused.value.message + refused.value.cure
     with pytest.raises(UsageError) as refused:
         PUBLIC.check_address(address, address)
-    assert address in refused.value.message, "who names an address knows it"
+    assert address in refused.value.message, "the URL itself contains the address"

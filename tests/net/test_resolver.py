@@ -1,4 +1,4 @@
-"""Resolver that are slow to resolve keep few others waiting, and those not for long."""
+"""Names that take long to resolve do not delay other names."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from ringlet._net.resolver import Resolver
 
 
 class NameServer:
-    """What the system would ask: it is silent about names that begin with `slow`, until it is let go."""
+    """Replaces `socket.getaddrinfo`: names that begin with `slow` wait until `answer_slow` is set."""
 
     def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
-        self.go = Event()
+        self.lookups: Counter[str] = Counter()
+        self.answer_slow = Event()
         self._lock = Lock()
 
     def getaddrinfo(self, host: str, *_: Any, **__: Any) -> list[Any]:
         with self._lock:
-            self.asked[host] += 1
+            self.lookups[host] += 1
         if host.startswith("slow"):
-            self.go.wait(20)
+            self.answer_slow.wait(20)
         if host.startswith("none"):
             raise socket.gaierror(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.1.1", 0))]
@@ -37,29 +37,29 @@ class NameServer:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
-    one = NameServer()
-    monkeypatch.setattr(socket, "getaddrinfo", one.getaddrinfo)
-    yield one
-    one.go.set()
+    server = NameServer()
+    monkeypatch.setattr(socket, "getaddrinfo", server.getaddrinfo)
+    yield server
+    server.answer_slow.set()
 
 
-async def give_up(ask: Resolver, host: str) -> None:
+async def time_out(resolve: Resolver, host: str) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
-            await ask(host)
+            await resolve(host)
 
 
-def test_a_name_is_looked_up_however_many_others_hang(server: NameServer) -> None:
-    """More of them than one sender can have under way, and all of them given up already."""
+def test_a_name_is_looked_up_while_many_others_hang(server: NameServer) -> None:
+    """More look-ups hang than one sender can have under way, and each has timed out for its caller."""
 
     async def main() -> None:
-        ask = Resolver()
-        await asyncio.gather(*(give_up(ask, f"slow{number}.example") for number in range(700)))
+        resolve = Resolver()
+        await asyncio.gather(*(time_out(resolve, f"slow{number}.example") for number in range(700)))
         for number in range(10):
-            assert await ask(f"quick{number}.example") == ["192.0.1.1"]
-        assert not server.go.is_set()
-        server.go.set()
-        assert await ask("slow1.example") == ["192.0.1.1"]
+            assert await resolve(f"quick{number}.example") == ["192.0.1.1"]
+        assert not server.answer_slow.is_set()
+        server.answer_slow.set()
+        assert await resolve("slow1.example") == ["192.0.1.1"]
 
     asyncio.run(main())
 
@@ -70,26 +70,26 @@ def test_the_number_of_concurrent_look_ups_is_bounded(
     monkeypatch.setattr(resolver, "MAX_LOOKUPS", 4)
 
     async def main() -> None:
-        ask = Resolver()
-        await asyncio.gather(*(give_up(ask, f"slow{number}.example") for number in range(4)))
+        resolve = Resolver()
+        await asyncio.gather(*(time_out(resolve, f"slow{number}.example") for number in range(4)))
         with pytest.raises(socket.gaierror, match="too many"):
-            await ask("quick.example")
-        server.go.set()
-        await asyncio.gather(*(ask(f"slow{number}.example") for number in range(4)))
-        assert await ask("quick.example") == ["192.0.1.1"]
-        assert set(server.asked.values()) == {1}
+            await resolve("quick.example")
+        server.answer_slow.set()
+        await asyncio.gather(*(resolve(f"slow{number}.example") for number in range(4)))
+        assert await resolve("quick.example") == ["192.0.1.1"]
+        assert set(server.lookups.values()) == {1}
 
     asyncio.run(main())
 
 
 def test_cancelling_one_look_up_does_not_cancel_others_of_the_same_name(server: NameServer) -> None:
     async def main() -> None:
-        ask = Resolver()
-        patient = asyncio.create_task(ask("slow.example"))
-        await give_up(ask, "slow.example")
-        server.go.set()
-        assert await patient == ["192.0.1.1"]
-        assert server.asked["slow.example"] == 1
+        resolve = Resolver()
+        waiting = asyncio.create_task(resolve("slow.example"))
+        await time_out(resolve, "slow.example")
+        server.answer_slow.set()
+        assert await waiting == ["192.0.1.1"]
+        assert server.lookups["slow.example"] == 1
 
     asyncio.run(main())
 
@@ -97,31 +97,31 @@ def test_cancelling_one_look_up_does_not_cancel_others_of_the_same_name(server: 
 def test_without_a_free_thread_a_look_up_fails_and_the_next_one_works(
     server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_: Thread) -> None:
+    def refuse(_: Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     async def main() -> None:
-        ask = Resolver()
-        with monkeypatch.context() as none_left:
-            none_left.setattr(Thread, "start", full)
+        resolve = Resolver()
+        with monkeypatch.context() as no_threads:
+            no_threads.setattr(Thread, "start", refuse)
             with pytest.raises(OSError, match="new thread"):
-                await ask("quick.example")
+                await resolve("quick.example")
         await asyncio.sleep(0)
-        assert await ask("quick.example") == ["192.0.1.1"]
+        assert await resolve("quick.example") == ["192.0.1.1"]
 
     asyncio.run(main())
 
 
 def test_concurrent_look_ups_of_a_name_share_one_thread(server: NameServer) -> None:
     async def main() -> None:
-        ask = Resolver()
+        resolve = Resolver()
         for _ in range(5):
-            await give_up(ask, "slow.example")
-        assert server.asked == {"slow.example": 1}
-        assert await ask("quick.example") == ["192.0.1.1"]
+            await time_out(resolve, "slow.example")
+        assert server.lookups == {"slow.example": 1}
+        assert await resolve("quick.example") == ["192.0.1.1"]
         with pytest.raises(socket.gaierror):
-            await ask("none.example")
-        server.go.set()
+            await resolve("none.example")
+        server.answer_slow.set()
 
     asyncio.run(main())
 
