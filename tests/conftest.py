@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -35,6 +36,12 @@ _shared = shared.make_directory() if shared.VARIABLE not in os.environ else None
 def pytest_unconfigure() -> None:
     if _shared is not None:
         _shared.cleanup()
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from searching what the collection made: all of it stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers() -> int:
