@@ -1,1 +1,1 @@
-"""The archive: documents, time series, revisions and coverage in one database."""
+"""The archive: a SQLite or PostgreSQL database with a user's documents and samples."""

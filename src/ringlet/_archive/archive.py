@@ -1,12 +1,12 @@
-"""The archive: a database with all documents and samples of the user, byte for byte as Oura sent them.
+"""The class `Archive`: a database with documents and samples, byte for byte as Oura sent them.
 
     with Archive.open("oura.db") as archive:
         me = archive.user("me")
         archive.put(me, TYPES["sleep"], b'[{"id": ...}, ...]')
         rows, after = archive.page(me, TYPES["sleep"], Span(start, end))
 
-This class only passes each call on: to `documents`, `chunks` (samples), `revisions`, `overview`, `users`,
-`coverage` and `settings`, which own the tables. `storage` opens the database and creates the tables.
+Its methods only call functions of other files: `documents`, `chunks` (for samples), `revisions`, `overview`,
+`users`, `coverage` and `settings`. The package `storage` opens the database and creates the tables.
 """
 
 from __future__ import annotations
@@ -37,23 +37,22 @@ from .users import User
 __all__ = ["Archive", "Change", "Counts", "Observer", "Packed", "TypeOverview", "User", "default_place"]
 
 Observer: TypeAlias = Callable[[int, AnyKind, Sequence[Change]], object]
-"""Called with a user, a kind and the changed documents, in the transaction that changes them."""
+"""A function that is called with a user, a kind and changes, in the transaction that makes the changes."""
 
 
 class Archive:
-    """One open archive, which is one connection: use it from one thread at a time.
+    """An open archive. It has one connection to the database: use it from one thread at a time.
 
-    Made by `Archive.open`. A `user` is a number (see `user`), a `kind` a value of `TYPES`; times are
-    milliseconds UTC. Every method raises ArchiveError where the database cannot do what was asked (it is
-    locked by another program, full, damaged, read-only, or the connection is lost), with what to do about it
-    as its `cure`. Other errors are listed at each method. `close` closes the connection `database`.
+    `Archive.open` opens one. In all methods, `user` is the number of a user (see the method `user`), `kind` a
+    value of `TYPES`, `id` the id of a document, and times are milliseconds since 1970 UTC. Every method
+    raises ArchiveError if the database is locked by another program, full, damaged or read-only, or the
+    connection is lost; its `cure` says what to do. Other errors are listed at each method.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.observer: Observer | None = None
-        """Called for every document created, updated or deleted through this object. An exception that it
-        raises undoes the change."""
+        """Called when documents are changed through this object. If it raises, the change is rolled back."""
 
     @classmethod
     def open(
@@ -67,22 +66,21 @@ class Archive:
     ) -> Self:
         """Open an archive: a file or a database on a PostgreSQL server.
 
-        An archive that an older ringlet wrote is upgraded, unless `read_only`. If it is a file, a copy of it
-        is left beside it (`oura.db.before-2`).
+        An archive that an older ringlet wrote is upgraded, unless `read_only`. Before a file is upgraded, it
+        is copied to a new file in the same directory (`oura.db.before-2`).
 
         Args:
             path: a path or `sqlite:///PATH` for a file, `postgresql://HOST/DATABASE` for a database, or
-                `:memory:` for an archive that is gone when it is closed.
-            create: whether to create an archive where none exists yet.
+                `:memory:` for an archive in memory, which is lost when it is closed.
+            create: whether to create an archive if none exists at `path`.
             read_only: whether every write is refused with ArchiveError; implies `create=False`.
-            timeout: seconds to wait for a lock of another program that is writing.
-            durable: whether every commit is flushed to the disk. Without, the last commits may be lost when
-                the power fails, though not when the process ends: right for a writer that can fetch
-                them again.
+            timeout: seconds to wait while another program has the database locked.
+            durable: whether every commit is flushed to the disk. If not, the last commits may be lost when
+                the power fails; a sync requests that data again.
 
         Raises:
-            ArchiveError: nothing is at `path` and nothing is to be created; it is no archive; a newer ringlet
-                wrote it; it is locked by another program for longer than `timeout`; or psycopg, which
+            ArchiveError: nothing is at `path` and `create` is false; the file is not an archive; a newer
+                ringlet wrote it; another program has it locked for longer than `timeout`; or psycopg, which
                 PostgreSQL needs, is not installed. `cure` says what to do.
         """
         return cls(connect(path, create=create, read_only=read_only, timeout=timeout, durable=durable))
@@ -94,32 +92,32 @@ class Archive:
 
     @property
     def size(self) -> int:
-        """How many bytes the archive takes on the disk, indexes included."""
+        """The bytes that the archive takes on the disk, including its indexes."""
         return self._database.size
 
     @property
     def database(self) -> Database:
-        """The connection, for packages of ringlet that keep tables of their own beside the archive's."""
+        """The connection, for other packages of ringlet that have tables of their own in the archive."""
         return self._database
 
     @property
     def generation(self) -> int:
-        """A number that grows whenever anything visible may have changed, by this or another connection."""
+        """A number that grows whenever this or another connection may have changed the archive."""
         return self._database.generation
 
     def wait_at_most(self, seconds: float) -> None:
-        """Change the `timeout` that the archive was opened with."""
+        """Change the `timeout` with which the archive was opened, to this number of seconds."""
         self._database.wait_at_most(seconds)
 
     def transaction(self) -> AbstractContextManager[None]:
-        """`with archive.transaction():` commits everything in it, or nothing if it raises.
+        """Make all writes in a `with` block one transaction, which is rolled back if the block raises.
 
-        One inside another undoes only itself when it raises, and is committed with the outer one.
+        A transaction inside another is committed with the outer one, but can be rolled back alone.
         """
         return self._database.transaction()
 
     def close(self) -> None:
-        """Close the connection; a transaction that is open is undone."""
+        """Close the connection; an open transaction is rolled back."""
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -141,11 +139,12 @@ class Archive:
         seen_at: int | None = None,
         observer: Observer | None = None,
     ) -> Counts:
-        """Store a document or several: the JSON text of one, or of an array (a page's `data`).
+        """Store documents: the JSON text of one, or of an array of them (such as the `data` of a page).
 
-        `seen_at` is when the request was sent (default: now). The later request wins: a body that an older
-        one brought is left out. `observer` is notified of the changes instead of the archive's own. Raises
-        ServerError if it is not JSON, or a document has neither id nor day; nothing of it is stored then.
+        `seen_at` is when the request for them was sent (default: now). A document that is stored from a later
+        request is not replaced. `observer` is called with the changes, in place of the attribute `observer`.
+        Returns how many documents were added, changed or left unchanged. Raises ServerError if `data` is not
+        JSON, or a document has neither id nor day; then nothing is stored.
         """
         seen_at = now_ms() if seen_at is None else seen_at
         return documents.put(self._database, user, kind, data, seen_at, self._notify(user, kind, observer))
@@ -158,36 +157,36 @@ class Archive:
         *,
         seen_at: int | None = None,
     ) -> Counts:
-        """Store the rows of one answer: the JSON array (`data`) of each of its pages, or what `pack` gave.
+        """Store samples: the JSON array `data` of each page of one list, or what `pack` made of a page.
 
-        Rows replace the stored rows of the same instants, unless those were brought by a request sent after
-        `seen_at` (default: now); all other rows stay. Raises ServerError if a page is not an array of rows
-        with timestamps; nothing of it is stored then.
+        Samples replace the stored samples of the same instants, unless those are from a request that was sent
+        after `seen_at` (default: now); all others stay. Returns how many were added, changed or unchanged.
+        Raises ServerError, and stores nothing, if a page is not an array of samples with timestamps.
         """
         seen_at = now_ms() if seen_at is None else seen_at
         return chunks.put(self._database, user, kind.name, pages, seen_at)
 
     @staticmethod
     def pack(kind: AnyKind, page: bytes) -> Packed | None:
-        """A page for `put_samples`, with most of its work done and no database needed; None if it is empty.
+        """Prepare a page for `put_samples`, which is most of the work and needs no database.
 
-        Raises ServerError as `put_samples` does.
+        Returns None for an empty page. Raises ServerError as `put_samples` does.
         """
         return chunks.pack(kind.name, page)
 
     def delete(
         self, user: int, kind: AnyKind, id: str, at: int | None = None, *, observer: Observer | None = None
     ) -> bool:
-        """Mark a document as deleted at a time (default: now); whether there was one.
+        """Mark a document as deleted at the time `at` (default: now). Returns whether it was stored.
 
-        A body that was asked for after `at` stays, and one that comes later revives the document. `observer`
-        is notified of the change instead of the archive's own.
+        A document stays if its body was requested after `at`. A newer body that `put` stores later undoes the
+        deletion. `observer` is called with the change, in place of the attribute `observer`.
         """
         at = now_ms() if at is None else at
         return documents.delete(self._database, user, kind, id, at, self._notify(user, kind, observer))
 
     def lock_changes(self) -> None:
-        """Let no other transaction change observed documents until this one ends; `put` does it itself."""
+        """Prevent other transactions from changing observed documents until this one ends, as `put` does."""
         documents.lock_changes(self._database)
 
     def _notify(self, user: int, kind: AnyKind, observer: Observer | None) -> Notify | None:
@@ -206,11 +205,12 @@ class Archive:
         after: str | None = None,
         limit: int | None = None,
     ) -> tuple[bytes, str | None]:
-        """What a window holds: JSON texts joined by commas, and `after` for the next page or None.
+        """A page of the documents or samples in a window, as JSON texts joined by commas.
 
-        `live` compares a document's instant with the window, as Oura does; `docs` compares its day, as Oura's
-        documents say. Both bounds are included. `limit` is in documents or rows; None reads all. Raises
-        UsageError if `after` did not come with a page before.
+        The dialect `live` compares the time of a document with `span`, as Oura's service does; `docs`, its
+        day, as Oura's documentation says. `limit` is the most documents or samples; None for all. `after` is
+        the token from the page before. Returns the text, and the token of the next page or None. Raises
+        UsageError for an invalid token.
         """
         texts, more = self.texts(user, kind, span, dialect, after=after, limit=limit)
         return b",".join(texts), more
@@ -225,48 +225,48 @@ class Archive:
         after: str | None = None,
         limit: int | None = None,
     ) -> tuple[Sequence[bytes | bytearray], str | None]:
-        """The same before it is joined: documents one by one, samples in runs that are joined already."""
+        """The texts that `page` joins: one for each document, or for many samples that are joined already."""
         if kind.is_series:
             return chunks.page(self._database, user, kind.name, span, after, limit)
         return documents.page(self._database, user, kind, span, dialect, after, limit)
 
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
-        """The JSON text of a document; None if it is not stored, or deleted."""
+        """The JSON text of a document; None if it is not stored or is deleted."""
         return document_table.body(self._database, user, kind.name, id)
 
     def ids(self, user: int, kind: AnyKind, start: int, end: int) -> set[str]:
-        """The ids of documents whose instant lies in [start, end); of an inventory, of all.
+        """The ids of the documents whose instant is in [start, end), or of all if the kind has no days.
 
-        Those of documents that Oura gave no id are left out.
+        Documents to which Oura gave no id are left out.
         """
         return documents.ids(self._database, user, kind, start, end)
 
     def single(self, user: int, kind: AnyKind) -> bytes | None:
-        """The JSON text of the one document of a kind like `personal_info`; None if it is not stored."""
+        """The JSON text of the only document of a kind like `personal_info`; None if it is not stored."""
         return document_table.body(self._database, user, kind.name, SINGLE_ID)
 
     def latest(self, user: int, kind: AnyKind) -> bytes | None:
-        """The JSON text of the newest document or row, the last among equals; None if there is none."""
+        """The JSON text of the newest document or sample; None if none is stored."""
         if kind.is_series:
             return chunks.latest(self._database, user, kind.name)
         return document_table.latest(self._database, user, kind.name)
 
     def revisions(self, user: int, kind: AnyKind, id: str) -> list[tuple[int, bytes]]:
-        """A document's earlier bodies, oldest first, each after the time (`seen_at`) it was asked for."""
+        """The earlier bodies of a document, oldest first, as (when the body was requested, body)."""
         return revisions.of(self._database, user, kind.name, id)
 
     def overview(self, user: int) -> list[TypeOverview]:
-        """What is stored, one entry for each data type that has something."""
+        """What is stored of a user: one entry for each data type with documents or samples."""
         return overviews.overview(self._database, user)
 
     # --- users, coverage, settings ---
 
     def user(self, name: str) -> int:
-        """The number of a user by name (Oura's id, or a local name), who is added if the name is new."""
+        """The number of the user with a name (Oura's id or a local name). A new name is added."""
         return users.number(self._database, name)
 
     def user_name(self, user: int) -> str | None:
-        """The name of a user by number; None if there is no such user."""
+        """The name of the user with a number; None if there is no such user."""
         return users.name(self._database, user)
 
     def users(self) -> list[User]:
@@ -274,20 +274,21 @@ class Archive:
         return users.users(self._database)
 
     def done(self, user: int, type: str) -> list[tuple[int, int]]:
-        """The intervals [start, end) that a backfill has completed, in order; no two of them touch."""
+        """The intervals [start, end) that backfills of a data type have completed, in order, not touching."""
         return coverage.done(self._database, user, type)
 
     def finish(
         self, user: int, type: str, start: int, end: int, counts: Counts, pages: int, at: int | None = None
     ) -> None:
-        """Mark [start, end) as complete at a time (default: now), in the transaction that stores its rows.
+        """Record that a backfill has completed [start, end) of a data type at the time `at` (default: now).
 
-        `counts` and `pages` say what the requests brought.
+        Call it in the transaction that stores the data. `counts` says what was stored, `pages` is the number
+        of pages that were requested.
         """
         coverage.finish(self._database, user, type, start, end, counts, pages, now_ms() if at is None else at)
 
     def reopen(self, user: int, since: int) -> None:
-        """Remove the coverage of all data types from `since` on: the next backfill fetches it again."""
+        """Forget that backfills have completed the time from `since` on; the next requests it again."""
         coverage.reopen(self._database, user, since)
 
     def setting(self, key: Setting | Key) -> str | None:

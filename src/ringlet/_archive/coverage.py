@@ -13,7 +13,7 @@ from .storage.locks import Lock
 
 
 def done(database: Database, user: int, type: str) -> list[tuple[int, int]]:
-    """The completed intervals [start, end) in milliseconds UTC, in order; no two of them touch."""
+    """The completed intervals [start, end) in milliseconds UTC, in order and not touching."""
     return database.all(
         "SELECT start_at, end_at FROM windows WHERE user_id = ? AND type = ? ORDER BY start_at", (user, type)
     )
@@ -25,7 +25,7 @@ def finish(
     """Record that a backfill has completed the interval [start, end) at the time `at` (milliseconds UTC)."""
     totals = [pages, counts.added, counts.changed]
     with database.transaction():
-        database.lock(Lock.COVERAGE, user)  # One lock for all data types: `reopen` changes all.
+        database.lock(Lock.COVERAGE, user)  # One lock for all data types, because `reopen` changes all.
         for first, last, latest, *sums in database.all(
             "DELETE FROM windows WHERE user_id = ? AND type = ? AND start_at <= ? AND end_at >= ?"
             " RETURNING start_at, end_at, at, pages, added, changed",
@@ -41,7 +41,7 @@ def finish(
 
 
 def reopen(database: Database, user: int, since: int) -> None:
-    """Remove the coverage of all data types from `since` on, so that a backfill fetches that time again."""
+    """Remove the intervals of all data types from `since` on, so that a backfill requests that time again."""
     with database.transaction():
         database.lock(Lock.COVERAGE, user)
         database.execute("DELETE FROM windows WHERE user_id = ? AND start_at >= ?", (user, since))

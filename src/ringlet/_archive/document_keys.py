@@ -1,7 +1,4 @@
-"""The key of a document, by which the archive finds it: id, day and instant, read from the JSON text.
-
-Pure.
-"""
+"""Reads the key of a document from its JSON text: the id, day and instant by which the archive finds it."""
 
 from __future__ import annotations
 
@@ -14,20 +11,20 @@ from .._api.catalog import AnyKind
 from .._api.windows import parse_instant
 
 SINGLE_ID = ""
-"""The id under which the one document of a Single (`personal_info`) is stored."""
+"""The id under which the only document of `personal_info` is stored."""
 
 
-# A plain tuple: a backfill makes one for each of thousands of documents.
+# A plain tuple is faster than a class; a backfill makes one for each of thousands of documents.
 Key: TypeAlias = tuple[str, str | None, int | None]
 """The key of a document among the documents of one user and data type: (id, day, instant).
 
-A document without an id (Oura's cardiovascular age had none in 2024) has its day as id. The day is written as
-in `2026-01-01`; the instant is in milliseconds UTC. Day and instant are None for a document that lacks them.
+If a document has no id (as Oura's cardiovascular age in 2024), its day is used as its id. The day is written
+as in `2026-01-01`; the instant is in milliseconds UTC. Day and instant are None for a document without them.
 """
 
 
 def key_of(kind: AnyKind, body: bytes) -> Key:
-    """The key of a document. Raises ValueError or msgspec.MsgspecError where the document has no key."""
+    """Read the key of a document. Raises ValueError or msgspec.MsgspecError if the document has no key."""
     if kind.is_single:
         return SINGLE_ID, None, None
     if not kind.has_days:

@@ -1,6 +1,7 @@
-"""The table `documents`: the body of each document as Oura sent it, and the columns that find it.
+"""The table `documents`: every SQL statement on it.
 
-This file has every SQL statement on the table. The rules of storing and deleting are in `documents`.
+A row has the body of a document as Oura sent it, and the columns by which it is found. When to store and
+delete documents is decided in `documents`.
 
 Rules of this file:
 * `body` is stored unchanged. The other columns are computed from the body once, when it is stored.
@@ -17,24 +18,23 @@ from .storage.database import Database
 
 Bound: TypeAlias = int | str
 Column: TypeAlias = Literal["instant", "day"]
-"""The column that selects and orders a window: `instant` (milliseconds UTC), or `day` (text)."""
+"""The column by which a window selects and orders documents: `instant` (milliseconds UTC) or `day` (text)."""
 EVER = (-(2**63), 2**63 - 1)
 """A window of instants that includes every document."""
 IDS_A_STATEMENT = 500
-"""How many ids one SELECT of `stored_ids` looks up."""
+"""The most ids that one SELECT of `stored_ids` looks up."""
 
 
-# A plain tuple, as `Key` is.
 Document: TypeAlias = tuple[str, str | None, int | None, int, int, bytes, bytes]
-"""A row that is not deleted, without its user and type: id, day, instant, version, seen_at, hash, body."""
+"""A row of a document that is not deleted: id, day, instant, version, seen_at, hash, body."""
 
 
 State: TypeAlias = tuple[int, int, int | None, bytes, int | None]
-"""A stored document without its body: version, seen_at, deleted_at (None if it is not), hash, instant."""
+"""Columns of a stored document: version, seen_at, deleted_at (None if not deleted), hash, instant."""
 
 
 class Totals(NamedTuple):
-    """What is stored of one data type of a user, without deleted documents."""
+    """The number, days and bytes of a user's documents of one data type, without deleted ones."""
 
     type: str
     rows: int
@@ -59,7 +59,7 @@ def insert(database: Database, user: int, type: str, documents: Iterable[Documen
 
 
 def replace(database: Database, user: int, type: str, document: Document) -> None:
-    """Add a document, or put it in the place of the one with its id, deleted or not."""
+    """Store a document in place of the one with the same id, if there is one (deleted or not)."""
     database.execute(
         f"{_INSERT} ON CONFLICT (user_id, type, id) DO UPDATE SET day = excluded.day,"
         " instant = excluded.instant, version = excluded.version, seen_at = excluded.seen_at,"
@@ -96,11 +96,11 @@ def mark_deleted(database: Database, user: int, type: str, id: str, at: int) -> 
     )
 
 
-# --- looking up what is about to be written ---
+# --- reading before writing ---
 
 
 def stored_ids(database: Database, user: int, type: str, ids: Sequence[str]) -> set[str]:
-    """The ids, among the given ones, whose documents are stored, including deleted documents."""
+    """Those of the ids whose documents are stored, including deleted documents."""
     found: set[str] = set()
     for start in range(0, len(ids), IDS_A_STATEMENT):
         some = ids[start : start + IDS_A_STATEMENT]
@@ -116,7 +116,7 @@ def stored_ids(database: Database, user: int, type: str, ids: Sequence[str]) -> 
 
 
 def state(database: Database, user: int, type: str, id: str) -> State | None:
-    """A stored document, deleted or not; None if its id is not stored."""
+    """The state of a stored document, deleted or not; None if it is not stored."""
     row: State | None = database.one(
         f"SELECT version, seen_at, deleted_at, hash, instant FROM documents WHERE {_ONE}", (user, type, id)
     )
@@ -131,9 +131,9 @@ def stored_body(database: Database, user: int, type: str, id: str) -> bytes:
 
 
 def next_instant(database: Database, user: int, type: str) -> int:
-    """The highest instant plus one.
+    """The number for a new document of a kind without instants: the highest number plus one.
 
-    Documents without an instant (inventories) are numbered in order of arrival.
+    The column `instant` of such documents has the order in which they arrived.
     """
     row = database.one(
         "SELECT coalesce(max(instant), -1) + 1 FROM documents WHERE user_id = ? AND type = ?", (user, type)
@@ -141,7 +141,7 @@ def next_instant(database: Database, user: int, type: str) -> int:
     return row[0] if row else 0
 
 
-# --- reading what is not deleted ---
+# --- reading documents that are not deleted ---
 
 _LIVE = "FROM documents WHERE user_id = ? AND type = ? AND deleted_at IS NULL "
 
@@ -166,7 +166,7 @@ _WINDOWS: dict[Column, tuple[str, str, str]] = {
 def window(
     database: Database, user: int, type: str, column: Column, bounds: tuple[Bound, Bound]
 ) -> list[bytes]:
-    """The bodies of a window, both bounds included, in order."""
+    """All bodies of a window, both bounds included, in order."""
     return [row[0] for row in database.all(_WINDOWS[column][0], (user, type, *bounds))]
 
 
@@ -179,7 +179,7 @@ def page(
     after: tuple[Bound, str] | None,
     limit: int,
 ) -> list[tuple[bytes, Bound, str]]:
-    """At most `limit` bodies of a window, each with its place (column and id), behind the place `after`."""
+    """At most `limit` bodies of a window after the place `after`, each with its place (column value, id)."""
     _, first, later = _WINDOWS[column]
     if after is None:
         return database.all(first, (user, type, *bounds, limit))
@@ -187,19 +187,19 @@ def page(
 
 
 def body(database: Database, user: int, type: str, id: str) -> bytes | None:
-    """The body of a document; None if there is none, or it is deleted."""
+    """The body of a document; None if it is not stored or is deleted."""
     row = database.one(f"SELECT body {_LIVE} AND id = ?", (user, type, id))
     return row[0] if row else None
 
 
 def latest(database: Database, user: int, type: str) -> bytes | None:
-    """The body with the highest instant, and among those the highest id."""
+    """The body with the highest instant, of several the one with the highest id; None if none is stored."""
     row = database.one(f"SELECT body {_LIVE} ORDER BY instant DESC, id DESC LIMIT 1", (user, type))
     return row[0] if row else None
 
 
 def ids_between(database: Database, user: int, type: str, start: int, end: int) -> set[str]:
-    """The ids whose instant lies in [start, end), without those of documents that are stored by their day."""
+    """The ids of documents whose instant is in [start, end), except documents with their day as id."""
     rows = database.all(
         f"SELECT id {_LIVE} AND instant >= ? AND instant < ? AND id <> coalesce(day, '')",
         (user, type, start, end),
@@ -208,7 +208,7 @@ def ids_between(database: Database, user: int, type: str, start: int, end: int) 
 
 
 def totals(database: Database, user: int) -> list[Totals]:
-    """What is stored of each data type."""
+    """The totals of each data type of which a user has documents."""
     rows = database.all(
         "SELECT type, count(*), min(day), max(day), sum(length(body)), max(seen_at) FROM documents"
         " WHERE user_id = ? AND deleted_at IS NULL GROUP BY type",

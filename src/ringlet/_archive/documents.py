@@ -1,12 +1,13 @@
-"""Documents: the rules of storing, deleting and reading them. The statements are in `document_table`.
+"""Stores, deletes and reads documents. The SQL statements are in `document_table`.
 
 Rules of this file:
 * Storing the same body again changes nothing. Storing another body moves the old body to the revisions.
-* The later request wins: the response to an older request that arrives late is ignored, and so is a deletion
-  that is older than the stored body. A deleted document keeps its row (a tombstone), so that older responses
-  do not store it again; a newer body revives it.
-* A document without an `id` (Oura's cardiovascular age had none in 2024) is stored by its day until a body
-  with an id comes for that day.
+* Of two bodies, that of the later request is stored: the response to an older request that arrives late is
+  ignored, and so is a deletion that is older than the stored body.
+* A deleted document keeps its row (a tombstone), so that the response to an older request does not store it
+  again. A newer body replaces the tombstone.
+* A document without an `id` (as Oura's cardiovascular age in 2024) is stored with its day as id. If Oura
+  later sends a document with an id for that day, the row gets that id.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ from .storage.database import Database
 from .storage.locks import Lock
 
 Change: TypeAlias = tuple[EventType, str]
-"""What happened to a document, and its id."""
+"""What happened to a document ("create", "update" or "delete"), and its id."""
 Notify: TypeAlias = Callable[[Sequence[Change]], object]
-"""A function that is called with the changes, within the transaction that makes them."""
+"""A function that is called with changes, in the transaction that makes them."""
 
 
 def put(
     database: Database, user: int, kind: AnyKind, data: bytes, seen_at: int, notify: Notify | None = None
 ) -> Counts:
-    """Store a document (`{...}`) or an array of them (`[...]`), requested at `seen_at`."""
+    """Store a document (`{...}`) or an array of documents, requested at `seen_at`. Raises ServerError."""
     try:
         bodies = split(data) if data.lstrip()[:1] == b"[" else [data]
         keyed = [(key_of(kind, body), body) for body in bodies]
@@ -71,7 +72,7 @@ def put(
 
 
 def lock_changes(database: Database) -> None:
-    """Let no other transaction change observed documents until this one ends."""
+    """Prevent other transactions from changing observed documents until this one ends."""
     database.lock(Lock.EVENTS)
 
 
@@ -84,10 +85,10 @@ def _lock(database: Database, user: int, kind: AnyKind, *, observed: bool) -> No
 def _known(
     database: Database, user: int, kind: AnyKind, keyed: Sequence[tuple[Key, bytes]]
 ) -> set[str | None]:
-    """The ids and days of the documents that are stored already or occur twice, so that INSERT is not enough.
+    """The ids and days of documents that are stored already or occur twice, so they cannot just be inserted.
 
     Almost all documents of a backfill are new. Looking up hundreds of ids in one statement, instead of one
-    each, halves the cost of a backfill.
+    in each, halves the cost of a backfill.
     """
     if not kind.has_days:
         return {id for (id, _, _), _ in keyed}
@@ -111,7 +112,7 @@ def _put_known(
     version, hash = 1, _hash(body)
     stored = table.state(database, user, kind.name, id)
     if stored is None and day and table.rename(database, user, kind.name, day, id):
-        # The document was stored under its day, and Oura has given it an id since.
+        # The document was stored with its day as id, and Oura has given it an id since.
         revisions.rename(database, user, kind.name, day, id)
         stored = table.state(database, user, kind.name, id)
     if stored is not None:
@@ -119,7 +120,7 @@ def _put_known(
         if seen_at < max(stored_at, deleted_at or stored_at):
             return None
         if hash == stored_hash and deleted_at is None:
-            # Recorded so that responses to requests older than this one are ignored.
+            # The time is stored, so that responses to requests older than this one are ignored.
             if seen_at > stored_at:
                 table.confirm(database, user, kind.name, id, seen_at)
             return None
@@ -139,9 +140,9 @@ def _put_known(
 def delete(
     database: Database, user: int, kind: AnyKind, id: str, at: int, notify: Notify | None = None
 ) -> bool:
-    """Delete a document as of `at`.
+    """Mark a document as deleted at the time `at`. Returns whether it was stored.
 
-    Returns whether it was stored. An unknown document gets a tombstone, too.
+    A document that is not stored gets a tombstone, too, so that an older response does not store it.
     """
     with database.transaction():
         _lock(database, user, kind, observed=notify is not None)
@@ -165,7 +166,7 @@ def page(
     after: str | None,
     limit: int | None,
 ) -> tuple[list[bytes], str | None]:
-    """The bodies in a window, and the token of the next page if there are more than `limit`."""
+    """The bodies in a window, and the token of the next page if there are more than `limit` bodies."""
     column: Column = "instant"
     bounds: tuple[Bound, Bound] = table.EVER  # An inventory has no window, so all documents are read.
     if kind.has_days:

@@ -1,4 +1,4 @@
-"""Leases: a row that one process claimed is not given to another until an instant, its `leased_until`.
+"""Leases: a row that a process has claimed is not given to another process until the time `leased_until`.
 
 Rules of this file:
 * A clock may be set back. A lease that ends more than `MAX_LEASE_MS` from now was given before the clock was
@@ -8,10 +8,10 @@ Rules of this file:
 from __future__ import annotations
 
 MAX_LEASE_MS = 2 * 60_000
-"""The longest lease that is given. It exceeds what a request takes, so that a small correction of the clock
-ends no lease that is in use."""
+"""The longest lease that is given, in milliseconds. It is longer than a request takes, so that a small
+correction of the clock does not end the lease of a process that is at work."""
 
 
 def active(now: int) -> tuple[int, int]:
-    """The least and the greatest `leased_until` (epoch milliseconds) that mean: leased at `now`."""
+    """The least and the greatest `leased_until` of a row that is leased at `now` (milliseconds UTC)."""
     return now + 1, now + MAX_LEASE_MS

@@ -1,4 +1,4 @@
-"""What the archive holds of a user, type by type, without unpacking samples."""
+"""Counts what the archive has of a user, for each data type, without decompressing samples."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class TypeOverview(NamedTuple):
 
     name: str
     rows: int
-    """How many documents (without deleted ones) or rows of samples are stored."""
+    """How many documents (without deleted ones) or samples are stored."""
     first_day: str | None
-    """The first day, as in `2026-01-01`: of documents their own day, of samples the UTC day.
+    """The day of the first document, or the UTC day of the first sample, as in `2026-01-01`.
 
-    None without days.
+    None if documents of this data type do not belong to days.
     """
     last_day: str | None
     revisions: int
@@ -28,11 +28,11 @@ class TypeOverview(NamedTuple):
     bytes: int
     """The size of the stored bodies, without indexes and revisions."""
     last_seen_at: int
-    """When the newest request that brought something was sent, milliseconds UTC."""
+    """When the last request was sent whose response had documents or samples, in milliseconds UTC."""
 
 
 def overview(database: Database, user: int) -> list[TypeOverview]:
-    """Every data type of which something is stored, in the order of `TYPES`."""
+    """The overview of each data type with documents or samples, in the order of `TYPES`."""
     revised = revisions.counts(database, user)
     found = [
         TypeOverview(

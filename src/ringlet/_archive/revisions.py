@@ -7,7 +7,7 @@ from .storage.database import Database
 
 
 def add(database: Database, user: int, type: str, id: str, version: int, seen_at: int, body: bytes) -> None:
-    """Store the body that a document had in a version, and when the request that brought it was sent."""
+    """Store the body that a document had in a version, and when that body was requested."""
     database.execute(
         "INSERT INTO revisions (user_id, type, id, version, seen_at, body) VALUES (?, ?, ?, ?, ?, ?)",
         (user, type, id, version, seen_at, compress(body)),
@@ -22,7 +22,7 @@ def rename(database: Database, user: int, type: str, old: str, new: str) -> None
 
 
 def of(database: Database, user: int, type: str, id: str) -> list[tuple[int, bytes]]:
-    """The earlier bodies of a document, oldest first, each after the time its request was sent."""
+    """The earlier bodies of a document, oldest first, as (when the body was requested, body)."""
     rows = database.all(
         "SELECT seen_at, body FROM revisions WHERE user_id = ? AND type = ? AND id = ? ORDER BY version",
         (user, type, id),
@@ -31,5 +31,5 @@ def of(database: Database, user: int, type: str, id: str) -> list[tuple[int, byt
 
 
 def counts(database: Database, user: int) -> dict[str, int]:
-    """How many earlier bodies there are of each data type."""
+    """The number of earlier bodies of each data type of a user."""
     return dict(database.all("SELECT type, count(*) FROM revisions WHERE user_id = ? GROUP BY type", (user,)))

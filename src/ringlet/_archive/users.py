@@ -1,4 +1,4 @@
-"""The table `users`: whose data the archive holds."""
+"""The table `users`: the users whose data the archive has."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from .storage.database import Database
 
 
 class User(NamedTuple):
-    """A user whose data the archive holds."""
+    """A user whose data the archive has."""
 
     id: int
-    """The number by which every other table refers to the user."""
+    """The number of the user, which other tables have as `user_id`."""
     name: str
     """Oura's id of the user, or a local name."""
 
 
 def number(database: Database, name: str) -> int:
-    """The number of a user, who is added if the name is new."""
+    """The number of the user with a name. A new name is added."""
     found = database.one("SELECT id FROM users WHERE name = ?", (name,))
     if found is None:
-        # Another process may have added the name since: DO UPDATE returns the number in that case, too.
+        # If another process has added the name since, DO UPDATE returns the number of that row.
         found = database.one(
             "INSERT INTO users (name) VALUES (?)"
             " ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id",
@@ -32,7 +32,7 @@ def number(database: Database, name: str) -> int:
 
 
 def name(database: Database, number: int) -> str | None:
-    """The name of a user by number; None if there is no such user."""
+    """The name of the user with a number; None if there is no such user."""
     row = database.one("SELECT name FROM users WHERE id = ?", (number,))
     return row[0] if row else None
 
@@ -43,6 +43,6 @@ def users(database: Database) -> list[User]:
 
 
 def choose(users: Sequence[User], name: str | None) -> User | None:
-    """The user of that name or, without a name, the only one. None if that is not one user."""
+    """The user with that name, or the only user if `name` is None. Returns None if there is no such user."""
     meant = [user for user in users if name in (None, user.name)]
     return meant[0] if len(meant) == 1 else None

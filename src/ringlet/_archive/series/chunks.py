@@ -1,12 +1,14 @@
-"""The table `chunks`: samples, about a thousand rows in each (days of heart rate, minutes of heart beats).
+"""The table `chunks`, which has the samples of series: about a thousand samples in each row of the table.
+
+In this package, *rows* are JSON objects of samples as Oura sent them, and a *chunk* is a row of the table.
 
 Rules of this file:
-* Every row is kept byte for byte. Rows of one instant stay in the order they came.
-* An instant belongs to one chunk, so the chunks of a data type never overlap.
-* New rows replace the stored rows of the same instants and leave all others alone: an answer that is empty
-  or short by mistake loses nothing. Rows that an older request brought do not replace those of a newer one.
-* Rows of one instant are replaced together, and a page of an answer may end between them. So all pages of an
-  answer are stored by one call; they may be packed one by one, each while the next is on its way.
+* Every row is stored byte for byte. Rows with the same instant stay in the order in which Oura sent them.
+* All rows of an instant are in one chunk, so the chunks of a data type do not overlap.
+* New rows replace the stored rows of the same instants, and no others. So nothing is lost if Oura sends a
+  list that is empty or too short by mistake. Rows of an older request do not replace those of a newer one.
+* All rows of an instant are replaced together, but Oura may begin a new page between them. So all pages of a
+  list are stored by one call of `put`. `pack` can prepare a page while the next is being requested.
 """
 
 from __future__ import annotations
@@ -29,23 +31,23 @@ from .page_tokens import first_from, instant_at, parse_token, token_at
 from .sorted_rows import SortedRows
 
 SMALL_CHUNK_ROWS = 512
-"""Fewer new rows than this are merged into a neighbouring chunk that has fewer rows than this."""
+"""If there are fewer new rows than this, they are merged with a neighbouring chunk that also has fewer."""
 
 
 class Chunk(NamedTuple):
-    """A row of the table, without its user and type."""
+    """A row of the table, without the columns for the user and the data type."""
 
     t0: int
     t1: int
     """The instants of the first row (`t0`) and the last row (`t1`) of the chunk."""
     n: int
-    """How many rows the chunk has."""
+    """How many samples the chunk has."""
     seen_at: int
     encoding: str
     body: bytes
 
     def unpack(self) -> Rows:
-        """Decompress the rows of samples of the chunk."""
+        """Decompress the samples of the chunk."""
         return unpack(self.encoding, self.body, self.n)
 
 
@@ -53,7 +55,10 @@ _SELECT = "SELECT t0, t1, n, seen_at, encoding, body FROM chunks WHERE user_id =
 
 
 def pack(name: str, page: bytes) -> SortedRows | None:
-    """The rows of a page's `data` array, for `put`; None if it is empty. Pure, and most of the work."""
+    """Do the part of `put` that needs no database, for the `data` array of one page; None if it is empty.
+
+    Raises ServerError if the page is not an array of samples.
+    """
     try:
         # An array without its brackets is rows joined by commas. `rows_of` removes blanks between the rows.
         text = _inside(page)
@@ -67,7 +72,7 @@ def pack(name: str, page: bytes) -> SortedRows | None:
 def put(
     database: Database, user: int, name: str, pages: Sequence[bytes | SortedRows | None], seen_at: int
 ) -> Counts:
-    """Store the rows of one answer: the `data` array of each of its pages, or what `pack` made of it."""
+    """Store the samples of one list: the `data` array of each of its pages, or what `pack` made of it."""
     runs = [run for page in pages if (run := pack(name, page) if isinstance(page, bytes) else page)]
     if not runs:
         return Counts()
@@ -134,7 +139,7 @@ def _confirm(database: Database, user: int, name: str, chunks: Sequence[Chunk], 
 
 
 def _touched(database: Database, user: int, name: str, first: int, last: int, *, few: bool) -> list[Chunk]:
-    """The stored chunks that rows from `first` to `last` fall into; with `few`, small neighbours as well."""
+    """The stored chunks to which rows from `first` to `last` belong; with `few`, small neighbours, too."""
     whose = (user, name)
     stored = database.all(
         "SELECT t0, t1, n FROM chunks WHERE user_id = ? AND type = ?"
@@ -162,7 +167,7 @@ _AFTER = "SELECT min(t0) FROM chunks WHERE user_id = ? AND type = ? AND t0 > ?"
 
 
 def _merge(old: SortedRows, new: SortedRows, newer: list[Chunk]) -> tuple[bytes, Counts]:
-    """All rows, new ones in place of stored ones of the same instant, except of those in `newer` chunks."""
+    """Put new rows in place of old ones at the same instants, except at the instants of `newer` chunks."""
     rows = old.by_instant()
     added = changed = unchanged = 0
     for time, fresh in new.by_instant().items():
@@ -202,9 +207,9 @@ def _write(database: Database, user: int, name: str, rows: SortedRows, seen_at: 
 def page(
     database: Database, user: int, name: str, span: Span, after: str | None, limit: int | None
 ) -> tuple[list[bytes | bytearray], str | None]:
-    """The rows of a window, in texts of many rows joined by commas; and the token of the next page.
+    """The rows of a window, in texts of many rows joined by commas; and the token of the next page or None.
 
-    `after` and the token are those of `page_tokens`.
+    `after` is the token that came with the page before; see `page_tokens`.
     """
     start, given = parse_token(after) if after else (span.start, 0)
     if start < span.start:
@@ -213,7 +218,8 @@ def page(
     left = limit
     token: str | None = None
     chunks = database.each(
-        # Chunks do not overlap: the first that may hold rows from `start` on is the last that begins by then.
+        # As chunks do not overlap, the first one with rows from `start` on is the last that begins at or
+        # before `start`.
         f"{_SELECT} AND t0 >= coalesce(({_BEFORE}), ?) AND t0 <= ? AND t1 >= ? ORDER BY t0",
         (user, name, user, name, start, start, span.end, start),
     )
@@ -245,7 +251,7 @@ def page(
 
 
 def latest(database: Database, user: int, name: str) -> bytes | None:
-    """The JSON text of the newest row; the last one if several rows have the same instant."""
+    """The JSON text of the newest row, the last of several with one instant; None if none is stored."""
     row = database.one(f"{_SELECT} ORDER BY t0 DESC LIMIT 1", (user, name))
     if row is None:
         return None
@@ -254,7 +260,7 @@ def latest(database: Database, user: int, name: str) -> bytes | None:
 
 
 class Totals(NamedTuple):
-    """What is stored of one data type of a user."""
+    """The number, times and bytes of a user's samples of one data type."""
 
     type: str
     rows: int
@@ -266,7 +272,7 @@ class Totals(NamedTuple):
 
 
 def totals(database: Database, user: int) -> list[Totals]:
-    """What is stored of each data type."""
+    """The totals of each data type of which a user has samples."""
     rows = database.all(
         "SELECT type, CAST(sum(n) AS BIGINT), min(t0), max(t1), sum(length(body)), max(seen_at) FROM chunks"
         " WHERE user_id = ? GROUP BY type",

@@ -1,9 +1,9 @@
-"""JSON rows cut into elements and columns, without decoding the values. Pure.
+"""Splits JSON arrays into rows, and rows into the columns of their keys, without decoding the values.
 
 Rules of this file:
-* A value is its text as written: `61`, `"awake"` with its quotes, `null`.
-* Rows share a layout if all are flat objects with the same keys in the same order and the same text around
-  the values. The layout is read from the first row; its user checks that it fits the others.
+* A value is the text in the JSON: `61`, `"awake"` with its quotes, `null`.
+* Rows have the same layout if all are flat objects with the same keys in the same order, and with the same
+  text around the values. `Layout.of` reads only the first row, so its caller checks that the others fit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from ..._api.windows import EPOCH, MILLISECOND, parse_instant
 
 TIMESTAMP_KEY = b'"timestamp"'
-"""The JSON key of a row's timestamp, with its quotes."""
+"""The key of a row's timestamp as in the JSON text, with its quotes."""
 
 _KEY = re.compile(rb'[{,]\s*("(?:[^"\\]|\\.)*")\s*:\s*')
 _VALUE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[-+.\w]+')
@@ -32,8 +32,8 @@ def split(array: bytes) -> list[bytes]:
 
 
 def instants(texts: Sequence[bytes]) -> list[int]:
-    """The instants of ISO 8601 texts, milliseconds UTC. Raises ValueError."""
-    # Decoding all texts at once takes a third of the time. Texts that msgspec refuses are parsed one by one.
+    """Parse ISO 8601 texts to instants in milliseconds UTC. Raises ValueError."""
+    # Decoding all texts at once takes a third of the time. If msgspec refuses one, each is parsed by itself.
     try:
         times = [(at - EPOCH) // MILLISECOND for at in _TIMESTAMPS.decode(b'["' + b'","'.join(texts) + b'"]')]
     except (msgspec.MsgspecError, TypeError):
@@ -42,18 +42,18 @@ def instants(texts: Sequence[bytes]) -> list[int]:
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """What rows have in common: the texts around the values, and which value is the timestamp."""
+    """What all rows of a list have in common: the texts around the values, and the place of the timestamp."""
 
     literals: list[bytes]
-    """The text before each value: the key, without the comma before it."""
+    """The text before each value: the key and its colon, without the comma before the key."""
     tail: bytes
     """The text after the last value."""
     timestamp: int | None
-    """Which of the values is the timestamp; None if none is."""
+    """The number of the value that is the timestamp; None if no value is."""
 
     @classmethod
     def of(cls, text: bytes) -> Layout | None:
-        """The layout of the first row of `text`; None if that is no flat object with different keys."""
+        """The layout of the first row in `text`; None if it is not a flat object, or a key occurs twice."""
         literals: list[bytes] = []
         keys: list[bytes] = []
         timestamp: int | None = None
@@ -75,10 +75,11 @@ class Layout(msgspec.Struct, frozen=True):
         return cls(literals, tail[0], timestamp)
 
     def cells(self, text: bytes) -> list[list[bytes]] | None:
-        """The text cut at every comma: the cells of each column, with literals; None if that cannot fit.
+        """Split rows joined by commas at every comma, into the cells of each column; None if they cannot fit.
 
-        The caller checks that each cell begins with its literal. Then no value holds a comma, and rows begin
-        where we think they do: without `[`, only a row can begin with `{"` after a comma.
+        A cell is the literal and the value. The caller checks that each cell begins with its literal. Then no
+        value contains a comma, and cells of the first column are the beginnings of rows: in a text without
+        `[`, only a row can begin with `{"` after a comma.
         """
         width = len(self.literals)
         cells = text.split(b",")

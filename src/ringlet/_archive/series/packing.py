@@ -1,9 +1,9 @@
-"""JSON rows packed into one blob, and unpacked to the same bytes. Pure.
+"""Packs JSON rows into a compressed blob, and unpacks the same bytes. There are two encodings:
 
-    planes   rows that share one flat layout (see `planes`): a few bytes a row
-    text     any other rows, compressed as they are, after a table of their lengths
+    planes   for rows with one flat layout (see `planes`); takes a few bytes a row
+    text     for any other rows: a table of their lengths, and their text
 
-Any slice of the rows can be rendered without the others.
+The text of some rows can be made without that of the others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Rows(Protocol):
 
     @property
     def n(self) -> int:
-        """How many rows."""
+        """The number of rows."""
         ...
 
     @property
@@ -35,15 +35,15 @@ class Rows(Protocol):
 
     @property
     def is_sorted(self) -> bool:
-        """Whether the timestamps are known to ascend; False if that was not looked at."""
+        """Whether the timestamps are known to ascend; False if that was not tested."""
         ...
 
     def pack(self) -> bytes:
-        """The blob."""
+        """Encode the rows as a blob, for the column `body` of a chunk."""
         ...
 
     def cut(self, start: int, stop: int) -> Rows:
-        """Rows [start, stop) alone; at least one."""
+        """The rows from number `start` up to but not including `stop`; at least one."""
         ...
 
     def text(self, start: int, stop: int) -> bytes | bytearray:
@@ -51,16 +51,16 @@ class Rows(Protocol):
         ...
 
     def timestamp(self, at: int) -> bytes:
-        """The timestamp of one row, as written. Raises ValueError if it has none."""
+        """The timestamp of row number `at`, as in the JSON. Raises ValueError if the row has none."""
         ...
 
     def timestamps(self) -> list[bytes]:
-        """The timestamps of all rows. Raises ValueError if one has none."""
+        """The timestamps of all rows, as in the JSON. Raises ValueError if a row has none."""
         ...
 
 
 class Text:
-    """The encoding `text`: rows as the JSON text that Oura sent."""
+    """Rows in the encoding `text`: the JSON text that Oura sent."""
 
     encoding = "text"
     is_sorted = False  # The order of the rows was not checked.
@@ -68,12 +68,12 @@ class Text:
     def __init__(self, lengths: Sequence[int], data: bytes, offset: int = 0) -> None:
         self.n = len(lengths)
         self._data = data
-        # Where each row starts, and where one after the last would: each row is followed by a comma.
+        # The offset of each row, and of one more after the last. A comma follows each row, hence + 1.
         self._starts = list(accumulate((length + 1 for length in lengths), initial=offset))
 
     @classmethod
     def unpack(cls, blob: bytes, n: int) -> Text:
-        """The `n` rows that a blob holds."""
+        """Decode the `n` rows in a blob."""
         data = decompress(blob)
         offset = n * struct.calcsize("<I")
         return cls(struct.unpack_from(f"<{n}I", data), data, offset)
@@ -84,13 +84,13 @@ class Text:
         return cls([len(row) for row in rows], b",".join(rows))
 
     def pack(self) -> bytes:
-        """The blob."""
+        """Encode the rows as a blob, for the column `body` of a chunk."""
         starts = self._starts
         lengths = [after - start - 1 for start, after in pairwise(starts)]
         return compress(struct.pack(f"<{self.n}I", *lengths) + self._data[starts[0] :])
 
     def cut(self, start: int, stop: int) -> Text:
-        """Rows [start, stop) alone."""
+        """The rows from number `start` up to but not including `stop`."""
         return Text.of([bytes(self.text(i, i + 1)) for i in range(start, stop)])
 
     def text(self, start: int, stop: int) -> bytes | bytearray:
@@ -113,14 +113,11 @@ class _Row(msgspec.Struct):
 _ROW = msgspec.json.Decoder(_Row)
 
 ENCODINGS: Mapping[str, Callable[[bytes, int], Rows]] = {"planes": Planes.unpack, "text": Text.unpack}
-"""For each encoding, the function that unpacks a blob.
-
-Archives store these names, so they must not change.
-"""
+"""For each encoding, the function that unpacks a blob. Archives store the names, so they must not change."""
 
 
 def rows_of(text: bytes) -> Rows:
-    """Rows joined by commas, in the smallest encoding that fits them. Raises msgspec.MsgspecError."""
+    """Encode rows, given as JSON joined by commas, in the smallest encoding. Raises msgspec.MsgspecError."""
     if planes := Planes.of(text):
         return planes
     rows = split(b"[" + text + b"]")  # `split` drops the blanks between rows.
@@ -128,5 +125,5 @@ def rows_of(text: bytes) -> Rows:
 
 
 def unpack(encoding: str, blob: bytes, n: int) -> Rows:
-    """The `n` rows in a blob."""
+    """Decode the `n` rows in a blob."""
     return ENCODINGS[encoding](blob, n)

@@ -1,7 +1,7 @@
-"""Where rows stand in a chunk, by their instants; and the token with which a page of them is continued. Pure.
+"""Finds rows of a chunk by their instants, and makes the token by which the next page of rows is requested.
 
-A page may end between rows of one instant. So the token is `INSTANT:COUNT`: the instant of the last row in
-milliseconds UTC, and how many rows of that instant were given.
+The token is `INSTANT:COUNT`: the instant of the last row of the page in milliseconds UTC, and how many rows
+with that instant have been given, because a page may end between rows with the same instant.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from .packing import Rows
 
 
 def instant_at(rows: Rows, at: int) -> int:
-    """The instant of one row, milliseconds UTC."""
+    """The instant of row number `at`, in milliseconds UTC."""
     return parse_instant(rows.timestamp(at).decode())
 
 
 def first_from(rows: Rows, instant: int) -> int:
-    """The first row at or after an instant."""
+    """The number of the first row at or after an instant."""
     return bisect_left(range(rows.n), instant, key=lambda at: instant_at(rows, at))
 
 
 def token_at(rows: Rows, stop: int) -> str:
-    """The token of the page that begins with the row `stop`."""
+    """The token of the page that begins with row number `stop`."""
     instant = instant_at(rows, stop - 1)
     first = stop - 1
     while first > 0 and instant_at(rows, first - 1) == instant:
@@ -33,7 +33,7 @@ def token_at(rows: Rows, stop: int) -> str:
 
 
 def parse_token(token: str) -> tuple[int, int]:
-    """Instant and count. Raises UsageError."""
+    """The instant and the count in a token. Raises UsageError."""
     instant, _, count = token.partition(":")
     try:
         return int(instant), int(count)

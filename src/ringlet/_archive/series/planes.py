@@ -1,15 +1,15 @@
-"""Rows that share one flat layout, stored as planes of characters. Pure.
+"""The encoding `planes`: rows with one flat layout are stored as planes of characters.
 
 The rows of a series are nearly alike: `{"timestamp":"2026-01-01T00:05:00.000Z","bpm":61,...}`, then the same
-with other digits. So the values of each column are padded to one width with NUL, which no JSON text contains,
-and the grid that results is stored transposed: a plane is one character position of all rows. A position at
-which all rows have the same character is stored once, in a template row. The other planes compress to a few
-bytes a row. Unpacking needs no parsing: repeat the template, write each plane over it with a stride, remove
-the padding.
+with other digits. So the values of each column are padded to one width with NUL, which no JSON text contains.
+The rows then have equal lengths, and a *plane* is the characters that all rows have at one position. A
+position at which all rows have the same character is stored once, in a template row. The planes of the other
+positions compress to a few bytes a row. Unpacking needs no parsing: it repeats the template, writes each
+plane to its position in all rows, and removes the padding.
 
 Rules of this file:
-* Values are never decoded: digits are characters. So every row comes back byte for byte, whatever it holds.
-* `Planes.of` renders what it made and compares it with the input before anybody relies on it.
+* Values are not decoded, and digits are characters like others. So every row is unpacked byte for byte.
+* `Planes.of` unpacks what it has packed and compares it with its input, so an error in it can lose no data.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from .layout import Layout
 from .zstd import compress, decompress
 
 MAX_ROW_BYTES = 2048
-"""Rows that are longer with their padding are stored as text: their planes would cost more than they save."""
+"""The longest row (with padding) that is stored as planes. For longer rows, planes take more than text."""
 
 _AFTER_TIMESTAMP = b'"} \t\r\n\0'
 _LENGTH = struct.Struct("<I")
 
 
 class Template(msgspec.Struct, array_like=True, frozen=True):
-    """The head of a `planes` blob: what all rows have in common, and where they differ."""
+    """The beginning of a `planes` blob: what all rows have in common, and the positions that differ."""
 
     row: bytes
     """The padded text of one row, with the comma after it."""
     varying: list[int]
-    """The positions in `row` whose characters differ between rows, ascending: one plane each."""
+    """The positions in `row` at which the rows have different characters, ascending. Each has a plane."""
     padded: bool
     """Whether the rows contain padding, which unpacking removes."""
     timestamp: tuple[int, int]
-    """The position of the timestamp in `row`, [start, end); an empty range if there is none."""
+    """The start of the timestamp in `row`, and its end (exclusive); equal if rows have no timestamp."""
 
 
 class Planes:
-    """The encoding `planes`: rows of one flat layout, stored column by column of characters."""
+    """Rows in the encoding `planes`."""
 
     encoding = "planes"
 
@@ -55,18 +55,18 @@ class Planes:
         self.n = n
         self.is_sorted = is_sorted
         self._template = template
-        self._data = data  # from `offset` on, a plane of n bytes for each varying position
+        self._data = data  # It has from `offset` on a plane of n bytes for each varying position.
         self._offset = offset
 
     @classmethod
     def of(cls, text: bytes) -> Planes | None:
-        """Rows joined by commas; None if they do not share a flat layout."""
+        """Encode rows, given as JSON joined by commas; None if they do not have the same flat layout."""
         layout = Layout.of(text)
         columns = layout.cells(text) if layout else None
         if layout is None or columns is None:
             return None
-        # The first try assumes that the cells of a column have one width if their total width says so:
-        # looking at each takes a fifth of the time. Rendering shows whether that was wrong.
+        # The first try assumes that all cells of a column have the width of the first if the sum of their
+        # widths fits: measuring each takes a fifth of the time. `_of` notices if the assumption is wrong.
         return cls._of(text, layout, columns, assume_even=True) or cls._of(
             text, layout, columns, assume_even=False
         )
@@ -87,7 +87,7 @@ class Planes:
             even = assume_even and len(grid) == n * width
             if not even:
                 width = max(map(len, cells))
-                # Pads with NUL, in a seventh of the time of `ljust`.
+                # `pack` pads with NUL, in a seventh of the time of `ljust`.
                 grid = struct.pack(f"{width}s" * n, *cells)
                 padded = padded or b"\0" in grid
             if start + width > MAX_ROW_BYTES or width <= len(literal):
@@ -107,19 +107,23 @@ class Planes:
 
     @classmethod
     def unpack(cls, blob: bytes, n: int) -> Planes:
-        """The `n` rows that a blob holds."""
+        """Decode the `n` rows in a blob."""
         data = decompress(blob)
         (length,) = _LENGTH.unpack_from(data)
         offset = _LENGTH.size + length
         return cls(_TEMPLATE.decode(data[_LENGTH.size : offset]), data, n, offset)
 
     def pack(self) -> bytes:
-        """The blob."""
+        """Encode the rows as a blob, for the column `body` of a chunk."""
         head = msgspec.msgpack.encode(self._template)
         return compress(_LENGTH.pack(len(head)) + head + self._data[self._offset :])
 
     def cut(self, start: int, stop: int) -> Planes:
-        """Rows [start, stop) alone. A position that varies no more goes to the template, or if empty away."""
+        """The rows from number `start` up to but not including `stop`.
+
+        A position at which these rows have the same character becomes part of the template, or is removed if
+        the character is padding.
+        """
         row = bytearray(self._template.row)
         begin, end = self._template.timestamp
         varying: list[int] = []
@@ -156,7 +160,7 @@ class Planes:
 
     @cached_property
     def _timestamp_planes(self) -> list[tuple[int, int]]:
-        """The planes of the timestamp: a position in it, and where its plane begins in the data."""
+        """The planes of the timestamp: for each its position in the timestamp, and its start in the data."""
         begin, end = self._template.timestamp
         return [
             (place - begin, self._offset + index * self.n)
@@ -185,14 +189,15 @@ class Planes:
         timestamps = [column[at : at + width] for at in range(0, len(column), width)]
         if column[width - 1 :: width].count(b"Z") == self.n:
             return timestamps
-        # A timestamp may be followed by its closing quote, the brace that ends the row, blanks and padding.
+        # After a timestamp the cell may have its closing quote, the brace that ends the row, blanks, padding.
         return [timestamp.rstrip(_AFTER_TIMESTAMP) for timestamp in timestamps]
 
 
 def _is_sorted(timestamp: bytes, varying: Iterable[bytes], cells: list[bytes]) -> bool:
-    """Whether timestamps are known to ascend without being parsed: all are UTC, with as many decimals.
+    """Whether the texts show that the timestamps ascend; False if the timestamps must be parsed to know.
 
-    Then only digits vary, and the order of the texts is the order of the instants.
+    If all timestamps are UTC with the same number of decimals, only digits vary between them, and the order
+    of the texts is the order of the instants.
     """
     return bool(_UTC.fullmatch(timestamp)) and all(map(bytes.isdigit, varying)) and sorted(cells) == cells
 

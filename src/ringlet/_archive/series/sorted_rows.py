@@ -1,4 +1,4 @@
-"""Rows in order of time, cut where chunks are cut. Pure."""
+"""Sorts rows of samples by time, and cuts them into pieces, one for each chunk."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .layout import instants, split
 from .packing import Rows, rows_of
 
 MAX_CHUNK_ROWS = 1024
-"""Rows in a chunk, unless more share one instant: large enough that the row of the table costs little, small
-enough that a page of 1,000 rows unpacks little more than itself."""
+"""The most samples in a chunk, unless more have the same instant. With smaller chunks the table would have
+too many rows; with larger ones, reading a page of 1,000 samples would decompress many others."""
 
 
 class Instants(Sequence[int]):
-    """The instants of sorted rows, milliseconds UTC; each is parsed when it is looked at.
+    """The instants of sorted rows in milliseconds UTC, each parsed when it is needed.
 
-    Of ten thousand rows, cutting them into chunks looks at those near the cuts only.
+    Cutting ten thousand rows into chunks needs only the instants near the cuts.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -50,7 +50,7 @@ class SortedRows:
 
     @classmethod
     def of(cls, text: bytes) -> SortedRows:
-        """Rows joined by commas, in any order; those of one instant stay in the order they came.
+        """Sort rows, given as JSON joined by commas. Rows with the same instant stay in their order.
 
         Raises ValueError, msgspec.MsgspecError.
         """
@@ -65,11 +65,11 @@ class SortedRows:
         return cls(rows_of(b",".join([texts[i] for i in order])), [times[i] for i in order])
 
     def text(self) -> bytes:
-        """The rows, joined by commas."""
+        """The JSON of the rows, joined by commas."""
         return bytes(self.rows.text(0, self.rows.n))
 
     def cut(self, start: int, stop: int) -> SortedRows:
-        """Rows [start, stop) alone."""
+        """The rows from number `start` up to but not including `stop`."""
         if start == 0 and stop == self.rows.n:
             return self
         rows = self.rows.cut(start, stop)
@@ -83,12 +83,12 @@ class SortedRows:
         return found
 
     def pieces(self) -> Iterator[SortedRows]:
-        """The same rows, one piece for each chunk, of about equal size; never cut between equal instants."""
+        """Cut the rows into pieces of about equal size, one for each chunk, never between equal instants."""
         n = len(self.times)
         size = -(-n // -(-n // MAX_CHUNK_ROWS))
         start = 0
         while n - start > size:
-            # Cut before the first row of its instant; if that is `start` itself, after the last.
+            # Cut before the first row with that instant; if that is row `start`, after the last such row.
             instant = self.times[start + size]
             stop = bisect_left(self.times, instant, start)
             if stop == start:

@@ -1,4 +1,4 @@
-"""Compression, in one place: Zstandard frames, each with the length and a checksum of what it holds."""
+"""Compresses and decompresses data with Zstandard. A frame has a checksum and the length of its data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ else:
 
 _COMPRESSOR = ZstdCompressor(
     options={
-        # Level 1: on planes of digits level 3 gains nothing, and costs half as much again.
+        # Level 3 takes one and a half times as long, and makes the planes (see `planes`) no smaller.
         CompressionParameter.compression_level: 1,
         CompressionParameter.checksum_flag: 1,
     }
@@ -21,12 +21,12 @@ _COMPRESSOR = ZstdCompressor(
 
 
 def compress(data: bytes) -> bytes:
-    """One frame. Threads that call this at the same time wait for each other."""
+    """Compress data to one frame. Threads that call this at the same time wait for each other."""
     return _COMPRESSOR.compress(data, ZstdCompressor.FLUSH_FRAME)
 
 
 def decompress(frame: bytes) -> bytes:
-    """What `compress` was given. Raises ArchiveError if the frame is damaged or cut off."""
+    """Decompress one frame. Raises ArchiveError if the frame is damaged or cut off."""
     decompressor = ZstdDecompressor()  # A decompressor can be used for one frame only.
     try:
         data = decompressor.decompress(frame)

@@ -1,4 +1,4 @@
-"""Counts of what a write to the archive has added, changed and left unchanged."""
+"""The result of a write to the archive: how much it has added, changed and left unchanged."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many documents or rows of samples a write has added, changed or left unchanged."""
+    """How many documents or samples a write has added, changed or left unchanged."""
 
     added: int = 0
     changed: int = 0
-    """How many got another body, or were stored again after a deletion."""
+    """Documents or samples whose body is another than before, and documents that were deleted before."""
     unchanged: int = 0
-    """How many were the same as the stored ones, or came from an older request."""
+    """Documents or samples that were stored already, or for which those of a later request are stored."""
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(

@@ -1,15 +1,12 @@
-"""What every connection to a database can do; `sqlite` and `postgres` implement it, `opening` chooses.
-
-Every failure is an ArchiveError with its cure.
+"""The interface of a connection to a database, which `sqlite` and `postgres` implement.
 
 Rules of this file:
-* Nothing here knows a table. Each statement is written once, by the owner of its table, with `?` for values,
-  in the SQL that both databases read: `ON CONFLICT DO UPDATE`, `RETURNING`, row values. Times are integers
-  of milliseconds.
-* `transaction` is the only way to write more than one statement. A transaction inside a transaction is a
-  savepoint: it is committed with the outer one, and undoes only itself when it fails.
-* A transaction that reads, decides and writes first locks what the decision is about: see `locks`.
-* One Database is one connection, used by one thread at a time.
+* SQL statements are in the files of the tables, once for both databases, with `?` for values. They use only
+  SQL that SQLite and PostgreSQL have in common, such as `ON CONFLICT DO UPDATE`, `RETURNING` and row values.
+* Several statements that belong together are run in a `transaction`. A transaction inside a transaction is a
+  savepoint: it is committed with the outer one, and if it fails, only its own writes are rolled back.
+* A transaction whose writes depend on what it has read first locks what it reads: see `locks`.
+* One Database is one connection, used by one thread at a time. Every failure is an ArchiveError with a cure.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ from ...errors import ArchiveError
 from .locks import Lock
 
 Row: TypeAlias = tuple[Any, ...]
-"""One row of an answer, in the order of the columns that the statement names."""
+"""One row of a result, with the columns in the order of the statement."""
 
 
 class Database(ABC):
@@ -35,14 +32,14 @@ class Database(ABC):
     def __init__(self, path: str) -> None:
         self.path = path
         """The path of the database file, or the URL of the database without the password."""
-        self._depth = 0  # how many transactions are open, one inside the other
+        self._depth = 0  # The number of open transactions, one inside the other.
         self._locks: dict[tuple[Lock, tuple[int | str, ...]], None] = {}
         # The locks of the open transaction, in the order in which they were taken.
         self._rollbacks = 0
 
     @abstractmethod
     def execute(self, sql: str, values: Sequence[object] = ()) -> int:
-        """Run one statement. Returns how many rows the statement wrote."""
+        """Run one statement. Returns the number of rows that it wrote."""
 
     @abstractmethod
     def many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
@@ -50,23 +47,23 @@ class Database(ABC):
 
     @abstractmethod
     def all(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        """All rows of an answer."""
+        """Run one statement, and return all rows of its result."""
 
     @abstractmethod
     def one(self, sql: str, values: Sequence[object] = ()) -> Row | None:
-        """The first row of an answer, if there is one."""
+        """Run one statement, and return the first row of its result; None if it has no row."""
 
     @abstractmethod
     def each(self, sql: str, values: Sequence[object] = ()) -> Generator[Row]:
-        """The rows of an answer, fetched as they are needed.
+        """Run one statement, and yield the rows of its result, which are fetched as they are needed.
 
-        Close it (`contextlib.closing`) when reading stops early; only one may be open at a time.
+        Close the generator (`contextlib.closing`) if you stop early. Only one may be open at a time.
         """
 
     def lock(self, lock: Lock, *key: int | str) -> None:
-        """Wait until no other transaction has this lock by the same key, and have it until this one ends.
+        """Wait until no other transaction has this lock with the same key, and take it until this one ends.
 
-        What is read afterwards stays as it is, provided that all who write it take the same lock.
+        What this transaction reads afterwards is not changed by others, if all that write it take this lock.
         """
         assert self._depth, f"{lock.name} is locked outside a transaction"
         if (lock, key) in self._locks:
@@ -87,28 +84,32 @@ class Database(ABC):
     @property
     @abstractmethod
     def version(self) -> int | None:
-        """The schema version of the archive; None for an empty database. Raises if it has other tables."""
+        """The schema version of the archive; None for an empty database.
+
+        Raises ArchiveError for the file of another program.
+        """
 
     @abstractmethod
     def set_version(self, version: int) -> None:
-        """Record that this is an archive of a schema version. Called in a transaction."""
+        """Mark the database as an archive of a schema version. Call it in a transaction."""
 
     @abstractmethod
     def prepare_upgrade(self, version: int) -> Callable[[], None]:
-        """In the transaction that upgrades to a version, before its first step: copy the archive if possible.
+        """Copy the archive, if possible, before its upgrade to a schema version.
 
-        Call what is returned if the transaction was undone.
+        Call it in the transaction that upgrades, before the first step. If that transaction is rolled back,
+        call the returned function, which deletes the copy.
         """
 
     @property
     @abstractmethod
     def generation(self) -> int:
-        """A number that grows whenever anything that this connection can see may have changed."""
+        """A number that grows whenever this or another connection may have changed the archive."""
 
     @property
     @abstractmethod
     def size(self) -> int:
-        """How many bytes the database takes on the disk, indexes included."""
+        """The bytes that the archive takes on the disk, including its indexes."""
 
     @property
     @abstractmethod
@@ -126,7 +127,7 @@ class Database(ABC):
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Commit everything in the block, or nothing if it raises."""
+        """Make all writes in a `with` block one transaction, which is rolled back if the block raises."""
         begin, commit, rollback = self.begin, "COMMIT", ["ROLLBACK"]
         if self._depth:
             self._check_can_commit()
@@ -152,8 +153,8 @@ class Database(ABC):
                 self._locks.clear()
 
     def _check_can_commit(self) -> None:
-        # After some failures (a full disk) SQLite rolls the whole transaction back by itself: what follows
-        # would be committed without what came before. After any failure PostgreSQL refuses further
+        # After some failures (a full disk) SQLite itself rolls the whole transaction back, so later
+        # statements would be committed without the earlier ones. After any failure PostgreSQL refuses further
         # statements, and answers COMMIT with a rollback and no error.
         if not self._can_commit:
             raise ArchiveError(

@@ -1,14 +1,15 @@
-"""Which locks a transaction may take, in which order.
+"""The locks that a transaction may take, and their order.
 
-SQLite lets in one writer at a time, PostgreSQL many. So a transaction that reads, decides and writes first
-locks what its decision is about: `database.lock(Lock.DOCUMENTS, user, "sleep")`. The lock ends with the
-transaction.
+SQLite allows one writer at a time, PostgreSQL many. So a transaction whose writes depend on what it has read
+first locks what it reads: `database.lock(Lock.DOCUMENTS, user, "sleep")`. The lock is released at the end of
+the transaction.
 
 Rules of this file:
-* Two transactions that take the same locks in opposite orders wait for each other until PostgreSQL ends one
-  of them. So every transaction takes them in ascending order; `Database.lock` checks it, on both databases.
-* A lock that is held already may be taken again at any time. Several keys of one lock may be taken in any
-  order, which is safe only under a lock that all who do so share (`TIMELINE` for a wearer's documents).
+* Two transactions that take the same locks in opposite orders would wait for each other until PostgreSQL ends
+  one of them (a deadlock). So every transaction takes locks in the order of the enum; `Database.lock` checks
+  this.
+* A transaction may take a lock again that it has. It may take several keys of one lock in any order, but only
+  if all transactions that do so first take another common lock (`TIMELINE` for a wearer's documents).
 """
 
 from __future__ import annotations
@@ -17,29 +18,29 @@ from enum import IntEnum, auto
 
 
 class Lock(IntEnum):
-    """The advisory locks of an archive. The docstring of each begins with the key that the lock takes."""
+    """The locks of an archive. The docstring of each says what is locked, after the key: (user, type), ..."""
 
     SCHEMA = auto()
-    """(): creating and changing tables."""
+    """(): the creation and change of tables."""
     CLOCK = auto()
-    """(): how far the cloud's clock is moved."""
+    """(): the time by which the cloud's clock is moved."""
     TIMELINE = auto()
-    """(user): how far the days of a simulated wearer are written."""
+    """(user): the last day that is written of a simulated wearer."""
     DEMO_APPLICATION = auto()
     """(user): the application that the demo registers for its wearer."""
     APPLICATION_USERS = auto()
-    """(client id): how many users an application has; Oura lets ten in before it approves one."""
+    """(client id): the users of an application. Oura allows ten until it has approved the application."""
     SUBSCRIPTIONS = auto()
     """(client id): the webhook subscriptions of an application."""
     EVENTS = auto()
     """(): the log of events, their deliveries, and every document whose changes are observed.
 
-    It ranks before the documents because an observer logs events in the transaction that changes them. One
-    that changes two documents takes this lock, changes a document, logs, and changes the other.
+    This lock precedes DOCUMENTS, because an observer logs events in the transaction that changes documents.
+    That transaction may change one document, log an event, and change another document.
     """
     INBOX = auto()
     """(): the events and fetch jobs of the inbox, and the entry of its owner."""
     DOCUMENTS = auto()
     """(user, type): the documents or samples of one data type."""
     COVERAGE = auto()
-    """(user): the intervals of time that a backfill has completed, of every data type."""
+    """(user): the intervals of time that backfills of all data types have completed."""

@@ -1,13 +1,14 @@
-"""Tables that other packages keep beside the archive's own: created and changed by numbered steps.
+"""Creates and changes the tables that other packages have in an archive, by numbered migration steps.
 
-The archive remembers how many steps of each package it has applied. One that an older ringlet wrote gets the
-missing steps, and one that a newer ringlet wrote is refused.
+A setting stores how many steps of each package the archive has applied. An archive that an older ringlet
+wrote gets the missing steps, and one that a newer ringlet wrote is refused.
 
 Rules of this file:
-* A released step is never changed: archives have applied it. A change is one more step, at the end.
-* Archives written before steps were counted hold the tables of the first step and no number. So the first
-  step says IF NOT EXISTS; later ones need not.
-* All missing steps are applied in one transaction. Where none is missing, nothing is written.
+* A released step is never changed, because existing archives have applied it. A change is a new step at the
+  end.
+* The first versions of ringlet did not store the number of steps. Their archives have the tables of the first
+  step, so the first step says IF NOT EXISTS; later steps need not.
+* All missing steps are applied in one transaction. If no step is missing, nothing is written.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .settings import Key, Setting
 
 
 class Migrations:
-    """The migration steps of a package. Each step is a text of SQL statements, separated by `;`."""
+    """The migration steps of the package `name`. Each is a text of SQL statements, separated by `;`."""
 
     def __init__(self, name: str, *steps: str) -> None:
         self.name = name
@@ -53,7 +54,7 @@ def run_steps(database: Database, steps: Iterable[str]) -> None:
 
 
 def _applied(database: Database, migrations: Migrations) -> int:
-    """How many steps an archive has applied. Raises ArchiveError where a newer ringlet has applied more."""
+    """How many steps an archive has applied. Raises ArchiveError if a newer ringlet has applied more."""
     applied = int(settings.get(database, migrations.setting) or 0)
     if applied > len(migrations.steps):
         raise ArchiveError(

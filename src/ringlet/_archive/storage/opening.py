@@ -1,4 +1,4 @@
-"""Opening an archive: which database a path or URL names."""
+"""Opens the database of an archive: a SQLite file or a PostgreSQL database, depending on the path or URL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ POSTGRES = ("postgresql://", "postgres://")
 
 
 def default_place() -> str | Path:
-    """Where the archive is unless a caller says otherwise: RINGLET_DB, or the user's data directory."""
+    """The path or URL of the default archive: RINGLET_DB, else a file in the user's data directory."""
     import platformdirs
 
     return os.environ.get("RINGLET_DB") or platformdirs.user_data_path("ringlet") / "archive.db"
@@ -22,7 +22,7 @@ def default_place() -> str | Path:
 def connect(
     place: str | Path, *, create: bool, read_only: bool, timeout: float, durable: bool = True
 ) -> Database:
-    """Open the archive at a path, a URL of either database, or `:memory:`. Raises ArchiveError."""
+    """Open the archive at a path, a SQLite or PostgreSQL URL, or `:memory:`. Raises ArchiveError."""
     if not str(place).startswith(POSTGRES):
         return sqlite.connect(place, create=create, read_only=read_only, timeout=timeout, durable=durable)
     try:

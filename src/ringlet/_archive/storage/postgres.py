@@ -1,13 +1,14 @@
 """An archive in a PostgreSQL database, through psycopg.
 
 Rules of this file:
-* Statements are run as their owners wrote them, with two differences: `?` becomes `$1`, `$2`, ..., and new
-  columns have the types of `COLUMN_TYPES`. Texts compare by their bytes, as in SQLite.
-* An archive's tables are in the current schema of its user. Other tables in it are left alone; if one of
-  them has a name that the archive needs, the place is refused.
-* Errors name the URL without its password.
-* A connection that was lost is made again for the next statement, but never in the middle of a transaction.
-* There are no views as on SQLite: PostgreSQL takes JSON apart in another dialect, with a type per column.
+* The SQL statements of other files are changed in two ways: `?` becomes `$1`, `$2`, ..., and the types of new
+  columns are replaced as in `COLUMN_TYPES`. Texts are compared by their bytes, as in SQLite.
+* An archive's tables are in the current PostgreSQL schema of the database user. Other tables in that schema
+  are not touched; if one of them has the name of an archive's table, opening raises ArchiveError.
+* Error messages have the URL without its password.
+* If the connection is lost, the next statement makes a new one, but never in the middle of a transaction.
+* There are no views as on SQLite, because PostgreSQL has other functions for JSON and needs a type for each
+  column.
 """
 
 from __future__ import annotations
@@ -37,16 +38,16 @@ COLUMN_TYPES = {
     "TEXT": 'TEXT COLLATE "C"',
     "BLOB": "BYTEA",
 }
-"""For each type name in our SQL statements, the type name of PostgreSQL. The first match is replaced."""
+"""For each column type in ringlet's SQL statements, that of PostgreSQL. Longer ones are replaced first."""
 
 VERSION_TABLE = "ringlet_archive"
-"""The table whose one row is the schema version; where there is one, there is an archive."""
+"""The table whose only row is the schema version. A database without this table has no archive."""
 MIN_SERVER_VERSION = 13
-"""The first PostgreSQL that has `pg_current_snapshot`."""
+"""The first version of PostgreSQL that has `pg_current_snapshot`."""
 CURSOR_FETCH_ROWS = 16
-"""Rows that `each` takes at a time: a page of samples needs two or three."""
+"""The rows that `each` fetches at a time; a page of samples needs two or three."""
 CONNECT_TIMEOUT_S = "10"
-"""How long to wait for a server to answer, unless the URL says otherwise; a text, as in a URL."""
+"""Seconds to wait for a server to answer, unless the URL has `connect_timeout`; text, as in a URL."""
 
 # By SQLSTATE, or its first two characters: the message (with `{path}`) and the cure.
 FAILURES: dict[str, tuple[str, str]] = {
@@ -72,7 +73,7 @@ CONNECTION_LOST = ("the connection to {path} is lost", "see that the server runs
 def failure(error: psycopg.Error, path: str) -> ArchiveError:
     """The ArchiveError for an error of PostgreSQL."""
     state = error.sqlstate or ""
-    # Only the primary message: the details quote the row, which is health data.
+    # Only the primary message is used, because the details may quote a row, which is health data.
     said = error.diag.message_primary or str(error).partition("\n")[0]
     other = CONNECTION_LOST if isinstance(error, psycopg.OperationalError) else ("{path}: {said}", "")
     what, cure = FAILURES.get(state) or FAILURES.get(state[:2]) or other
@@ -82,7 +83,7 @@ def failure(error: psycopg.Error, path: str) -> ArchiveError:
 class PostgresDatabase(Database):
     """One connection to a database on a server."""
 
-    # Named, because a server may be configured with another default.
+    # The isolation level is named, because a server may be configured with another default.
     begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
     def __init__(self, parameters: dict[str, Any], path: str, settings: dict[str, str]) -> None:
@@ -175,7 +176,7 @@ class PostgresDatabase(Database):
 
     @property
     def version(self) -> int | None:
-        # Not `to_regclass`: inside a transaction that misses what others have made since it began.
+        # `to_regclass` would not find a table that another transaction has created since this one began.
         here = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?"
         if self.one(here, (VERSION_TABLE,)) is None:
             return None
@@ -189,13 +190,14 @@ class PostgresDatabase(Database):
         self.execute(f"UPDATE {VERSION_TABLE} SET version = ?", (version,))
 
     def prepare_upgrade(self, version: int) -> Callable[[], None]:
-        """Nothing: a client cannot copy a database, but `pg_dump` can, and the transaction undoes all."""
+        """Do nothing, because a client cannot copy a database; a failed upgrade is rolled back anyway."""
         return lambda: None
 
     @property
     def generation(self) -> int:
-        # Transaction ids below the end of the snapshot, less those that are still open: one more for every
-        # transaction on the server that wrote and ended. This connection sees its own writes before that.
+        # The query gives the next transaction id less the number of open transactions, which grows by one
+        # when any transaction on the server that wrote something ends. `_written` is added, because this
+        # connection sees its own writes before its transaction ends.
         row = self.one(
             "SELECT CAST(CAST(pg_snapshot_xmax(now) AS TEXT) AS BIGINT)"
             " - (SELECT count(*) FROM pg_snapshot_xip(now)) FROM pg_current_snapshot() AS now"
@@ -204,7 +206,7 @@ class PostgresDatabase(Database):
 
     @property
     def size(self) -> int:
-        """Bytes on the disk of the schema that the archive fills, indexes included."""
+        """The bytes that all tables of the archive's PostgreSQL schema take on the disk, with indexes."""
         row = self.one(
             "SELECT CAST(sum(pg_total_relation_size(oid)) AS BIGINT) FROM pg_class WHERE relkind = 'r'"
             " AND relnamespace = (SELECT relnamespace FROM pg_class"
@@ -226,7 +228,7 @@ class PostgresDatabase(Database):
 
 @lru_cache(maxsize=1024)
 def _translated(sql: str) -> bytes:
-    """A statement in PostgreSQL's own spelling."""
+    """Translate a statement to PostgreSQL: placeholders, and the column types of new tables."""
     if sql.lstrip().startswith(("CREATE TABLE", "ALTER TABLE")):
         sql = _COLUMN_TYPE.sub(lambda found: COLUMN_TYPES[found[0]], sql)
     numbers = count(1)
@@ -261,14 +263,14 @@ def _lock_timeout(seconds: float) -> dict[str, str]:
 
 
 def _parameters(url: str) -> dict[str, Any]:
-    """The connection parameters in a URL, by libpq's names."""
+    """The connection parameters in a URL, by their names in libpq."""
     try:
         parameters = conninfo_to_dict(url)
     except psycopg.Error:
         parameters = {}
     place = [str(parameters.get(name, "")) for name in ("host", "hostaddr", "port", "dbname")]
     if not parameters or any("@" in part for part in place):
-        # The URL is not quoted, nor any part of it: a password with an unescaped `@` may end up in each.
+        # The message quotes no part of the URL, because a password with an unescaped `@` may be in any part.
         raise ArchiveError(
             "this URL does not name a database",
             cure="write postgresql://USER:PASSWORD@HOST/DATABASE, with @ in a password as %40, / as %2F",

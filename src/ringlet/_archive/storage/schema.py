@@ -1,23 +1,24 @@
-"""The archive's own tables, created and changed by numbered steps.
+"""The archive's own tables, created and changed by numbered migration steps.
 
-    users       whose data it is: Oura's id of a user, or a local name
-    documents   each document as it came (`body`), and beside it what finds it again
+    users       the users: Oura's id of a user, or a local name
+    documents   each document as Oura sent it (`body`), and the columns by which it is found
     revisions   earlier bodies of documents, compressed; rows are added and never changed
-    chunks      runs of about a thousand samples, compressed (see `packing`)
-    windows     which stretches of time a backfill has completed
-    settings    small texts by key
+    chunks      about a thousand samples in each row, compressed (see `packing`)
+    windows     the intervals of time that a backfill has completed
+    settings    short texts by key
 
-Times are milliseconds UTC. `instant` is what a window compares; for an inventory, the order in which its
-items came. `t0` and `t1` are the first and the last instant of a chunk; `seen_at` is when the request that
-brought a body was sent.
+Times are milliseconds UTC. `instant` is the time of a document that the live dialect compares with a window;
+for a kind without windows it is the order in which documents arrived. `t0` and `t1` are the first and the
+last instant of a chunk. `seen_at` is when the request for a body was sent.
 
-The schema version of an archive is the number of steps it has. The database keeps it apart from the settings
-(see `Database.version`), because it also tells an archive from what other programs keep.
+The schema version of an archive is the number of migration steps it has applied. It is not stored in the
+settings, but where it also shows that a database is an archive (see `Database.version`).
 
 Rules of this file:
-* A released step is never changed: archives have it. A change is one more step, at the end.
-* An older archive is upgraded in one transaction, after a copy of it was made where that is possible. A newer
-  one is refused, untouched.
+* A released step is never changed, because existing archives have applied it. A change is a new step at the
+  end.
+* An older archive is upgraded in one transaction, on SQLite after a copy was made. A newer archive is
+  refused, and not changed.
 """
 
 from __future__ import annotations
@@ -87,11 +88,11 @@ CREATE TABLE settings (
 )
 """,
 )
-"""Statements separated by `;`, as in `Migrations`."""
+"""The migration steps. Each is a text of SQL statements, separated by `;`."""
 
 
 def prepare(database: Database, *, create: bool, read_only: bool) -> None:
-    """Create the tables in an empty place if `create`, upgrade an older archive. Raises ArchiveError."""
+    """Create the tables if the database is empty, or upgrade an older archive. Raises ArchiveError."""
     version = _version(database)
     if version == len(STEPS):
         return
@@ -117,7 +118,7 @@ def prepare(database: Database, *, create: bool, read_only: bool) -> None:
 
 
 def _version(database: Database) -> int | None:
-    """The schema version of the archive; None where there is nothing. Raises ArchiveError for a newer one."""
+    """The schema version of the archive; None for an empty database. Raises ArchiveError if it is newer."""
     version = database.version
     if version is not None and version > len(STEPS):
         raise ArchiveError(

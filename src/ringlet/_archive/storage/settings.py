@@ -1,7 +1,7 @@
-"""The table `settings`: small texts by key, and every key there is.
+"""The table `settings`, which stores short texts by key, and the list of all keys.
 
 Rules of this file:
-* A key that archives hold is never renamed: the text in quotation marks is what is stored.
+* The text of a key (in quotation marks) is stored in archives, so it must not change.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NewType
 from .database import Database
 
 Key = NewType("Key", str)
-"""The key of a setting of one user, application or package: see `Setting.of`."""
+"""The key of a setting that belongs to one user, application or package: see `Setting.of`."""
 
 
 class Setting(StrEnum):
@@ -22,25 +22,25 @@ class Setting(StrEnum):
     """
 
     SCHEMA_STEP = "room {}"
-    """For a package with tables of its own: how many of its migrations have been applied."""
+    """Of a package with tables of its own: how many of its migration steps have been applied."""
     DEMO = "demo"
-    """Set in an archive that holds the demo's simulated wearer and nobody else."""
+    """Set if the archive has the demo's simulated wearer and no other users."""
     DEMO_APPLICATION = "demo application of {}"
-    """For a user: client id and salt of the application that the demo registered for its wearer."""
+    """Of a user: client id and salt of the application that the demo registered for its wearer."""
     TIMELINE = "life of {}"
-    """For a user, a simulated wearer: which days are written, as JSON."""
+    """Of a user who is a simulated wearer: which days are written, as JSON."""
     CLOCK_AHEAD = "clock ahead"
     """Seconds by which the cloud's clock is ahead of real time."""
     EVENT_LOG_ID = "webhook log"
-    """A random id that tells the event log of this archive from all others."""
+    """A random id of the event log of this archive."""
     INBOX_OWNER = "inbox held by"
-    """Who works off the inbox, `handler` or `sync`, and the Unix time at which it last said so."""
+    """What processes the events of the inbox, `handler` or `sync`, and when it last said so (Unix time)."""
     SYNC_BEGUN = "sync.{}.begun"
-    """For a user: when the last sync began, by the server's clock, ISO 8601."""
+    """Of a user: when the last sync began, by the server's clock, ISO 8601."""
     SYNC_UNFINISHED = "sync.{}.unfinished"
-    """For a user: set while a sync is running, and so after one that was cut off."""
+    """Of a user: set while a sync runs. If a sync is cut off, it stays set."""
     SUBSCRIPTION_IDS = "webhooks.{}.made"
-    """For a client id: the subscriptions that syncs into this archive made, a JSON array of ids."""
+    """Of a client id: the ids of the subscriptions that syncs into this archive created, a JSON array."""
 
     def of(self, owner: int | str) -> Key:
         """The key for one user, application or package."""
@@ -55,7 +55,7 @@ def get(database: Database, key: Setting | Key) -> str | None:
 
 
 def put(database: Database, key: Setting | Key, value: str | None) -> None:
-    """Set it; None removes it."""
+    """Store the text of a setting; None removes the setting."""
     if value is None:
         database.execute("DELETE FROM settings WHERE name = ?", (_stored(key),))
     else:

@@ -1,9 +1,9 @@
-"""An archive in a file: SQLite, which comes with Python.
+"""An archive in a SQLite file.
 
 Rules of this file:
-* A file is an archive by its application id; the file of another program is refused, untouched.
-* The file holds health data: it is created with mode 0600, its directory with 0700.
-* Before an older archive is upgraded, a copy of the file is made beside it: `oura.db.before-2`.
+* SQLite's application id marks a file as an archive. A file of another program is refused, and not changed.
+* The file contains health data, so it is created with mode 0600, and its directory with 0700.
+* Before an older archive is upgraded, the file is copied to a new one in its directory: `oura.db.before-2`.
 """
 
 from __future__ import annotations
@@ -41,16 +41,17 @@ FAILURES: dict[int, tuple[str, str]] = {
 
 
 def failure(error: sqlite3.Error, path: str) -> ArchiveError:
-    """The ArchiveError that a failure of SQLite means."""
+    """The ArchiveError for an error of SQLite."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # The upper bits are details of the same error.
     what, cure = FAILURES.get(code, ("{path}: " + str(error).replace("{", "{{").replace("}", "}}"), ""))
     return ArchiveError(what.format(path=path), cure=cure)
 
 
 class SqliteDatabase(Database):
-    """One connection to a file, or to memory."""
+    """One connection to a SQLite file, or to a database in memory."""
 
-    # Takes the write lock at once, so that a transaction cannot fail half way for want of it.
+    # IMMEDIATE takes the write lock at the beginning. Otherwise a transaction that has read could fail at its
+    # first write, because another program has written meanwhile.
     begin = "BEGIN IMMEDIATE"
 
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
@@ -89,7 +90,7 @@ class SqliteDatabase(Database):
             raise failure(error, self.path) from error
 
     def _lock(self, lock: Lock, *key: int | str) -> None:
-        """Do nothing: a transaction is the only writer as long as it is open."""
+        """Do nothing, because SQLite allows no other writer while a transaction is open."""
 
     def wait_at_most(self, seconds: float) -> None:
         self.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
@@ -111,8 +112,8 @@ class SqliteDatabase(Database):
         views.drop(self)
 
         def undo() -> None:
-            # The archive is as before: without this, a program that is started again and again would fill
-            # the disk with copies.
+            # The archive is as before the upgrade. If the copy stayed, each start of a program whose upgrade
+            # fails would add one, and fill the disk.
             if copy is not None:
                 copy.unlink(missing_ok=True)
 
@@ -120,12 +121,12 @@ class SqliteDatabase(Database):
 
     @property
     def generation(self) -> int:
-        # `data_version` grows with commits of other connections only.
+        # `total_changes` counts the writes of this connection, `data_version` the commits of others.
         return self._connection.total_changes + self._rollbacks + self._pragma("data_version")
 
     @property
     def size(self) -> int:
-        """Bytes on the disk, the write-ahead log included."""
+        """The bytes of the file and its write-ahead log."""
         files = (Path(self.path + tail) for tail in ("", "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
@@ -191,7 +192,7 @@ def _path(place: str | Path) -> str:
 
 
 def _prepare_file(path: Path, *, create: bool) -> None:
-    """See that the file is there, readable by its owner alone if we make it."""
+    """Create the file if it does not exist and `create` is true, readable by its owner only."""
     try:
         if path.is_dir():
             raise ArchiveError(f"{path} is a directory", cure="name a file in it")
@@ -211,14 +212,15 @@ def _prepare_file(path: Path, *, create: bool) -> None:
 
 
 def _prepare_archive(database: SqliteDatabase, *, create: bool, read_only: bool) -> None:
-    # SQLite's own page size and no mapped memory: 4 to 32 kB and mmap made no difference to a page of nights,
-    # and larger pages take more room. The cache (16 MB) holds what a dashboard reads.
+    # The page size stays SQLite's default, without memory mapping: larger pages (up to 32 kB) and mmap do not
+    # make reading faster, and larger pages take more disk. A cache of 16 MB is enough for what a dashboard
+    # reads.
     database.execute("PRAGMA cache_size = -16384")
-    # Looked at before anything is written: the file of another program stays untouched.
+    # Tested before anything is written, so that a file of another program is not changed.
     is_archive = database.version is not None
     if not read_only and (is_archive or create):
-        # WAL: readers go on while a sync writes. FULL: a client that was answered (with a token, a 200 to an
-        # event) relies on what was committed.
+        # With WAL, others can read while a sync writes. With FULL, a commit survives a power cut: a client
+        # that was sent a token, or acknowledged an event, relies on it.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
     prepare(database, create=create, read_only=read_only)
@@ -227,9 +229,10 @@ def _prepare_archive(database: SqliteDatabase, *, create: bool, read_only: bool)
 
 
 def _copy(path: Path, version: int) -> Path:
-    """Copy the file of an archive that is about to be upgraded to a version; the path of the copy.
+    """Copy the file of an archive before its upgrade to a schema version. Returns the path of the copy.
 
-    A copy that is there already is never overwritten, and one that is not whole never has the name of one.
+    An earlier copy is never overwritten. A copy is written with the suffix `.partial` and renamed when it is
+    complete.
     """
     whole = path.with_name(f"{path.name}.before-{version}")
     partial = path.with_name(f"{whole.name}.partial")
@@ -240,7 +243,7 @@ def _copy(path: Path, version: int) -> Path:
     try:
         partial.unlink(missing_ok=True)  # A killed process may have left the file.
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        # Another connection reads what was last committed, while the one that upgrades keeps writers out.
+        # Read by another connection: it sees the last commit, and the open transaction prevents new ones.
         source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         with closing(source), closing(sqlite3.connect(partial)) as target:
             source.backup(target)

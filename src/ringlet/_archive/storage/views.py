@@ -1,9 +1,9 @@
-"""SQLite views for people with another SQL program: one for each document type, a column for each field.
+"""Creates SQLite views for other SQL programs: one view for each document type, one column for each field.
 
     SELECT day, score FROM daily_sleep
 
-Nothing of ringlet reads them. They are made anew whenever they differ from what this ringlet would make,
-because the fields of a document grow from release to release.
+ringlet itself does not read them. They are created again if they differ from those that this version of
+ringlet creates, because a new version may have more fields.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .database import Database
 
 
 def refresh(database: Database) -> None:
-    """Make the views, unless they are as they should be."""
+    """Create the views, unless they exist already as this version of ringlet creates them."""
     wanted = _statements()
     found: dict[str, str] = dict(database.all("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
     if all(found.get(name) == sql for name, sql in wanted.items()):
@@ -30,14 +30,14 @@ def refresh(database: Database) -> None:
 
 
 def drop(database: Database) -> None:
-    """Drop the views, so that what they show may be changed."""
+    """Drop the views, so that a migration can change the table that they read."""
     for name in _statements():
         database.execute(f'DROP VIEW IF EXISTS "{name}"')
 
 
 @cache
 def _statements() -> dict[str, str]:
-    """The statement that makes each view. Reading the models' fields takes longer than opening an archive."""
+    """The statement that creates each view; cached, as reading the models' fields takes a long time."""
     return {name: _statement(name) for name, kind in TYPES.items() if not kind.is_series}
 
 
@@ -55,7 +55,7 @@ def _statement(name: str) -> str:
 
 
 def _fields(model: type[msgspec.Struct]) -> Iterator[str]:
-    """The fields that fit a table cell: not the curves of a night, nor one letter per five minutes."""
+    """The fields with short values: no samples, no lists, no text with a character for each 5 minutes."""
     for field in msgspec.structs.fields(model):
         curve = "Sample" in str(field.type) or "list[" in str(field.type)
         if not curve and not field.encode_name.endswith(("_sec", "_min")):
