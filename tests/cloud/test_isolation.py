@@ -42,8 +42,8 @@ SUBSCRIPTION_OPERATIONS = sorted(
 )
 ALL_DAYS = {"start_date": "2026-01-01", "end_date": "2026-03-02"}
 LAST_DAYS = {
-    "start_date": "2026-02-27",
-    "end_date": "2026-03-02",
+    "start_date": "2026-02-28",
+    "end_date": "2026-03-01",
     "start_datetime": "2026-02-28T00:00:00Z",
     "end_datetime": "2026-03-02T00:00:00Z",
 }
@@ -196,6 +196,7 @@ def test_row_19_no_operation_returns_data_of_another_user(
     secrets = wearers.marks(name)
     assert secrets or name in MAY_BE_ABSENT or name not in WRITTEN
     tokens = {kind.__name__: kind(wearers) for kind in TOKEN_KINDS}
+    checked: set[bytes] = set()
     for target, query in attempts(wearers, name, path):
         for kind, token in tokens.items():
             for sent, more in (
@@ -204,7 +205,9 @@ def test_row_19_no_operation_returns_data_of_another_user(
                 ({}, {"access_token": token}),
             ):
                 answer = wearers.reader_client(target, query | more, method=method.upper(), **sent)
-                assert not marks_in(secrets, answer), (kind, target, query)
+                if answer.body not in checked:  # many requests have the same answer
+                    checked.add(answer.body)
+                    assert not marks_in(secrets, answer), (kind, target, query)
 
 
 def attempts(wearers: TwoWearers, name: str, path: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -18,7 +18,8 @@ DAYS = st.dates(date(2015, 1, 1), date(2060, 1, 1))
 
 
 def around(day: date) -> tuple[date, date]:
-    return day - timedelta(2), day + timedelta(2)
+    """The UTC days that a local day and its night reach into."""
+    return day - timedelta(1), day + timedelta(1)
 
 
 def rates(person: Person, first: date, last: date) -> dict[datetime, dict[str, int]]:
@@ -66,7 +67,7 @@ def test_workouts_are_in_the_heart_rate_series(person: Person, day: date) -> Non
 @few()
 @given(PEOPLE, DAYS)
 def test_no_heart_rate_while_the_ring_charges(person: Person, day: date) -> None:
-    found = rates(person, *around(day))
+    found = rates(person, day, day)
     for at, row in person.samples("ring_battery_level", day, day):
         if json.decode(row)["in_charger"]:
             assert at not in found
@@ -84,7 +85,7 @@ def test_rows_ascend_and_stop_at_now(name: str) -> None:
 
 def test_a_typical_day_has_a_few_hundred_rows() -> None:
     counts = Counter(
-        at.date() for at, _ in Person().samples("heartrate", date(2025, 1, 1), date(2025, 12, 31))
+        at.date() for at, _ in Person().samples("heartrate", date(2025, 1, 1), date(2025, 3, 31))
     )
     usual = sorted(counts.values())
     assert 230 < usual[len(usual) // 2] < 520
@@ -92,7 +93,7 @@ def test_a_typical_day_has_a_few_hundred_rows() -> None:
 
 
 def test_now_and_then_two_sources_share_an_instant() -> None:
-    found = rates(Person(), date(2025, 1, 1), date(2025, 6, 1))
+    found = rates(Person(), date(2025, 1, 1), date(2025, 2, 28))
     shared = [rows for rows in found.values() if len(rows) > 1]
     assert shared
     assert all(set(rows) == {"awake", "workout"} for rows in shared)
