@@ -1,27 +1,27 @@
-"""The simulated wearer: a pure function of seed, user and day.
+"""The simulated wearer: documents and samples that are computed from a seed, a user name and a day.
 
-`Person` (in `person`) is what other packages use. It reads two packages, each file of which imports only
-those before it:
+Other packages use `Person` (in `person`). It uses two packages, in which each file imports only files that
+are listed before it:
 
-    simulation/   what happens, as numbers
-        random_streams   random numbers that are hashes: who, what for, which day
+    simulation/   simulates the wearer, as numbers
+        random_streams   random numbers, computed by hashing seed, user, purpose and day
         local_time       days, instants and summer time
-        traits           the body and its habits
+        traits           the wearer's body, habits and home
         episodes         what lasts for days: trips, illness, days without the ring, charging
-        plan             the state of each day, bedtimes, and what happens between them
-        sleep_curves     the shape of a night: stages, heart rate, HRV
+        plan             the wearer's state on each day, bedtimes, and what happens between them
+        sleep_curves     the sleep stages, heart rate and HRV of one night
         sleep_periods    nights and naps
-        movement         classes, MET and steps of a day
-        scores           sleep, readiness, activity
-        estimates        stress, resilience, vascular age, VO2 max, oxygen
-        series           heart rate, battery level, beats
+        movement         activity classes, MET and steps of a day
+        scores           scores of sleep, readiness and activity
+        estimates        stress, resilience, vascular age, VO2 max, oxygen saturation
+        series           heart rate, battery level, interbeat intervals
 
-    documents/    how it becomes Oura's documents
-        rings            every ring that was set up
+    documents/    writes Oura's documents from the simulation
+        rings            the rings that the wearer has set up
         writer           when the cloud gets each version of a document
-        night, day, entered   the fields of the documents, by where they come from
+        night, day, entered   the fields of documents about nights, days, and what the wearer enters
         table            the document types
 
-Most figures (means, spreads, slopes) are chosen so that the middle four fifths of each field's values overlap
+Most constants (means, spreads, slopes) are chosen so that the middle 80 % of the values of each field overlap
 those of a recorded wearer; `tests/person/test_person.py` compares them field by field.
 """

@@ -1,9 +1,9 @@
 """`Person`: the simulated wearer's documents and samples, as the cloud shows them at any instant.
 
-(seed, user, day) decides everything: one day or ten years, asked for in whatever order and in whichever
-process, are the same bytes.
+Seed, user and day determine every document and sample: the same day has the same bytes in every process, and
+in whatever order days are requested.
 
-Nothing is before `EARLIEST` or after `LATEST`, so that a request for all of history ends.
+There is no document or sample before `EARLIEST` or after `LATEST`, so that a request for all time ends.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ __all__ = [
 EARLIEST: Final = date(2010, 1, 1)
 LATEST: Final = date(2099, 12, 31)
 RING_CONFIGURATION: Final = "ring_configuration"
-"""The only type whose documents are listed without a window."""
+"""The only data type whose list takes no start and end."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,28 +64,28 @@ class DocumentVersion:
     at: datetime
     """The instant (UTC) from which the cloud shows this version."""
     version: int
-    """Counted from 1."""
+    """The number of the version, from 1."""
     body: bytes
-    """JSON."""
+    """The JSON of this version."""
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentChange:
-    """The cloud gets a version of a document, or the wearer deletes the document."""
+    """One change of a document: the cloud gets a version of it, or the wearer deletes it."""
 
     at: datetime
     name: str
     """The data type."""
     id: str
     body: bytes | None
-    """JSON; None: deleted."""
+    """The JSON of the new version; None if the document was deleted."""
 
 
 class Person:
     """One simulated wearer of a ring.
 
-    A data type of the catalog that the simulation does not write has no documents and no samples; a name that
-    is not in the catalog is a KeyError.
+    A data type of the catalog that the simulation does not write has no documents and no samples. A name that
+    is not in the catalog raises KeyError. `dialect` is `live` or `docs` (see docs/glossary.md).
 
     >>> nights = list(Person(7, "demo").documents("daily_sleep", date(2026, 3, 1), date(2026, 3, 7)))
     """
@@ -116,10 +116,11 @@ class Person:
     def documents(
         self, name: str, first: date, last: date, *, now: datetime | None = None
     ) -> Iterator[DocumentVersion]:
-        """The documents of the days first..last, each as the cloud shows it at `now` (None: finally).
+        """The documents of the days first..last, each in the version that the cloud shows at `now`.
 
-        What was deleted by then is left out. Rings are listed from the oldest on, whenever they were set up,
-        up to `last`. Raises KeyError for a name that is not in the catalog or names a series.
+        With `now` None, each is in its last version. Documents that were deleted by then are left out. Of
+        `ring_configuration` all rings are listed that were set up until `last`, also before `first`. Raises
+        KeyError for a name that is not in the catalog or is that of a series.
         """
         until = None if now is None else now.timestamp()
         for index, history in self._histories(name, first, last):
@@ -130,7 +131,7 @@ class Person:
                 yield self._version(name, history, index, known[-1])
 
     def revisions(self, name: str, first: date, last: date) -> Iterator[DocumentVersion]:
-        """Every version of the documents of the days first..last, by day, document and version.
+        """All versions of the documents of the days first..last, in order of day, document and version.
 
         Documents that are deleted later are included. Raises KeyError as `documents` does.
         """
@@ -139,16 +140,16 @@ class Person:
                 yield self._version(name, history, index, number)
 
     def changes(self, since: datetime, until: datetime) -> Iterator[DocumentChange]:
-        """The documents that are new, changed or deleted in (since, until], in order of time.
+        """The changes of documents after `since`, up to and including `until`, in order of time.
 
-        Applied to `documents(now=since)` they give `documents(now=until)`. The cost grows with the number of
-        days between the two.
+        If they are applied to `documents(now=since)`, the result is `documents(now=until)`. The cost grows
+        with the number of days between the two.
         """
         begin, end = since.timestamp(), until.timestamp()
         found: list[tuple[int, Callable[[], DocumentChange]]] = []
         for name, kind in DOCUMENTS.items():
             first = since.date() - timedelta(days=kind.final_after_days)
-            # East of Greenwich the local date can be tomorrow's.
+            # East of Greenwich the wearer's date can be one day later than the UTC date.
             last = until.date() + timedelta(days=1)
             for index, history in self._histories(name, first, last):
                 for number, (at, _) in enumerate(history.versions):
@@ -162,9 +163,9 @@ class Person:
     def samples(
         self, name: str, first: date, last: date, *, now: datetime | None = None
     ) -> Iterator[tuple[datetime, bytes]]:
-        """The rows of the UTC days first..last up to `now`: instant and JSON, in order of time.
+        """The samples of the UTC days first..last up to `now`, as (instant, JSON), in order of time.
 
-        Raises KeyError for a name that is not in the catalog or names a document type.
+        Raises KeyError for a name that is not in the catalog or is that of a document type.
         """
         if name not in SERIES:
             _check_not_written(name)
@@ -193,7 +194,7 @@ class Person:
         )
 
     def _histories(self, name: str, first: date, last: date) -> Iterator[tuple[int, DocumentHistory]]:
-        """The documents of the days first..last, each with its number within its type and day."""
+        """The documents of one type of the days first..last, each with its number within its day, from 0."""
         if name not in DOCUMENTS:
             _check_not_written(name)
             return
@@ -225,7 +226,7 @@ class Person:
 
 
 def _check_not_written(name: str) -> None:
-    """Returns for a data type that the simulation does not write; raises KeyError for any other name."""
+    """Raises KeyError unless `name` is a data type of the catalog that the simulation does not write."""
     if name not in TYPES or name in DOCUMENTS or name in SERIES:
         raise KeyError(name)
 
@@ -235,5 +236,5 @@ def _ordinals(first: date, last: date) -> range:
 
 
 def _utc(second: int, millisecond: int = 0) -> datetime:
-    # Not fromtimestamp, which asks the platform's C library: that refuses dates before 1970 on Windows.
+    # datetime.fromtimestamp would refuse dates before 1970 on Windows, where it calls the C library.
     return _EPOCH + timedelta(0, second, 0, millisecond)

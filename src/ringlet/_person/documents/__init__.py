@@ -1,1 +1,1 @@
-"""How the simulated days become documents: which types, in which versions, with which fields."""
+"""Writes the documents of simulated days: their data types, versions and fields."""

@@ -1,7 +1,7 @@
-"""Documents of the waking day: activity, stress, workouts, sessions.
+"""Writes documents of what the wearer does by day: activity, stress, workouts, sessions.
 
-Activity and stress grow during the day: each version covers what had happened by then, so that a day that is
-not over has a shorter `class_5_min` and `met` than a finished one.
+Activity and stress have several versions a day. Each covers the day up to the time of the version, so a day
+that is not over has a shorter `class_5_min` and `met` than a finished one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .writer import DocumentWriter, Version
 
 _MIXED_ZONES: Final = 0.04
-"""The share of workouts whose start, or both ends, are in UTC; a few recorded ones are."""
+"""The share of workouts whose start (or start and end) is written in UTC, as in a few recorded workouts."""
 _TENTHS: Final = tuple(tenth / 10 for tenth in range(256))
 _ACTIVITY_CONTRIBUTORS: Final = (
     "meet_daily_targets",
@@ -34,13 +34,13 @@ _ACTIVITY_CONTRIBUTORS: Final = (
 
 
 def _float32(x: float) -> float:
-    """A number rounded to single precision: recorded distances are such numbers."""
+    """Round a number to a 32-bit float, because recorded distances are such numbers."""
     number: float = unpack("<f", pack("<f", x))[0]
     return number
 
 
 def daily_activity(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """One document a day, with a version every few hours; one version only where the ring was hardly worn."""
+    """One document a day, with a version every few hours, or a single one if the ring was hardly worn."""
     movement, rng = writer.days.movement(day), writer.streams.stream("activity synced", day)
     versions: list[Version] = []
     if movement.seconds("0") < 20 * HOUR_S:
@@ -88,7 +88,7 @@ def _activity(writer: DocumentWriter, day: int, at: int) -> Fields:
 
 
 def daily_stress(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """One document a day in three versions; none on days without the ring."""
+    """One document a day, in three versions; none on days on which the ring is not worn."""
     stress = writer.estimates.stress(day)
     if stress is None:
         return []
@@ -148,7 +148,7 @@ def _workout(writer: DocumentWriter, workout: Workout) -> Fields:
 
 
 def session(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """The sessions that begin on the day; each comes a minute after its end."""
+    """The sessions that begin on the day; the cloud gets each a minute after its end."""
     return [
         DocumentHistory(day, [(session.end + 60, partial(_session, writer, session))])
         for session in writer.calendar.plan(day).sessions

@@ -1,4 +1,4 @@
-"""Documents of what the wearer does in the app: tags, rest mode, setting up a ring."""
+"""Writes documents of what the wearer enters in the app: tags, rest mode, and rings that are set up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CUSTOM: Final = ("Cold plunge", "Magnesium", "Screen-free evening")
 
 
 def _tags(writer: DocumentWriter, day: int) -> list[tuple[str, int, str | None]]:
-    """The tags of a day as (reason, instant, comment). Not everything that could be tagged is."""
+    """The tags of a day as (reason, instant, comment). The wearer tags only some of the possible reasons."""
     state, rng = writer.calendar.state(day), writer.streams.stream("tags", day)
     noted = {
         "alcohol": state.alcohol > 0 and rng.chance(0.85),
@@ -45,13 +45,14 @@ def _tags(writer: DocumentWriter, day: int) -> list[tuple[str, int, str | None]]
         for reason, wanted in noted.items()
         if wanted
     ]
-    # A flight can skip an evening hour; a tag at that hour would fall on another day, so it is dropped.
+    # If the wearer flies east, local time jumps ahead. A tag at a time that does not exist on this day would
+    # be on the next day, so it is dropped.
     kept = [tag for tag in found if writer.calendar.local_day(tag[1]) == day]
     return sorted(kept, key=lambda tag: tag[1])
 
 
 def enhanced_tag(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """The tags of a day; each comes 45 seconds after its time."""
+    """The tags of a day; the cloud gets each 45 seconds after its time."""
     return [
         DocumentHistory(day, [(at + 45, partial(_enhanced_tag, writer, day, reason, at, comment))])
         for reason, at, comment in _tags(writer, day)
@@ -73,7 +74,7 @@ def _enhanced_tag(writer: DocumentWriter, day: int, reason: str, at: int, commen
 
 
 def tag(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """The same tags in the older type, which has no custom ones."""
+    """The tags of a day as documents of the older type `tag`, which has no custom tags."""
     return [
         DocumentHistory(day, [(at + 45, partial(_tag, writer, day, reason, at, comment))])
         for reason, at, comment in _tags(writer, day)
@@ -91,13 +92,13 @@ def _tag(writer: DocumentWriter, day: int, reason: str, at: int, comment: str | 
 
 
 def rest_mode_period(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """The rest mode of an illness, on its first day: open at first, closed in the last version."""
+    """The rest mode of an illness that begins on the day; its last version has the end of the period."""
     illness = writer.calendar.episodes_around(day).illness
     if illness is None or not illness.rest_mode or illness.first != day:
         return []
     rng = writer.streams.stream("rest mode", day)
     begin = writer.calendar.instant(day, rng.integer(10 * HOUR_S, 13 * HOUR_S))
-    # Recorded periods sometimes end where they begin: rest mode was switched on and off at once.
+    # Some recorded periods end at the time of their start, because rest mode was turned on and off at once.
     end = (
         begin
         if rng.chance(0.15)

@@ -1,4 +1,4 @@
-"""Documents that follow from the night: sleep periods, sleep and readiness scores, and daily estimates."""
+"""Writes documents about the night: sleep periods, sleep and readiness scores, and daily estimates."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _sleep(writer: DocumentWriter, period: SleepPeriod, points: int) -> Fields:
         "type": period.kind,
         "ring_id": writer.ring_id(period.end),
         "sleep_phase_30_sec": period.phases,
-        # The app computes these stages in another way than the ring; they seldom agree in every slot.
+        # The app finds other stages than the ring, so the two fields are seldom equal in recorded answers.
         "app_sleep_phase_5_min": period.five_minutes(period.phases[5:] + period.phases[-5:]),
     }
 
@@ -89,7 +89,7 @@ def _readiness(readiness: Readiness, points: int) -> Fields:
 
 
 def daily_sleep(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """The sleep score of the night; none without a night."""
+    """The sleep score of the night; no document if the ring was not worn at night."""
     sleep = writer.scores.sleep(day)
     if sleep is None:
         return []
@@ -106,7 +106,7 @@ def daily_sleep(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
 
 
 def daily_readiness(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """The readiness after the night; none without a night."""
+    """The readiness after the night; no document if the ring was not worn at night."""
     readiness = writer.scores.readiness(day)
     if readiness is None:
         return []
@@ -124,7 +124,7 @@ def daily_readiness(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
 
 
 def daily_spo2(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """The oxygen saturation of the night."""
+    """The oxygen saturation of the night; no document if the ring was not worn at night."""
     oxygen = writer.estimates.oxygen(day)
     if oxygen is None:
         return []
@@ -138,7 +138,7 @@ def daily_spo2(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
 
 
 def daily_resilience(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """The resilience of the last two weeks; none with too few nights."""
+    """The resilience of the last two weeks; no document if they have too few nights."""
     resilience = writer.estimates.resilience(day)
     if resilience is None:
         return []
@@ -155,7 +155,7 @@ def daily_resilience(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
 
 
 def daily_cardiovascular_age(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """The vascular age measured in the night; none in one night of eight."""
+    """The vascular age of the night; no document for one night in eight, and if the ring was not worn."""
     vascular = writer.estimates.vascular(day)
     if vascular is None:
         return []
@@ -165,7 +165,7 @@ def daily_cardiovascular_age(writer: DocumentWriter, day: int) -> list[DocumentH
 
 
 def vo2_max(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """An estimate after a day with training, an hour before the next night."""
+    """An estimate of VO2 max after some days with training; the cloud gets it an hour before bedtime."""
     value = writer.estimates.vo2_max(day)
     if value is None:
         return []
@@ -178,7 +178,7 @@ def vo2_max(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
 
 
 def sleep_time(writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-    """The recommended bedtime, from the bedtimes of the last two weeks."""
+    """The recommended bedtime, computed from the bedtimes of the last two weeks."""
     night = writer.nights.long_sleep(day)
     if night is None:
         return []

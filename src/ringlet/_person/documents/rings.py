@@ -15,9 +15,9 @@ Fields = dict[str, object]
 
 
 def rings(streams: RandomStreams, dialect: Dialect) -> list[tuple[int, Fields]]:
-    """The instant at which each ring was set up, and its fields without the id.
+    """The instant at which each ring was set up, and the fields of its document without the id.
 
-    The first is dated 1970-01-01, as in recorded answers. Nine wearers of ten have set up a second one.
+    The first ring is dated 1970-01-01, as in recorded answers. Nine wearers in ten have set up a second ring.
     """
     rng = streams.stream("rings")
     size = rng.integer(6, 13)
@@ -39,7 +39,7 @@ def rings(streams: RandomStreams, dialect: Dialect) -> list[tuple[int, Fields]]:
     if which < 0.1:
         at += 560 * DAY_S
         if dialect == "live":
-            hardware = "or5"  # in the specification since version 1.35; older ones refuse it
+            hardware = "or5"  # Specifications before 1.35 do not have this value.
     second: Fields = {
         "color": color,
         "design": None,

@@ -1,4 +1,4 @@
-"""The document types that the simulated wearer writes, and what is particular to each."""
+"""The table of document types that the simulated wearer has, and the properties of each."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ class DocumentType:
     """How the documents of one data type are written: one row of the table."""
 
     write: Callable[[DocumentWriter, int], list[DocumentHistory]]
-    """The documents of a day, the day being an ordinal."""
+    """A function that returns the documents of a day, which is given as an ordinal (`date.toordinal()`)."""
     meta: bool = True
-    """Whether the documented model requires `meta` (`updated_at`, `version`)."""
+    """Whether documents have `meta` (`updated_at`, `version`) in the dialect `docs`."""
     deletable: str = ""
-    """What the app lets the wearer delete; empty for types that only Oura writes.
+    """The kind of thing that the wearer deletes in the app; "" if the wearer cannot delete these documents.
 
-    One tag is both a `tag` and an `enhanced_tag` document: they name the same thing, so both are deleted.
+    `tag` and `enhanced_tag` have the same value, because a tag has a document of each type, and both are
+    deleted with it.
     """
     final_after_days: int = 4
-    """All versions of a document, and its deletion, come at most this many days after its own day."""
+    """Days after the day of a document by which the cloud has all its versions, and its deletion."""
 
     def histories(self, writer: DocumentWriter, day: int) -> list[DocumentHistory]:
-        """The documents of a day, with the deletion of those that the wearer deletes."""
+        """The documents of a day, including those that the wearer deletes later."""
         histories = self.write(writer, day)
         if not self.deletable:
             return histories
@@ -54,4 +55,4 @@ DOCUMENTS: Final[dict[str, DocumentType]] = {
     "ring_configuration": DocumentType(entered.ring_configuration),
     "vO2_max": DocumentType(night.vo2_max),
 }
-"""By name. Changes of one instant are listed in this order (`Person.changes`)."""
+"""The document types by name. `Person.changes` lists changes of the same instant in this order."""

@@ -1,12 +1,12 @@
-"""When the cloud gets each version of a document, and the simulation that its fields are read from.
+"""Decides when the cloud gets each version of a document, and gives the simulation to those who write them.
 
-Rules:
+Rules of this file:
 
 * A document is a `DocumentHistory`: its day and its versions. A version is the instant from which the cloud
-  shows it and a function that writes its fields; the function is called only for versions that are asked for.
-* Documents of the night appear when the app is opened: mostly in the morning, sometimes in the evening or on
-  the next day. Some nights are analysed again hours later, which gives another version. The last is final.
-* Documents that the app lets a wearer delete are sometimes deleted, hours after they came.
+  shows it and a function that writes its fields; the function is called only for versions that are needed.
+* The cloud gets the documents of a night when the wearer opens the app: mostly in the morning, sometimes in
+  the evening or on the next day. Some nights are analysed again hours later, which gives another version.
+* Documents that a wearer can delete in the app are sometimes deleted, hours after the cloud got them.
 """
 
 from __future__ import annotations
@@ -28,34 +28,37 @@ if TYPE_CHECKING:
     from ..simulation.sleep_periods import SleepPeriod
 
 Ids = Literal["uuid", "sandbox"]
-"""Random UUIDs as production has them, or `sleep-0-2026-6-29` as Oura's sandbox has them."""
+"""The form of document ids: random UUIDs as in Oura's API, or `sleep-0-2026-6-29` as in Oura's sandbox."""
 Version = tuple[int, Callable[[], Fields]]
-"""The instant from which the cloud shows a version, and what writes its fields."""
+"""The instant from which the cloud shows a version, and a function that returns its fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentHistory:
-    """One document before any of its versions is written."""
+    """One document with all its versions, which are not written yet."""
 
     day: int
     versions: Sequence[Version]
-    """By ascending instant; at least one."""
+    """The versions in order of their instants; at least one."""
     deleted: int | None = None
-    """The instant at which the wearer deletes it, after the last version; None: never."""
+    """The instant, after the last version, at which the wearer deletes the document; None if never."""
 
 
 def sample(interval: float, items: Sequence[float | None], timestamp: str) -> Fields:
-    """Oura's shape of values at equal intervals (seconds) from a timestamp on."""
+    """Oura's JSON object for values measured every `interval` seconds, the first at `timestamp`."""
     return {"interval": interval, "items": items, "timestamp": timestamp}
 
 
 def midnight_timestamp(day: int) -> str:
-    """The `timestamp` of daily scores: midnight UTC, wherever the wearer is."""
+    """The `timestamp` of daily scores: midnight UTC, whatever the wearer's time zone is."""
     return f"{iso_day(day)}T00:00:00.000+00:00"
 
 
 class DocumentWriter:
-    """What the functions that write documents read: the simulation, the dialect, ids and instants."""
+    """Gives the simulation, the dialect, ids and instants to the functions that write documents.
+
+    `dialect` is `live` or `docs` (see docs/glossary.md).
+    """
 
     def __init__(self, estimates: Estimates, series: Series, dialect: Dialect, ids: Ids) -> None:
         self.estimates, self.scores, self.series, self.dialect = estimates, estimates.scores, series, dialect
@@ -65,14 +68,14 @@ class DocumentWriter:
         self.rings = rings(self.streams, dialect)
 
     def id(self, name: str, day: int, index: int) -> str:
-        """The id of document number `index` of a type on a day."""
+        """The id of document number `index` of a data type on a day."""
         if self.ids == "uuid":
-            return self.streams.uuid(name, day * 32 + index)  # no type has 32 documents a day
+            return self.streams.uuid(name, day * 32 + index)  # A data type has fewer than 32 documents a day.
         own = date.fromordinal(day)
         return f"{name}-{index}-{own.year}-{own.month}-{own.day}"
 
     def local(self, instant: int) -> str:
-        """An instant as documents have it: the wearer's local time with its offset."""
+        """Format an instant as in documents: the wearer's local time with its offset."""
         return local_timestamp(instant, self.calendar.offset(instant))
 
     def ring_id(self, instant: int) -> str:
@@ -80,9 +83,9 @@ class DocumentWriter:
         return self.id("ring_configuration", max(day_of(at) for at, _ in self.rings if at <= instant), 0)
 
     def app_opened(self, day: int) -> int:
-        """The instant at which the app is first opened after the night: only then its documents appear.
+        """The instant at which the app is first opened after the night, when the cloud gets its documents.
 
-        In 5.5 % of cases not before the evening, in another 1.5 % on the next morning.
+        On 5.5 % of days that is in the evening, on another 1.5 % the next morning.
         """
         rng, plan = self.streams.stream("opened", day), self.calendar.plan(day)
         when = rng.uniform()
@@ -99,21 +102,22 @@ class DocumentWriter:
         return self.app_opened(day) + rng.integer(2 * HOUR_S, 9 * HOUR_S) if rng.chance(0.12) else None
 
     def deleted_at(self, what: str, at: int) -> int | None:
-        """The instant at which something is deleted that came to the cloud at `at`; None if it stays.
+        """The instant at which the wearer deletes a document that the cloud got at `at`; None if never.
 
-        Documents with the same `what` and `at` are one thing in the app, and are deleted together.
+        Documents with the same `what` (such as "tag") and `at` are one entry in the app, and are deleted
+        together.
         """
         rng = self.streams.stream(f"deleted {what}", at)
         return at + rng.integer(HOUR_S, 20 * HOUR_S) if rng.chance(0.03) else None
 
     def nap_synced(self, nap: SleepPeriod) -> int:
-        """The instant at which a nap comes to the cloud."""
+        """The instant at which the cloud gets the document of a nap."""
         return nap.end + self.streams.stream("nap synced", nap.begin // 60).integer(600, 5400)
 
     def nap_points(self, period: SleepPeriod) -> int | None:
-        """Points a nap adds to the day's scores (Oura's `sleep_score_delta`): 0 for the night itself.
+        """Points that a sleep period adds to the day's scores (Oura's `sleep_score_delta`); 0 for the night.
 
-        None where the nap was too short or only a rest; recorded answers have null there and at most 6.
+        None if it was too short or only a rest. In recorded answers, too, this is null, or 6 at most.
         """
         if period.kind == "long_sleep":
             return 0
@@ -123,11 +127,11 @@ class DocumentWriter:
         return 0 if night is None or period.begin < night.begin else min(6, period.asleep // 700)
 
     def after_the_night(self, day: int, write: Callable[[int], Fields]) -> list[DocumentHistory]:
-        """A document whose score follows from the night.
+        """A document with a score that is computed from the night, in one or more versions.
 
-        It has a version when the app is opened, one when the night is analysed again, and one for each later
-        nap that adds points. `write` is passed how far the score of a version is from the night's own:
-        below it until the night is analysed again, above it once a nap has added points.
+        The cloud gets a version when the app is opened, one when the night is analysed again, and one for
+        each later nap that adds points. `write` is called with the points to add to the night's score:
+        negative until the night is analysed again, positive once a nap has added points.
         """
         opened, revised = self.app_opened(day), self.night_revised(day)
         naps = [
@@ -144,5 +148,5 @@ class DocumentWriter:
         return [DocumentHistory(day, versions)]
 
     def in_the_morning(self, day: int, fields: Fields) -> list[DocumentHistory]:
-        """A document with one version, which comes when the app is opened after the night."""
+        """A document with one version, which the cloud gets when the app is opened after the night."""
         return [DocumentHistory(day, [(self.app_opened(day), lambda: fields)])]
