@@ -1,7 +1,7 @@
-"""What lasts for days: trips, illness, days without the ring, charging. Planned 91 days at a time.
+"""Plans what lasts for days: trips, illness, days without the ring, and times between two charges.
 
-The 91 days of an `Episodes` are drawn from one random stream, and no episode reaches beyond them. So a day is
-known from its own 91 days alone, and a battery level from those and the next.
+Episodes are planned for 91 days at a time, from one random stream, and no episode extends beyond its 91 days.
+So a day depends only on its own 91 days, and a battery level on those and the next 91.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 EPISODES_DAYS: Final = 91
 _TRIP_HOURS: Final = tuple(round(hours * HOUR_S) for hours in (-7, -6, -5, -3, -2, -1, 1, 2, 3, 4.5, 6, 7))
 _ILLNESS_COURSE: Final = (0.55, 1.0, 0.85, 0.6, 0.4, 0.3, 0.2)
-"""How ill the wearer is on each day, as a share of the severity; the last figure lasts until the end."""
+"""How ill the wearer is on each day of an illness, as a share of its severity. The last value is that of all
+later days."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """A stay in another time zone, between two instants."""
+    """A stay in another time zone, between two instants; `offset` is that zone's, in seconds."""
 
     begin: int
     end: int
@@ -33,17 +34,17 @@ class Trip:
 
 @dataclass(frozen=True, slots=True)
 class Illness:
-    """An illness of the days first..last."""
+    """An illness from the day `first` to the day `last`."""
 
     first: int
     last: int
     severity: float
-    """0..1."""
+    """How severe the illness is, from 0 to 1."""
     rest_mode: bool
-    """Whether the wearer switches rest mode on."""
+    """Whether the wearer turns on rest mode."""
 
     def on(self, day: int) -> float:
-        """How ill the wearer is on a day: 0 (well) to 1."""
+        """How ill the wearer is on a day, from 0 (well) to 1."""
         if not self.first <= day <= self.last:
             return 0.0
         return self.severity * _ILLNESS_COURSE[min(day - self.first, len(_ILLNESS_COURSE) - 1)]
@@ -60,19 +61,19 @@ class Episodes:
     unworn: tuple[int, int] | None
     """The first and last day on which the ring is not worn."""
     charges: dict[int, int]
-    """The battery level (percent) at which the ring is put on the charger, by day."""
+    """The battery level (percent) at which the ring is put on the charger, for each day on which it is."""
 
 
 def plan_episodes(streams: RandomStreams, home: Zone, number: int) -> Episodes:
-    """The episodes of the days number * 91 up to but not including (number + 1) * 91."""
+    """The episodes of the 91 days from day `number * 91` on."""
     rng = streams.stream("block", number)
     first = number * EPISODES_DAYS
     trip = _trip(rng, home, first + rng.integer(4, 70)) if rng.chance(0.55) else None
     illness = _illness(rng, first + rng.integer(3, 80)) if rng.chance(0.5) else None
     away = first + rng.integer(3, 80)
     unworn = (away, away + rng.integer(1, 3)) if rng.chance(0.25) else None
-    # A charge lasts three to six days. The ring is always charged on the first of the 91 days, so that the
-    # last charge of the 91 days before does not matter.
+    # The ring is charged every three to six days, and always on the first of the 91 days, so that these do
+    # not depend on the 91 days before.
     gaps = partition(EPISODES_DAYS, [rng.between(3.4, 6.4) for _ in range(19)])
     charges: dict[int, int] = {}
     day = first
@@ -83,8 +84,8 @@ def plan_episodes(streams: RandomStreams, home: Zone, number: int) -> Episodes:
 
 
 def _trip(rng: RandomStream, home: Zone, day: int) -> Trip:
-    # The offset changes at 13:00 of the old local time. A change of at most seven hours at that time always
-    # leaves some waking hours before the next bedtime.
+    # The offset changes at 13:00 local time before the flight. It changes by seven hours at most, so there
+    # are always some waking hours left before the next bedtime.
     begin = midnight(day) + 13 * HOUR_S - home.standard
     offset = home.at(begin) + rng.choice(_TRIP_HOURS)
     offset = max(-11 * HOUR_S, min(12 * HOUR_S, offset))

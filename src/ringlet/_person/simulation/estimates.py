@@ -1,6 +1,7 @@
-"""What Oura estimates beside the scores: stress, resilience, vascular age, VO2 max, oxygen saturation.
+"""Simulates Oura's estimates: stress, resilience, vascular age, VO2 max, oxygen saturation.
 
-Resilience reads two weeks of stress and sleep, the others one day; nothing reads an earlier estimate.
+Resilience is computed from two weeks of stress and sleep, the others from one day and night. No estimate is
+computed from an earlier estimate of its kind.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _LEVELS: Final = ((36.0, "limited"), (48.0, "adequate"), (56.5, "solid"), (64.0,
 
 @dataclass(frozen=True, slots=True)
 class Stress:
-    """Stress and recovery of a day, in seconds; recorded ones are multiples of 900."""
+    """Seconds of high stress and of recovery on a day; multiples of 900, as in recorded answers."""
 
     high: int
     recovery: int
@@ -32,7 +33,7 @@ class Stress:
 
 @dataclass(frozen=True, slots=True)
 class Resilience:
-    """The resilience of a day: three contributors (0..100) and their level."""
+    """The resilience of a day: three contributors (0 to 100), and the level computed from them."""
 
     sleep_recovery: float
     daytime_recovery: float
@@ -66,7 +67,7 @@ class Estimates:
         return Stress(high, recovery, summary)
 
     def resilience(self, day: int) -> Resilience | None:
-        """From two weeks of stress and recovery; None with fewer than eight nights, or without last night."""
+        """The resilience on a day, from two weeks; None if they have fewer than 8 nights, or not the last."""
         span = range(day, day - LOOK_BACK_DAYS, -1)
         stresses = [stress for stress in map(self.stress, span) if stress]
         sleeps = [sleep.score for sleep in map(self.scores.sleep, span) if sleep]
@@ -88,7 +89,7 @@ class Estimates:
         return Resilience(night, daytime, stress, level)
 
     def vascular(self, day: int) -> tuple[int, float] | None:
-        """Vascular age (years) and pulse wave velocity (m/s); None where nothing was measured at night."""
+        """The vascular age (years) and pulse wave velocity (m/s); None if not measured at night."""
         rng = self.calendar.streams.stream("vascular", day)
         if self.nights.long_sleep(day) is None or rng.chance(0.12):
             return None
@@ -98,7 +99,7 @@ class Estimates:
         return age, round(5.05 + 0.058 * age + 0.06 * rng.normal(), 2)
 
     def vo2_max(self, day: int) -> int | None:
-        """VO2 max in ml/kg/min: on six in ten days with training, else None."""
+        """The VO2 max in ml/kg/min on 60 % of the days with training; None on other days."""
         streams, traits = self.calendar.streams, self.calendar.traits
         if not (streams.stream("vo2 max", day).chance(0.6) and self.calendar.plan(day).load > 0.1):
             return None
@@ -106,9 +107,9 @@ class Estimates:
         return round(peak + 1.5 * streams.drift("vo2 max", day, 60))
 
     def oxygen(self, day: int) -> tuple[float, int] | None:
-        """Average SpO2 (percent) and the breathing disturbance index; None without a night.
+        """The average SpO2 (percent) and breathing disturbance index; None if the ring was not worn at night.
 
-        Recorded averages are sometimes 0.0.
+        The average is sometimes 0.0, as in recorded answers.
         """
         if self.nights.long_sleep(day) is None:
             return None

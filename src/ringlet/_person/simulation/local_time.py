@@ -1,11 +1,11 @@
-"""Days, instants, the wearer's local time, and how documents write them.
+"""Days, instants and local time of the simulation, and their format in documents.
 
-Rules:
+Rules of this file:
 
-* A day is its proleptic ordinal (`date.toordinal()`), an instant is whole seconds since 1970 UTC. Dates and
-  datetimes appear only where documents are written.
-* Summer time is computed from its rule (last Sunday of March, ...) rather than looked up: installed tz
-  databases differ between machines, the simulated person must not.
+* A day is a number (`date.toordinal()`), an instant is a whole number of seconds since 1970 UTC. Dates and
+  datetimes are used only to write documents.
+* Summer time is computed from its rule (last Sunday of March, ...) and not from the system's time zone
+  database, because a simulated wearer must be the same on every machine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def midnight(day: int) -> int:
 
 
 def day_of(instant: int) -> int:
-    """The UTC day of an instant; of a local wall clock if the offset was added before."""
+    """The UTC day of an instant, or the local day if the local offset was added to the instant."""
     return instant // DAY_S + EPOCH_DAY
 
 
@@ -38,20 +38,20 @@ def iso_day(day: int) -> str:
 
 
 def wall_clock(instant: int) -> str:
-    """`2026-03-05T07:08:09`: an instant in UTC, without a zone."""
+    """Format an instant in UTC without a zone: `2026-03-05T07:08:09`."""
     second = instant % DAY_S
     return f"{iso_day(instant // DAY_S + EPOCH_DAY)}T{_CLOCK[second // 60]}{_SECONDS[second % 60]}"
 
 
 def local_timestamp(instant: int, offset: int) -> str:
-    """`2026-03-05T08:08:09.000+01:00`: an instant in local time, with its offset from UTC in seconds."""
+    """Format an instant in local time, given its offset in seconds: `2026-03-05T08:08:09.000+01:00`."""
     sign = "-" if offset < 0 else "+"
     minutes = abs(offset) // 60
     return f"{wall_clock(instant + offset)}.000{sign}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def _sunday(year: int, month: int, nth: int) -> int:
-    """The ordinal of the nth Sunday of a month; nth 0: the last Sunday of a month of 31 days."""
+    """The ordinal of the nth Sunday of a month. With `nth` 0: of its last Sunday, if it has 31 days."""
     if nth:
         first = date(year, month, 1).toordinal()
         return first + -first % 7 + 7 * (nth - 1)
@@ -61,7 +61,7 @@ def _sunday(year: int, month: int, nth: int) -> int:
 
 @lru_cache(maxsize=256)
 def _summer(rule: str, standard: int, year: int) -> tuple[int, int]:
-    """The instants between which summer time is in force."""
+    """The instants of a year at which summer time begins and ends."""
     if rule == "eu":
         return midnight(_sunday(year, 3, 0)) + HOUR_S, midnight(_sunday(year, 10, 0)) + HOUR_S
     return (
@@ -72,13 +72,13 @@ def _summer(rule: str, standard: int, year: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A standard offset and the rule by which it is put forward an hour in summer."""
+    """A time zone: its standard offset from UTC in seconds, and the rule of its summer time."""
 
     standard: int
     rule: Literal["eu", "us", "none"] = "none"
 
     def at(self, instant: int) -> int:
-        """Seconds east of UTC."""
+        """The offset from UTC at an instant, in seconds; positive east of Greenwich."""
         if self.rule == "none":
             return self.standard
         begin, end = _summer(self.rule, self.standard, date.fromordinal(day_of(instant)).year)

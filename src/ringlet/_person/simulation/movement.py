@@ -1,14 +1,13 @@
-"""Movement from 04:00 to 04:00 local time: classes, MET, steps, calories.
+"""Simulates the movement of a day from 04:00 to 04:00 local time: activity classes, MET, steps, calories.
 
-Rules:
+Rules of this file:
 
-* `classes` has one digit per five minutes: 0 not worn, 1 rest, 2 inactive, 3 low, 4 medium, 5 high activity.
-  The ring off the finger takes precedence over everything, then workouts, then sleep (rest), then everyday
-  movement.
-* Everything else is counted from the classes and the MET of their minutes: seconds per class add up to the
-  time covered; steps, calories and distance follow.
-* A day that is not over is the first part of the same day (`Movement.until`): what was reported stays as it
-  was.
+* `classes` has one digit per 5 minutes: 0 not worn, 1 rest, 2 inactive, 3 low, 4 medium, 5 high activity. A
+  time without the ring is always 0; then workouts come first, then sleep (rest), then everyday movement.
+* All other values are computed from the classes and from the MET of each minute, so the seconds of all
+  classes add up to the time covered.
+* The movement of a day that is not over is the first part of that of the whole day (`Movement.until`), so the
+  values of past minutes do not change later.
 """
 
 from __future__ import annotations
@@ -48,9 +47,9 @@ _MET: Final = {
 _ABOVE_REST: Final = bytes(max(0, met - 15) for met in range(256))
 """From tenths of MET to those that exceed 1.5 MET."""
 _STRIDE: Final = {"0": 0, "1": 0, "2": 4, "3": 62, "4": 380, "5": 400}
-"""Steps in five minutes of everyday movement, by class."""
+"""The mean number of steps in 5 minutes of everyday movement, by class."""
 _HOURLY: Final = (10, 6, 4, 4, 8, 20, 34, 46, 52, 50, 50, 54, 56, 52, 50, 50, 54, 58, 56, 50, 42, 34, 24, 16)
-"""How much everyday movement each hour of the local day has, out of 100."""
+"""How much everyday movement there is in each hour of the local day, from 0 to 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +59,15 @@ class Movement:
     begin: int
     classes: str
     met: bytes
-    """Tenths of MET, one per minute."""
+    """The MET of each minute, in tenths."""
     strides: tuple[int, ...]
-    """Steps, one per five minutes."""
+    """The steps of each 5 minutes."""
     weight: float
     basal: float
     """Kilocalories of a whole day at rest."""
 
     def until(self, instant: int) -> Movement:
-        """The part of the day that was over at an instant."""
+        """The movement of the part of the day that was over at an instant."""
         slots = max(0, min(len(self.classes), (instant - self.begin) // SLOT_S))
         return Movement(
             self.begin,
@@ -80,13 +79,14 @@ class Movement:
         )
 
     def seconds(self, kind: str) -> int:
-        """The seconds of the day that were spent in a class of movement."""
+        """The seconds of the day in an activity class."""
         return SLOT_S * self.classes.count(kind)
 
     def met_minutes(self, kind: str) -> int:
-        """MET minutes of a class, as recorded days have them.
+        """The MET minutes of an activity class, counted as recorded days show it.
 
-        The whole MET for medium and high activity; for rest to low activity what exceeds 1.5 MET.
+        For medium and high activity the whole MET counts; for rest, inactive time and low activity only the
+        part above 1.5 MET.
         """
         minutes = b"".join(
             [self.met[5 * slot : 5 * slot + 5] for slot, digit in enumerate(self.classes) if digit == kind]
@@ -111,12 +111,12 @@ class Movement:
 
     @property
     def alerts(self) -> int:
-        """How many times 50 minutes have passed without movement."""
+        """The number of inactivity alerts: one for each 50 inactive minutes in a row."""
         return sum(len(list(run)) // 10 for digit, run in groupby(self.classes) if digit == "2")
 
     @property
     def lively_hours(self) -> int:
-        """How many hours have some movement in them."""
+        """The number of hours with low, medium or high activity."""
         hours = [self.classes[at : at + 12] for at in range(0, len(self.classes), 12)]
         return sum(not {"3", "4", "5"}.isdisjoint(hour) for hour in hours)
 
@@ -129,12 +129,12 @@ class Days:
         self.calendar = nights.calendar
         self.movement: Callable[[int], Movement] = lru_cache(maxsize=512)(self._movement)
         traits = self.calendar.traits
-        # Resting energy by Mifflin and St Jeor (kg, cm, years), and 22 % for what is not measured.
+        # The resting energy by the formula of Mifflin and St Jeor, and 22 % for energy that is not measured.
         constant = 5 if traits.sex == "male" else -161
         self._basal = 1.22 * (10 * traits.weight + 625 * traits.height - 5 * traits.age + constant)
 
     def begin(self, day: int) -> int:
-        """04:00 local time: Oura's days of activity begin then."""
+        """The instant at which Oura's activity day begins: 04:00 local time."""
         return self.calendar.instant(day, _STARTS)
 
     def _movement(self, day: int) -> Movement:
@@ -171,7 +171,7 @@ def _digit(workout: Workout) -> str:
 
 
 def _background(noise: bytes, activity_level: float) -> list[str]:
-    """The classes of everyday movement; every other slot has the class of the slot before."""
+    """The classes of everyday movement; on average every other slot has the class of the slot before."""
     digits: list[str] = []
     digit = "2"
     for slot, byte in enumerate(noise):
@@ -196,7 +196,7 @@ def _paint(digits: list[str], begin: int, start: int, end: int, digit: str) -> N
 def _exert(
     begin: int, workout: Workout, noise: Sequence[int], classes: str, met: bytearray, strides: list[int]
 ) -> None:
-    """Replaces the MET and steps of a class by those of the workout."""
+    """Replaces the MET and steps of everyday movement, during a workout, by those of the workout."""
     digit, cadence = _digit(workout), 5 * workout.sport.cadence
     for slot in _slots(begin, workout.begin, workout.end):
         if classes[slot] == digit:

@@ -1,15 +1,14 @@
-"""What the wearer does, and when.
+"""Plans what the wearer does on each day, and when.
 
-Three functions of a day, each reading only those before it, so that nothing depends on all of the past:
+There are three functions of a day. Each uses only the functions above it, so that a day does not depend on
+all earlier days:
 
-* `state(day)`: how the wearer is and lives on that day (illness, alcohol, stress, how late the evening gets);
-* `night(day)`: when the night that ends on this day begins and ends, from the states of the evening and the
-  day;
-* `plan(day)`: the waking hours between two nights, with workouts, naps, sessions and the charger. They keep a
-  distance from each other; what does not fit is dropped.
+* `state(day)`: the wearer's state on that day (illness, alcohol, stress, how late the bedtime is);
+* `night(day)`: the bedtimes of the night that ends on this day, from the states of this and the previous day;
+* `plan(day)`: the waking hours after that night, with workouts, naps, sessions and the time on the charger.
+  There is some time between any two of these; those that do not fit are dropped.
 
-The day of a plan lasts from one bedtime to the next (`plan(day).begin` to `.end`): the next plan begins where
-it ends.
+A plan lasts from one bedtime to the next (`plan(day).begin` to `.end`), and the next plan begins at its end.
 """
 
 from __future__ import annotations
@@ -36,17 +35,17 @@ class DailyState:
     """The state of the wearer on one day: illness, alcohol, stress, activity and sleep."""
 
     illness: float
-    """0 (well) to 1."""
+    """How ill the wearer is, from 0 (well) to 1."""
     alcohol: float
     """How much alcohol the wearer drinks in the evening: 0 (none) to 1."""
     caffeine: bool
     late_meal: bool
     stress: float
-    """About -2 (calm) to 2."""
+    """How stressed the wearer is, from about -2 (calm) to 2."""
     activity_level: float
-    """A factor of everyday movement, about 0.6..1.5."""
+    """A factor of everyday movement, about 0.6 to 1.5."""
     lateness: float
-    """Minutes by which bedtime is later than usual."""
+    """Minutes by which the bedtime is later than usual."""
     extra_sleep: float
     """Minutes of sleep beyond the usual need."""
     worn: bool
@@ -56,7 +55,7 @@ class DailyState:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From one instant to another; as an event of a plan: the ring is taken off."""
+    """The time between two instants. In a plan, a plain Span is a time in which the ring is not worn."""
 
     begin: int
     end: int
@@ -64,7 +63,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Workout(Span):
-    """A workout, walks included."""
+    """A workout or a walk."""
 
     sport: Sport
     met: float
@@ -73,17 +72,17 @@ class Workout(Span):
 
 @dataclass(frozen=True, slots=True)
 class Nap(Span):
-    """A stay in bed outside the night."""
+    """A nap, or a rest in bed by day."""
 
     kind: str
-    """Its `type` in Oura's words: sleep, late_nap or rest."""
+    """The `type` of its document: sleep, late_nap or rest."""
     day: int
-    """The day it belongs to: one that ends after 18:00 local belongs to the next day."""
+    """The day that the nap belongs to, which is the next day if the nap ends after 18:00 local time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session(Span):
-    """A guided or unguided session, as of breathing."""
+    """A guided or unguided session in the app, such as breathing."""
 
     kind: str
     mood: str
@@ -91,10 +90,10 @@ class Session(Span):
 
 @dataclass(frozen=True, slots=True)
 class Charge(Span):
-    """The ring is on the charger."""
+    """The time in which the ring is on the charger."""
 
     level: int
-    """The battery level (percent) at its beginning."""
+    """The battery level (percent) when the ring is put on the charger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +111,13 @@ class Plan:
     sessions: tuple[Session, ...]
     charge: Charge | None
     off: tuple[Span, ...]
-    """When the ring is not worn, the time on the charger included."""
+    """The times in which the ring is not worn, including the time on the charger."""
     load: float
     """Training load: 1 is one hour at 8 MET."""
 
 
 class Calendar:
-    """The plans of one person. The last few hundred days are cached."""
+    """The states, nights and plans of one person. Those of the last few hundred days are cached."""
 
     def __init__(self, streams: RandomStreams) -> None:
         self.streams = streams
@@ -151,12 +150,12 @@ class Calendar:
         return trip if trip and trip.begin <= instant < trip.end else None
 
     def instant(self, day: int, seconds: int) -> int:
-        """The instant at which the wearer's clock shows that many seconds after midnight of the day."""
+        """The instant at which the wearer's local time is `seconds` after midnight of the day."""
         wall = midnight(day) + seconds
         return wall - self.offset(wall - self.offset(wall - self.traits.home.standard))
 
     def local_day(self, instant: int) -> int:
-        """The date that the wearer's clock shows at an instant, as an ordinal."""
+        """The wearer's local date at an instant, as an ordinal."""
         return day_of(instant + self.offset(instant))
 
     def episodes_around(self, day: int) -> Episodes:
@@ -198,7 +197,7 @@ class Calendar:
         in_bed = (traits.need + evening.extra_sleep + 50 * morning.illness) / USUAL_EFFICIENCY
         if (day - 1) % 7 <= _FRIDAY and morning.illness < 0.5:
             alarm = traits.alarm + 14 * rng.normal()
-            # The alarm takes a little more than half of the sleep that it would cut off.
+            # The alarm shortens the night by 55 % of the time by which the wearer would sleep past it.
             in_bed += 0.55 * min(0.0, alarm - bedtime - in_bed)
         begin = self.instant(day, round(bedtime * 60) + rng.integer(0, 59))
         return Span(begin, begin + 30 * round(2 * max(250.0, min(630.0, in_bed))))
@@ -257,7 +256,7 @@ class Calendar:
             begin = end - rng.integer(80, 150) * 60
             finish = begin + 30 * rng.integer(32, 68)
             naps.append(Nap(begin, finish, "sleep", day + self._evening(finish)))
-        # On the day of a flight an afternoon can fall on the date before or after; such a nap is dropped.
+        # After a flight the local date can be the day before or after; a nap on such a date is dropped.
         return [nap for nap in naps if self.local_day(nap.end) == day]
 
     def _evening(self, instant: int) -> bool:
@@ -292,6 +291,6 @@ class Calendar:
 def _workout(
     awake: int, end: int, fraction: float, minutes: int, sport: Sport, met: float, source: str
 ) -> Span:
-    # Oura's workouts begin and end on whole minutes.
+    # Workouts begin and end on whole minutes, as Oura's do.
     begin = (awake + round((end - awake) * fraction)) // 60 * 60
     return Workout(begin, begin + minutes * 60, sport, met, source)

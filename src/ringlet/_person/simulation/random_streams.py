@@ -1,15 +1,15 @@
-"""Random numbers that are hashes of who, what for and which day: the same everywhere, in any order.
+"""Random numbers that are computed by hashing a seed, a user name, a purpose and a number such as a day.
 
-Rules:
+Rules of this file:
 
-* `RandomStreams` belongs to one (seed, user). `streams.stream("night", 738000)` always gives the same
-  numbers, whatever was drawn before, in whichever process, on whichever platform.
-* The purpose ("night") is hashed: renaming one changes every simulated wearer.
-* Numbers are made by addition, subtraction, multiplication and division alone, which IEEE 754 defines to the
-  last bit on every platform; `log` and `sqrt` of C libraries differ. `NORMAL_DEVIATES` needs more and is
-  rounded to three decimals, far above such differences.
-* What changes slowly over weeks is a `drift`: a smooth curve through hashed values, so that a day's value
-  follows from the two values around it and from nothing before them.
+* `RandomStreams` belongs to one seed and user. `streams.stream("night", 738000)` always gives the same
+  numbers, in any process, on any platform, and whatever other numbers were drawn before.
+* The purpose ("night") is hashed, so renaming a purpose changes all simulated wearers.
+* Numbers are computed by addition, subtraction, multiplication and division only, whose results IEEE 754
+  defines to the last bit; `log` and `sqrt` differ between C libraries. `NORMAL_DEVIATES` needs other
+  functions and is rounded to three decimals, so that such differences vanish.
+* A value that changes slowly over weeks is computed by `drift`, as a smooth curve through hashed values. So
+  the value of a day depends only on the hashed values before and after it, and not on earlier days.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 _WORDS: Final = Struct(">32I")
 
 NORMAL_DEVIATES: Final = tuple(round(NormalDist().inv_cdf((byte + 0.5) / 256), 3) for byte in range(256))
-"""A standard normal deviate for each value of a byte."""
+"""A number of the standard normal distribution for each value of a byte."""
 
 
 class RandomStream:
@@ -40,7 +40,7 @@ class RandomStream:
         self._row: Iterator[int] = iter(())
 
     def uint32(self) -> int:
-        """A whole number below 2**32."""
+        """A whole number from 0 to 2**32 - 1."""
         for number in self._row:
             return number
         self._row = iter(_WORDS.unpack(shake_128(self._seed + bytes((self._turn,))).digest(_WORDS.size)))
@@ -60,11 +60,14 @@ class RandomStream:
         return low + (self.uint32() * (high - low + 1) >> 32)
 
     def chance(self, probability: float) -> bool:
-        """True with a probability of 0..1."""
+        """True with the given probability (0 to 1)."""
         return self.uniform() < probability
 
     def normal(self) -> float:
-        """Nearly normal, mean 0, deviation 1, within -3..3: a sum of three uniforms needs no logarithm."""
+        """A nearly normally distributed number from -3 to 3, with mean 0 and standard deviation 1.
+
+        It is a sum of three uniform numbers, because an exact one would need a logarithm.
+        """
         return 2 * (self.uniform() + self.uniform() + self.uniform() - 1.5)
 
     def choice(self, options: Sequence[_T]) -> _T:
@@ -73,7 +76,7 @@ class RandomStream:
 
 
 class RandomStreams:
-    """All random streams of one simulated person."""
+    """The random streams of one simulated person."""
 
     __slots__ = ("_seed",)
 
@@ -81,22 +84,25 @@ class RandomStreams:
         self._seed = shake_128(f"ringlet person {seed}\0{user}".encode()).digest(16)
 
     def stream(self, purpose: str, number: int = 0) -> RandomStream:
-        """The stream of a purpose and a number, as of a day, from its beginning."""
+        """The random stream for a purpose and a number such as a day, from its beginning."""
         return RandomStream(self._seed + f"{purpose}\0{number}\0".encode())
 
     def random_bytes(self, purpose: str, number: int, length: int) -> bytes:
-        """`length` uniform bytes: cheaper than numbers, for values of every minute or half minute."""
+        """`length` uniform random bytes, which cost less than numbers, for values of every minute."""
         return shake_128(self._seed + f"{purpose}\0{number}\0*".encode()).digest(length)
 
     def drift(self, purpose: str, number: int, period: int) -> float:
-        """A slowly changing value in -1..1: a smooth curve through hashed values, one every `period`."""
+        """A value from -1 to 1 that changes slowly with `number`: a smooth curve through random values.
+
+        There is one random value in every `period` numbers.
+        """
         knot, step = divmod(number, period)
         before = self._knot(purpose, knot)
         x = step / period
         return before + (self._knot(purpose, knot + 1) - before) * x * x * (3 - 2 * x)
 
     def uuid(self, purpose: str, number: int) -> str:
-        """A UUID with the version and variant bits of a random one."""
+        """A UUID of version 4 (random) for a purpose and a number."""
         digits = self.random_bytes(f"id {purpose}", number, 16).hex()
         variant = "89ab"[int(digits[16], 16) & 3]
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
@@ -106,7 +112,7 @@ class RandomStreams:
 
 
 def interpolate(x: float, *steps: tuple[float, float]) -> float:
-    """Piecewise linear through the points `steps` (x ascending), constant beyond both ends."""
+    """The y at `x` of a line through the points `steps`, with ascending x; constant beyond its ends."""
     x0, y0 = steps[0]
     if x <= x0:
         return y0
@@ -118,7 +124,7 @@ def interpolate(x: float, *steps: tuple[float, float]) -> float:
 
 
 def partition(total: int, weights: Sequence[float]) -> list[int]:
-    """Whole numbers in proportion to the weights that add up to `total` exactly."""
+    """Divide `total` into whole numbers in proportion to the weights. Their sum is exactly `total`."""
     whole = sum(weights)
     parts: list[int] = []
     running, given = 0.0, 0

@@ -1,14 +1,14 @@
-"""Scores and their contributors: sleep, readiness, activity.
+"""Simulates the scores of sleep, readiness and activity, and their contributors.
 
-Rules:
+Rules of this file:
 
-* A contributor (1..100) is a piecewise linear function of a value, a score is a weighted mean of
-  contributors. Oura publishes neither; the breakpoints are chosen to give the distributions of recorded
-  contributors.
-* At most 14 days of nights and movement are read, never an earlier score.
-* A sleep score counts the night and the naps before it; later naps add points in later versions of the
-  document.
-* The `readiness` of the long sleep and the day's `daily_readiness` have the same values.
+* A contributor (1 to 100) is a piecewise linear function of a value, and a score is a weighted mean of
+  contributors. Oura publishes neither, so the numbers are chosen to give contributors with the same
+  distributions as recorded ones.
+* A score is computed from at most 14 days of nights and movement, and never from an earlier score.
+* A sleep score counts the night and the naps before it. Later naps of the day add points in later versions of
+  the document.
+* The field `readiness` of the long sleep has the values of the day's `daily_readiness`.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Scores:
         return Scored(round(_weigh(list(contributors.values()), _SLEEP_WEIGHTS)), contributors)
 
     def trend(self, day: int) -> float | None:
-        """The temperature over four days; None after a night without the ring."""
+        """The skin temperature averaged over four days; None if the ring was not worn in the night before."""
         if self.nights.long_sleep(day - 1) is None:
             return None
         near = [self.nights.temperature(day - ago) for ago in range(4)]
@@ -143,7 +143,7 @@ class Scores:
         )
 
     def nap_readiness(self, period: SleepPeriod) -> Readiness:
-        """The readiness of a nap, with the fixed values that recorded naps have."""
+        """The readiness of a nap; some contributors have fixed values, as in recorded naps."""
         rng = self.calendar.streams.stream("nap readiness", period.begin // 60)
         back = self.back(period.day)
         short = period.in_bed < SHORT_PERIOD_S
@@ -177,8 +177,8 @@ class Scores:
         }
 
     def _hrv_balance(self, day: int, night: SleepPeriod, back: Sequence[SleepPeriod]) -> int | None:
-        # Null where the last two weeks have too few nights, and in 4 % of the others: recorded answers have
-        # null in 23 % of all days.
+        # None if the last two weeks have too few nights, and on 4 % of the other days, because recorded
+        # answers have null on 23 % of all days.
         if len(back) < 12 or self.calendar.streams.stream("hrv balance", day).chance(0.04):
             return None
         recent = [float(past.average_hrv or 0) for past in (night, *back[:3])]
@@ -202,12 +202,12 @@ class Scores:
         )
 
     def _effort(self, day: int) -> tuple[int, int]:
-        """Active calories of a day, and its minutes of medium and high activity."""
+        """The active calories of a day, and its minutes of medium and high activity."""
         movement = self.days.movement(day)
         return movement.active_calories, (movement.seconds("4") + movement.seconds("5")) // 60
 
     def activity(self, day: int, movement: Movement) -> Scored | None:
-        """The activity score of a movement; None where the ring was off for more than 16 hours."""
+        """The activity score of a day's movement; None if the ring was off for more than 16 hours."""
         if movement.seconds("0") > 16 * HOUR_S:
             return None
         week = [self.effort(day - ago) for ago in range(1, 7)]
@@ -235,7 +235,7 @@ class Scores:
         return Scored(round(_weigh(list(contributors.values()), _ACTIVITY_WEIGHTS)), contributors)
 
     def target(self, day: int) -> tuple[int, int]:
-        """The day's goal, lower in illness: active kilocalories and metres."""
+        """The activity target of the day, in active kilocalories and in metres; lower in illness."""
         traits = self.calendar.traits
         illness = self.calendar.state(day).illness
         calories = 50 * round(traits.weight * (4.2 + 3 * traits.fitness) * (1 - 0.4 * illness) / 50)

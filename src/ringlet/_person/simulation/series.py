@@ -1,12 +1,12 @@
-"""Time series as JSON rows: heart rate, battery level, beats.
+"""Simulates the time series, as JSON rows: heart rate, battery level, interbeat intervals.
 
-Rules:
+Rules of this file:
 
-* Heart rate in bed is that of the sleep period, every five minutes. Awake rows come every five to ten minutes
-  and follow the movement of the moment; rows of workouts come every 5 to 15 seconds.
-* There is no heart rate while the ring is off the finger. A source has at most one row at an instant; at a
-  workout's first instant there is sometimes an awake row too, as in recorded answers.
-* The battery falls linearly from one charge to the next.
+* In bed there is a heart rate every 5 minutes, which is that of the sleep period. By day there is one every 5
+  to 10 minutes, depending on the movement at the time, and in workouts one every 5 to 15 seconds.
+* There is no heart rate while the ring is not worn. A source has at most one row at an instant. At the start
+  of a workout there is sometimes a row with the source `awake`, too, as in recorded answers.
+* The battery level falls linearly from one charge to the next.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Beat = tuple[int, str, int]
 """A heart rate: instant in seconds, source, beats per minute."""
 BATTERY_STEP_S: Final = 1800
 _EXTRA: Final = {"0": 8, "1": 7, "2": 17, "3": 27, "4": 44, "5": 60}
-"""Beats per minute above the lowest of the night, by class of movement."""
+"""Beats per minute to add to the lowest heart rate of a night, by activity class."""
 
 
 class Series:
-    """The time series of one person."""
+    """The time series of one person. With `unix`, rows have `timestamp_unix`, as in the dialect `docs`."""
 
     def __init__(self, days: Days, *, unix: bool) -> None:
         self.days, self.nights, self.calendar = days, days.nights, days.calendar
@@ -66,16 +66,16 @@ class Series:
                 yield at * 1000, self._row(at * 1000, f'"bpm":{bpm}', f',"source":"{source}"')
 
     def _row(self, at: int, first: str, last: str = "") -> bytes:
-        """A row as JSON: the live service has `producer_timestamp`, the documents `timestamp_unix`."""
+        """A row as JSON, with `timestamp_unix` in the dialect `docs`, `producer_timestamp` in `live`."""
         stamp = f'{{"timestamp":"{wall_clock(at // 1000)}.{at % 1000:03d}Z"'
         if self.unix:
             return f'{stamp},"timestamp_unix":{at},{first}{last}}}'.encode()
         return f'{stamp},{first},"producer_timestamp":{self._producer(at // 1000)}{last}}}'.encode()
 
     def _producer(self, at: int) -> str:
-        """The `producer_timestamp` of a live row, which Oura does not document.
+        """The `producer_timestamp` of a row, in the dialect `live`. Oura does not document what it means.
 
-        One recorded value is the wearer's local time read as UTC, some seconds later; others are null.
+        One recorded value is the wearer's local time taken for UTC, plus some seconds; others are null.
         """
         mixed = at * 2654435761 >> 5
         if mixed & 7 == 0:
@@ -153,13 +153,13 @@ class Series:
     # Battery
 
     def _charge(self, day: int, step: int) -> Charge:
-        """The nearest charge on or after the day (step 1), or on or before it (step -1)."""
+        """The next charge on or after the day (`step` 1), or the last on or before it (`step` -1)."""
         while (charge := self.calendar.plan(day).charge) is None:
             day += step
         return charge
 
     def battery(self, at: int) -> tuple[int, bool, bool]:
-        """The level in percent at an instant; whether it charges; whether the ring is on the charger."""
+        """The battery at an instant: level (percent), whether it charges, whether the ring is on the charger."""
         day = day_of(at)
         after = self._charge(day, 1)
         while after.begin <= at:
@@ -197,9 +197,9 @@ class Series:
                         yield at, text
 
     def _stretches(self, day: int) -> list[tuple[int, int, float, float]]:
-        """The stretches for which there are beats, as (begin, end, mean bpm, HRV in ms).
+        """The times for which there are interbeat intervals, as (begin, end, mean bpm, HRV in ms).
 
-        Five minutes at the lowest heart rate of the night, and three minutes of each session.
+        These are 5 minutes at the lowest heart rate of the night, and 3 minutes of each session.
         """
         plan, found = self.calendar.plan(day), list[tuple[int, int, float, float]]()
         night = self.nights.long_sleep(day)
@@ -233,7 +233,7 @@ def _in_bed(period: SleepPeriod) -> Iterator[Beat]:
 
 
 def session_pulse(series: Series, session: Session) -> list[float]:
-    """Heart rate during a session, every five seconds, falling slowly."""
+    """The heart rate during a session, every 5 seconds; it falls slowly."""
     noise = series.calendar.streams.random_bytes("session", session.begin, (session.end - session.begin) // 5)
     start, rates, wander = series.calendar.traits.lowest + 16, list[float](), 0.0
     for index, byte in enumerate(noise):

@@ -1,4 +1,4 @@
-"""The shape of a night: sleep stages in cycles, and the heart rate and HRV that go with them."""
+"""Simulates one night: sleep stages in cycles, and the heart rate and HRV of each stage."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ if TYPE_CHECKING:
     from .random_streams import RandomStream
 
 _BPM_BY_STAGE: Final = {"1": -0.6, "2": 0.0, "3": 1.6, "4": 4.2}
-"""Beats per minute above the curve, by stage (1 deep, 2 light, 3 REM, 4 awake)."""
+"""Beats per minute to add to the curve of the night, by stage (1 deep, 2 light, 3 REM, 4 awake)."""
 _HRV_BY_STAGE: Final = {"1": 0.95, "2": 1.05, "3": 0.92, "4": 0.86}
+"""Factor of the HRV of the night, by stage."""
 
 
 def hypnogram(
     rng: RandomStream, epochs: int, latency: int, awake: float, deep: float, rem: float
 ) -> list[tuple[str, int]]:
-    """The stages of a night in order, as (stage, number of 30-second epochs).
+    """The sleep stages of a night in order, as (stage, number of epochs). An epoch is 30 seconds.
 
-    `epochs` is the time in bed and `latency` the time until the first sleep, in epochs; `awake`, `deep` and
-    `rem` are shares of the time in bed, and light sleep is the rest. Sleep comes in cycles of about 92
-    minutes (185 epochs); the share of deep sleep falls from cycle to cycle, that of REM sleep rises.
+    `epochs` is the time in bed and `latency` the time until the wearer falls asleep, in epochs. `awake`,
+    `deep` and `rem` are shares of the time in bed; the remaining share is light sleep. The stages repeat in
+    cycles of about 92 minutes (185 epochs); from cycle to cycle there is less deep and more REM sleep.
     """
     latency = min(latency, epochs // 2)
     awakes = min(max(0, round(awake * epochs) - latency), epochs - latency - 1)
@@ -66,11 +67,11 @@ def hypnogram(
 def heart_rate_and_hrv(
     phases: str, noise: bytes, low: float, rise: float, bottom: float, vary: float
 ) -> tuple[tuple[int | None, ...], tuple[int | None, ...]]:
-    """Heart rate (bpm) and HRV (ms) of each full five minutes; None where nothing was measured.
+    """The heart rate (bpm) and HRV (ms) of each full 5 minutes; None if the ring measured nothing.
 
-    The heart rate falls from `low + rise` to about `low`, which it has after the share `bottom` of the night,
-    and then rises again, less steeply. `vary` is the HRV of the night; `noise` has two random bytes per
-    value.
+    The heart rate falls from `low + rise` to about `low`, which it reaches at the share `bottom` of the
+    night, and then rises again, less steeply. `vary` is the HRV of the night; `noise` has two random bytes
+    for each value.
     """
     slots = len(phases) // 10
     bpm: list[int | None] = []

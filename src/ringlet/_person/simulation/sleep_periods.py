@@ -1,13 +1,14 @@
-"""Sleep periods: stages, movement, heart rate and HRV of nights and naps.
+"""Simulates sleep periods: stages, movement, heart rate and HRV of nights and naps.
 
-Rules:
+Rules of this file:
 
-* The stages of each 30 seconds come first (`phases`: 1 deep, 2 light, 3 REM, 4 awake); every duration, the
-  five-minute stages, latency and efficiency are counted from them, so they agree to the second.
-* A period of less than 38 minutes has no heart rate and HRV: recorded answers have null there, and 255 for
-  the lowest heart rate.
+* The stage of each 30 seconds is simulated first (`phases`: 1 deep, 2 light, 3 REM, 4 awake). All durations,
+  the 5-minute stages, latency and efficiency are computed from it, so they agree to the second.
+* A period of less than 38 minutes has no heart rate and HRV, and a lowest heart rate of 255, as in recorded
+  answers.
 * Sleep is worse after alcohol (less deep sleep, lower HRV, a higher heart rate that falls late), late meals,
-  caffeine (latency) and hard training, and in illness. They are read from the plans of the two days before.
+  caffeine (longer latency) and hard training, and in illness. These are read from the states of the day and
+  the day before, and from the plans of the two days before.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 SHORT_PERIOD_S: Final = 38 * 60
 NO_LOWEST_HEART_RATE: Final = 255
-"""What recorded answers have as lowest heart rate where there is no heart rate."""
+"""The lowest heart rate that recorded answers have if no heart rate was measured."""
 _MOVEMENT_BY_STAGE: Final = {
     stage: bytes(
         ord("4") if byte < four else ord("3") if byte < three else ord("2") if byte < two else ord("1")
@@ -38,7 +39,7 @@ _MOVEMENT_BY_STAGE: Final = {
         "4": (40, 96, 190),
     }.items()
 }
-"""For each stage: from a random byte to a digit of `movement_30_sec`, 1 (still) to 4 (restless)."""
+"""For each stage, a table from random bytes to digits of `movement_30_sec`, 1 (still) to 4 (restless)."""
 
 
 @lru_cache(maxsize=1024)
@@ -48,19 +49,19 @@ def _most_frequent(phases: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SleepPeriod:
-    """One stay in bed: a night or a nap."""
+    """One night or nap."""
 
     day: int
     index: int
-    """Its number within the day, by bedtime."""
+    """The number of the period within its day, in order of time, from 0."""
     kind: str
-    """Its `type` in Oura's words."""
+    """The `type` of its document, such as `long_sleep`."""
     begin: int
     end: int
     phases: str
     movement: str
     bpm: tuple[int | None, ...] | None
-    """One per full five minutes; None where the ring measured none, as in a tenth of recorded values."""
+    """The heart rate of each full 5 minutes; None if not measured, as in a tenth of recorded values."""
     hrv: tuple[int | None, ...] | None
     average_bpm: float
     lowest: int
@@ -75,7 +76,7 @@ class SleepPeriod:
         return self.end - self.begin
 
     def seconds(self, stage: str) -> int:
-        """How many seconds a sleep stage lasted in total."""
+        """The total seconds of a sleep stage (1 deep, 2 light, 3 REM, 4 awake)."""
         return 30 * self.phases.count(stage)
 
     @property
@@ -96,11 +97,11 @@ class SleepPeriod:
 
     @property
     def recovery_hours(self) -> float:
-        """Hours between the lowest heart rate and getting up."""
+        """Hours from the lowest heart rate to the end of the period."""
         return 0.0 if self.bpm is None else (len(self.bpm) - self.lowest_at) / 12
 
     def five_minutes(self, phases: str = "") -> str:
-        """The most frequent stage of each five minutes, the last of which may be shorter."""
+        """The most frequent stage of each 5 minutes; the last may be of less than 5 minutes."""
         phases = phases or self.phases
         return "".join([_most_frequent(phases[at : at + 10]) for at in range(0, len(phases), 10)])
 
@@ -114,7 +115,7 @@ class Nights:
         self.temperature: Callable[[int], float] = lru_cache(maxsize=512)(self._temperature)
 
     def long_sleep(self, day: int) -> SleepPeriod | None:
-        """The long sleep that ended on the day."""
+        """The long sleep that ended on the day; None if the ring was not worn at night."""
         for period in self.periods(day):
             if period.kind == "long_sleep":
                 return period
@@ -131,7 +132,7 @@ class Nights:
         return tuple(found)
 
     def _temperature(self, day: int) -> float:
-        """The deviation from the usual skin temperature, in degrees Celsius."""
+        """The difference of the night's skin temperature from the usual one, in degrees Celsius."""
         calendar, rng = self.calendar, self.calendar.streams.stream("temperature", day)
         evening, state = calendar.state(day - 1), calendar.state(day)
         warmth = 0.16 * rng.normal() + 0.1 * calendar.streams.drift("temperature", day, 17) - 0.02

@@ -1,4 +1,4 @@
-"""What does not change from day to day: the body, the habits and the home of one simulated person."""
+"""The traits of a simulated person that do not change from day to day: body, habits and home."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .random_streams import RandomStreams
 
 USUAL_EFFICIENCY: Final = 0.885
-"""The share of the time in bed that is slept in an ordinary night."""
+"""The share of the time in bed in which the wearer sleeps, in an ordinary night."""
 
 _HOMES: Final = (
     Zone(HOUR_S, "eu"),
@@ -32,10 +32,10 @@ class Sport:
     """A kind of workout."""
 
     activity: str
-    """The name that Oura has for the activity."""
+    """Oura's name for the activity."""
     met: float
     speed: float
-    """Metres per second; 0 where Oura gives no distance."""
+    """Metres per second; 0 if Oura measures no distance for the activity."""
     cadence: int
     """Steps per minute."""
 
@@ -55,7 +55,7 @@ SPORTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """The lasting traits of one person. Times of day are minutes from midnight, negative before it."""
+    """The traits of one person. Times of day are in minutes from midnight, negative before midnight."""
 
     sex: Literal["male", "female"]
     age: int
@@ -65,39 +65,39 @@ class Traits:
     """Metres."""
     home: Zone
     fitness: float
-    """0.1..1."""
+    """How fit the person is, from 0.1 to 1."""
     lowest: float
-    """Heart rate at the bottom of an ordinary night."""
+    """Lowest heart rate of an ordinary night, in beats per minute."""
     hrv: float
-    """RMSSD of an ordinary night, in milliseconds."""
+    """HRV (RMSSD) of an ordinary night, in milliseconds."""
     breath: float
     """Breaths per minute of an ordinary night."""
     bedtime: int
     alarm: int
     """When the wearer gets up on working days."""
     need: float
-    """Minutes of sleep that are enough."""
+    """Minutes of sleep that the wearer needs."""
     unsteadiness: float
     """How much bedtime and sleep vary from day to day; 1 is ordinary."""
     social: float
-    """How often there are drinks and late meals, 0 (seldom) to 1."""
+    """How often the wearer has alcohol and late meals, from 0 (seldom) to 1."""
     trainings: float
-    """Workouts a week, walks not counted."""
+    """Workouts a week, without walks."""
     sports: tuple[Sport, ...]
     walks: float
-    """Walks a day long enough to be detected."""
+    """Walks a day that are long enough to be detected."""
     naps: float
     """The probability of a nap on a day."""
     cycle: int
-    """Days of the menstrual cycle; 0 where it does not show in the temperature."""
+    """Days of the menstrual cycle; 0 if the skin temperature has no cycle."""
     spo2: float
     """Average oxygen saturation of an ordinary night, in percent."""
     strain: float
-    """Tendency to stressful days, -1..1."""
+    """How stressful the wearer's days tend to be, from -1 to 1."""
 
 
 def draw_traits(streams: RandomStreams) -> Traits:
-    """The traits of a person. They are correlated: the fitter the person, the slower the heart."""
+    """Draw random traits of a person. Some depend on others: a fitter person has a slower heart rate."""
     rng = streams.stream("traits")
     female = rng.chance(0.5)
     age = rng.integer(24, 61)
