@@ -205,33 +205,33 @@ class ReadinessContributors(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     activity_balance: int | None = None
-    """Activity of recent days compared with the wearer's long-term average, 1 to 100."""
+    """Score for the activity of recent days, compared with the wearer's long-term average, 1 to 100."""
 
     body_temperature: int | None = None
     """Score for skin temperature, 1 to 100; not degrees (those are `temperature_deviation`). 0 on short
     naps."""
 
     hrv_balance: int | None = None
-    """Recent heart rate variability compared with the wearer's long-term average, 1 to 100; None until
-    enough nights were measured."""
+    """Score for recent heart rate variability, compared with the wearer's long-term average, 1 to 100; None
+    until enough nights were measured."""
 
     previous_day_activity: int | None = None
-    """Activity of the day before, 1 to 100."""
+    """Score for the activity of the day before, 1 to 100."""
 
     previous_night: int | None = None
-    """Sleep of the night before, 1 to 100."""
+    """Score for the sleep of the night before, 1 to 100."""
 
     recovery_index: int | None = None
-    """How early in the night the heart rate reached its lowest level, 1 to 100; 0 on short naps."""
+    """Score for how early in the night the heart rate was lowest, 1 to 100; 0 on short naps."""
 
     resting_heart_rate: int | None = None
     """Score for resting heart rate, 1 to 100; not beats per minute. 0 on short naps."""
 
     sleep_balance: int | None = None
-    """Sleep of recent nights compared with the wearer's need, 1 to 100."""
+    """Score for the sleep of recent nights, compared with the wearer's need, 1 to 100."""
 
     sleep_regularity: int | None = None
-    """How regular the wearer's bedtimes are, 1 to 100; None in answers older than specification 1.28."""
+    """Score for regular bedtimes, 1 to 100; None in answers older than specification 1.28."""
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,7 +241,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of the score; here 0 means that a contributor could not be measured."""
 
     score: int | None = None
-    """Readiness, 1 to 100."""
+    """Readiness score, 1 to 100."""
 
     temperature_deviation: float | None = None
     """Difference of the skin temperature from the wearer's baseline, degrees Celsius; often None on naps."""

@@ -207,10 +207,10 @@ class Archive:
     ) -> tuple[bytes, str | None]:
         """A page of the documents or samples in a window, as JSON texts joined by commas.
 
-        The dialect `live` compares the time of a document with `span`, as Oura's service does; `docs`, its
-        day, as Oura's documentation says. `limit` is the most documents or samples; None for all. `after` is
-        the token from the page before. Returns the text, and the token of the next page or None. Raises
-        UsageError for an invalid token.
+        The dialect `live` compares the time of a document with `span`, as Oura's service does; `docs`
+        compares the day, as Oura documents it. `limit` is the most documents or samples; None for all.
+        `after` is the token from the page before. Returns the text, and the token of the next page or None.
+        Raises UsageError for an invalid token.
         """
         texts, more = self.texts(user, kind, span, dialect, after=after, limit=limit)
         return b",".join(texts), more
@@ -235,7 +235,7 @@ class Archive:
         return document_table.body(self._database, user, kind.name, id)
 
     def ids(self, user: int, kind: AnyKind, start: int, end: int) -> set[str]:
-        """The ids of the documents whose instant is in [start, end), or of all if the kind has no days.
+        """The ids of the documents whose time is in [start, end), or of all if `kind.has_days` is false.
 
         Documents to which Oura gave no id are left out.
         """

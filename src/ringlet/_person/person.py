@@ -108,7 +108,8 @@ class Person:
         days = Days(Nights(calendar))
         self._series = Series(days, unix=dialect == "docs")
         self._writer = DocumentWriter(Estimates(Scores(days)), self._series, dialect, ids)
-        # `changes` reads the same days again at every step of the clock: 16 types of about 7 days.
+        # Histories are cached, because each call of `changes` needs those of the last days again: 16 data
+        # types of about 7 days.
         self._histories_of: Callable[[str, int], list[DocumentHistory]] = lru_cache(maxsize=256)(
             lambda name, day: DOCUMENTS[name].histories(self._writer, day)
         )

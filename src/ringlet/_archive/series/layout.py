@@ -33,7 +33,8 @@ def split(array: bytes) -> list[bytes]:
 
 def instants(texts: Sequence[bytes]) -> list[int]:
     """Parse ISO 8601 texts to instants in milliseconds UTC. Raises ValueError."""
-    # Decoding all texts at once takes a third of the time. If msgspec refuses one, each is parsed by itself.
+    # Decoding all texts in one call takes a third of the time that parsing each takes. If msgspec refuses one
+    # of them, each is parsed.
     try:
         times = [(at - EPOCH) // MILLISECOND for at in _TIMESTAMPS.decode(b'["' + b'","'.join(texts) + b'"]')]
     except (msgspec.MsgspecError, TypeError):

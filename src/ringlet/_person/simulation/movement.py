@@ -43,9 +43,9 @@ _MET: Final = {
     "4": bytes(_tenths(1.3, 3.9, 1.0, byte) for byte in range(256)),
     "5": bytes(_tenths(4.0, 7.5, 1.2, byte) for byte in range(256)),
 }
-"""For each class: from a random byte to the tenths of MET of a minute."""
+"""For each activity class, a table from random bytes to the MET of a minute, in tenths."""
 _ABOVE_REST: Final = bytes(max(0, met - 15) for met in range(256))
-"""From tenths of MET to those that exceed 1.5 MET."""
+"""For each MET in tenths, the part above 1.5 MET, in tenths."""
 _STRIDE: Final = {"0": 0, "1": 0, "2": 4, "3": 62, "4": 380, "5": 400}
 """The mean number of steps in 5 minutes of everyday movement, by class."""
 _HOURLY: Final = (10, 6, 4, 4, 8, 20, 34, 46, 52, 50, 50, 54, 56, 52, 50, 50, 54, 58, 56, 50, 42, 34, 24, 16)

@@ -134,9 +134,10 @@ class Calendar:
         return self._offset(instant) if steady is None else steady
 
     def _find_steady_offset(self, day: int) -> int | None:
-        """The offset from UTC on a UTC day; None if it changes on that day."""
+        """The wearer's offset from UTC on a UTC day, in seconds; None if it changes on that day."""
         first, last, home = midnight(day), midnight(day) + DAY_S - 1, self.traits.home
-        # Trips and summer time last for days, so what begins on this day does not end on it.
+        # Trips and summer time last for several days, so none begins and ends on the same day: the offset is
+        # steady if it is the same at the first and the last second of the day.
         steady = self._trip(first) == self._trip(last) and home.at(first) == home.at(last)
         return self._offset(first) if steady else None
 

@@ -44,9 +44,10 @@ class Series:
         self.days, self.nights, self.calendar = days, days.nights, days.calendar
         self.unix = unix
         self.pulse: Callable[[int], list[Beat]] = lru_cache(maxsize=16)(self._pulse)
-        # A client pages through the same days of the sandbox, and the timeline stops in the middle of a day.
+        # Rows are cached, because clients request several pages of a day, and a simulation that advances with
+        # the clock asks for the rows of the present day again and again.
         self.rows: Callable[[str, int], list[Row]] = lru_cache(maxsize=16)(self._rows)
-        """The rows of a series on a UTC day, by ascending instant."""
+        """A function that returns the rows of a series (its name) on a UTC day, in order of time."""
 
     def _rows(self, name: str, day: int) -> list[Row]:
         if name == "heartrate":
@@ -159,7 +160,7 @@ class Series:
         return charge
 
     def battery(self, at: int) -> tuple[int, bool, bool]:
-        """The battery at an instant: level (percent), whether it charges, whether the ring is on the charger."""
+        """The level (percent) at an instant, whether the battery charges, whether the ring is in the charger."""
         day = day_of(at)
         after = self._charge(day, 1)
         while after.begin <= at:
