@@ -29,7 +29,9 @@ def write(path: Path, content: bytes) -> None:
     """Create or replace a file, with mode 0600, so that it survives a crash. Raises RingletError."""
     with on_disk(path, "written"):
         _make_folder(path.parent)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
+        handle, beside = tempfile.mkstemp(
+            dir=path.parent, prefix=path.name
+        )  # It creates the file with mode 0600.
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -179,11 +181,11 @@ def _lock_file(handle: int) -> bool:
     """
     try:
         if sys.platform == "win32":
-            import msvcrt  # exists on this platform only
+            import msvcrt  # This module exists on Windows only.
 
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         else:
-            import fcntl  # exists on this platform only
+            import fcntl  # This module does not exist on Windows.
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as broken:

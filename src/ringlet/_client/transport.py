@@ -151,7 +151,7 @@ class AiohttpTransport:
                 connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=IDLE_CONNECTION_S),
                 timeout=aiohttp.ClientTimeout(total=self._timeout),
                 headers={"user-agent": USER_AGENT},
-                skip_auto_headers=["content-type"],  # a POST without a body has no content type
+                skip_auto_headers=["content-type"],  # A POST without a body must have no content type.
             )
         return self._http
 

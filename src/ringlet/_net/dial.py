@@ -107,7 +107,7 @@ class Dialer:
                 status, named, said = await self._exchange(method, _parsed(url), [*sent.items()], body)
         except UsageError as refused:
             return Exchange(reason=f"{refused.message}: {refused.cure}", took=time.monotonic() - began)
-        except Exception as error:  # httpcore raises more kinds than it documents
+        except Exception as error:  # httpcore2 raises more classes of errors than it documents.
             return Exchange(reason=_describe(error, self.deadline), took=time.monotonic() - began)
         return Exchange(status=status, headers=named, body=said, took=time.monotonic() - began)
 

@@ -118,7 +118,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._answering.message_event.set()
         super().connection_lost(exc)
 
-    # Methods for requests: llhttp calls them in this order
+    # Methods that llhttp calls in this order for each request
 
     def data_received(self, data: bytes) -> None:
         self._framing_bytes += len(data)
@@ -172,11 +172,11 @@ class BoundedConnection(HttpToolsProtocol):
             self._set_deadline(self.timeout_keep_alive)
 
     def _set_deadline(self, seconds: float) -> None:
-        # Removed and inserted again, so that it is the last entry: `evict` takes the first.
+        # Removed and inserted again, so that it becomes the last entry, because `evict` takes the first.
         self._table.deadlines.pop(self, None)
         self._table.deadlines[self] = self.loop.time() + seconds
 
-    # Methods for answers: the transport calls them when its buffer is full, and when it is empty again
+    # Methods that the transport calls when its buffer is full, and when it is empty again
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -187,7 +187,7 @@ class BoundedConnection(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._table.not_reading.pop(self, None)
 
-    # The end of a connection
+    # Methods that end a connection
 
     def expire(self) -> None:
         """Refuse a request that is not complete at its deadline, unless its client waits for the server."""
@@ -211,7 +211,8 @@ class BoundedConnection(HttpToolsProtocol):
     def _refuse(self, status: bytes) -> None:
         """Answer a request that is not complete, unless its answer has begun, and close the connection."""
         self._forget()
-        self._table.not_reading[self] = None  # So it can be evicted if its client does not read the response.
+        # A client that does not read the response can then be evicted.
+        self._table.not_reading[self] = None
         answered = self._has_head and self.cycle.response_started
         if self._receiving and not answered and not self.transport.is_closing():
             headers = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)

@@ -67,12 +67,12 @@ def _start(host: str, found: asyncio.Future[list[str]]) -> None:
             addresses = _look_up(host)
         except Exception as raised:
             error = raised
-        with suppress(RuntimeError):  # the loop has been closed in the meantime
+        with suppress(RuntimeError):  # Raised if the event loop has been closed in the meantime.
             loop.call_soon_threadsafe(finish, addresses, error)
 
     try:
         Thread(target=run, name="ringlet resolver", daemon=True).start()
-    except RuntimeError as full:  # the system has no more threads
+    except RuntimeError as full:  # The system cannot start another thread.
         finish([], OSError(str(full)))
 
 

@@ -81,7 +81,7 @@ def _send(app: App, method: str, path: str, payload: Mapping[str, str] | None = 
     if response.status < 400:
         return response
     refused = refusal(request, response)
-    if response.status == 403:  # Oura answers 403 here where other routes answer 404
+    if response.status == 403:  # For an unknown id Oura answers 403, unlike its other routes.
         raise DocumentNotFound(refused.detail, status=403, cure="list the subscriptions to see what is there")
     if response.status == 409:
         raise BadRequest(refused.detail, status=409, cure="update or renew the existing subscription")

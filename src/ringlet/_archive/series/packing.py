@@ -68,7 +68,7 @@ class Text:
     def __init__(self, lengths: Sequence[int], data: bytes, offset: int = 0) -> None:
         self.n = len(lengths)
         self._data = data
-        # The offset of each row, and of one more after the last. A comma follows each row, hence + 1.
+        # The offsets of the rows, and the offset behind the last. A comma follows each row, hence + 1.
         self._starts = list(accumulate((length + 1 for length in lengths), initial=offset))
 
     @classmethod

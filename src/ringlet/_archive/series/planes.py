@@ -55,7 +55,7 @@ class Planes:
         self.n = n
         self.is_sorted = is_sorted
         self._template = template
-        self._data = data  # It has from `offset` on a plane of n bytes for each varying position.
+        self._data = data  # From `offset` on: a plane of n bytes for each varying position.
         self._offset = offset
 
     @classmethod

@@ -49,7 +49,7 @@ CURSOR_FETCH_ROWS = 16
 CONNECT_TIMEOUT_S = "10"
 """Seconds to wait for a server to answer, unless the URL has `connect_timeout`; text, as in a URL."""
 
-# By SQLSTATE, or its first two characters: the message (with `{path}`) and the cure.
+# For a SQLSTATE, or its first two characters: the message (with `{path}`) and the cure.
 FAILURES: dict[str, tuple[str, str]] = {
     "25006": ("{path} may only be read", "name a server and a user that may write"),
     "25P02": ("a transaction on {path} was undone after a failure", "start it again"),
@@ -176,7 +176,7 @@ class PostgresDatabase(Database):
 
     @property
     def version(self) -> int | None:
-        # `to_regclass` would not find a table that another transaction has created since this one began.
+        # Inside a transaction, `to_regclass` does not find tables that others have created since it began.
         here = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?"
         if self.one(here, (VERSION_TABLE,)) is None:
             return None

@@ -23,7 +23,7 @@ from .schema import prepare
 APPLICATION_ID = int.from_bytes(b"ring")
 MEMORY = ":memory:"
 
-# By SQLite's primary result code: the message (with `{path}`) and the cure.
+# For a primary result code of SQLite: the message (with `{path}`) and the cure.
 FAILURES: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_BUSY: (
         "{path} is locked by another program",
