@@ -160,7 +160,7 @@ class Series:
         return charge
 
     def battery(self, at: int) -> tuple[int, bool, bool]:
-        """The battery at an instant: its level (percent), whether it charges, whether it is in the charger."""
+        """The battery at an instant: its level (percent), whether it charges, and is in the charger."""
         day = day_of(at)
         after = self._charge(day, 1)
         while after.begin <= at:
