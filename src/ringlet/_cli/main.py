@@ -1,9 +1,9 @@
 """The command line: `ringlet COMMAND`. `shared/commands.py` lists the commands.
 
 Rules of the command line:
-* Results go to stdout, everything else to stderr.
-* Every failure is two lines on stderr, `error:` and `next:`, and an exit code: 1 failure, 2 usage, 3 partial
-  success, 4 sign-in needed, 5 rate limited, 6 archive, 130 interrupted, with what was done saved.
+* Results go to stdout. Remarks, progress and errors go to stderr.
+* Every failure prints two lines on stderr, `error:` and `next:`, and has an exit code: 1 other failure, 2
+  wrong usage, 3 partial success, 4 sign-in needed, 5 rate limited, 6 error of the archive, 130 interrupted.
 * Only four commands print secrets, because secrets are their result: `auth token`, `listen --print-secret`,
   `serve`, and `demo --keep`, which repeats what its cloud printed.
 * Modules that are slow to import are imported inside the functions that need them, so that `ringlet --help`
@@ -27,7 +27,7 @@ from .shared.next_steps import command, program, remembered, render
 
 
 class LazyGroup(click.Group):
-    """A click group that imports a command only when the user names it; its help needs no imports."""
+    """A click group that imports the module of a command only when the user types the command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -67,7 +67,7 @@ def main() -> None:
     """The entry point of the program `ringlet`: runs a command and exits with its exit code."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a replaced stream may not offer it
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # other streams may lack the method
     sys.exit(run())
 
 
@@ -78,7 +78,7 @@ def run() -> int:
         with ringlet.make_context("ringlet", sys.argv[1:]) as context:
             try:
                 code = ringlet.invoke(context)
-            except RingletError as known:  # Caught inside the context, which has the options that were typed.
+            except RingletError as known:  # Caught inside the context, because cures use the typed options.
                 return _fail(known.message, cure_for(known), known.exit_code)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -107,26 +107,26 @@ def run() -> int:
 
 
 def _reader_has_gone() -> int:
-    """End without a message after the reader of our stdout has closed the pipe, as `head` does."""
-    # Python flushes stdout once more when it exits. Point stdout at /dev/null, so that this does not fail.
+    """End without a message, because the reader of stdout (such as `head`) has closed the pipe."""
+    # Python flushes stdout once more when it exits. stdout becomes /dev/null, so that the flush succeeds.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def cure_for(error: RingletError) -> str:
-    """The text after `next:` for an error: what the user can type to solve the problem."""
+    """Return the text after `next:` for an error: what the user can type to solve the problem."""
     if error.cure == type(error).default_cure:
         return _default_cure(error) or render(error.cure) or _help()
     return render(error.cure)
 
 
 def _default_cure(error: RingletError) -> str:
-    """The command to type for errors whose default cure is written for programs, e.g. "pass `token=...`"."""
+    """Return the command that replaces a default cure written for programs, such as "pass `token=...`"."""
     match error:
         case NotSignedIn():
             return f"{command('login')}, or try it without an account: {command('demo')}"
         case InvalidToken():
-            # A profile takes precedence over OURA_ACCESS_TOKEN, so a new token in the variable has no effect.
+            # With --profile, OURA_ACCESS_TOKEN is not used, so a new token in this variable has no effect.
             profile = click.get_current_context().meta.get(options.PROFILE)
             return command("login") + ("" if profile else ", or export a fresh OURA_ACCESS_TOKEN")
         case OAuthError():

@@ -129,7 +129,7 @@ def test_over_ssh_the_address_that_the_browser_ends_on_is_pasted(login, ringlet,
     url = introduces_itself(terminal, ready)
     terminal.sees("Paste the address of that page here")
     terminal.types(url)
-    terminal.sees("A sign-in does not end on that")
+    terminal.sees("This is not the address of a redirect")
     terminal.types(consent(url, {"WEARER": ready["user_id"]}))
     ends_signed_in(terminal, ringlet, ready)
 

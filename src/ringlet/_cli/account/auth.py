@@ -1,10 +1,10 @@
 """`ringlet auth`: shows stored sign-ins, renews their tokens, and ends them.
 
 Rules of this file:
-* `auth token` prints nothing but the access token, for another program. That program cannot use an expired
-  token, so the token is renewed first; if the renewal fails, no token is printed.
-* `auth status` works without a network: it shows as unknown what only the server knows. If the server refuses
-  the sign-in, `auth status` shows what is stored, and then the error.
+* `auth token` prints nothing but the access token, for use by another program. An expired token is renewed
+  first. If the renewal fails, no token is printed.
+* `auth status` works without a network: the user's name, which only the server knows, is then shown as
+  unknown. If the server refuses the sign-in, `auth status` shows what is stored, and then the error.
 """
 
 from __future__ import annotations
@@ -135,7 +135,11 @@ def logout(profile: str, base_url: str | None, purge: bool, as_json: bool) -> No
 
 
 def _renewed(sign_in: SignIn, tokens: Tokens, base_url: str | None) -> Tokens:
-    """Renew tokens. Raises NotSignedIn, OAuthError, ServerError, ConnectionFailed."""
+    """Renew the tokens of a sign-in.
+
+    Raises NotSignedIn if its application is unknown, OAuthError if the server refuses the renewal, and
+    ServerError or ConnectionFailed if the server fails or cannot be reached.
+    """
     from ..._client.client import Client
     from ..._oauth.renewal import renew
 
@@ -153,7 +157,7 @@ def _renewed(sign_in: SignIn, tokens: Tokens, base_url: str | None) -> Tokens:
 
 
 def _stored(profile: str) -> tuple[SignIn, Tokens]:
-    """Load a stored sign-in and its tokens. Raises NotSignedIn where it has no tokens."""
+    """Load a stored sign-in and its tokens. Raises NotSignedIn if it has no tokens."""
     from ..._client.sign_ins import SignIn
 
     sign_in = SignIn(profile)

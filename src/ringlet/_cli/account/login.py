@@ -1,4 +1,4 @@
-"""`ringlet login`: registers an application if need be, signs in through the browser, and stores the sign-in.
+"""`ringlet login`: finds or asks for an application, signs in through the browser, and stores the sign-in.
 
 Rules of this file:
 * `ringlet login` asks no questions without a terminal, in a CI job, or with --no-input.
@@ -102,7 +102,7 @@ def login(
             implicit=implicit,
         )
         # If the redirect URI is not registered, Oura shows an error page and does not redirect the browser.
-        # The command then waits in vain, and this cure says why.
+        # Then the command times out or the user interrupts it, and this cure says what may be wrong.
         cure = (
             f"if the browser showed an error, register exactly {app.redirect_uri} at"
             f" {portal(client.base_url)}, or name the one you registered:"
@@ -127,7 +127,7 @@ def login(
 
 
 def _choose_store(sign_in: SignIn, wanted: Store | None) -> Store:
-    """Choose the store of the sign-in: as wanted, else the one used before, else the keyring if it works."""
+    """Choose where to store the sign-in: as the user asked, else as before, else in a working keyring."""
     if wanted == "file" or (wanted is None and sign_in.exists):
         return wanted or sign_in.store
     why_not = sign_in.vault.why_not()

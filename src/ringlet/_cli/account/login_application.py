@@ -28,9 +28,9 @@ DEFAULT_REDIRECT_URI = LOCAL_REDIRECT_URIS[0]
 
 
 def client_secret(file: TextIO | None) -> str | None:
-    """The secret in the first line of a file, else OURA_CLIENT_SECRET, else None.
+    """Read the client secret from the first line of a file, or without a file from OURA_CLIENT_SECRET.
 
-    Raises UsageError where the first line is empty.
+    Returns None if the variable is not set. Raises UsageError if the first line is empty.
     """
     if file is None:
         return os.environ.get("OURA_CLIENT_SECRET")
@@ -52,10 +52,10 @@ def choose_application(
     implicit: bool,
     can_ask: bool,
 ) -> App:
-    """The application to sign in with. An argument takes precedence over a stored value.
+    """Find the application to sign in with. An argument takes precedence over a stored value.
 
-    The implicit flow needs no secret. Raises UsageError where the id or the secret is missing and the user
-    cannot be asked.
+    The user is asked for a missing id or secret, if `can_ask`; otherwise UsageError is raised. The implicit
+    flow needs no secret.
     """
     from ..._oauth.grant import App
 
@@ -78,7 +78,7 @@ def choose_application(
             f" export {' '.join(f'{name}=...' for name in missing)}, and run it again",
         )
     if missing:
-        screen.remark("An application of your own is needed: free, once, two minutes.")
+        screen.remark("You need an application of your own. Registering it is free and takes two minutes.")
         screen.remark(f"  1. open       {portal(base_url)}")
         screen.remark(f"  2. register   any name, and exactly this redirect URI:   {redirect_uri}")
         screen.remark("  3. paste here what the page then shows")
@@ -95,9 +95,9 @@ def ask_secret(prompt: str, default: str | None = None) -> str:
 
 
 def _checked(redirect_uri: str) -> str:
-    """Check that a redirect URI is absolute and has no fragment (RFC 6749 section 3.1.2), and return it.
+    """Return a redirect URI. Raises UsageError unless it is absolute and has no fragment.
 
-    Raises UsageError.
+    RFC 6749 section 3.1.2 has this rule.
     """
     try:
         target = urlsplit(redirect_uri)
@@ -107,6 +107,6 @@ def _checked(redirect_uri: str) -> str:
     if wrong:
         raise UsageError(
             f"a redirect URI is an absolute URL without a fragment, and {redirect_uri} is not",
-            cure=f"write it whole, as in {DEFAULT_REDIRECT_URI}",
+            cure=f"write the whole URL, as in {DEFAULT_REDIRECT_URI}",
         )
     return redirect_uri

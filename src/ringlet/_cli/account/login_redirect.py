@@ -3,7 +3,7 @@
 The redirect arrives at a local listener, or the user pastes its address, perhaps from another machine.
 
 Rules of this file:
-* The listener listens before the browser opens: the server redirects a user who is signed in at once.
+* The listener listens before the browser opens, because a server may redirect the browser at once.
 * The command waits for the listener and for a pasted address at the same time, and takes whichever is first.
 """
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from ..._client.login import LoginAttempt
 
 BROWSER_WAIT_S = 600.0
-"""How long to wait for the redirect: a code is valid for at most ten minutes (RFC 6749 section 4.1.2)."""
+"""How many seconds to wait for the redirect. A code is valid for ten minutes (RFC 6749 section 4.1.2)."""
 PASTE_BYTES = 1 << 16
 
 
 def await_redirect(attempt: LoginAttempt, *, can_ask: bool, open_browser: bool, cure: str) -> str:
     """Wait for the redirect of the browser, and return its address.
 
-    Raises UsageError where neither a listener nor the user can bring the address, and NotSignedIn with `cure`
-    when no redirect arrives in time.
+    Raises UsageError if neither a listener can receive the redirect nor the user can paste its address, and
+    NotSignedIn with `cure` if no redirect arrives in time.
     """
     from ..._client.redirect_listener import Listener, is_local
 
@@ -73,12 +73,12 @@ def await_redirect(attempt: LoginAttempt, *, can_ask: bool, open_browser: bool, 
             returned = answers.get(timeout=BROWSER_WAIT_S)
             while can_ask and not attempt.is_answer(returned):
                 screen.remark(
-                    "A sign-in does not end on that. Paste the address that the browser shows at the end:"
+                    "This is not the address of a redirect. Paste the address that the browser shows last:"
                 )
                 returned = answers.get(timeout=BROWSER_WAIT_S)
         except queue.Empty:
             raise NotSignedIn(
-                f"nothing came back within {BROWSER_WAIT_S / 60:.0f} minutes", cure=cure
+                f"the browser was not redirected within {BROWSER_WAIT_S / 60:.0f} minutes", cure=cure
             ) from None
         return returned
 
@@ -87,8 +87,8 @@ def _collect_pastes(answers: queue.SimpleQueue[str]) -> None:
     """Start a thread that puts each line that the user pastes into `answers`."""
 
     def collect() -> None:
-        # Reads the file descriptor: a thread that waits in sys.stdin holds its lock, and then Python cannot
-        # exit cleanly.
+        # This reads the file descriptor and not sys.stdin. A thread that waits in sys.stdin holds its lock,
+        # and then Python cannot exit cleanly.
         with contextlib.suppress(OSError):
             while text := os.read(sys.stdin.fileno(), PASTE_BYTES):
                 if line := text.decode("utf-8", "replace").strip():

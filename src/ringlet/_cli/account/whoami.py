@@ -55,7 +55,7 @@ def fetch_user(sign_in: SignIn, base_url: str | None) -> SignedInUser:
 
 def needs_new_sign_in(failure: RingletError, tokens: Tokens) -> bool:
     """Whether the server has refused the stored tokens, so that the user must sign in again."""
-    if isinstance(failure, NotSignedIn):  # The response to a renewal was lost, which is not tried again.
+    if isinstance(failure, NotSignedIn):  # The response to a renewal was lost; it is not sent again.
         return tokens.unanswered > 0
     return isinstance(failure, InvalidToken | OAuthError)
 
@@ -68,12 +68,12 @@ def no_retries() -> RetryPolicy:
 
 
 def application_cure(sign_in: SignIn, base_url: str) -> str:
-    """How to replace a client ID and secret that the server refused."""
+    """The cure for a client ID and secret that the server refused: the commands that replace them."""
     named = sign_in.cure.options
     login = f"{command('login', **named)}, with the client ID and secret that {portal(base_url)} shows"
     if {"OURA_CLIENT_ID", "OURA_CLIENT_SECRET"} & os.environ.keys():
         return f"unset OURA_CLIENT_ID OURA_CLIENT_SECRET; {login}"
-    # `login` uses a stored application without asking, so `auth logout --purge` must remove it first.
+    # `login` uses a stored application without asking, so `auth logout --purge` must delete it first.
     return f"{command('auth logout', '--purge', **named)}; {login}" if sign_in.exists else login
 
 

@@ -1,4 +1,4 @@
-"""`ringlet demo`: cloud, sign-in, sync and a webhook on one screen, without an account or a network."""
+"""`ringlet demo`: shows a cloud, a sign-in, a sync and a webhook, without an account or a network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 WEBHOOK_TIMEOUT_S = 20.0
-"""How long to wait until the webhook was received and followed, which usually takes one or two seconds."""
+"""How many seconds to wait until the webhook was received and its document fetched. Usually it takes two."""
 DATA_TYPE = "enhanced_tag"
 OPERATION: EventType = "create"
 """The event that the demo triggers, subscribes to, and follows."""
@@ -32,7 +32,7 @@ TICK = click.style("✓", fg="green")
 
 
 @click.command()
-# More days would run into the cloud's own rate limit, as they would into Oura's: 5,000 requests in 5 minutes.
+# Fetching more days would exceed the cloud's rate limit, which is Oura's: 5,000 requests in 5 minutes.
 @click.option("--days", type=click.IntRange(1, 4000), default=400, show_default=True, help="How many days.")
 @click.option(
     "--seed", type=int, default=7, show_default=True, help="Another number is another simulated wearer."
@@ -96,7 +96,7 @@ def step() -> Generator[Any]:
 
 @contextmanager
 def _archive(db: str | None) -> Generator[Archive]:
-    """The archive of the demo: at `db`, else in a directory that is deleted at the end."""
+    """Open the archive of the demo at `db`, or without `db` in a directory that is deleted at the end."""
     import tempfile
 
     from ..shared import archives
@@ -129,7 +129,7 @@ async def _fetch(ready: dict[str, Any], tokens: Tokens, archive: Archive) -> Bac
 
 
 async def _follow_one(ready: dict[str, Any], tokens: Tokens, archive: Archive, place: str) -> FollowedJob:
-    """Subscribe, trigger an event, and follow it into the archive."""
+    """Create a subscription, trigger an event, receive it, and fetch its document into the archive."""
     import asyncio
     import secrets
 
@@ -172,7 +172,7 @@ def _fetched(report: BackfillReport) -> str:
 
 
 def _show_result(archive: Archive, remark: str) -> None:
-    """Draw the last night, and what the archive holds."""
+    """Print a picture of the last night, and a table of what the archive contains."""
     from ..archive import nights
     from ..archive import status_table as holdings
     from ..archive.night_chart import picture
@@ -202,4 +202,4 @@ def _keep_running(child: Child, archive: Archive, open_browser: bool) -> None:
             open_portal(ready["api"])
         child.process.wait()
     except KeyboardInterrupt:
-        screen.remark("")  # End the line on which the terminal has shown ^C.
+        screen.remark("")  # This ends the line on which the terminal has shown ^C.

@@ -38,7 +38,7 @@ def cloud(days: int, seed: int) -> Generator[Child]:
     _no_proxy()
     serve = [sys.executable, "-m", "ringlet", "serve", "--demo", "--port", "0", "--ready", "json"]
     with tempfile.TemporaryFile() as child_stderr:
-        process = subprocess.Popen(  # noqa: S603  # this very program
+        process = subprocess.Popen(  # noqa: S603  # the command is this program itself
             [*serve, "--days", str(days), "--seed", str(seed)], stdout=subprocess.PIPE, stderr=child_stderr
         )
         try:

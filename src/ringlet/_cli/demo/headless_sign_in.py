@@ -1,6 +1,6 @@
 """Signs in to the demo's cloud without a browser: reads the consent form and submits it with every scope.
 
-This is for the demo's own cloud only: anywhere else the user must decide about consent.
+This is only for the demo's own cloud. At any other cloud the user must decide what to allow.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...errors import OAuthError
 
 
 class ConsentPage(HTMLParser):
-    """Parses the consent form: the fields that a browser would send if every box stayed ticked."""
+    """Parses the consent form. `fields` are those that a browser would send if every box stayed ticked."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -35,7 +35,10 @@ class ConsentPage(HTMLParser):
 
 
 def sign_in(ready: dict[str, Any]) -> Tokens:
-    """Authorize, consent, and exchange the code for tokens of the cloud's application. Raises OAuthError."""
+    """Sign in to the demo's cloud with its application, and return the tokens.
+
+    `ready` is the JSON that the cloud printed when it was ready. Raises OAuthError if the cloud refuses.
+    """
     app = App(
         client_id=ready["client_id"],
         client_secret=ready["client_secret"],
@@ -49,8 +52,8 @@ def sign_in(ready: dict[str, Any]) -> Tokens:
 
 def _code(url: str, user: str, state: str) -> str:
     """Submit the wearer's consent, and return the authorization code from the redirect."""
-    # No proxy, since the cloud is on this machine; with the cookie of the consent page; without following
-    # the redirect, whose address has the code.
+    # This opener uses no proxy, because the cloud is on this machine. It sends the cookie of the consent page
+    # back. It does not follow the redirect, whose address contains the code.
     browser = build_opener(ProxyHandler({}), HTTPCookieProcessor(), _NoRedirects())
     with browser.open(url) as answer:
         fields = ConsentPage(answer.read().decode()).fields
@@ -66,7 +69,7 @@ def _code(url: str, user: str, state: str) -> str:
 
 
 class _NoRedirects(HTTPErrorProcessor):
-    """Returns every response unchanged. urllib would follow a redirect, whose address has the code."""
+    """Returns every response unchanged. urllib would follow a redirect, whose address contains the code."""
 
     def http_response(self, request: Request, response: Any) -> Any:
         return response

@@ -1,4 +1,4 @@
-"""Opens the archive that a command is about, and finds the user in it.
+"""Opens the archive that a command uses, and finds the user that the command is about.
 
 Rules of this file:
 * Commands that only read open the archive read-only, so that they never wait for a running sync.
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def for_writing(db: str | None, *, durable: bool = True) -> Archive:
-    """Open the archive, and create it if need be. Raises ArchiveError."""
+    """Open the archive at `db`, and create it if it does not exist. Raises ArchiveError.
+
+    With `durable`, every commit is on the disk before it returns.
+    """
     from ..._archive.archive import Archive
     from ..._archive.storage.opening import default_place
 
@@ -29,11 +32,14 @@ def for_writing(db: str | None, *, durable: bool = True) -> Archive:
 
 
 def for_sync(db: str | None) -> Archive:
-    """Open the archive that a sync fills, and create it if need be. Raises ArchiveError, UsageError."""
+    """Open the archive that a sync fills, and create it if it does not exist.
+
+    Raises ArchiveError if it cannot be opened, UsageError if a demo cloud serves from it.
+    """
 
     archive = for_writing(db, durable=False)
-    # Only the archive of a demo cloud has the setting TIMELINE. The archive of `ringlet demo --db` has DEMO
-    # alone, and a sync may go on filling it.
+    # Only the archive of a demo cloud has the setting TIMELINE. The archive of `ringlet demo --db` has only
+    # the setting DEMO, and a sync may fetch more documents into it.
     has_timeline = any(archive.setting(Setting.TIMELINE.of(user.id)) is not None for user in archive.users())
     if has_timeline and archive.setting(Setting.DEMO) is not None:
         archive.close()
@@ -45,7 +51,7 @@ def for_sync(db: str | None) -> Archive:
 
 
 def for_reading(db: str | None) -> Archive:
-    """Open an existing archive read-only. Raises ArchiveError."""
+    """Open an existing archive read-only. Raises ArchiveError if it does not exist or cannot be opened."""
     from ..._archive.archive import Archive
     from ..._archive.storage.opening import default_place
 
@@ -53,9 +59,9 @@ def for_reading(db: str | None) -> Archive:
 
 
 def for_demo(db: str | None) -> Archive:
-    """Open an archive for the simulated wearer: at `db` (new, or of an earlier demo), or in memory.
+    """Open an archive for the simulated wearer: a new one or that of an earlier demo at `db`, or in memory.
 
-    Raises UsageError where the archive at `db` has data of real users.
+    Raises ArchiveError if it cannot be opened, UsageError if the archive at `db` has data of real users.
     """
     from ..._archive.archive import Archive
 
@@ -71,9 +77,9 @@ def for_demo(db: str | None) -> Archive:
 
 
 def find_user(archive: Archive, name: str | None) -> User | None:
-    """The user of that name or, without a name, the only one; None in an empty archive.
+    """Find the user called `name`, or the only user if `name` is None. Returns None for an empty archive.
 
-    Raises UsageError where the archive has no user of that name, or has several users and `name` is None.
+    Raises UsageError if the archive has no user of that name, or has several users and `name` is None.
     """
     from ..._archive.users import choose
 

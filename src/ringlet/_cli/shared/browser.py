@@ -9,12 +9,12 @@ import webbrowser
 
 
 def open_page(url: str) -> None:
-    """Open a page in the browser, in a thread: some browsers return only when they have started or ended."""
+    """Open a page in the browser. A thread does it, because some browsers block until they are closed."""
     threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 def has_browser() -> bool:
-    """Whether the user would see a browser that is opened here: not over SSH, nor without a display."""
+    """Whether the user would see a browser that this program opens: not over SSH or without a display."""
     if any(name in os.environ for name in ("SSH_TTY", "SSH_CONNECTION", "SSH_CLIENT")):
         return False
     if os.environ.get("BROWSER") or sys.platform in ("win32", "darwin"):

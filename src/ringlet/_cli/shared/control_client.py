@@ -1,11 +1,11 @@
-"""A client of the control API of a cloud, `/_ringlet/`, for the commands that operate one.
+"""A client of a cloud's control API, `/_ringlet/`, for the commands that operate the user's own cloud.
 
-The address of the cloud comes from `--base-url`, else OURA_API_BASE_URL; the admin token from
-RINGLET_ADMIN_TOKEN. `ringlet serve` prints both.
+The address of the cloud comes from `--base-url`, else from OURA_API_BASE_URL. The admin token comes from
+RINGLET_ADMIN_TOKEN. `ringlet serve` prints the address and the token.
 
 Rules of this file:
-* The admin token is sent to the cloud that was named and to no other host. Oura has no such API.
-* Every refusal raises an error whose cure is a command or a step for the user.
+* The admin token is sent only to the cloud that the user named, and never to Oura, which has no control API.
+* Every response that refuses a request raises an error whose cure is a command or a step for the user.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ OURA = "ouraring.com"
 
 
 class ControlClient:
-    """The control API of one cloud. Raises UsageError where its address or the admin token is missing."""
+    """A client of the control API of one cloud.
+
+    Raises UsageError if the admin token is missing, or the address is malformed or Oura's.
+    """
 
     def __init__(
         self, base_url: str | None, admin_token: str | None = None, *, timeout: float = REQUEST_TIMEOUT_S
@@ -47,22 +50,25 @@ class ControlClient:
         self._transport = HttpcoreTransport(self.base_url, timeout=timeout)
 
     def get(self, path: str, /, **params: str | int | float | None) -> Any:
-        """GET `/_ringlet/PATH`; parameters that are None are left out. Raises ConnectionFailed, ApiError."""
+        """Send GET `/_ringlet/PATH`, and return the decoded JSON. Parameters that are None are not sent.
+
+        Raises ConnectionFailed if the cloud does not answer, ApiError if it refuses the request.
+        """
         given = {name: str(value) for name, value in params.items() if value is not None}
         return self._ask(Request(path=CONTROL + path, params=given, headers=self._signed))
 
     def post(self, path: str, body: Any = None) -> Any:
-        """POST to `/_ringlet/PATH`, with `body` as JSON. Raises ConnectionFailed, ApiError."""
+        """Send POST `/_ringlet/PATH` with `body` as JSON; return the decoded JSON. Raises as `get` does."""
         headers = self._signed | {"content-type": "application/json"}
         sent = msgspec.json.encode(body) if body is not None else b""
         return self._ask(Request(path=CONTROL + path, method="POST", headers=headers, body=sent))
 
     def delete(self, path: str) -> Any:
-        """DELETE `/_ringlet/PATH`. Raises ConnectionFailed, ApiError."""
+        """Send DELETE `/_ringlet/PATH`, and return the decoded JSON. Raises as `get` does."""
         return self._ask(Request(path=CONTROL + path, method="DELETE", headers=self._signed))
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection to the cloud."""
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -99,13 +105,13 @@ class ControlClient:
             ) from None
 
     def _refused(self, request: Request, response: Response) -> ApiError:
-        """The error for a refusal. Its cure is about the admin token and the cloud, not about sign-ins."""
+        """Build the error for a refused request. Its cure is about the admin token, not about sign-ins."""
         said = refusal(request, response)
         cure = CURES.get(response.status) or _cure(response)
         if not cure:
             return said
-        # The 404 of a missing wearer or delivery has a detail of its own. The 404 of a missing route does
-        # not: the cloud is older than this program, or is not a cloud of ringlet's.
+        # A 404 for a missing user or delivery has a `detail` that says so. Any other 404 means that the route
+        # is missing: the cloud is older than this program, or not a cloud of ringlet's.
         if response.status == 404 and said.detail not in ("", "Not Found", f"no route {request.path}"):
             kind = request.path.removeprefix(CONTROL).partition("/")[0]
             known = (
@@ -125,7 +131,7 @@ CURES = {
     404: "see that the base URL names a cloud of ringlet's, and that its version is as new as this one",
     421: "reach the cloud as http://127.0.0.1:PORT, or start it with --host",
 }
-"""By HTTP status: what to do where the admin token, the address or the version of the cloud is wrong."""
+"""By HTTP status: the cure if the admin token, the address or the version of the cloud is wrong."""
 
 
 def _start_one() -> str:
@@ -136,7 +142,7 @@ def _start_one() -> str:
 
 
 def unreached(base_url: str | None) -> str:
-    """The cure for a cloud on this machine that does not answer; empty for a cloud on another machine."""
+    """The cure if a cloud on this machine does not answer; empty for a cloud on another machine."""
     url = urlsplit(base_url_from(base_url))
     host = url.hostname or ""
     if url.scheme != "http" or not is_loopback(host):
@@ -151,7 +157,7 @@ class _Refusal(msgspec.Struct):
 
 
 def _cure(response: Response) -> str:
-    """The cure that the cloud sent in the body of a refusal; empty where the body has no cure."""
+    """The cure that the cloud sent in the body of a refused request; empty if the body has no cure."""
     try:
         return msgspec.json.decode(response.body, type=_Refusal).cure
     except DECODE_ERRORS:

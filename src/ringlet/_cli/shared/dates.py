@@ -1,7 +1,7 @@
-"""Parses days as users type them: today, yesterday, 7d, 2026-11, 2026-11-19. Pure; today is an argument.
+"""Parses days as users type them: today, yesterday, 7d, 2026-11, 2026-11-19. Today's date is an argument.
 
-A year before 2015 raises an error instead of selecting nothing: the first Oura ring is of 2015, so an earlier
-year is a typing mistake.
+A year before 2015 raises an error. The first Oura ring was sold in 2015, so an earlier year is a typing
+mistake, which would otherwise select nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def today_here() -> date:
 
 
 def days(text: str, today: date) -> tuple[date, date]:
-    """The first and the last day that a text means. Raises UsageError."""
+    """Parse a text into the first and last day that it means. Raises UsageError if it is not a date."""
     words = text.strip().lower()
     try:
         if words in _NAMED:
@@ -52,7 +52,7 @@ _NAMED = {"today": 0, "yesterday": 1}
 
 
 def since(text: str, today: date) -> date:
-    """The first day that a text means, which must not be after today. Raises UsageError."""
+    """Parse a text into the first day that it means. Raises UsageError for a later day or a wrong text."""
     first, _ = days(text, today)
     if first > today:
         raise UsageError(
@@ -62,7 +62,7 @@ def since(text: str, today: date) -> date:
 
 
 def one_day(text: str, today: date) -> date:
-    """The day that a text means. Raises UsageError where it means several."""
+    """Parse a text that means one day. Raises UsageError if it means several days or is not a date."""
     first, last = days(text, today)
     if first != last:
         raise UsageError(f"{text!r} is more than one day", cure=DAY_EXAMPLES)

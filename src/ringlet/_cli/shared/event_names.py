@@ -16,7 +16,10 @@ from .suggest import nearest
 
 
 def wanted_events(patterns: str | None) -> Callable[[Event], bool]:
-    """A filter for events by comma-separated patterns. Raises UsageError where a pattern matches no event."""
+    """Return a filter that accepts the events that match one of the comma-separated patterns.
+
+    None accepts all events. Raises UsageError if a pattern matches no event.
+    """
     if patterns is None:
         return lambda event: True
     named = [pattern for pattern in patterns.split(",") if pattern.strip()]
@@ -44,12 +47,12 @@ def _suggestion(meant: str, names: set[str]) -> str:
 
 
 def data_types(names: Iterable[str]) -> list[str]:
-    """The data types that the user named, as webhooks spell them. Raises UsageError for an unknown name."""
+    """Convert names that the user typed to data types of webhooks. Raises UsageError for an unknown name."""
     return [_known(name, DATA_TYPES, "a data type") for name in names]
 
 
 def event_types(names: Sequence[str]) -> list[EventType]:
-    """The event types that the user named (create, update, delete); without names, all three.
+    """Convert names that the user typed to event types (create, update, delete). Without names, returns all.
 
     Raises UsageError for an unknown name.
     """
@@ -57,7 +60,7 @@ def event_types(names: Sequence[str]) -> list[EventType]:
 
 
 def _known(name: str, known: Sequence[Any], what: str) -> Any:
-    """The member of `known` that equals a name, ignoring case and taking `-` as `_`. Raises UsageError."""
+    """Find a name in `known`, ignoring case and reading `-` as `_`. Raises UsageError if it is not there."""
     meant = name.lower().replace("-", "_")
     if meant in known:
         return meant

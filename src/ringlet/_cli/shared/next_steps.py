@@ -1,4 +1,4 @@
-"""Builds the commands in `next:` lines: complete, with the options that the user typed for this command.
+"""Builds the commands that `next:` lines suggest, with the options that the user typed for this command.
 
     command("sync")         ringlet sync --db mine.db --profile mum   a command, with the options typed before
     repeat("--port", "0")   ringlet serve --demo --port 0             the command typed, with one option
@@ -7,8 +7,8 @@
 
 Rules of this file:
 * An option from the environment is not repeated: the variable is still set for the next command.
-* A secret is never repeated, nor a database URL that may hold a password: `...` stands in its place.
-* If `ringlet` on PATH is not the running program, the path of the running program is shown instead.
+* A secret or a database URL that may contain a password is not repeated: `...` stands in its place.
+* If `ringlet` on PATH is not the running program, commands begin with the path of the running program.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ CARRIED_OPTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """For each suggested command, the options that it takes over from what the user typed.
 
-They name the archive, the cloud or the sign-in. A command that is not listed takes over no options: the
-simulated wearer of `serve --demo` must not get into the archive that the user typed.
+These options name the archive, the cloud or the sign-in. A command that is not listed takes over no options.
+In particular `serve --demo` does not take over `--db`: it must not write into the user's own archive.
 """
 
 COMMANDS_OF_ACTIONS: Mapping[Action, str] = {
@@ -52,15 +52,15 @@ COMMANDS_OF_ACTIONS: Mapping[Action, str] = {
 }
 """The command for each action of a cure.
 
-`Action.REPEAT` is missing: it repeats the command that was typed.
+`Action.REPEAT` is missing here, because it repeats the command that the user typed.
 """
 
 _OPPOSITES = {"--from-now": "--from-start"}
-"""Flags that exclude each other: suggesting the first drops the second."""
+"""Flags that exclude each other. A suggestion that adds the first one leaves the second one out."""
 
 _TYPED = "ringlet.typed"
 _SECRETS = "ringlet.secrets"
-"""Keys of click's `context.meta`, which all contexts of a run share: options as typed, secret values."""
+"""Keys of click's `context.meta`, which lasts for one run: options that the user typed, secret values."""
 
 
 def remember(meta: MutableMapping[str, Any], option: str, value: str) -> None:
@@ -80,10 +80,10 @@ def hide(meta: MutableMapping[str, Any], value: str) -> None:
 
 
 def command(name: str, *words: str, **options: str) -> str:
-    """A suggested command: a name, words, and options that are given here or that the user typed.
+    """Build a suggested command from its name, its words, its options, and options that the user typed.
 
-    `command("webhooks update", "ID", "--callback", "URL")`; options are named as in the library, so
-    `redirect_uri=uri` becomes `--redirect-uri URI`.
+    An example is `command("webhooks update", "ID", "--callback", "URL")`. The keyword argument
+    `redirect_uri=uri` becomes the option `--redirect-uri URI`.
     """
     given = {f"--{option.replace('_', '-')}": value for option, value in options.items()}
     typed: Mapping[str, str] = _meta().get(_TYPED, {})
@@ -95,7 +95,7 @@ def command(name: str, *words: str, **options: str) -> str:
 
 
 def repeat(option: str, value: str = "") -> str:
-    """The command that the user typed, with the value of one option replaced, or with the option added."""
+    """Build the command that the user typed, with one option added or its value replaced."""
     secrets = _meta().get(_SECRETS, ())
 
     def repeated(word: str) -> str:
@@ -117,9 +117,9 @@ def repeat(option: str, value: str = "") -> str:
 
 
 def render(cure: str) -> str:
-    """The text of a cure for the command line: what to do, a colon, and the command that does it.
+    """Format a cure for the command line: what to do, a colon, and the command that does it.
 
-    The text is left out where it only names the action, e.g. "sign in".
+    If the text only names the action, such as "sign in", the command alone is returned.
     """
     if not isinstance(cure, Cure) or cure.action is None:
         return cure
@@ -132,7 +132,7 @@ def render(cure: str) -> str:
 
 
 def program() -> str:
-    """The word that starts this program: `ringlet`, or its path if PATH leads to another `ringlet`."""
+    """The word that starts this program: `ringlet`, or its path if `ringlet` on PATH is another program."""
     from pathlib import Path  # Imported here, because `ringlet --help` does not need these modules.
     from shutil import which
 
@@ -146,12 +146,12 @@ def program() -> str:
 
 
 def shown_value(value: str) -> str:
-    """A value quoted for a shell; `...` where the value may contain a password."""
+    """Quote a value for a shell. A value that may contain a password becomes `...`."""
     return "..." if may_hold_password(value) else shlex.quote(value)
 
 
 def may_hold_password(url: str) -> bool:
-    """Whether a database URL may contain a password: before the host, or in a parameter of libpq."""
+    """Whether a database URL may contain a password, before its host or in a parameter of libpq."""
     from urllib.parse import unquote
 
     plain = unquote(url)

@@ -2,8 +2,8 @@
 
 Rules of this file:
 * Options that name the archive, the cloud or the user are remembered, and repeated in suggested commands.
-* Every user of a machine sees the arguments of all programs (`ps`). A secret among them is accepted, with a
-  warning that names the environment variable to use instead.
+* Every user of a machine can see the arguments of all programs with `ps`. If an argument is a secret, a
+  warning names the environment variable to use instead.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ def _note_profile(context: click.Context, option: click.Parameter, name: str | N
 
 
 def _warn_of_arguments(what: str, variable: str) -> None:
-    screen.remark(f"{what} is seen by every user of this machine, as arguments are: better as {variable}")
+    screen.remark(f"every user of this machine can see {what}: better set {variable} in the environment")
 
 
 def secret(
     name: str, variable: str, help: str, *, metavar: str = "TEXT", on_demand: bool = False
 ) -> Callable[[Any], Any]:
-    """An option whose value is a secret. Its help recommends an environment variable instead.
+    """Return an option whose value is a secret. Its help recommends the environment variable `variable`.
 
-    With `on_demand` the variable is read only if the option is given without a value.
+    With `on_demand`, the variable is used only if the user typed the option without a value.
     """
 
     def taken(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -107,6 +107,6 @@ user = click.option(
     "--user",
     callback=_remembered,
     metavar="NAME",
-    help="Whose data, if there are several people's.",
+    help="The user, if the archive has several.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")

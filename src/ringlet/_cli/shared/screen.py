@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_COLUMNS = 100
-"""The width of output into a pipe or a file, in columns; the environment variable COLUMNS overrides it."""
+"""The width, in columns, of output into a pipe or a file. The environment variable COLUMNS overrides it."""
 
 
 @cache
@@ -35,12 +35,13 @@ def remarks() -> Console:
 
 
 def _console(stderr: bool) -> Console:
-    # Importing rich takes as long as importing the rest of the program.
+    # rich is imported only when it is needed: the import takes as long as that of all other modules.
     from rich.console import Console
 
     class Screen(Console):
         def on_broken_pipe(self) -> None:
-            raise  # noqa: PLE0704  # rich calls this inside its `except BrokenPipeError`, and would exit with 1
+            # rich calls this method inside its `except BrokenPipeError`. rich's own method exits with code 1.
+            raise  # noqa: PLE0704
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
@@ -48,7 +49,7 @@ def _console(stderr: bool) -> Console:
 
 
 def can_redraw() -> bool:
-    """Whether lines on stderr may be redrawn: on a terminal that is not dumb, and not in a CI job."""
+    """Whether lines on stderr may be redrawn: stderr is a terminal that can do it, and this is no CI job."""
     return sys.stderr.isatty() and "CI" not in os.environ and os.environ.get("TERM") != "dumb"
 
 

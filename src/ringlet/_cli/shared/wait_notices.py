@@ -1,7 +1,7 @@
 """Notifies the user of waits before a retry: why the client waits, and for how long.
 
-This module itself does not wait. The retries of `with_retries` wait, and set how long in `Request.after`; the
-reason is known from the response before.
+This module itself does not wait. The client waits before a retry as long as `with_retries` has set in
+`Request.after`. The reason is that of the failure before.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class NotifyingTransport:
 
 
 def notifying(flow: Flow[R], on_wait: OnWait) -> Flow[R]:
-    """Wrap a flow so that `on_wait` is called before each wait. The flow is one made by `with_retries`."""
+    """Wrap a flow that `with_retries` made, so that `on_wait` is called before each wait."""
     why = ""
 
     def step(request: Request) -> Flow[Response]:

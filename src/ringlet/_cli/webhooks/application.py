@@ -1,7 +1,7 @@
 """The application whose subscriptions the `webhooks` commands manage.
 
 Rules of this file:
-* Every refusal gets a cure with a command or a step for the user.
+* Every error that the server causes has a cure with a command or a step for the user.
 * The time comes from the `Date` header of responses: the clock of the user's own cloud may be in another
   year.
 """
@@ -24,9 +24,9 @@ from ..shared.next_steps import command
 
 NAME_APPLICATION = "export OURA_CLIENT_ID=... OURA_CLIENT_SECRET=... of the application that subscribes"
 CONFLICT = 409
-"""The HTTP status for a pair of data type and event type that has a subscription already.
+"""The HTTP status if there is a subscription for this pair of data type and event type already.
 
-Requests for other pairs may still succeed.
+After this status, requests for other pairs may still succeed.
 """
 ONE_DAY = timedelta(days=1)
 
@@ -52,7 +52,7 @@ class Application:
     def days_left(self, one: Subscription) -> int:
         """The days until a subscription expires, rounded up; 0 if it has expired.
 
-        Raises ServerError where the expiration time is not a valid time.
+        Raises ServerError if the expiration time of the subscription cannot be parsed.
         """
         return max(0, -((self.server_time.now() - one.expires_at) // ONE_DAY))
 
@@ -83,7 +83,7 @@ def application(base_url: str | None, profile: str | None) -> Generator[Applicat
 
 
 def check_callback(url: str) -> None:
-    """Check a callback URL before it is sent to the server. Raises UsageError."""
+    """Check a callback URL before it is sent to the server. Raises UsageError if it is malformed."""
     try:
         AddressPolicy().check_url(url)
     except UsageError as wrong:
@@ -91,7 +91,7 @@ def check_callback(url: str) -> None:
 
 
 def cure(refused: BadRequest) -> str:
-    """The cure for a refused request: a command or a step for the user."""
+    """Return the cure for a refused request: a command or a step for the user."""
     if refused.status == CONFLICT:
         update = command("webhooks update", "ID", "--callback", "URL")
         return f"{command('webhooks list')}, then: {update}"

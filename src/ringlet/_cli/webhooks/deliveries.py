@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..shared.control_client import ControlClient
 
 SHOWN_CHARACTERS = 80
-"""How many characters of a receiver's body, and of each of its headers, are shown."""
+"""How many characters of a response's body, and of each of its headers, are shown."""
 
 
 @click.command()
@@ -87,9 +87,9 @@ def resend(
 
 
 def _range(control: ControlClient, since: str) -> dict[str, str]:
-    """The body of the request that sends again all deliveries from `since` until now, by the cloud's clock.
+    """Build the body of the request that sends all deliveries since `since` (cloud's clock) again.
 
-    Raises UsageError where `since` is neither a duration nor an instant.
+    Raises UsageError if `since` is neither a duration nor an instant.
     """
     from ..._cloud.core.clock import duration
     from ..._cloud.webhooks.publisher import RETENTION

@@ -1,4 +1,4 @@
-"""Runs create or renew for several subscriptions, collects refusals, and prints the result.
+"""Creates or renews several subscriptions, collects the errors of refused requests, and prints the result.
 
 Rules of this file:
 * The query of a callback URL may contain a secret and is not shown. `--json` prints what the server sent.
@@ -21,7 +21,7 @@ from .application import CONFLICT, Application, cure
 
 
 class SomeRefused(RingletError):
-    """Some requests succeeded and others were refused; the refusals have been printed."""
+    """Raised if some requests succeeded and others were refused. The refused ones have been printed."""
 
     exit_code = 3
 
@@ -33,9 +33,10 @@ def carry_out(
     *,
     existing: Sequence[Subscription] = (),
 ) -> None:
-    """Send requests, and show the resulting subscriptions together with the `existing` ones.
+    """Send requests, and print the resulting subscriptions together with the `existing` ones.
 
-    Raises RingletError if a request is refused, SomeRefused if others succeeded.
+    `requests` has a function for each request, by the name that messages show. Raises SomeRefused if some
+    requests were refused and others succeeded, another RingletError if none succeeded.
     """
     granted: list[Subscription] = []
     refused: list[BadRequest] = []

@@ -2,8 +2,8 @@
 
 The application is named by OURA_CLIENT_ID and OURA_CLIENT_SECRET, else by the stored sign-in.
 
-`ringlet webhooks create` is idempotent: an existing subscription with the same callback URL counts as
-created.
+`ringlet webhooks create` is idempotent: it leaves an existing subscription with the same callback URL as it
+is, and does not fail.
 """
 
 from __future__ import annotations
