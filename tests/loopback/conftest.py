@@ -1,4 +1,4 @@
-"""Both ends of the wire in one process: the clients ask a cloud through ASGI, no socket in between."""
+"""Client and cloud in one process: requests go through ASGI, without a socket."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from ringlet.cloud import Clock, Cloud, CloudSettings
 from .. import populated
 
 NOW = datetime(2026, 1, 20, 12, tzinfo=UTC)
-DAYS = 60
-FIRST = NOW.date() - timedelta(days=DAYS - 1)
+DEMO_DAYS = 60
+FIRST_DAY = NOW.date() - timedelta(days=DEMO_DAYS - 1)
 
 
 class AsgiTransport:
-    """An `AsyncTransport` to an ASGI application in this process, whatever host is named."""
+    """An `AsyncTransport` to an ASGI application in this process; it ignores the host of a URL."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -40,24 +40,26 @@ class AsgiTransport:
         query = urlencode(request.params).encode()
         path = urlsplit(request.path).path
         scope = {"type": "http", "method": request.method, "path": path, "query_string": query}
-        said: list[dict[str, Any]] = []
+        messages: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": request.body, "more_body": False}
 
         async def send(message: dict[str, Any]) -> None:
-            said.append(message)
+            messages.append(message)
 
         await self.app(scope | {"headers": headers}, receive, send)
-        names = {name.decode(): value.decode() for name, value in said[0]["headers"]}
-        return Response(said[0]["status"], b"".join(part["body"] for part in said[1:]), names)
+        response_headers = {name.decode(): value.decode() for name, value in messages[0]["headers"]}
+        return Response(
+            messages[0]["status"], b"".join(part["body"] for part in messages[1:]), response_headers
+        )
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """There is no connection to close."""
 
 
 class BlockingAsgiTransport:
-    """The same for the client that blocks."""
+    """The same for the blocking client."""
 
     def __init__(self, app: Any) -> None:
         self._inner, self._runner = AsgiTransport(app), asyncio.Runner()
@@ -70,8 +72,8 @@ class BlockingAsgiTransport:
 
 
 @dataclass(frozen=True)
-class Loop:
-    """A cloud with a wearer, who that is, and clients that ask it."""
+class Loopback:
+    """A cloud with one simulated wearer, and clients of that cloud."""
 
     cloud: Cloud
     person: Person
@@ -79,46 +81,46 @@ class Loop:
     token: str
 
     now = NOW
-    first = FIRST
+    first = FIRST_DAY
     last: date = NOW.date() + timedelta(days=1)
-    """Somewhere east it is tomorrow already."""
+    """The day after `now`: in time zones to the east it has begun."""
 
     def client(self, token: str | None = None, **more: Any) -> Client:
-        signed = more if "token_store" in more else {"token": token or self.token, **more}
-        return Client(transport=BlockingAsgiTransport(self.cloud), **signed)
+        credentials = {} if "token_store" in more else {"token": token or self.token}
+        return Client(transport=BlockingAsgiTransport(self.cloud), **credentials, **more)
 
     def async_client(self) -> AsyncClient:
         return AsyncClient(self.token, transport=AsgiTransport(self.cloud))
 
     def grant(self, *scopes: str) -> Issued:
-        """A grant of its own, to an application of its own: what the tests of refusals spoil."""
+        """A new grant to a new application, for tests that revoke it or exceed its rate limit."""
         client_id, _ = self.cloud.grants.apps.register("Loopback", [])
         return self.cloud.grants.issue(client_id, self.user, scopes or SCOPES)
 
 
-def _build(dialect: Dialect, place: Path) -> Iterator[Loop]:
-    with Archive.open(populated.copy_to(place, now=NOW, days=DAYS, dialect=dialect)) as archive:
+def _build(dialect: Dialect, place: Path) -> Iterator[Loopback]:
+    with Archive.open(populated.copy_to(place, now=NOW, days=DEMO_DAYS, dialect=dialect)) as archive:
         clock = Clock(NOW)
-        user = populate(archive, clock, days=DAYS, seed=7, dialect=dialect)
+        user = populate(archive, clock, days=DEMO_DAYS, seed=7, dialect=dialect)
         cloud = Cloud(archive, settings=CloudSettings(dialect=dialect), clock=clock)
-        # A property test asks more often in five minutes than a client of the real service may.
+        # Property tests send more requests in five minutes than the rate limit allows.
         cloud.rate_limit.limit = 1_000_000
         client_id, _ = cloud.grants.apps.register("Loopback", ["https://loopback.example/callback"])
         token = cloud.grants.issue(client_id, user, SCOPES).access_token
-        yield Loop(cloud, Person(7, DEMO_USER_NAME, dialect=dialect), user, token)
+        yield Loopback(cloud, Person(7, DEMO_USER_NAME, dialect=dialect), user, token)
 
 
 @pytest.fixture(scope="session")
-def _live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
-    yield from _build("live", tmp_path_factory.mktemp("loop"))
+def _live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
+    yield from _build("live", tmp_path_factory.mktemp("loopback"))
 
 
 @pytest.fixture(scope="session")
-def _docs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
-    yield from _build("docs", tmp_path_factory.mktemp("loop"))
+def _docs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
+    yield from _build("docs", tmp_path_factory.mktemp("loopback"))
 
 
 @pytest.fixture(params=["live", "docs"])
-def loop(request: pytest.FixtureRequest, _live: Loop, _docs: Loop) -> Loop:
-    """Under each dialect."""
+def loopback(request: pytest.FixtureRequest, _live: Loopback, _docs: Loopback) -> Loopback:
+    """A cloud of each dialect."""
     return _live if request.param == "live" else _docs

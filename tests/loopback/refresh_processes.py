@@ -1,11 +1,10 @@
-"""Many processes that refresh one sign-in, some killed at random moments; `test_contention` starts this
-program.
+"""Processes that refresh one stored sign-in and are killed at random; `test_contention` starts this program.
 
-    refresh_processes.py WALLET SECONDS     with what the cloud's ready line said on stdin
+    refresh_processes.py TOKEN_FILE SECONDS     with the ready line of the cloud on stdin
 
-The first process signs in again whenever the sign-in is dead. Its children refresh it without end. Each
-writes a line for what it stored: which process, how often the refresh token was sent without an answer, and
-the token.
+The parent signs in whenever the stored tokens cannot be renewed any more. Its children renew them in a loop.
+After each save a process appends a line to a log: its id, how often the refresh token was sent without an
+answer, and the refresh token.
 """
 
 import json
@@ -26,11 +25,11 @@ from ringlet.client import Client, FileTokenStore
 from ringlet.errors import ConnectionFailed, NotSignedIn, OAuthError, ServerError
 
 PROCESSES = 16
-ONCE = RetryPolicy(max_tries=1)
+WITHOUT_RETRIES = RetryPolicy(max_tries=1)
 
 
-class NotingWallet(FileTokenStore):
-    """Writes down what it stored, in one write each, so that a kill leaves whole lines."""
+class LoggingTokenStore(FileTokenStore):
+    """Logs what it saves, each line with one write, so that a kill leaves no partial line."""
 
     def save(self, tokens: Tokens) -> None:
         super().save(tokens)
@@ -40,16 +39,16 @@ class NotingWallet(FileTokenStore):
         os.close(handle)
 
 
-def is_dead(tokens: Tokens | None) -> bool:
+def cannot_be_renewed(tokens: Tokens | None) -> bool:
     return tokens is None or tokens.refresh_token is None or tokens.unanswered >= MAX_UNANSWERED
 
 
-def renew_without_end(api: str, path: Path, app: App) -> None:
-    token_store = NotingWallet(path)
-    with Client(base_url=api, token_store=token_store, retry_policy=ONCE) as client:
+def renew_in_a_loop(api: str, path: Path, app: App) -> None:
+    token_store = LoggingTokenStore(path)
+    with Client(base_url=api, token_store=token_store, retry_policy=WITHOUT_RETRIES) as client:
         while True:
             tokens = token_store.load()
-            if tokens is None or is_dead(tokens):
+            if tokens is None or cannot_be_renewed(tokens):
                 time.sleep(0.02)
                 continue
             with suppress(ConnectionFailed, OAuthError, ServerError, NotSignedIn):
@@ -61,20 +60,20 @@ def fork(api: str, path: Path, app: App) -> int:
     if child == 0:
         random.seed()
         try:
-            renew_without_end(api, path, app)
-        except BaseException as odd:
-            sys.stderr.write(f"a child ended: {odd!r}\n")
+            renew_in_a_loop(api, path, app)
+        except BaseException as error:
+            sys.stderr.write(f"a child ended: {error!r}\n")
             sys.stderr.flush()
         finally:
             os._exit(1)
     return child
 
 
-def sign_in_again(token_store: FileTokenStore, ready: dict[str, Any]) -> None:
+def sign_in_anew(token_store: FileTokenStore, ready: dict[str, Any]) -> None:
     while not token_store.claim():
         time.sleep(0.005)
-    while is_dead(token_store.load()):
-        with suppress(ConnectionFailed):  # the answer that brings the tokens may be lost as well
+    while cannot_be_renewed(token_store.load()):
+        with suppress(ConnectionFailed):  # the response with the tokens may be dropped as well
             token_store.save(sign_in(ready))
     token_store.release()
 
@@ -83,9 +82,9 @@ def main(path: Path, seconds: float) -> None:
     ready = json.loads(sys.stdin.read())
     api = ready["api"]
     app = App(client_id=ready["client_id"], client_secret=ready["client_secret"])
-    # A token_store of its own: whoever forks while it holds a lock would hand the lock on.
-    token_store = NotingWallet(path)
-    sign_in_again(token_store, ready)
+    # Each child opens its own token store: a child inherits the locks that its parent holds.
+    token_store = LoggingTokenStore(path)
+    sign_in_anew(token_store, ready)
     children = {fork(api, path, app) for _ in range(PROCESSES)}
     end = time.monotonic() + seconds
     try:
@@ -96,8 +95,8 @@ def main(path: Path, seconds: float) -> None:
             os.waitpid(victim, 0)
             children.remove(victim)
             children.add(fork(api, path, app))
-            if is_dead(token_store.load()):
-                sign_in_again(token_store, ready)
+            if cannot_be_renewed(token_store.load()):
+                sign_in_anew(token_store, ready)
     finally:
         for child in children:
             os.kill(child, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Two webhook senders on one archive that are killed at random moments; `test_storm` starts this program.
+"""Two webhook senders on one archive that are killed at random; `test_webhook_load` starts this program.
 
     sender_processes.py ARCHIVE KILLS SECONDS
 

@@ -1,8 +1,8 @@
-"""One grant, sixteen processes that renew it, some killed at any moment, some answers lost on the way.
+"""Sixteen processes renew one grant; some are killed at random, and the cloud drops some responses.
 
-The law: a refresh token whose successor was stored is never sent again; and a grant dies only of an answer
-that was lost. The cloud itself loses answers, as its controls were told to. What was sent is seen from
-between the two ends, by a tap; what was stored, from what the refreshing processes wrote down.
+A refresh token whose successor was stored is never sent again, and a grant ends only because a response was
+lost. A fault set through the control API makes the cloud drop responses. A proxy in front of the cloud
+records what was sent; the refreshing processes log what they stored.
 """
 
 import asyncio
@@ -30,54 +30,55 @@ from ringlet.client import Client
 from ringlet.errors import NotSignedIn, OAuthError
 
 from ..program import Program
-from .refresh_processes import NotingWallet
+from .refresh_processes import LoggingTokenStore
 
-SECONDS = 60 if "RINGLET_LONG" in os.environ else 10
-LOSSES = {"path": "/oauth/token", "act": "drop", "probability": 0.05}
+DURATION_S = 60 if "RINGLET_LONG" in os.environ else 10
+DROP_FAULT = {"path": "/oauth/token", "act": "drop", "probability": 0.05}
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the refreshing processes are forked")
 
 
 @dataclass
-class Sent:
-    """One renewal that reached the cloud: by which refresh token, and what the cloud said to it."""
+class Renewal:
+    """One request with a refresh token that reached the cloud, and its response."""
 
-    spent: str
+    refresh_token: str
     status: int
     successor: str | None
     lost: bool
-    """Whether the answer was lost on purpose, and the successor with it."""
+    """Whether the fault dropped the response, and the new refresh token with it."""
 
 
 @dataclass
-class Tap:
-    """A loopback port in front of a cloud that remembers every renewal."""
+class RecordingProxy:
+    """A proxy in front of a cloud that records every renewal."""
 
     upstream: str
     port: int = 0
-    renewals: list[Sent] = field(default_factory=list)
+    renewals: list[Renewal] = field(default_factory=list)
     _under_way: set[object] = field(default_factory=set)
-    """Nobody else holds a task whose client has gone: it could be collected before it has heard the cloud."""
+    """References to the tasks: asyncio has none to a task whose client closed the connection, and it could be
+    garbage collected before the cloud answers."""
 
-    async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._under_way.add(asyncio.current_task())
         with suppress(OSError, asyncio.IncompleteReadError, ConnectionError):
             head = await reader.readuntil(b"\r\n\r\n")
             body = await reader.readexactly(_length(head))
-            answer = await self._ask(head, body)
-            if spent := parse_qs(body.decode()).get("refresh_token"):
-                told, _, given = answer.partition(b"\r\n\r\n")
-                successor = json.loads(given).get("refresh_token") if given else None
-                self.renewals.append(Sent(spent[0], int(told.split()[1]), successor, lost=not given))
+            answer = await self._request(head, body)
+            if sent_token := parse_qs(body.decode()).get("refresh_token"):
+                head, _, body = answer.partition(b"\r\n\r\n")
+                successor = json.loads(body).get("refresh_token") if body else None
+                self.renewals.append(Renewal(sent_token[0], int(head.split()[1]), successor, lost=not body))
             writer.write(answer)
             await writer.drain()
         writer.close()
         self._under_way.discard(asyncio.current_task())
 
-    async def _ask(self, head: bytes, body: bytes) -> bytes:
+    async def _request(self, head: bytes, body: bytes) -> bytes:
         target = urlsplit(self.upstream)
         reader, writer = await asyncio.open_connection(target.hostname, target.port)
-        # From many addresses: else what the cloud does about guessing, by address, hides a reuse.
+        # Requests seem to come from many addresses: the cloud would slow down one that guesses tokens.
         added = b"\r\nconnection: close\r\nx-forwarded-for: 10.0.0.%d\r\n" % random.randrange(256)
         writer.write(head.replace(b"\r\n", added, 1) + body)
         answer = await reader.read()
@@ -96,7 +97,7 @@ def _length(head: bytes) -> int:
 def ready(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
     on_file = request.param == "SQLite"
     db = str(tmp_path / "cloud.db") if on_file else request.getfixturevalue("postgres")
-    # The tap is a proxy, and believed.
+    # The cloud trusts the `x-forwarded-for` of the proxy.
     with Program(tmp_path).serve(
         "--demo", "--days", "2", "--db", db, FORWARDED_ALLOW_IPS="127.0.0.1"
     ) as ready:
@@ -104,20 +105,20 @@ def ready(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, 
 
 
 @pytest.fixture
-def tap(ready: dict[str, Any]) -> Iterator[Tap]:
-    tap, loop = Tap(ready["api"]), asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(tap.pass_on, "127.0.0.1", 0, backlog=100))
-    tap.port = server.sockets[0].getsockname()[1]
+def proxy(ready: dict[str, Any]) -> Iterator[RecordingProxy]:
+    proxy, loop = RecordingProxy(ready["api"]), asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(proxy.forward, "127.0.0.1", 0, backlog=100))
+    proxy.port = server.sockets[0].getsockname()[1]
     thread = Thread(target=loop.run_forever)
     thread.start()
-    yield tap
+    yield proxy
 
     async def end() -> None:
         server.close()
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
             task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        await asyncio.gather(*others, return_exceptions=True)
 
     asyncio.run_coroutine_threadsafe(end(), loop).result(10)
     loop.call_soon_threadsafe(loop.stop)
@@ -126,52 +127,53 @@ def tap(ready: dict[str, Any]) -> Iterator[Tap]:
 
 
 @pytest.mark.slow
-def test_no_used_refresh_token_is_sent_again_and_only_a_lost_response_ends_a_grant(
-    ready: dict[str, Any], tap: Tap, tmp_path: Path
+def test_no_used_refresh_token_is_sent_twice_and_only_a_lost_response_ends_a_grant(
+    ready: dict[str, Any], proxy: RecordingProxy, tmp_path: Path
 ) -> None:
     path = tmp_path / "grant.json"
-    here = ready | {"api": f"http://127.0.0.1:{tap.port}"}
-    _faults(ready, "POST", LOSSES)
+    through_proxy = ready | {"api": f"http://127.0.0.1:{proxy.port}"}
+    _set_faults(ready, "POST", DROP_FAULT)
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("refresh_processes.py")), str(path), str(SECONDS)],
-        input=json.dumps(here),
+        [sys.executable, str(Path(__file__).with_name("refresh_processes.py")), str(path), str(DURATION_S)],
+        input=json.dumps(through_proxy),
         capture_output=True,
         text=True,
-        timeout=SECONDS + 60,
+        timeout=DURATION_S + 60,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    _faults(ready, "DELETE")
-    _renew_once_more(here, path)
+    _set_faults(ready, "DELETE")
+    _renew_once_more(through_proxy, path)
 
-    # A token that is sent was stored, whether or not its process lived to write that down.
-    stored = {sent.spent for sent in tap.renewals}
-    noted: Counter[str] = Counter()
+    # A token that was sent had been stored, even if its process was killed before it could log that.
+    stored = {sent.refresh_token for sent in proxy.renewals}
+    logged: Counter[str] = Counter()
     last: dict[str, tuple[bool, str]] = {}
     for line in path.with_suffix(".stored").read_text().splitlines():
         process, unanswered, token = line.split()
         last[process] = unanswered != "0", token
-        noted[token] += unanswered != "0"
+        logged[token] += unanswered != "0"
         stored.add(token)
-    sendings: defaultdict[str, list[Sent]] = defaultdict(list)
-    for sent in tap.renewals:
-        sendings[sent.spent].append(sent)
-    again = {token for token, sent in sendings.items() if len(sent) > 1}
-    lost = {sent.spent for sent in tap.renewals if sent.lost}
+    sendings: defaultdict[str, list[Renewal]] = defaultdict(list)
+    for sent in proxy.renewals:
+        sendings[sent.refresh_token].append(sent)
+    sent_twice = {token for token, sent in sendings.items() if len(sent) > 1}
+    lost = {sent.refresh_token for sent in proxy.renewals if sent.lost}
     killed = {token for waiting, token in last.values() if waiting}
 
-    assert not {sent.spent for sent in tap.renewals if sent.successor in stored} & again
-    assert again <= lost | killed, "whoever got an answer never sent that token again"
-    assert not [token for token, sent in sendings.items() if len(sent) > noted[token]], "noted before sent"
-    # What is sent again had been spent at first, whether the answer was lost on purpose or with its reader;
-    # and what had not been sent before is never refused.
+    assert not {sent.refresh_token for sent in proxy.renewals if sent.successor in stored} & sent_twice
+    assert sent_twice <= lost | killed, "a token is sent twice only by a process that got no response"
+    assert not [token for token, sent in sendings.items() if len(sent) > logged[token]], (
+        "each sending is logged before it"
+    )
+    # A token that is sent twice is accepted the first time and refused the second time.
     assert {tuple(one.status for one in sent) for sent in sendings.values()} == {(200,), (200, 400)}
-    assert again & lost
-    assert len(sendings) > 10 * SECONDS, "there was contention at all"
+    assert sent_twice & lost
+    assert len(sendings) > 10 * DURATION_S, "the processes contended"
 
 
-def _faults(ready: dict[str, Any], method: str, fault: dict[str, Any] | None = None) -> None:
-    """Tell the cloud what to lose."""
+def _set_faults(ready: dict[str, Any], method: str, fault: dict[str, Any] | None = None) -> None:
+    """Add a fault to the cloud, or delete all faults."""
     control = HTTPConnection(urlsplit(ready["api"]).netloc)
     headers = {"authorization": f"Bearer {ready['admin_token']}"}
     control.request(method, "/_ringlet/faults", json.dumps(fault), headers)
@@ -179,11 +181,11 @@ def _faults(ready: dict[str, Any], method: str, fault: dict[str, Any] | None = N
     control.close()
 
 
-def _renew_once_more(here: dict[str, Any], path: Path) -> None:
-    """What is kept in the end is sent, too, unless it is known to be dead, so that it is judged as well."""
-    token_store = NotingWallet(path)
-    app = App(client_id=here["client_id"], client_secret=here["client_secret"])
+def _renew_once_more(ready: dict[str, Any], path: Path) -> None:
+    """Renew the tokens that were stored last as well, unless they are known to be invalid."""
+    token_store = LoggingTokenStore(path)
+    app = App(client_id=ready["client_id"], client_secret=ready["client_secret"])
     tokens = token_store.load()
     assert tokens
-    with Client(base_url=here["api"], token_store=token_store) as client, suppress(OAuthError, NotSignedIn):
+    with Client(base_url=ready["api"], token_store=token_store) as client, suppress(OAuthError, NotSignedIn):
         client.run(renew(token_store, app, client.hosts, stale=tokens, clock=time.time))

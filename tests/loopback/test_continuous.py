@@ -1,4 +1,4 @@
-"""A continuous sync that reconciles every few seconds: changes without an event are found then."""
+"""A continuous sync whose nights follow each other within seconds: its nightly round finds missed changes."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from ringlet.errors import RingletError
 from .conftest import NOW, AsgiTransport
 
 SLEEP = TYPES["daily_sleep"]
-SWIFT = 12 * 3600
-"""Seconds of the server that pass in one of ours."""
+CLOCK_SPEED = 12 * 3600
+"""Seconds of the server's clock in one real second."""
 
 
-class SwiftTime(ServerTime):
-    """A server whose time flies."""
+class FastServerTime(ServerTime):
+    """The time of a server whose clock runs `CLOCK_SPEED` times too fast."""
 
     def __init__(self) -> None:
         super().__init__()
         self.began = time.monotonic()
 
     def now(self) -> datetime:
-        return NOW + timedelta(seconds=(time.monotonic() - self.began) * SWIFT)
+        return NOW + timedelta(seconds=(time.monotonic() - self.began) * CLOCK_SPEED)
 
 
 @dataclass
@@ -56,11 +56,11 @@ class Observer:
     def followed(self, followed: FollowedJob) -> None:
         self.events.append(followed)
 
-    def subscribed(self, standing: SubscriptionReport) -> None:
-        assert standing.names == {"daily_sleep"}
+    def subscribed(self, report: SubscriptionReport) -> None:
+        assert report.names == {"daily_sleep"}
 
     def progress(self, progress: TypeProgress) -> None:
-        """Of no interest."""
+        """Not counted."""
 
     def round(self, report: BackfillReport, everything: bool) -> None:
         self.nights += everything
@@ -69,7 +69,7 @@ class Observer:
         raise AssertionError((part, failed))
 
 
-def night(id: str) -> bytes:
+def sleep_document(id: str) -> bytes:
     return json.dumps({"id": id, "day": str(NOW.date()), "score": 80}).encode()
 
 
@@ -80,21 +80,21 @@ def test_changes_and_deletions_without_events_are_found_in_the_nightly_round(
     monkeypatch.setattr(continuous, "CLOCK_CHECK_INTERVAL_S", 0.01)
     observer = Observer()
 
-    async def run(cloud: Cloud, mine: Archive) -> None:
-        theirs = cloud.archive.user("wearer")
-        client_id, secret = cloud.grants.apps.register("Keeping up", [])
-        token = cloud.grants.issue(client_id, theirs, SCOPES).access_token
-        cloud.archive.put(theirs, TYPES["personal_info"], b'{"id": "wearer"}')
-        cloud.archive.put(theirs, SLEEP, night("gone"))
+    async def run(cloud: Cloud, archive: Archive) -> None:
+        cloud_user = cloud.archive.user("wearer")
+        client_id, secret = cloud.grants.apps.register("Continuous sync", [])
+        token = cloud.grants.issue(client_id, cloud_user, SCOPES).access_token
+        cloud.archive.put(cloud_user, TYPES["personal_info"], b'{"id": "wearer"}')
+        cloud.archive.put(cloud_user, SLEEP, sleep_document("gone"))
 
-        def held(name: str) -> bytes | None:
-            return mine.document(mine.user("wearer"), SLEEP, name)
+        def stored(name: str) -> bytes | None:
+            return archive.document(archive.user("wearer"), SLEEP, name)
 
         with bind("127.0.0.1", 0) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/oura"
             sync = ContinuousSync(
                 AsyncClient(token, transport=AsgiTransport(cloud), client_id=client_id, client_secret=secret),
-                mine,
+                archive,
                 tmp_path / "mine.db",
                 CallbackEndpoint(url=url, listener=listener),
                 observer,
@@ -102,16 +102,16 @@ def test_changes_and_deletions_without_events_are_found_in_the_nightly_round(
                 names=["daily_sleep"],
                 since=NOW.date() - timedelta(days=3),
             )
-            sync.server_time = SwiftTime()
+            sync.server_time = FastServerTime()
             async with asyncio.timeout(20):
                 task = asyncio.create_task(sync.run())
                 while observer.nights < 1:  # noqa: ASYNC110 - polling is simplest here
                     await asyncio.sleep(0.01)
-                assert held("gone")
-                cloud.archive.observer = None  # nobody is told
-                cloud.archive.put(theirs, SLEEP, night("new"))
-                cloud.archive.delete(theirs, SLEEP, "gone")
-                while not held("new") or held("gone"):
+                assert stored("gone")
+                cloud.archive.observer = None  # changes cause no events any more
+                cloud.archive.put(cloud_user, SLEEP, sleep_document("new"))
+                cloud.archive.delete(cloud_user, SLEEP, "gone")
+                while not stored("new") or stored("gone"):
                     assert not task.done(), task.result()
                     await asyncio.sleep(0.01)
             task.cancel()
@@ -119,7 +119,9 @@ def test_changes_and_deletions_without_events_are_found_in_the_nightly_round(
                 await task
             await cloud.dialer.close()
 
-    with Archive.open(":memory:") as theirs, Archive.open(tmp_path / "mine.db") as mine:
-        asyncio.run(run(Cloud(theirs, clock=Clock(NOW), callbacks=AddressPolicy.parse("dev")), mine))
+    with Archive.open(":memory:") as cloud_archive, Archive.open(tmp_path / "mine.db") as archive:
+        asyncio.run(
+            run(Cloud(cloud_archive, clock=Clock(NOW), callbacks=AddressPolicy.parse("dev")), archive)
+        )
     assert observer.nights > 1
     assert not observer.events

@@ -1,7 +1,7 @@
-"""What a client gets is what the wearer lived: every type, both clients, both dialects, any days.
+"""A client gets exactly what the simulated wearer has: every type, both clients, both dialects, any window.
 
-By default a window means days as a person means them, or instants from the first up to the last, whatever
-the endpoint does with its bounds. That is checked against the simulated person itself.
+By default a window includes its first and its last day, or the instants from its start up to its end, however
+the endpoint treats its bounds. The expected documents and samples come from the simulated wearer itself.
 """
 
 import asyncio
@@ -35,55 +35,55 @@ from ..examples import few
 DOCUMENTS = [name for name, kind in TYPES.items() if isinstance(kind, Documents)]
 SERIES = [name for name, kind in TYPES.items() if isinstance(kind, Samples)]
 LIVE_SERIES = [name for name, kind in TYPES.items() if isinstance(kind, LiveSamples)]
-ONCE = RetryPolicy(max_tries=1)
+WITHOUT_RETRIES = RetryPolicy(max_tries=1)
 
-# The days for which the archive is complete: on the first, what began the evening before may be missing.
-SPANS = st.tuples(st.integers(0, 60), st.integers(0, 60))
+# Numbers of days within the demo: its first day may lack a sleep period that began the evening before.
+DAY_RANGES = st.tuples(st.integers(0, 60), st.integers(0, 60))
 OFFSETS = st.integers(-12, 14).map(lambda hours: timezone(timedelta(hours=hours)))
-INSTANTS = st.tuples(st.integers(0, 59 * 1440), st.integers(0, 5 * 1440), OFFSETS)
+INSTANT_RANGES = st.tuples(st.integers(0, 59 * 1440), st.integers(0, 5 * 1440), OFFSETS)
 
 
-def both(loop, ask):
-    """The answer of the client that blocks, having seen that the one that awaits gives the same."""
-    with loop.client() as client:
+def on_both_clients(loopback, ask):
+    """What the blocking client returns, after checking that the async client returns the same."""
+    with loopback.client() as client:
         blocking = ask(client)
         if inspect.isgenerator(blocking):
             blocking = list(blocking)
 
-    async def awaited():
-        async with loop.async_client() as client:
+    async def run_async():
+        async with loopback.async_client() as client:
             answer = ask(client)
             return [one async for one in answer] if inspect.isasyncgen(answer) else await answer
 
-    assert asyncio.run(awaited()) == blocking
+    assert asyncio.run(run_async()) == blocking
     return blocking
 
 
-def lived(loop, name, first, last):
-    """The documents of these days, as the person has them."""
+def expected_documents(loopback, name, first, last):
+    """The documents that the simulated wearer has of these days."""
     kind = TYPES[name]
-    items = loop.person.documents(name, max(first, loop.first), last, now=loop.now)
+    items = loopback.person.documents(name, max(first, loopback.first), last, now=loopback.now)
     return [msgspec.json.decode(item.body, type=kind.model) for item in items]
 
 
 def in_order(kind, documents):
-    """By day, and within one day by instant: order within a day is the dialect's business."""
+    """Sort by day and instant, because the order within a day depends on the dialect."""
     return sorted(
         documents, key=lambda one: (getattr(one, kind.day), str(getattr(one, kind.instant)), one.id or "")
     )
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_documents_of_any_days_are_exactly_those_of_the_days(loop, name):
+def test_a_list_of_any_days_has_exactly_the_documents_of_those_days(loopback, name):
     kind = TYPES[name]
 
-    @given(SPANS)
+    @given(DAY_RANGES)
     @few()
     def exactly(span):
-        start = loop.first + timedelta(days=span[0])
+        start = loopback.first + timedelta(days=span[0])
         end = start + timedelta(days=span[1])
-        got = both(loop, lambda client: getattr(client, name).list(start, end))
-        assert in_order(kind, got) == in_order(kind, lived(loop, name, start, end))
+        got = on_both_clients(loopback, lambda client: getattr(client, name).list(start, end))
+        assert in_order(kind, got) == in_order(kind, expected_documents(loopback, name, start, end))
         days = [getattr(one, kind.day) for one in got]
         assert days == sorted(days) or kind.instant != "day", "oldest first"
 
@@ -91,33 +91,37 @@ def test_documents_of_any_days_are_exactly_those_of_the_days(loop, name):
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_one_day_at_a_time_makes_the_whole(loop, name):
-    with loop.client() as client:
+def test_lists_of_single_days_add_up_to_the_list_of_all_days(loopback, name):
+    with loopback.client() as client:
         face = getattr(client, name)
-        start, end = loop.first, loop.last
+        start, end = loopback.first, loopback.last
         whole = face.list(start, end)
         days = [start + timedelta(days=n) for n in range((end - start).days + 1)]
         daily = [one for day in days for one in face.list(day, day)]
     kind = TYPES[name]
-    assert whole or name not in WRITTEN, "sixty days hold some of every type that the wearer writes"
-    assert in_order(kind, daily) == in_order(kind, whole) == in_order(kind, lived(loop, name, start, end))
+    assert whole or name not in WRITTEN, "within sixty days the wearer writes documents of every type"
+    assert (
+        in_order(kind, daily)
+        == in_order(kind, whole)
+        == in_order(kind, expected_documents(loopback, name, start, end))
+    )
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_each_document_is_found_by_its_id(loop, name):
-    for item in list(loop.person.documents(name, loop.first, loop.last, now=loop.now))[:5]:
-        got = both(loop, lambda client, item=item: getattr(client, name).get(item.id))
+def test_each_document_is_found_by_its_id(loopback, name):
+    for item in list(loopback.person.documents(name, loopback.first, loopback.last, now=loopback.now))[:5]:
+        got = on_both_clients(loopback, lambda client, item=item: getattr(client, name).get(item.id))
         assert got == msgspec.json.decode(item.body, type=TYPES[name].model)
-    with pytest.raises(DocumentNotFound), loop.client() as client:
+    with pytest.raises(DocumentNotFound), loopback.client() as client:
         getattr(client, name).get("not-existing")
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_fields_cut_documents_down_and_nothing_else(loop, name):
+def test_fields_select_fields_of_the_same_documents(loopback, name):
     kind = TYPES[name]
-    start, end = loop.first, loop.first + timedelta(days=40)
-    whole = both(loop, lambda client: getattr(client, name).list(start, end))
-    cut = both(loop, lambda client: getattr(client, name).list(start, end, fields=["id"]))
+    start, end = loopback.first, loopback.first + timedelta(days=40)
+    whole = on_both_clients(loopback, lambda client: getattr(client, name).list(start, end))
+    cut = on_both_clients(loopback, lambda client: getattr(client, name).list(start, end, fields=["id"]))
     assert [one["id"] for one in cut] == [one.id for one in whole]
     for one in cut:
         assert kind.day in one
@@ -125,119 +129,123 @@ def test_fields_cut_documents_down_and_nothing_else(loop, name):
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_an_exact_window_is_the_endpoints_own(loop, name):
-    """By the documents' own instants where the cloud behaves as seen, by days where it does as documented."""
+def test_an_exact_window_follows_the_endpoints_own_bounds(loopback, name):
+    """The live dialect compares the documents' instants, the documented dialect their days."""
     kind = TYPES[name]
-    start, end = loop.first + timedelta(days=10), loop.first + timedelta(days=40)
+    start, end = loopback.first + timedelta(days=10), loopback.first + timedelta(days=40)
 
     def inside(item):
-        if loop.cloud.settings.dialect == "docs":
+        if loopback.cloud.settings.dialect == "docs":
             return start <= item.day <= end
         key = msgspec.json.decode(item.body)[kind.instant]
         return day_ms(start) <= parse_instant(key) <= day_ms(end)
 
-    items = loop.person.documents(name, loop.first, loop.last, now=loop.now)
+    items = loopback.person.documents(name, loopback.first, loopback.last, now=loopback.now)
     expected = {item.id for item in items if inside(item)}
-    got = both(loop, lambda client: getattr(client, name).list(start, end, exact=True))
+    got = on_both_clients(loopback, lambda client: getattr(client, name).list(start, end, exact=True))
     assert sorted(one.id for one in got) == sorted(expected)
 
 
-def test_rings_are_listed_and_found(loop):
+def test_rings_are_listed_and_found_by_id(loopback):
     kind = TYPES["ring_configuration"]
     assert isinstance(kind, Inventory)
-    items = loop.person.documents("ring_configuration", loop.first, loop.last, now=loop.now)
+    items = loopback.person.documents("ring_configuration", loopback.first, loopback.last, now=loopback.now)
     expected = [msgspec.json.decode(item.body, type=kind.model) for item in items]
-    assert both(loop, lambda client: client.ring_configuration.list()) == expected
-    assert both(loop, lambda client: client.ring_configuration.get(expected[0].id)) == expected[0]
-    cut = both(loop, lambda client: client.ring_configuration.list(fields=["size"]))
+    assert on_both_clients(loopback, lambda client: client.ring_configuration.list()) == expected
+    assert (
+        on_both_clients(loopback, lambda client: client.ring_configuration.get(expected[0].id)) == expected[0]
+    )
+    cut = on_both_clients(loopback, lambda client: client.ring_configuration.list(fields=["size"]))
     assert cut == [{"id": one.id, "size": one.size} for one in expected]
 
 
-def test_the_person_is_who_they_are(loop):
+def test_personal_info_is_that_of_the_wearer(loopback):
     kind = TYPES["personal_info"]
     assert isinstance(kind, Single)
-    expected = msgspec.json.decode(loop.person.personal_info(), type=kind.model)
-    assert both(loop, lambda client: client.personal_info.get()) == expected
+    expected = msgspec.json.decode(loopback.person.personal_info(), type=kind.model)
+    assert on_both_clients(loopback, lambda client: client.personal_info.get()) == expected
 
 
 # --- Series ---
 
 
-def samples(loop, name, start, end):
-    """The rows with start <= instant < end."""
+def expected_samples(loopback, name, start, end):
+    """The wearer's samples with start <= timestamp < end."""
     first, last = start.astimezone(UTC).date(), end.astimezone(UTC).date()
-    rows = loop.person.samples(name, max(first, loop.first), min(last, loop.last), now=loop.now)
+    rows = loopback.person.samples(
+        name, max(first, loopback.first), min(last, loopback.last), now=loopback.now
+    )
     model = TYPES[name].model
     return [
         msgspec.json.decode(row, type=model) for at, row in rows if to_ms(start) <= to_ms(at) < to_ms(end)
     ]
 
 
-def window(loop, span):
+def window(loopback, span):
     minutes, length, zone = span
-    begin = datetime(loop.first.year, loop.first.month, loop.first.day, tzinfo=UTC) + timedelta(
+    begin = datetime(loopback.first.year, loopback.first.month, loopback.first.day, tzinfo=UTC) + timedelta(
         minutes=minutes
     )
     return begin.astimezone(zone), (begin + timedelta(minutes=length)).astimezone(zone)
 
 
 @pytest.mark.parametrize("name", SERIES)
-def test_samples_of_any_window_are_exactly_those_from_its_start_up_to_its_end(loop, name):
-    @given(INSTANTS)
+def test_a_list_of_any_window_has_exactly_the_samples_from_its_start_up_to_its_end(loopback, name):
+    @given(INSTANT_RANGES)
     @few()
     def exactly(span):
-        start, end = window(loop, span)
-        got = both(loop, lambda client: getattr(client, name).list(start, end))
-        assert got == samples(loop, name, start, end)
+        start, end = window(loopback, span)
+        got = on_both_clients(loopback, lambda client: getattr(client, name).list(start, end))
+        assert got == expected_samples(loopback, name, start, end)
 
     exactly()
 
 
 @pytest.mark.parametrize("name", SERIES)
-def test_windows_are_the_same_samples_piece_by_piece(loop, name):
-    start, end = window(loop, (9000, 5000, UTC))
-    whole = both(loop, lambda client: getattr(client, name).list(start, end))
+def test_windows_of_any_stride_add_up_to_the_whole_list(loopback, name):
+    start, end = window(loopback, (9000, 5000, UTC))
+    whole = on_both_clients(loopback, lambda client: getattr(client, name).list(start, end))
     for stride in (timedelta(hours=7), timedelta(days=1), timedelta(days=30)):
-        pieces = both(
-            loop, lambda client, stride=stride: getattr(client, name).windows(start, end, stride=stride)
+        pieces = on_both_clients(
+            loopback, lambda client, stride=stride: getattr(client, name).windows(start, end, stride=stride)
         )
         assert [one for piece in pieces for one in piece] == whole
 
 
 @pytest.mark.parametrize("name", SERIES)
-def test_two_windows_that_touch_share_no_sample(loop, name):
-    """The bound is the instant of a row: it belongs to the window it begins."""
-    start, end = window(loop, (9000, 3000, UTC))
-    with loop.client() as client:
+def test_two_adjacent_windows_share_no_sample(loopback, name):
+    """A sample exactly at the bound belongs to the later window."""
+    start, end = window(loopback, (9000, 3000, UTC))
+    with loopback.client() as client:
         face = getattr(client, name)
         whole = face.list(start, end)
-        between = whole[len(whole) // 2].timestamp
-        assert face.list(start, between) + face.list(between, end) == whole
+        bound = whole[len(whole) // 2].timestamp
+        assert face.list(start, bound) + face.list(bound, end) == whole
 
 
 @pytest.mark.parametrize("name", SERIES)
-def test_fields_cut_samples_down(loop, name):
-    start, end = window(loop, (9000, 600, UTC))
+def test_fields_select_fields_of_the_same_samples(loopback, name):
+    start, end = window(loopback, (9000, 600, UTC))
     field = {"heartrate": "bpm", "ring_battery_level": "level", "interbeat_interval": "ibi"}[name]
-    whole = both(loop, lambda client: getattr(client, name).list(start, end))
-    cut = both(loop, lambda client: getattr(client, name).list(start, end, fields=[field]))
+    whole = on_both_clients(loopback, lambda client: getattr(client, name).list(start, end))
+    cut = on_both_clients(loopback, lambda client: getattr(client, name).list(start, end, fields=[field]))
     assert [one[field] for one in cut] == [getattr(one, field) for one in whole]
     assert {frozenset(one) for one in cut} <= {frozenset({field, "timestamp"})}
 
 
 @pytest.mark.parametrize("name", LIVE_SERIES)
-def test_latest_is_the_last_sample_before_now(loop, name):
-    before = loop.now - timedelta(days=2)
-    last = samples(loop, name, before, loop.now + timedelta(milliseconds=1))[-1]
-    assert both(loop, lambda client: getattr(client, name).latest()) == last
+def test_latest_is_the_last_sample_before_now(loopback, name):
+    before = loopback.now - timedelta(days=2)
+    last = expected_samples(loopback, name, before, loopback.now + timedelta(milliseconds=1))[-1]
+    assert on_both_clients(loopback, lambda client: getattr(client, name).latest()) == last
 
 
-# --- The sandbox, by the same client ---
+# --- The sandbox ---
 
 
-def test_the_sandbox_answers_the_same_questions(loop):
+def test_a_sandbox_client_lists_finds_and_gets_the_latest(loopback):
     start, end = date(2026, 1, 1), date(2026, 1, 14)
-    with loop.client(sandbox=True) as client:
+    with loopback.client(sandbox=True) as client:
         days = [one.day for one in client.daily_sleep.list(start, end)]
         assert days == sorted(days)
         assert days[0] == start
@@ -250,28 +258,31 @@ def test_the_sandbox_answers_the_same_questions(loop):
             client.personal_info.get()
 
 
-# --- Refusals become errors of their own ---
+# --- Errors ---
 
 
-def test_a_scope_that_was_not_granted_is_named(loop):
+def test_the_error_for_a_missing_scope_names_the_scope(loopback):
     granted = [scope for scope in SCOPES if scope != "stress"]
-    with loop.client(loop.grant(*granted).access_token, retry_policy=ONCE) as client:
-        assert client.daily_sleep.list(loop.first, loop.last)
+    with loopback.client(loopback.grant(*granted).access_token, retry_policy=WITHOUT_RETRIES) as client:
+        assert client.daily_sleep.list(loopback.first, loopback.last)
         with pytest.raises(InsufficientScope) as refused:
-            client.daily_resilience.list(loop.first, loop.last)
+            client.daily_resilience.list(loopback.first, loopback.last)
     assert refused.value.scope == "stress"
 
 
-def test_a_revoked_token_is_dead(loop):
-    issued = loop.grant()
-    loop.cloud.grants.revoke(issued.refresh_token)
-    with loop.client(issued.access_token, retry_policy=ONCE) as client, pytest.raises(InvalidToken):
+def test_a_revoked_token_is_an_invalid_token(loopback):
+    issued = loopback.grant()
+    loopback.cloud.grants.revoke(issued.refresh_token)
+    with (
+        loopback.client(issued.access_token, retry_policy=WITHOUT_RETRIES) as client,
+        pytest.raises(InvalidToken),
+    ):
         client.personal_info.get()
 
 
-def test_too_many_requests_say_until_when(loop, monkeypatch):
-    monkeypatch.setattr(loop.cloud.rate_limit, "limit", 2)
-    with loop.client(loop.grant().access_token, retry_policy=ONCE) as client:
+def test_the_error_for_too_many_requests_says_when_the_limit_ends(loopback, monkeypatch):
+    monkeypatch.setattr(loopback.cloud.rate_limit, "limit", 2)
+    with loopback.client(loopback.grant().access_token, retry_policy=WITHOUT_RETRIES) as client:
         client.ring_configuration.list()
         client.ring_configuration.list()
         with pytest.raises(RateLimited) as refused:
@@ -279,24 +290,23 @@ def test_too_many_requests_say_until_when(loop, monkeypatch):
     assert timedelta(seconds=290) < refused.value.until - datetime.now(UTC) <= timedelta(seconds=301)
 
 
-# --- Renewing ---
+# --- Token renewal ---
 
 
-def test_a_dead_token_is_renewed_on_the_way_and_a_replayed_refresh_token_ends_the_grant(loop):
-    """Both ends of the wire agree about rotation."""
-    client_id, secret = loop.cloud.grants.apps.register("Loopback", [])
-    issued = loop.cloud.grants.issue(client_id, loop.user, SCOPES)
-    before = Tokens(access_token="dead", refresh_token=issued.refresh_token)
+def test_an_invalid_token_is_renewed_and_a_replayed_refresh_token_ends_the_grant(loopback):
+    client_id, secret = loopback.cloud.grants.apps.register("Loopback", [])
+    issued = loopback.cloud.grants.issue(client_id, loopback.user, SCOPES)
+    before = Tokens(access_token="invalid", refresh_token=issued.refresh_token)
     first, replay = MemoryTokenStore(before), MemoryTokenStore(before)
-    app = {"client_id": client_id, "client_secret": secret, "retry_policy": ONCE}
+    app = {"client_id": client_id, "client_secret": secret, "retry_policy": WITHOUT_RETRIES}
 
-    with loop.client(token_store=first, **app) as client:
+    with loopback.client(token_store=first, **app) as client:
         assert client.personal_info.get().id
     renewed = first.load()
-    assert renewed.access_token not in ("dead", issued.access_token)
+    assert renewed.access_token not in ("invalid", issued.access_token)
     assert renewed.scopes == set(SCOPES)
 
-    with loop.client(token_store=replay, **app) as client, pytest.raises(OAuthError):
+    with loopback.client(token_store=replay, **app) as client, pytest.raises(OAuthError):
         client.personal_info.get()
-    with loop.client(token_store=first, **app) as client, pytest.raises(OAuthError):
+    with loopback.client(token_store=first, **app) as client, pytest.raises(OAuthError):
         client.personal_info.get()

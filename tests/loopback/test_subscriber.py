@@ -1,4 +1,4 @@
-"""Subscriptions kept right, against a cloud in this process that asks a receiver on a socket for proof."""
+"""The subscriber, against a cloud in this process that sends its challenges to a receiver on a socket."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from ringlet.webhooks import EVENT_TYPES, Subscription
 
 from .conftest import NOW, AsgiTransport
 
-TOKEN = "verification token"
+VERIFICATION_TOKEN = "verification token"
 OURS, THEIRS = "https://ours.example/hook?key=1", "https://theirs.example/hook"
-TWO = ["sleep", "vO2_max", "heartrate"]
-PAIRS = wanted(TWO)
+NAMES = ["sleep", "vO2_max", "heartrate"]
+PAIRS = wanted(NAMES)
 
 
-# --- What is to be done, pure ---
+# --- The steps that are planned ---
 
 
 def test_every_event_of_every_type_with_webhooks_is_subscribed_to() -> None:
@@ -61,8 +61,8 @@ def subscription(pair: Pair, url: str, days: float, id: str) -> Subscription:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> tuple[list[Subscription], set[str]]:
-    """Some subscriptions of an application, and which of them we remember to have made."""
+def subscription_lists(draw: st.DrawFn) -> tuple[list[Subscription], set[str]]:
+    """Subscriptions of an application, and the ids of those that this archive has recorded as its own."""
     pairs = draw(st.sets(st.sampled_from([*PAIRS, ("workout", "create"), ("meal", "update")])))
     listed = [
         subscription(pair, draw(st.sampled_from([OURS, THEIRS])), draw(st.floats(0, 90)), str(number))
@@ -76,11 +76,11 @@ def plan(listed: list[Subscription], made: set[str], take_over: bool) -> dict[Pa
     return {step.pair: step for step in todo}
 
 
-@given(worlds(), st.booleans())
+@given(subscription_lists(), st.booleans())
 def test_subscriptions_of_other_callbacks_are_changed_only_on_take_over(
-    world: tuple[list[Subscription], set[str]], take_over: bool
+    setup: tuple[list[Subscription], set[str]], take_over: bool
 ) -> None:
-    listed, made = world
+    listed, made = setup
     todo = plan(listed, made, take_over)
     assert set(PAIRS) <= set(todo)
     for one in listed:
@@ -98,14 +98,14 @@ def test_subscriptions_of_other_callbacks_are_changed_only_on_take_over(
     assert {pair for pair, step in todo.items() if step.action == "make"} == set(PAIRS) - there
 
 
-@given(worlds())
+@given(subscription_lists())
 def test_a_type_counts_as_subscribed_only_with_every_event_type(
-    world: tuple[list[Subscription], set[str]],
+    setup: tuple[list[Subscription], set[str]],
 ) -> None:
-    standing = SubscriptionReport(list(plan(*world, take_over=False).values()))
+    report = SubscriptionReport(list(plan(*setup, take_over=False).values()))
     for name in ("sleep", "vO2_max"):
-        left = {one for one in standing.pairs("leave") if one in wanted([name])}
-        assert (name in standing.names) == (not left)
+        left = {one for one in report.pairs("leave") if one in wanted([name])}
+        assert (name in report.names) == (not left)
 
 
 @pytest.mark.parametrize("end", ["nonsense", None])
@@ -117,11 +117,11 @@ def test_a_subscription_with_an_unreadable_expiration_is_renewed_and_delays_no_o
     assert [todo[pair].action for pair in PAIRS] == ["renew", "keep", *["make"] * 4]
 
 
-# --- Done to a cloud ---
+# --- The steps that are taken ---
 
 
-class Dated(AsgiTransport):
-    """With the `Date` that a server adds, by the cloud's clock."""
+class DatingTransport(AsgiTransport):
+    """Adds the `Date` header that a server adds, by the cloud's clock."""
 
     async def send(self, request: Request) -> Response:
         response = await super().send(request)
@@ -129,8 +129,8 @@ class Dated(AsgiTransport):
         return Response(response.status, response.body, {**response.headers, "date": date})
 
 
-class Odd(Dated):
-    """A list whose first subscription has an id that no path can name, and no end."""
+class MalformingTransport(DatingTransport):
+    """Gives the first subscription of a list an id that no path can contain, and an unreadable expiration."""
 
     async def send(self, request: Request) -> Response:
         response = await super().send(request)
@@ -142,36 +142,38 @@ class Odd(Dated):
 
 
 @dataclass
-class World:
-    """A cloud, an application, an archive, and an address where a receiver may listen."""
+class SubscriberSetup:
+    """A cloud, an application, and the archive of a program that subscribes for it."""
 
     cloud: Cloud
     clock: Clock
     app: App
     archive: Archive
-    home: Path
+    folder: Path
 
-    def run(self, act: Callable[[World, str], Coroutine[Any, Any, Any]]) -> Any:
-        """Do something while a receiver listens at a URL."""
+    def run(self, work: Callable[[SubscriberSetup, str], Coroutine[Any, Any, Any]]) -> Any:
+        """Run `work` with the URL of a receiver that listens until it ends."""
 
         async def main() -> Any:
-            receiver = Receiver(self.app.client_secret, TOKEN, inbox=self.home / "inbox.db")
+            receiver = Receiver(self.app.client_secret, VERIFICATION_TOKEN, inbox=self.folder / "inbox.db")
             with bind("127.0.0.1", 0) as listener:
                 url = f"http://127.0.0.1:{listener.getsockname()[1]}/hook?key=1"
                 async with serving(receiver, listener):
                     try:
-                        return await act(self, url)
+                        return await work(self, url)
                     finally:
                         await self.cloud.dialer.close()
 
         return asyncio.run(main())
 
-    def subscriber(self, url: str, names: list[str] = TWO, token: str = TOKEN, **more: Any) -> Subscriber:
-        client = AsyncClient("no token", transport=more.pop("transport", Dated)(self.cloud))
+    def subscriber(
+        self, url: str, names: list[str] = NAMES, token: str = VERIFICATION_TOKEN, **more: Any
+    ) -> Subscriber:
+        client = AsyncClient("no token", transport=more.pop("transport", DatingTransport)(self.cloud))
         return Subscriber(client, more.pop("app", self.app), self.archive, url, token, names=names, **more)
 
     def listed(self) -> dict[Pair, tuple[str, str]]:
-        """What the application has: callback and end of each."""
+        """Id and callback URL of each subscription that the application has."""
         return {
             (one.data_type, one.event_type): (one.id, one.callback_url)
             for one in self.cloud.subscriptions.of(self.app.client_id)
@@ -179,102 +181,108 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def setup(tmp_path: Path) -> Iterator[SubscriberSetup]:
     with Archive.open(":memory:") as archive, Archive.open(tmp_path / "mine.db") as mine:
         clock = Clock(NOW)
         cloud = Cloud(archive, clock=clock, callbacks=AddressPolicy.parse("dev"))
         client_id, secret = cloud.grants.apps.register("Subscriber", [])
         app = App(client_id=client_id, client_secret=secret)
-        yield World(cloud, clock, app, mine, tmp_path)
+        yield SubscriberSetup(cloud, clock, app, mine, tmp_path)
 
 
-def verbs(standing: SubscriptionReport) -> dict[str, int]:
-    return {verb: len(standing.pairs(verb)) for verb in {step.action for step in standing.steps}}
+def action_counts(report: SubscriptionReport) -> dict[str, int]:
+    return {verb: len(report.pairs(verb)) for verb in {step.action for step in report.steps}}
 
 
-def test_missing_subscriptions_are_created_once_and_renewed_a_week_before_they_expire(world: World) -> None:
-    async def act(world: World, url: str) -> None:
-        one = world.subscriber(url)
-        assert verbs(first := await one.check()) == {"make": 6}
+def test_missing_subscriptions_are_created_once_and_renewed_a_week_before_they_expire(
+    setup: SubscriberSetup,
+) -> None:
+    async def work(setup: SubscriberSetup, url: str) -> None:
+        one = setup.subscriber(url)
+        assert action_counts(first := await one.check()) == {"make": 6}
         assert first.names == {"sleep", "vO2_max"}
-        assert verbs(await world.subscriber(url, token="another run's").check()) == {"keep": 6}
-        world.clock.advance(timedelta(days=84))
-        assert verbs(await one.check()) == {"renew": 6}, "the server's clock counts"
-        assert verbs(await one.check()) == {"keep": 6}
-        world.clock.advance(timedelta(days=91))
-        assert verbs(await one.check()) == {"make": 6}
+        assert action_counts(await setup.subscriber(url, token="another run's").check()) == {"keep": 6}
+        setup.clock.advance(timedelta(days=84))
+        assert action_counts(await one.check()) == {"renew": 6}, "the server's clock decides"
+        assert action_counts(await one.check()) == {"keep": 6}
+        setup.clock.advance(timedelta(days=91))
+        assert action_counts(await one.check()) == {"make": 6}
 
-    world.run(act)
+    setup.run(work)
 
 
-def test_unwanted_subscriptions_are_deleted_and_ours_move_to_a_new_callback_url(world: World) -> None:
-    async def act(world: World, url: str) -> None:
-        await world.subscriber(url).check()
-        assert verbs(await world.subscriber(url, ["sleep"]).check()) == {"keep": 3, "end": 3}
-        assert set(world.listed()) == set(wanted(["sleep"]))
+def test_unwanted_subscriptions_are_deleted_and_ours_move_to_a_new_callback_url(
+    setup: SubscriberSetup,
+) -> None:
+    async def work(setup: SubscriberSetup, url: str) -> None:
+        await setup.subscriber(url).check()
+        assert action_counts(await setup.subscriber(url, ["sleep"]).check()) == {"keep": 3, "end": 3}
+        assert set(setup.listed()) == set(wanted(["sleep"]))
         moved = url + "&moved=1"
-        assert verbs(await world.subscriber(moved, ["sleep"]).check()) == {"move": 3}
-        assert {where for _, where in world.listed().values()} == {moved}
+        assert action_counts(await setup.subscriber(moved, ["sleep"]).check()) == {"move": 3}
+        assert {where for _, where in setup.listed().values()} == {moved}
 
-    world.run(act)
+    setup.run(work)
 
 
-def test_a_subscription_to_another_callback_is_left_until_it_is_taken_over(world: World) -> None:
-    async def act(world: World, url: str) -> None:
+def test_a_subscription_to_another_callback_is_left_until_it_is_taken_over(setup: SubscriberSetup) -> None:
+    async def work(setup: SubscriberSetup, url: str) -> None:
         other = url + "&other=program"
-        await world.subscriber(other, ["sleep"]).check()
-        # As if another archive had made them.
-        world.archive.set_setting(Setting.SUBSCRIPTION_IDS.of(world.app.client_id), None)
-        assert verbs(left := await world.subscriber(url).check()) == {"leave": 3, "make": 3}
+        await setup.subscriber(other, ["sleep"]).check()
+        # As if another archive had created them.
+        setup.archive.set_setting(Setting.SUBSCRIPTION_IDS.of(setup.app.client_id), None)
+        assert action_counts(left := await setup.subscriber(url).check()) == {"leave": 3, "make": 3}
         assert left.names == {"vO2_max"}
-        assert verbs(await world.subscriber(url, take_over=True).check()) == {"move": 3, "keep": 3}
-        assert {where for _, where in world.listed().values()} == {url}
+        assert action_counts(await setup.subscriber(url, take_over=True).check()) == {"move": 3, "keep": 3}
+        assert {where for _, where in setup.listed().values()} == {url}
 
-    world.run(act)
-
-
-def test_a_callback_that_fails_its_challenge_is_reported_and_does_not_stop_the_rest(world: World) -> None:
-    async def act(world: World, url: str) -> None:
-        await world.subscriber(url, ["sleep"]).check()
-        standing = await world.subscriber(url, token="not what the receiver knows").check()
-        assert verbs(standing) == {"keep": 3}
-        assert set(standing.refused) == set(wanted(["vO2_max"]))
-        assert all("key=1" not in reason for reason in standing.refused.values())
-
-    world.run(act)
+    setup.run(work)
 
 
-def test_a_malformed_subscription_id_is_reported_and_does_not_stop_the_rest(world: World) -> None:
-    async def act(world: World, url: str) -> None:
-        await world.subscriber(url, ["sleep"]).check()
-        standing = await world.subscriber(url, transport=Odd).check()
-        assert verbs(standing) == {"keep": 2, "make": 3}
-        assert ["cannot be the id of a subscription" in reason for reason in standing.refused.values()] == [
+def test_a_callback_that_fails_its_challenge_is_reported_and_does_not_stop_the_rest(
+    setup: SubscriberSetup,
+) -> None:
+    async def work(setup: SubscriberSetup, url: str) -> None:
+        await setup.subscriber(url, ["sleep"]).check()
+        report = await setup.subscriber(url, token="not what the receiver knows").check()
+        assert action_counts(report) == {"keep": 3}
+        assert set(report.refused) == set(wanted(["vO2_max"]))
+        assert all("key=1" not in reason for reason in report.refused.values())
+
+    setup.run(work)
+
+
+def test_a_malformed_subscription_id_is_reported_and_does_not_stop_the_rest(setup: SubscriberSetup) -> None:
+    async def work(setup: SubscriberSetup, url: str) -> None:
+        await setup.subscriber(url, ["sleep"]).check()
+        report = await setup.subscriber(url, transport=MalformingTransport).check()
+        assert action_counts(report) == {"keep": 2, "make": 3}
+        assert ["cannot be the id of a subscription" in reason for reason in report.refused.values()] == [
             True
         ]
 
-    world.run(act)
+    setup.run(work)
 
 
-def test_a_subscription_deleted_elsewhere_is_created_at_the_next_check(world: World) -> None:
-    async def act(world: World, url: str) -> None:
-        one = world.subscriber(url)
+def test_a_subscription_deleted_elsewhere_is_created_at_the_next_check(setup: SubscriberSetup) -> None:
+    async def work(setup: SubscriberSetup, url: str) -> None:
+        one = setup.subscriber(url)
         await one.check()
-        victim, _ = random.Random(1).choice(sorted(world.listed().values()))
-        world.cloud.deliveries.unsubscribe(world.app.client_id, victim)
-        assert verbs(await one.check()) == {"keep": 5, "make": 1}
+        deleted, _ = random.Random(1).choice(sorted(setup.listed().values()))
+        setup.cloud.deliveries.unsubscribe(setup.app.client_id, deleted)
+        assert action_counts(await one.check()) == {"keep": 5, "make": 1}
 
-    world.run(act)
+    setup.run(work)
 
 
-def test_the_error_for_a_wrong_secret_names_the_variables_to_check(world: World) -> None:
-    async def act(world: World, url: str) -> None:
-        wrong = App(client_id=world.app.client_id, client_secret="wrong")
+def test_the_error_for_a_wrong_secret_names_the_variables_to_check(setup: SubscriberSetup) -> None:
+    async def work(setup: SubscriberSetup, url: str) -> None:
+        wrong = App(client_id=setup.app.client_id, client_secret="wrong")
         with pytest.raises(InvalidToken) as refused:
-            await world.subscriber(url, app=wrong).check()
+            await setup.subscriber(url, app=wrong).check()
         assert "OURA_CLIENT_SECRET" in refused.value.cure
 
-    world.run(act)
+    setup.run(work)
 
 
 def test_an_end_without_a_zone_is_utc() -> None:

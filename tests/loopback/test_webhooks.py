@@ -1,4 +1,4 @@
-"""Webhooks from end to end: the client subscribes, the cloud asks and delivers, the receiver keeps."""
+"""Webhooks in one process: the client subscribes, the cloud verifies and delivers, the receiver stores."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from ringlet.webhooks import receiver
 
 from .conftest import AsgiTransport, BlockingAsgiTransport
 
-TOKEN = "a long random text"
-SOON = 10
+VERIFICATION_TOKEN = "a long random text"
+TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
-class Ends:
+class WebhookSetup:
     """A cloud with an application, and that application's receiver on a socket."""
 
     cloud: Cloud
@@ -62,15 +62,15 @@ class Ends:
     def app(self) -> dict[str, Any]:
         return {"client_id": self.client_id, "client_secret": self.client_secret}
 
-    def told(self) -> list[dict[str, str]]:
-        """What the receiver has kept."""
+    def received_events(self) -> list[dict[str, str]]:
+        """The events in the receiver's inbox."""
         with Archive.open(self.inbox) as archive:
             rows = Inbox(archive).db.all("SELECT body FROM webhook_inbox ORDER BY key")
         return [json.loads(body) for (body,) in rows]
 
 
 @pytest.fixture
-def ends(tmp_path: Path) -> Iterator[Ends]:
+def setup(tmp_path: Path) -> Iterator[WebhookSetup]:
     with Archive.open(":memory:") as archive:
         cloud = Cloud(archive, callbacks=AddressPolicy.parse("dev"))
         client_id, client_secret = cloud.grants.apps.register(
@@ -78,7 +78,7 @@ def ends(tmp_path: Path) -> Iterator[Ends]:
         )
         inbox = tmp_path / "inbox.db"
         listener = bind("127.0.0.1", 0)
-        hook = receiver(client_secret, TOKEN, inbox=inbox)
+        hook = receiver(client_secret, VERIFICATION_TOKEN, inbox=inbox)
         server = uvicorn.Server(uvicorn.Config(hook, log_level="warning", timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -87,87 +87,97 @@ def ends(tmp_path: Path) -> Iterator[Ends]:
                 assert thread.is_alive()
                 time.sleep(0.005)
             callback = f"http://127.0.0.1:{listener.getsockname()[1]}/oura"
-            yield Ends(cloud, client_id, client_secret, callback, inbox)
+            yield WebhookSetup(cloud, client_id, client_secret, callback, inbox)
         finally:
             server.should_exit = True
-            thread.join(SOON)
+            thread.join(TIMEOUT_S)
             listener.close()
 
 
-async def _done(answer: Any) -> Any:
+async def _awaited(answer: Any) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 
-async def all_six(webhooks: Any, ends: Ends) -> None:
-    """Every call, on either client."""
-    made = await _done(webhooks.create(ends.callback, TOKEN, "create", "sleep"))
-    assert (made.callback_url, made.event_type, made.data_type) == (ends.callback, "create", "sleep")
-    assert await _done(webhooks.get(made.id)) == made
-    assert await _done(webhooks.list()) == [made]
-    changed = await _done(webhooks.update(made.id, TOKEN, event_type="update", data_type="workout"))
-    assert (changed.id, changed.event_type, changed.data_type) == (made.id, "update", "workout")
-    renewed = await _done(webhooks.renew(made.id))
-    assert renewed.expires_at >= made.expires_at
-    with pytest.raises(BadRequest) as twice:
-        await _done(webhooks.create(ends.callback, TOKEN, "update", "workout"))
-    assert twice.value.status == 409
-    with pytest.raises(BadRequest) as unproved:
-        await _done(webhooks.create(ends.callback, "another token", "delete", "tag"))
-    assert unproved.value.status == 422
-    assert await _done(webhooks.delete(made.id)) is None
+async def make_all_six_calls(webhooks: Any, setup: WebhookSetup) -> None:
+    """Make every call of the webhook API, with either client."""
+    created = await _awaited(webhooks.create(setup.callback, VERIFICATION_TOKEN, "create", "sleep"))
+    assert (created.callback_url, created.event_type, created.data_type) == (
+        setup.callback,
+        "create",
+        "sleep",
+    )
+    assert await _awaited(webhooks.get(created.id)) == created
+    assert await _awaited(webhooks.list()) == [created]
+    changed = await _awaited(
+        webhooks.update(created.id, VERIFICATION_TOKEN, event_type="update", data_type="workout")
+    )
+    assert (changed.id, changed.event_type, changed.data_type) == (created.id, "update", "workout")
+    renewed = await _awaited(webhooks.renew(created.id))
+    assert renewed.expires_at >= created.expires_at
+    with pytest.raises(BadRequest) as duplicate:
+        await _awaited(webhooks.create(setup.callback, VERIFICATION_TOKEN, "update", "workout"))
+    assert duplicate.value.status == 409
+    with pytest.raises(BadRequest) as unverified:
+        await _awaited(webhooks.create(setup.callback, "another token", "delete", "tag"))
+    assert unverified.value.status == 422
+    assert await _awaited(webhooks.delete(created.id)) is None
     with pytest.raises(DocumentNotFound):
-        await _done(webhooks.get(made.id))
-    assert await _done(webhooks.list()) == []
+        await _awaited(webhooks.get(created.id))
+    assert await _awaited(webhooks.list()) == []
 
 
-def test_the_asynchronous_client_makes_all_six_calls(ends: Ends) -> None:
+def test_the_asynchronous_client_makes_all_six_calls(setup: WebhookSetup) -> None:
     async def run() -> None:
-        async with ends.async_client() as client:
-            await all_six(client.webhooks, ends)
+        async with setup.async_client() as client:
+            await make_all_six_calls(client.webhooks, setup)
 
     asyncio.run(run())
 
 
-def test_the_blocking_client_makes_all_six_calls(ends: Ends) -> None:
-    with ends.client() as client, contextlib.suppress(StopIteration):
-        all_six(client.webhooks, ends).send(None)  # which never has to wait
+def test_the_blocking_client_makes_all_six_calls(setup: WebhookSetup) -> None:
+    with setup.client() as client, contextlib.suppress(StopIteration):
+        make_all_six_calls(client.webhooks, setup).send(
+            None
+        )  # it never waits, so that one step runs it to its end
 
 
-def test_without_a_secret_there_are_no_subscriptions(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_without_a_client_secret_raises_usage_error(
+    setup: WebhookSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("OURA_CLIENT_ID", "OURA_CLIENT_SECRET"):
         monkeypatch.delenv(name, raising=False)
-    transport = BlockingAsgiTransport(ends.cloud)
+    transport = BlockingAsgiTransport(setup.cloud)
     with Client("none", transport=transport) as client, pytest.raises(UsageError):
         client.webhooks.list()
 
 
-def test_changes_in_the_cloud_arrive_in_the_receivers_inbox(ends: Ends) -> None:
-    cloud, sleep = ends.cloud, TYPES["sleep"]
+def test_changes_in_the_cloud_arrive_in_the_receivers_inbox(setup: WebhookSetup) -> None:
+    cloud, sleep = setup.cloud, TYPES["sleep"]
     user = cloud.archive.user("wearer")
-    cloud.grants.issue(ends.client_id, user, SCOPES)
+    cloud.grants.issue(setup.client_id, user, SCOPES)
 
     async def run() -> None:
-        async with ends.async_client() as client:
+        async with setup.async_client() as client:
             for event_type in ("create", "update", "delete"):
-                await client.webhooks.create(ends.callback, TOKEN, event_type, "sleep")
+                await client.webhooks.create(setup.callback, VERIFICATION_TOKEN, event_type, "sleep")
             for step, change in enumerate(
                 (
-                    lambda: cloud.archive.put(user, sleep, night(7)),
-                    lambda: cloud.archive.put(user, sleep, night(8)),
+                    lambda: cloud.archive.put(user, sleep, sleep_document(7)),
+                    lambda: cloud.archive.put(user, sleep, sleep_document(8)),
                     lambda: cloud.archive.delete(user, sleep, "night"),
                 ),
                 1,
             ):
                 change()
-                await until_told(ends, step)
+                await wait_for_events(setup, step)
 
     asyncio.run(run())
-    assert [(one["event_type"], one["object_id"], one["user_id"]) for one in ends.told()] == [
+    assert [(one["event_type"], one["object_id"], one["user_id"]) for one in setup.received_events()] == [
         (event_type, "night", "wearer") for event_type in ("create", "update", "delete")
     ]
 
 
-def night(hours: int) -> bytes:
+def sleep_document(hours: int) -> bytes:
     sleep = {
         "id": "night",
         "day": "2026-01-20",
@@ -177,8 +187,8 @@ def night(hours: int) -> bytes:
     return json.dumps(sleep).encode()
 
 
-async def until_told(ends: Ends, events: int) -> None:
-    late = time.monotonic() + SOON
-    while len(ends.told()) < events:
-        assert time.monotonic() < late, "it was not delivered"
+async def wait_for_events(setup: WebhookSetup, events: int) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while len(setup.received_events()) < events:
+        assert time.monotonic() < deadline, "the event was not delivered"
         await asyncio.sleep(0.02)

@@ -1,6 +1,6 @@
-"""`serve --demo`, `sync --webhooks`, days that pass, either side killed at any moment: nothing is missing.
+"""`serve --demo` and `sync --webhooks` are killed at random while days pass, and both archives end up equal.
 
-RINGLET_LONG=1 lets thirty days pass and kills about twenty times.
+RINGLET_LONG=1 simulates thirty days instead of four, and kills twenty times instead of twice.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from ringlet.client import FileTokenStore
 from ringlet.webhooks import EVENT_TYPES
 
 LONG = "RINGLET_LONG" in os.environ
-DAYS, KILLS = (30, 20) if LONG else (4, 2)
-PATIENT = 120 if LONG else 60
+SIMULATED_DAYS, KILLS = (30, 20) if LONG else (4, 2)
+CONVERGENCE_TIMEOUT_S = 120 if LONG else 60
 """Seconds until both archives must be the same."""
-CLOCK = "frozen:2026-03-01T12:00:00Z"
-ADMIN = "the admin token of a test"
-EVER = Span(FIRST_MS, LAST_MS)
+FROZEN_CLOCK = "frozen:2026-03-01T12:00:00Z"
+ADMIN_TOKEN = "the admin token of a test"
+ALL_TIME = Span(FIRST_MS, LAST_MS)
 
 
 def free_port() -> int:
@@ -53,10 +53,10 @@ def free_port() -> int:
 
 
 @dataclass
-class Side:
-    """A program that is started again after it was killed."""
+class RestartableProgram:
+    """A ringlet process that can be killed and started again."""
 
-    line: str
+    arguments: str
     env: dict[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
@@ -65,14 +65,14 @@ class Side:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ringlet", *self.line.split()],
+                [sys.executable, "-m", "ringlet", *self.arguments.split()],
                 env=self.env,
-                stdout=subprocess.PIPE if "--ready" in self.line else log,
+                stdout=subprocess.PIPE if "--ready" in self.arguments else log,
                 stderr=log,
             )
 
     def kill(self) -> None:
-        """kill -9."""
+        """Send SIGKILL and wait for the end."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(30)
@@ -81,22 +81,22 @@ class Side:
             self.process = None
 
 
-class World:
-    """A cloud with a wearer, and a sync that keeps up with it."""
+class SyncPrograms:
+    """A demo cloud, and a continuous sync of its data."""
 
     def __init__(self, home: Path) -> None:
-        self.theirs, self.mine = home / "cloud.db", home / "mine.db"
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("OURA_", "RINGLET_", "XDG_"))}
-        env = kept | {"HOME": str(home), "RINGLET_ADMIN_TOKEN": ADMIN, "NO_PROXY": "127.0.0.1"}
-        port, door = free_port(), free_port()
+        self.cloud_db, self.mine_db = home / "cloud.db", home / "mine.db"
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("OURA_", "RINGLET_", "XDG_"))}
+        env = inherited | {"HOME": str(home), "RINGLET_ADMIN_TOKEN": ADMIN_TOKEN, "NO_PROXY": "127.0.0.1"}
+        port, receiver_port = free_port(), free_port()
         self.api = f"http://127.0.0.1:{port}"
-        serve = f"serve --demo --db {self.theirs} --days 10 --port {port} --ready json"
-        self.cloud = Side(f"{serve} --clock {CLOCK}", env, home / "cloud.log")
-        ready = self.open()
-        # An application of our own: the demo's has a new secret after each start.
-        with Archive.open(self.theirs) as theirs:
-            grants = Grants(theirs, Clock.parse(CLOCK), RateLimit(), "live")
-            client_id, secret = grants.apps.register("Keeping up", ["https://mine.example/callback"])
+        serve = f"serve --demo --db {self.cloud_db} --days 10 --port {port} --ready json"
+        self.cloud = RestartableProgram(f"{serve} --clock {FROZEN_CLOCK}", env, home / "cloud.log")
+        ready = self.start_cloud()
+        # Not the demo application: it gets a new secret at each start.
+        with Archive.open(self.cloud_db) as theirs:
+            grants = Grants(theirs, Clock.parse(FROZEN_CLOCK), RateLimit(), "live")
+            client_id, secret = grants.apps.register("Continuous sync", ["https://mine.example/callback"])
             issued = grants.issue(client_id, theirs.user(ready["user_id"]), SCOPES)
         env |= {
             "OURA_API_BASE_URL": self.api,
@@ -104,15 +104,17 @@ class World:
             "OURA_CLIENT_ID": client_id,
             "OURA_CLIENT_SECRET": secret or "",
         }
-        # Not a token in a variable: it has to be renewed within the month that passes here.
+        # Not an access token in a variable: it expires within the simulated month and has to be renewed.
         tokens = Tokens(access_token=issued.access_token, refresh_token=issued.refresh_token)
         FileTokenStore(home / "ringlet/tokens/default.json").save(tokens)
-        sync = f"sync --db {self.mine} --webhooks --listen 127.0.0.1:{door}"
-        url = f"http://127.0.0.1:{door}/oura"
-        self.sync = Side(f"{sync} --public-url {url} --since 2026-02-01", env, home / "sync.log")
+        sync = f"sync --db {self.mine_db} --webhooks --listen 127.0.0.1:{receiver_port}"
+        url = f"http://127.0.0.1:{receiver_port}/oura"
+        self.sync = RestartableProgram(
+            f"{sync} --public-url {url} --since 2026-02-01", env, home / "sync.log"
+        )
 
-    def open(self) -> dict[str, Any]:
-        """Start the cloud; what its ready line says."""
+    def start_cloud(self) -> dict[str, Any]:
+        """Start the cloud and return its ready line."""
         self.cloud.start()
         assert self.cloud.process
         assert self.cloud.process.stdout
@@ -121,110 +123,115 @@ class World:
 
     def control(self, path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"authorization": f"Bearer {ADMIN}", "content-type": "application/json"}
+        headers = {"authorization": f"Bearer {ADMIN_TOKEN}", "content-type": "application/json"}
         request = urllib.request.Request(f"{self.api}/_ringlet/{path}", data=data, headers=headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
-    def let_pass(self, until: float) -> None:
-        """Let time pass until so many seconds after the beginning, whatever is killed meanwhile."""
+    def advance_to(self, until: float) -> None:
+        """Advance the cloud's clock to `until` seconds after its start, if it is not there yet."""
         while (ahead := self.control("clock")["ahead"]) < until:
             self.control("clock", {"advance": until - ahead})
 
-    def settled(self) -> bool:
-        with Archive.open(self.theirs, read_only=True) as theirs, Archive.open(self.mine) as mine:
-            return holdings(theirs) == holdings(mine)
+    def archives_are_equal(self) -> bool:
+        with Archive.open(self.cloud_db, read_only=True) as theirs, Archive.open(self.mine_db) as mine:
+            return stored_hashes(theirs) == stored_hashes(mine)
 
     def end(self) -> None:
         self.cloud.kill()
         self.sync.kill()
 
 
-def holdings(archive: Archive) -> dict[str, Any]:
-    """All that lives in an archive: each document's hash by its id, each series' hash."""
+def stored_hashes(archive: Archive) -> dict[str, Any]:
+    """The content of an archive: for each type a hash by document id, or one hash of the series."""
     [user] = archive.users()
-    held: dict[str, Any] = {}
+    hashes: dict[str, Any] = {}
     for name, kind in TYPES.items():
         if isinstance(kind, Samples):
-            held[name] = sha256(b",".join(archive.texts(user.id, kind, EVER)[0])).hexdigest()
+            hashes[name] = sha256(b",".join(archive.texts(user.id, kind, ALL_TIME)[0])).hexdigest()
         else:
             rows = archive.database.all(
                 "SELECT id, body FROM documents WHERE user_id = ? AND type = ? AND deleted_at IS NULL",
                 (user.id, name),
             )
-            held[name] = {id: sha256(body).hexdigest() for id, body in rows}
-    return held
+            hashes[name] = {id: sha256(body).hexdigest() for id, body in rows}
+    return hashes
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def programs(tmp_path: Path) -> Iterator[SyncPrograms]:
     with ExitStack() as stack:
-        one = World(tmp_path)
-        stack.callback(one.end)
-        yield one
+        programs = SyncPrograms(tmp_path)
+        stack.callback(programs.end)
+        yield programs
 
 
-def until(true: Callable[[], bool], seconds: float) -> bool:
-    latest = time.monotonic() + seconds
-    while time.monotonic() < latest:
-        if true():
+def becomes_true(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether a condition becomes true within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
             return True
         time.sleep(0.3)
-    return true()
+    return condition()
 
 
-def told_in_time(world: World, event: str) -> bool:
-    """Whether a change arrives that only an event can bring: time stands still, and no round is due."""
-    world.control("trigger", {"event": event})
-    return until(world.settled, 20)
+def event_arrives(programs: SyncPrograms, event: str) -> bool:
+    """Whether a change arrives by its event: the clock stands still, so no scheduled round can find it."""
+    programs.control("trigger", {"event": event})
+    return becomes_true(programs.archives_are_equal, 20)
 
 
-def killed_in_the_middle(victim: Side, after: float, act: Callable[[], Any]) -> None:
-    """Do something, with a side killed meanwhile."""
+def kill_during(victim: RestartableProgram, after: float, work: Callable[[], Any]) -> None:
+    """Run `work`, and kill a program after so many seconds."""
     timer = threading.Timer(after, victim.kill)
     timer.start()
-    with suppress(urllib.error.URLError, ConnectionError):  # who is asked may be the victim
-        act()
+    with suppress(urllib.error.URLError, ConnectionError):  # the request may go to the program that is killed
+        work()
     timer.join()
 
 
 @pytest.mark.slow
 def test_cloud_and_archive_end_up_equal_when_either_side_is_killed(
-    world: World, record_property: Callable[[str, object], None]
+    programs: SyncPrograms, record_property: Callable[[str, object], None]
 ) -> None:
-    dice = random.Random(4)
-    days = dice.sample(range(DAYS), k=min(KILLS, DAYS))
-    world.sync.start()
-    assert until(lambda: world.mine.exists() and "syncing continuously" in world.sync.log.read_text(), 30)
-    for day in range(DAYS):
+    rng = random.Random(4)
+    days = rng.sample(range(SIMULATED_DAYS), k=min(KILLS, SIMULATED_DAYS))
+    programs.sync.start()
+    assert becomes_true(
+        lambda: programs.mine_db.exists() and "syncing continuously" in programs.sync.log.read_text(), 30
+    )
+    for day in range(SIMULATED_DAYS):
         target = (day + 1) * 86400.0
         if day in days:
-            victim = [world.sync, world.cloud][days.index(day) % 2]
-            killed_in_the_middle(victim, dice.uniform(0, 1.5), lambda: world.let_pass(target))  # noqa: B023
-            time.sleep(dice.uniform(0, 1))
-            if victim is world.cloud:
-                world.open()
+            victim = [programs.sync, programs.cloud][days.index(day) % 2]
+            kill_during(victim, rng.uniform(0, 1.5), lambda: programs.advance_to(target))  # noqa: B023
+            time.sleep(rng.uniform(0, 1))
+            if victim is programs.cloud:
+                programs.start_cloud()
             else:
                 victim.start()
-        world.let_pass(target)
-        world.control("trigger", {"event": dice.choice(["workout.delete", "sleep.delete", "session.delete"])})
-    alike = until(world.settled, PATIENT)
-    in_time = [told_in_time(world, f"workout.{one}") for one in ("create", "delete", "create")]
+        programs.advance_to(target)
+        programs.control(
+            "trigger", {"event": rng.choice(["workout.delete", "sleep.delete", "session.delete"])}
+        )
+    equal_in_time = becomes_true(programs.archives_are_equal, CONVERGENCE_TIMEOUT_S)
+    events_arrived = [event_arrives(programs, f"workout.{one}") for one in ("create", "delete", "create")]
 
-    with Archive.open(world.theirs, read_only=True) as theirs, Archive.open(world.mine) as mine:
-        assert holdings(theirs) == holdings(mine), world.sync.log.read_text()[-3000:]
+    with Archive.open(programs.cloud_db, read_only=True) as theirs, Archive.open(programs.mine_db) as mine:
+        assert stored_hashes(theirs) == stored_hashes(mine), programs.sync.log.read_text()[-3000:]
         deleted = theirs.database.all("SELECT type, id FROM documents WHERE deleted_at IS NOT NULL")
         assert deleted
-        documents = sum(len(one) for one in holdings(mine).values() if isinstance(one, dict))
-    assert alike
-    assert all(in_time)
-    log = world.sync.log.read_text()
+        documents = sum(len(one) for one in stored_hashes(mine).values() if isinstance(one, dict))
+    assert equal_in_time
+    assert all(events_arrived)
+    log = programs.sync.log.read_text()
     assert "Traceback" not in log
     figures = {
         "documents": documents,
         "deleted": len(deleted),
         "followed": sum(log.count(f" {one} ") for one in EVENT_TYPES),
     }
-    assert figures["followed"] > len(in_time)
+    assert figures["followed"] > len(events_arrived)
     record_property("end to end", figures)
     print(f"\n{figures}")  # noqa: T201  # a figure to see with -s
