@@ -41,7 +41,7 @@ def test_a_day_without_a_night_names_the_nearest(ringlet, synced):
     assert done.returncode == 0
     assert done.stdout == ""
     said, cure = done.stderr.splitlines()
-    assert said.startswith("the archive holds no night for Sat 2020-02-29; the nearest: ")
+    assert said.startswith("the archive has no night for Sat 2020-02-29; the nearest: ")
     nearest = said.rpartition(" ")[2]
     assert cure == f"next: ringlet show night --db {synced} --date {nearest}"
     assert ringlet(*cure.removeprefix("next: ringlet ").split()).stdout
@@ -101,7 +101,7 @@ def test_an_archive_without_nights(ringlet, tmp_path):
         pass
     done = ringlet("show", "night", "--db", tmp_path / "a.db")
     assert done.returncode == 0
-    assert done.stderr == f"the archive holds no nights yet\nnext: ringlet sync --db {tmp_path / 'a.db'}\n"
+    assert done.stderr == f"the archive has no nights yet\nnext: ringlet sync --db {tmp_path / 'a.db'}\n"
 
 
 @pytest.mark.parametrize("text", ["0024-11-19", "19.11.2026", "2026-11", "7d"])

@@ -314,7 +314,7 @@ def test_what_the_cloud_forgot_before_it_was_read_is_said(
         deliveries = Deliveries(archive, clock, Subscriptions(archive, clock))
         Publisher(archive, clock, EventLog(archive, clock), deliveries).prune()  # all but the newest
     again = start("listen", "--json")
-    again.until("2 events that came before are gone")
+    again.until("2 older events are no longer in the cloud's log")
     assert again.events(1) == made[2:]
     again.end(signal.SIGINT)
     told = start("listen", "--json", "--from-start")

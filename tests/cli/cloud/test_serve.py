@@ -230,7 +230,7 @@ def test_a_secret_among_the_arguments_is_taken_and_remarked_upon(ringlet):
     remarks = sorted(said.splitlines())
     assert remarks[0].startswith("--admin-token is seen by every user")
     assert remarks[1].startswith("--secret is seen by every user")
-    assert remarks[1].endswith("better as RINGLET_SECRET")
+    assert remarks[1].endswith("better set RINGLET_SECRET")
     assert "known-to-the-team" not in said
 
 

@@ -19,7 +19,7 @@ def command(**given: Any) -> None:
     click.echo(repr(given))
 
 
-SEEN = "is seen by every user of this machine, as arguments are: better as"
+SEEN = "is seen by every user of this machine, as all arguments are: better set"
 
 
 @pytest.mark.parametrize(

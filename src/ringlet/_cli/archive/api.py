@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ROOTS = ("v2/", "v1/", "oauth/", "_ringlet/", "openapi.json")
 """Prefixes of paths that are sent unchanged.
 
-Any other path is taken as a data type under /v2/usercollection.
+Any other path is taken for a data type, and /v2/usercollection/ is put before it.
 """
 
 
@@ -49,7 +49,7 @@ def api(
     from ..shared.wait_notices import notifying
 
     current = request(path, fields)
-    # The client itself does not retry. The retries are made here, where the user is notified of waits.
+    # The client itself does not retry. The retries are made here, so that the user is notified of waits.
     with Client(base_url=base_url, profile=profile, retry_policy=RetryPolicy(max_tries=1)) as client:
         while True:
             response = client.run(notifying(with_retries(_send(current), RetryPolicy()), _tell_wait))
@@ -65,7 +65,7 @@ def api(
 def request(path: str, fields: tuple[str, ...]) -> Request:
     """Build the request from the path and the `-f KEY=VALUE` fields that the user typed.
 
-    Raises UsageError.
+    Raises UsageError if the path is a URL or empty, or a field has no `=`.
     """
     from ..._api.catalog import TYPES
     from ..._api.kinds import ROOT
@@ -91,7 +91,7 @@ def request(path: str, fields: tuple[str, ...]) -> Request:
 
 
 def _refused(current: Request, response: Response) -> ApiError:
-    """The error for a refusal. For an unknown data type, its cure suggests the most similar known one."""
+    """Build the error for a refused request. For an unknown data type the cure suggests a similar one."""
     from ..._api.catalog import TYPES
     from ..._api.kinds import ROOT
     from ..._api.wire import refusal
@@ -114,7 +114,7 @@ def _tell_wait(why: str, seconds: float) -> None:
 
 
 def _print(response: Response, include: bool, paginate: bool) -> None:
-    """Print a response. The body of a refusal is not printed, since the error message has its text."""
+    """Print a response. The body of an error is not printed, because the error message has its text."""
     if include:
         head = [f"HTTP {response.status}", *(f"{name}: {value}" for name, value in response.headers.items())]
         click.echo("\n".join(head) + "\n")
@@ -123,7 +123,7 @@ def _print(response: Response, include: bool, paginate: bool) -> None:
 
 
 def _following(current: Request, response: Response) -> Request | None:
-    """The request for the next page; None after the last page."""
+    """Build the request for the next page; None after the last page."""
     from dataclasses import replace
 
     import msgspec

@@ -1,6 +1,6 @@
 """Draws a night's sleep as text: sleep phases, heart rate, HRV and the sleep score.
 
-This module is pure: it turns documents into a rich renderable, and uses no archive, terminal or clock.
+It turns documents into a rich renderable, and uses no archive, terminal or clock.
 
 Rules of this file:
 * Times are shown with the UTC offset of the sleep document, not in this machine's time zone.
@@ -23,20 +23,20 @@ from rich.text import Text
 from ...models import DailySleep, Sample, Sleep
 from ..shared.screen import duration
 
-# All colours are among the 256 colours of common terminals, so that no two are shown as the same colour.
+# All colours are among the 256 colours of common terminals. A terminal might show two others as the same one.
 STAGES = {
     "4": ("awake", "#d7875f"),
     "3": ("REM", "#5fafaf"),
     "2": ("light", "#5f87d7"),
     "1": ("deep", "#5f5faf"),
 }
-"""For each of Oura's digits for a sleep phase, the name and the colour of its row; the top row first."""
+"""The name and the colour of the row for each sleep phase, by Oura's digit; the top row first."""
 ROWS = list(STAGES)
 BLOCKS = "▁▂▃▄▅▆▇█"
 LABEL_COLUMNS = 7
-"""The width of the names at the left of the rows."""
+"""How many columns the names at the left of the rows take."""
 NOTE_COLUMNS = 19
-"""The width reserved for the numbers at the right of the curves."""
+"""How many columns are left for the numbers at the right of the curves."""
 MAX_CHART_COLUMNS = 96
 MIN_CHART_COLUMNS = 16
 SCORE_BAR_COLUMNS = 30
@@ -67,7 +67,10 @@ def is_night(sleep: Sleep) -> bool:
 
 
 def gather(sleeps: Sequence[Sleep], score: DailySleep | None = None) -> Night | None:
-    """Choose the night among the sleep documents of a day: the longest `long_sleep`, else the longest."""
+    """Choose the night among the sleep documents of a day: the longest `long_sleep`, else the longest sleep.
+
+    Returns None if all the documents are marked as deleted. `score` becomes the score of the night.
+    """
     real = [sleep for sleep in sleeps if sleep.type != "deleted"]
     if not real:
         return None
@@ -88,7 +91,7 @@ def picture(night: Night, width: int) -> Group:
 
 
 def seconds_in_bed(sleep: Sleep) -> float:
-    """The seconds from bedtime start to bedtime end; without an end, the time that the sleep phases cover."""
+    """The seconds from bedtime start to bedtime end. Without an end, the time in bed or of the phases."""
     if sleep.bedtime_end:
         return (sleep.bedtime_end - sleep.bedtime_start).total_seconds()
     phases, step = stages(sleep)
@@ -96,7 +99,7 @@ def seconds_in_bed(sleep: Sleep) -> float:
 
 
 def title(sleep: Sleep) -> Text:
-    """The title line: the day, bedtime start and end, the time asleep and the efficiency."""
+    """Write the title line: the day, bedtime start and end, the time asleep and the efficiency."""
     line = Text.assemble(
         ("Night of " if is_night(sleep) else "Nap on ", "bold"),
         (f"{sleep.day:%a} {sleep.day.day} {sleep.day:%b %Y}", "bold"),
@@ -110,7 +113,7 @@ def title(sleep: Sleep) -> Text:
 
 
 def bedtime(sleep: Sleep) -> str:
-    """Bedtime start and end: `23:12 → 07:09 (+02:00)`. Each has its own offset if the offsets differ."""
+    """Format bedtime start and end: `23:12 → 07:09 (+02:00)`, or with two UTC offsets if they differ."""
     start, end = sleep.bedtime_start, sleep.bedtime_end
     if end is None:
         return f"{start:%H:%M} ({offset(start)}) → still in progress"
@@ -120,12 +123,12 @@ def bedtime(sleep: Sleep) -> str:
 
 
 def offset(instant: datetime) -> str:
-    """The UTC offset of an instant as text: `+02:00`, or `no zone`."""
+    """Format the UTC offset of an instant: `+02:00`, or `no zone` if it has none."""
     return instant.isoformat()[-6:] if instant.utcoffset() is not None else "no zone"
 
 
 def nap(sleep: Sleep) -> Text:
-    """One line of text for another sleep period of the day, such as a nap."""
+    """Write a line of text for a sleep period of the day that is not the night, such as a nap."""
     slept = f"   asleep {duration(sleep.total_sleep_duration)}" if sleep.total_sleep_duration else ""
     return Text(f"also {sleep.type or 'sleep'}   {bedtime(sleep)}{slept}", style="dim")
 
@@ -134,14 +137,14 @@ def nap(sleep: Sleep) -> Text:
 
 
 def stages(sleep: Sleep) -> tuple[str, float]:
-    """The sleep phases as digits, in the finest steps that the document has, and the step in seconds."""
+    """Return the sleep phases as digits, and the seconds of each phase: the finest that the document has."""
     if sleep.sleep_phase_30_sec:
         return sleep.sleep_phase_30_sec, 30.0
     return sleep.sleep_phase_5_min or "", 300.0
 
 
 def cells(phases: str, step: float, span: float, columns: int) -> list[str]:
-    """The most frequent sleep phase in each column; empty where the document has no phase."""
+    """Choose the most frequent sleep phase (its digit) for each column; empty if it has no phases."""
     width = span / columns
     drawn: list[str] = []
     for column in range(columns):
@@ -183,7 +186,7 @@ def _between(row: str, one: str, other: str) -> bool:
 
 
 def hours(start: datetime, span: float, columns: int) -> Text:
-    """Draw the axis of full hours, with the UTC offset of the bedtime start; as many hours as fit."""
+    """Draw the axis below the hypnogram: as many full hours as fit, in the UTC offset of bedtime start."""
     per_hour = columns * 3600 / span
     every = next((step for step in (1, 2, 3, 4, 6, 12) if step * per_hour >= 7), 24)
     line = ""
@@ -213,7 +216,7 @@ def spread(sample: Sample, start: datetime, span: float, columns: int) -> list[f
 
 
 def blocks(values: Sequence[float | None]) -> str:
-    """Draw values as block characters, scaled from the lowest value to the highest; None is a gap."""
+    """Draw values as block characters, scaled from the lowest to the highest value. None becomes a gap."""
     known = [value for value in values if value is not None]
     if not known:
         return ""

@@ -30,7 +30,7 @@ def night(when: str | None, db: str | None, user: str | None, as_json: bool) -> 
 
     Shows the sleep phases, heart rate and its variability, and the parts of the sleep score.
 
-    A night belongs to the day of waking. --json prints its document as Oura sent it.
+    A night belongs to the day of waking. --json prints its sleep document as Oura sent it.
     """
     from ..shared import archives, dates
     from . import nights
@@ -54,7 +54,7 @@ def night(when: str | None, db: str | None, user: str | None, as_json: bool) -> 
 
 def report_empty() -> None:
     """Print that the archive has no nights, and suggest a sync."""
-    screen.remark("the archive holds no nights yet")
+    screen.remark("the archive has no nights yet")
     screen.next_step(command("sync"))
 
 
@@ -67,5 +67,5 @@ def report_missing(archive: Archive, user: int, day: date) -> None:
         report_empty()
         return
     nearest = " and ".join(map(str, near))
-    screen.remark(f"the archive holds no night for {day:%a} {day}; the nearest: {nearest}")
+    screen.remark(f"the archive has no night for {day:%a} {day}; the nearest: {nearest}")
     screen.next_step(command("show night", "--date", str(near[-1])))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def status(db: str | None, user: str | None, as_json: bool) -> None:
     """Show what the archive holds, type by type.
 
-    Suggests a sync where the last one was more than a day and a half ago.
+    Suggests a sync if the last one was more than a day and a half ago.
     """
     from ..shared import archives
     from . import status_table

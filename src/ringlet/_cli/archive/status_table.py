@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..._archive.users import User
 
 STALE_AFTER_S = 36 * 3600
-"""A sync is suggested when the newest one is older than this: a day and a half."""
+"""A sync is suggested if the last sync was more than this many seconds ago: a day and a half."""
 COLUMNS: tuple[tuple[str, JustifyMethod, int], ...] = (
     ("type", "left", 0),
     ("rows", "right", 0),
@@ -32,7 +32,7 @@ COLUMNS: tuple[tuple[str, JustifyMethod, int], ...] = (
 
 
 def table(archive: Archive, user: User, now: float, width: int) -> Table:
-    """The table of one user's data, at most `width` columns wide."""
+    """Draw the table of one user's data, at most `width` columns wide. `now` is in epoch seconds."""
     held = {one.name: one for one in archive.overview(user.id)}
     drawn = Table(title=user.name, title_justify="left", title_style="bold", box=None, pad_edge=False)
     shown = [place for place, (_, _, least) in enumerate(COLUMNS) if width >= least]
@@ -50,7 +50,7 @@ def table(archive: Archive, user: User, now: float, width: int) -> Table:
 
 
 def footer(archive: Archive, users: list[User], remark: str = "") -> Text:
-    """The line below the tables: the path of the archive, its size and a remark."""
+    """Write the line below the tables: the path of the archive, its size and a remark."""
     words = [f"archive  {archive.path}", screen.size(archive.size)]
     words += [remark or ("" if users else "empty so far")]
     return Text("   ".join(filter(None, words)), style="dim")
@@ -76,7 +76,7 @@ def _row(one: TypeOverview, now: float) -> tuple[str | Text, ...]:
 
 
 def _absent(name: str, covered: Sequence[object]) -> tuple[str | Text, ...]:
-    """The row of a data type without documents: either it was synced and is empty, or it was never synced."""
+    """Write the row of a data type without documents: `none there` if it was synced, else `not synced`."""
     words = ("0", "none there") if covered else ("-", "not synced")
     return tuple(Text(word, style="dim") for word in (name, *words, "", "", ""))
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--listen", metavar="HOST:PORT", default="127.0.0.1:8767", show_default=True, help="For events."
 )
-@click.option("--take-over", is_flag=True, help="Have subscriptions that call another address call this one.")
+@click.option("--take-over", is_flag=True, help="Move subscriptions with another callback URL to this one.")
 def sync(
     db: str | None,
     base_url: str | None,
@@ -56,10 +56,11 @@ def sync(
 ) -> int:
     """Fetch what is missing into the archive. Safe to stop at any time, and to run again.
 
-    Exit code 3 means that some data types could not be read; the reasons stand on stderr.
+    Exit code 3 means that some data types could not be read; stderr says why.
 
-    With --webhooks it goes on: it subscribes to what is fetched, follows each event, polls the types that
-    have no webhook, and looks through the last days once a night. Needs the application's id and secret.
+    With --webhooks the sync continues until it is stopped: it subscribes to the data types, fetches the
+    document of each event, polls the types that have no webhook, and fetches the last days again once a
+    night. This needs the application's id and secret.
     """
     import asyncio
 
@@ -74,7 +75,7 @@ def sync(
         sync_webhooks.WebhookEndpoint.parse(public_url, listen, take_over=take_over) if webhooks else None
     )
     client, transport = _client(base_url, profile, connections, fast)
-    # Checked before the archive is created, so that a sync that cannot start leaves no file behind.
+    # These checks come before the archive is created, so that a sync that cannot start leaves no file behind.
     if client.token_store.load() is None:
         raise NotSignedIn("no access token was found")
     if endpoint:
@@ -97,7 +98,7 @@ def sync(
 
 
 def _watcher(path: str, names: list[str], as_json: bool) -> Watcher:
-    """The watcher that shows the progress: bars on a terminal, lines elsewhere, JSON for programs."""
+    """Create the watcher that shows the progress: bars on a terminal, lines elsewhere, JSON for programs."""
     from ..shared import screen
 
     if as_json or not screen.can_redraw():
@@ -129,7 +130,7 @@ async def _run(
 def _client(
     base_url: str | None, profile: str | None, connections: int | None, fast: bool
 ) -> tuple[AsyncClient, NotifyingTransport]:
-    """The client of the sync, and its transport, whose `on_wait` the command sets."""
+    """Create the client of the sync. Also returns its transport, because the command sets its `on_wait`."""
     from ..._client.client import AsyncClient, base_url_from
     from ..._client.transport import AiohttpTransport, AsyncHttpcoreTransport
     from ..shared.wait_notices import NotifyingTransport
@@ -151,7 +152,10 @@ def _need_aiohttp() -> None:
 
 
 def _types(text: str | None) -> list[str]:
-    """The data types of a comma-separated list, in the order of the catalog. Raises UsageError."""
+    """Parse a comma-separated list of data types. Returns them in the order of the catalog.
+
+    None means all data types. Raises UsageError for an unknown name or an empty list.
+    """
     from ..._api.catalog import TYPES, kind_named
     from ..shared.suggest import nearest
 

@@ -29,7 +29,7 @@ BARS = {"waiting": "dim", "running": "cyan", "done": "green", "partial": "yellow
 
 
 class _Mark(SpinnerColumn):
-    """The column that shows the state of a data type in one character."""
+    """The column that shows in one character whether a data type waits, is being fetched, or has ended."""
 
     def render(self, task: Task) -> RenderableType:
         state = task.fields["state"]
@@ -37,7 +37,7 @@ class _Mark(SpinnerColumn):
 
 
 class _Bar(ProgressColumn):
-    """The column that shows how many windows of a data type have ended, in the colour of the state."""
+    """The column that draws how many windows of a data type have ended, as a bar coloured by its state."""
 
     def render(self, task: Task) -> ProgressBar:
         style = BARS[task.fields["state"]]

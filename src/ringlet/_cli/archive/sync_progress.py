@@ -1,7 +1,8 @@
 """Shows a running sync as plain lines, or as JSON lines for programs. `sync_bars` draws the progress bars.
 
 Rules of this file:
-* Each data type is reported once, when all its windows have ended; if it could not be read, with the reason.
+* Each data type is reported once, when all its windows have ended. If it could not be read, the report says
+  why.
 * The numbers of rows are those of this run, so a second run shows that it added nothing.
 * The last line is the result of the run and goes to stdout. Progress goes to stderr.
 """
@@ -44,7 +45,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         self.stop()
 
     def progress(self, progress: TypeProgress) -> None:
-        """A window of a data type has ended: show it, and find out whether it was the last window."""
+        """Show that a window of a data type has ended, and whether it was the last window of the type."""
         name = progress.kind.name
         self.seen[name] = progress
         if name in self.ended:
@@ -56,7 +57,7 @@ class Watcher(AbstractContextManager["Watcher"]):
             self.type_moved(progress)
 
     def end(self, report: BackfillReport) -> None:
-        """The sync has ended by itself, not by ^C: show the result."""
+        """Show the result of a sync that has ended by itself, not by ^C."""
         for progress in report.types.values():
             if progress.windows == 0 or report.stopped_by is None:
                 self.progress(progress)
@@ -64,13 +65,13 @@ class Watcher(AbstractContextManager["Watcher"]):
         self.run_ended(report)
 
     def interrupted(self) -> None:
-        """The user has stopped the sync with ^C: show what it has saved."""
+        """Show what a sync has stored that the user has stopped with ^C."""
         self.stop()
         screen.remark(f"Stopped. Saved {self.saved()}.")
         screen.next_step(command("sync"))
 
     def saved(self) -> str:
-        """What an interrupted sync has stored in the archive, in a few words."""
+        """Say in a few words what an interrupted sync has stored in the archive."""
         rows = sum(progress.added + progress.changed for progress in self.seen.values())
         under_way = [
             f"{name} back to {day(progress)}"
@@ -81,16 +82,16 @@ class Watcher(AbstractContextManager["Watcher"]):
         return ", ".join([f"{screen.count(rows)} rows", whole, *under_way[:3]])
 
     def waiting(self, why: str, seconds: float) -> None:
-        """The sync waits for some seconds, because of a rate limit or a server that does not answer."""
+        """Show that the sync waits for some seconds, because of a rate limit or no answer."""
 
     def type_moved(self, progress: TypeProgress) -> None:
-        """A window of a data type has ended, and more windows are to come."""
+        """Show that a window of a data type has ended, and more windows are to come."""
 
     def type_ended(self, progress: TypeProgress) -> None:
-        """All windows of a data type have ended."""
+        """Show that all windows of a data type have ended."""
 
     def run_ended(self, report: BackfillReport) -> None:
-        """The sync has ended: print its result."""
+        """Print the result of a sync that has ended."""
         types = report.types.values()
         added, changed = (
             sum(progress.added for progress in types),
@@ -108,7 +109,7 @@ class Watcher(AbstractContextManager["Watcher"]):
             self.report_gaps(report)
 
     def report_gaps(self, report: BackfillReport) -> None:
-        """Report what could not be read and why, and what to do about it."""
+        """Print which data types could not be read and why, and what to do about it."""
         types = report.types.values()
         for progress in types:
             for reason in [progress.skipped] if progress.skipped else progress.failures[:3]:
@@ -123,11 +124,11 @@ class Watcher(AbstractContextManager["Watcher"]):
             screen.next_step(command("show night"))
 
     def stop(self) -> None:
-        """Stop drawing."""
+        """Stop drawing the progress."""
 
 
 class Lines(Watcher):
-    """A watcher that prints a line for each data type that has ended, and lines of progress between."""
+    """A watcher that prints a line for each data type that has ended, and the progress in between."""
 
     def __enter__(self) -> Lines:
         screen.remark(f"Archive  {self.path}")
@@ -137,7 +138,7 @@ class Lines(Watcher):
 
     def waiting(self, why: str, seconds: float) -> None:
         now = time.monotonic()
-        if now >= self._wait_until:  # All connections wait at the same time, and one line is enough.
+        if now >= self._wait_until:  # All connections wait at the same time. One line says so for all.
             self._wait_until = now + min(seconds, LINE_INTERVAL_S)
             screen.remark(f"{why}; continuing in {seconds:.0f} s   {SAFE}")
 
@@ -195,7 +196,7 @@ def print_json(**fields: Any) -> None:
 
 
 def has_ended(progress: TypeProgress) -> bool:
-    """Whether a data type was skipped or all its windows have ended, so that this run adds no more rows."""
+    """Whether a data type was skipped or all its windows have ended. Then this run adds no more rows."""
     return bool(progress.skipped) or progress.done + len(progress.failures) >= progress.windows
 
 
@@ -205,14 +206,14 @@ def rows_of(progress: TypeProgress) -> int:
 
 
 def day(progress: TypeProgress) -> str:
-    """The oldest day read of a data type; empty before its first window, and for types without days."""
+    """The oldest day that was fetched of a data type; empty before its first window or without days."""
     from ..._api.windows import DAY_MS, from_ms
 
     return f"{from_ms(progress.oldest):%Y-%m-%d}" if progress.oldest and progress.oldest > DAY_MS else ""
 
 
 def note(progress: TypeProgress) -> str:
-    """The remark beside a data type: why it was skipped or failed, how far it was read, or what it added."""
+    """The remark beside a data type: why it was skipped or failed, how far it was fetched, or its changes."""
     if progress.skipped:
         return progress.skipped
     if progress.failures:

@@ -1,7 +1,7 @@
 """`ringlet sync --webhooks`: syncs continuously until it is stopped.
 
-The exit code is 0 after SIGTERM and 130 after ^C. Neither loses events: events that were received and not yet
-followed are stored in the archive.
+The exit code is 0 after SIGTERM and 130 after ^C. No events are lost then: events whose documents were not
+fetched yet are stored in the archive.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ PUBLIC_URL = "--public-url https://YOUR.HOST/oura"
 
 @dataclass(frozen=True)
 class WebhookEndpoint:
-    """The callback URL that Oura calls, and the address on this machine that its requests reach.
+    """The callback URL that Oura sends events to, and the local address that they reach.
 
-    Only scheme, host and path of the URL are shown: its query may contain a secret.
+    Only scheme, host and path of the URL are shown, because its query may contain a secret. `take_over` says
+    whether existing subscriptions with another callback URL are moved to this one.
     """
 
     url: str = field(repr=False)
@@ -47,7 +48,7 @@ class WebhookEndpoint:
 
     @classmethod
     def parse(cls, public_url: str | None, listen: str, *, take_over: bool) -> WebhookEndpoint:
-        """Build the endpoint from --public-url and --listen. Raises UsageError."""
+        """Build the endpoint from --public-url and --listen. Raises UsageError if one is not valid."""
         if not public_url:
             raise UsageError(
                 "expected the URL that Oura sends events to",
@@ -70,7 +71,7 @@ class WebhookEndpoint:
 
     @property
     def shown(self) -> str:
-        """The callback URL and the address, as text for the user."""
+        """The callback URL and the local address, as text for the user."""
         parts = urlsplit(self.url)
         only = " (which only this machine reaches)" if self.is_local else ""
         return f"{parts.scheme}://{parts.netloc}{parts.path}{only} -> {self.host}:{self.port}"
@@ -84,7 +85,7 @@ class WebhookEndpoint:
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # urlsplit checks the port only when it is read
+        _ = parts.port  # reading the port raises ValueError if it is not a valid number
     except ValueError:
         return None
     return parts
@@ -100,7 +101,11 @@ def run_until_stopped(
     since: date,
     connections: int | None,
 ) -> int:
-    """Sync continuously until stopped. Returns the exit code. Raises RingletError."""
+    """Sync continuously until stopped. Returns the exit code.
+
+    Raises UsageError for an archive in memory or without an application, and RingletError for errors that do
+    not pass by themselves.
+    """
     from ..._archive.storage.opening import default_place
     from ..._sync.continuous import CallbackEndpoint, ContinuousSync
 
@@ -132,12 +137,12 @@ def run_until_stopped(
     except KeyboardInterrupt:
         code = 130
     watcher.stop()
-    screen.remark("Stopped. Events that came in and were not followed yet are stored in the archive.")
+    screen.remark("Stopped. Events that were received and not followed yet are stored in the archive.")
     return code
 
 
 def _bound(endpoint: WebhookEndpoint) -> socket.socket:
-    """The listening socket that requests to the public URL reach. Raises RingletError."""
+    """Open the socket that requests to the public URL reach. Raises RingletError if it cannot listen."""
     from ..._net.listen import bind
 
     try:
@@ -149,7 +154,7 @@ def _bound(endpoint: WebhookEndpoint) -> socket.socket:
 
 
 def application(client: AsyncClient) -> App:
-    """The application that owns the subscriptions. Raises UsageError where its id or secret is not known."""
+    """The application that owns the subscriptions. Raises UsageError if its id or secret is not known."""
     if client.app is None or not client.app.client_secret:
         raise UsageError(
             "webhooks need the id and the secret of your application",

@@ -1,7 +1,7 @@
 """Prints what a continuous sync does: lines for people, JSON for programs.
 
 Rules of this file:
-* Each followed event is one line on stdout. All other lines go to stderr.
+* Each event whose document was fetched is one line on stdout. All other lines go to stderr.
 * A lasting problem (a data type without a granted scope, a refused subscription) is reported once.
 """
 
@@ -53,7 +53,7 @@ def _glance(followed: FollowedJob) -> _Glance:
 
 
 class Output:
-    """Reports a continuous sync to people."""
+    """Prints what a continuous sync does, as text for people."""
 
     def __init__(self, watcher: Watcher, endpoint: str) -> None:
         self.watcher = watcher
@@ -63,10 +63,10 @@ class Output:
         """The problems that were reported already: pairs of a data type and a reason."""
         self._synced = False
         self._subscribed = False
-        """Whether there is at least one subscription for our callback URL."""
+        """Whether there is at least one subscription for this sync's callback URL."""
 
     def followed(self, followed: FollowedJob) -> None:
-        """Print a line for a followed event."""
+        """Print a line for an event whose document was fetched."""
         if followed.result == "left out":
             self._once(followed.job.data_type, followed.note)
             return
@@ -97,14 +97,14 @@ class Output:
             self._next(f"{sync}, with one that leads here: {self.endpoint}")
 
     def progress(self, progress: TypeProgress) -> None:
-        """A window has ended. Only the first backfill shows its windows."""
+        """Show that a window of the first backfill has ended. Later backfills do not show their windows."""
         if not self._synced:
             self.watcher.progress(progress)
 
     def round(self, report: BackfillReport, everything: bool) -> None:
-        """A backfill has ended.
+        """Print the full result of the first backfill, and the changes that a later backfill found.
 
-        Print the full result of the first backfill, and the changes of later ones.
+        `everything` says whether it was a backfill of all data types, not only of the polled ones.
         """
         if not self._synced:
             self._synced = True
@@ -126,7 +126,7 @@ class Output:
                 self._once(progress.kind.name, reason)
 
     def trouble(self, part: str, failed: RingletError, wait: timedelta) -> None:
-        """Print that a part of the sync has failed, and when it is tried again."""
+        """Print that a part of the sync has failed, and after which time it is tried again."""
         screen.remark(f"! {part}: {failed.message}; trying again in {wait.total_seconds():.0f} s")
 
     def _once(self, what: str, reason: str) -> None:
@@ -141,7 +141,7 @@ class Output:
 
 
 class JsonOutput(Output):
-    """Reports a continuous sync to programs: one JSON object for each followed event, check and backfill."""
+    """Prints a JSON object for each followed event, each check of subscriptions, and each backfill."""
 
     def followed(self, followed: FollowedJob) -> None:
         seen = _glance(followed)

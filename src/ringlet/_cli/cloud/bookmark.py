@@ -1,12 +1,12 @@
 """Stores how far `ringlet listen` has read a cloud's event log, and the secret that signs forwarded events.
 
-    <state>/listen/NAME.json   the log and the number of the last event that was handled
-    <state>/listen/secret      the key of signatures where OURA_CLIENT_SECRET is not set
+    <state>/listen/NAME.json   the id of the log, and the number of the last event that was handled
+    <state>/listen/secret      the secret that signs events if OURA_CLIENT_SECRET is not set
 
 Rules of this file:
 * Each pair of a cloud and a receiver has its own bookmark, so that receivers do not wait for each other.
 * One process at a time may write a bookmark. Other processes may listen at the same time without writing it.
-* Both files are readable by their owner only.
+* Only their owner can read these files.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Bookmark:
-    """The bookmark of one listener. Raises RingletError where its file cannot be read or written."""
+    """The bookmark of one listener. Raises RingletError if its file cannot be read or written."""
 
     def __init__(self, api: str, receiver: str = "") -> None:
         name = hashlib.sha256(f"{api} {receiver}".encode()).hexdigest()[:16]
@@ -59,13 +59,13 @@ class Bookmark:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process writes the bookmark. If not, another process does."""
+        """Whether this process may write the bookmark. If not, another process writes it."""
         return self._lock.is_held
 
     def move(self, place: Place) -> None:
-        """Store that all events up to `place` have been handled.
+        """Store that all events up to `place` have been handled, if this process may write the bookmark.
 
-        A crash leaves the old or the new place on disk.
+        If the process is killed meanwhile, the file has either the old or the new place.
         """
         if place != self.place:
             self.place = place
@@ -84,9 +84,9 @@ class Bookmark:
 
 
 def signing_secret() -> str:
-    """The key that signs forwarded events: OURA_CLIENT_SECRET, else a stored random secret.
+    """Return the secret that signs forwarded events: OURA_CLIENT_SECRET, or else a stored random secret.
 
-    Raises RingletError.
+    Raises RingletError if the stored secret cannot be read or written.
     """
     given = os.environ.get("OURA_CLIENT_SECRET")
     if given:
@@ -96,7 +96,7 @@ def signing_secret() -> str:
 
 
 def _made_once(path: Path) -> bytes:
-    """Create the secret unless another process has just created it: all processes must use the same."""
+    """Create and store the secret, unless another process has just created it. Returns the stored secret."""
     lock = disk.Lock(path.with_suffix(".lock"))
     while not lock.take():
         time.sleep(0.01)

@@ -13,7 +13,7 @@ from ..shared import options, screen
 from ..shared.next_steps import command
 
 ADVANCE_TIMEOUT_S = 600.0
-"""How long to wait for the response: the cloud first creates the data of the simulated wearer."""
+"""How many seconds to wait for the response. The cloud first creates the data of the simulated wearer."""
 MAX_ADVANCE = timedelta(days=3650)
 """The longest advance. A longer one would take many minutes, and is most likely a typing mistake."""
 
@@ -31,7 +31,7 @@ class _Clock(click.Group):
 def clock() -> None:
     """Show the time in your cloud, and move it forward.
 
-    It never goes back. A cloud on the same archive is as far ahead when it starts again.
+    The clock never goes back. The archive stores how far it was moved, also for the next start of the cloud.
 
     \b
     ringlet clock
@@ -69,7 +69,7 @@ def show(base_url: str | None, as_json: bool) -> None:
 def advance(duration: str, settle: float, base_url: str | None, as_json: bool) -> int:
     """Move the clock forward: 1d, 36h, 30m, 1d12h.
 
-    A simulated wearer lives through that time, and webhooks are sent for what it brings.
+    A simulated wearer gets new data for that time, and webhooks are sent for the data.
     """
     from ..shared.control_client import ControlClient
 
@@ -78,7 +78,8 @@ def advance(duration: str, settle: float, base_url: str | None, as_json: bool) -
         try:
             done = control.post("clock", {"advance": by, "settle": settle})
         except KeyboardInterrupt:
-            # The cloud completes the request. Repeating the command would move the clock once more.
+            # The cloud completes the request although the command has ended. Repeating the command would move
+            # the clock once more.
             screen.remark(f"\nerror: interrupted, but the clock has moved\nnext: {command('clock')}")
             return 130
     if as_json:
@@ -91,7 +92,7 @@ def advance(duration: str, settle: float, base_url: str | None, as_json: bool) -
 def seconds(text: str) -> float:
     """Parse a duration into seconds.
 
-    Raises UsageError for a text that is not one, a negative or too long one.
+    Raises UsageError if the text is not a duration, or if the duration is negative or above `MAX_ADVANCE`.
     """
     from ..._cloud.core.clock import duration
 
@@ -109,7 +110,7 @@ def seconds(text: str) -> float:
 
 
 def waiting(done: dict[str, Any]) -> str:
-    """The state of the deliveries as text. Deliveries that failed are not an error of `clock advance`."""
+    """Say how many deliveries are still to be sent. Failed deliveries are not an error of `clock advance`."""
     left = screen.count(done["waiting"])
     if not done["settled"]:
         return f"{left} deliveries still on their way"

@@ -1,11 +1,11 @@
-"""Reads a cloud's event log from a bookmark on, without end.
+"""Reads a cloud's event log, beginning at a bookmark, and waits for new events without end.
 
 Rules of this file:
 * The bookmark moves only after the caller has handled an event, that is, when it asks for the next event.
-* If the cloud has pruned events that were not read yet, the user is told how many.
-* If a new cloud answers at the same address, its log is read from the first event on, and the user is told.
-* A cloud that does not answer is requested again until it answers; the outage and its end are reported once
-  each. A refusal is raised as an error, since a retry would get the same answer.
+* If the cloud has deleted events that were not read yet, a message says how many.
+* If a new cloud answers at the same address, a message says so, and its log is read from the first event on.
+* Requests to a cloud that does not answer are repeated until it answers. One message reports the outage, and
+  one its end. If the cloud refuses a request, an error is raised, because a retry would get the same answer.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from ..shared.next_steps import command
 from .bookmark import Bookmark, Place
 
 LONG_POLL_S = 20.0
-"""How long the cloud may keep a request open while no event happens (long polling)."""
+"""How many seconds the cloud may keep a request open while no event happens (long polling)."""
 POLL_S = 0.5
-"""The pause between two requests to a cloud that answers long polls at once, because it is shutting down."""
+"""The pause in seconds between two requests, if the cloud answers at once because it is shutting down."""
 MAX_EVENTS_PER_ANSWER = 200
 UNAVAILABLE = (ConnectionFailed, ServerError, RateLimited)
 
 Start: TypeAlias = Literal["kept", "start", "now"]
-"""Where to begin.
+"""Where reading begins.
 
-`kept`: at the bookmark, or `now` without one; `start`: at the oldest event; `now`: after the newest event.
+`kept`: at the bookmark, or as `now` if there is none; `start`: at the oldest event; `now`: after the newest
+event.
 """
 
 
@@ -60,7 +61,10 @@ class EventLog:
         self._place = Place("", 0)
 
     def open(self, start: Start = "kept") -> int:
-        """Set the place to begin at. Returns how many events follow it. Raises ApiError, ConnectionFailed."""
+        """Set the place where `follow` begins. Returns how many events come after the place.
+
+        Raises ApiError if the cloud refuses the request, ConnectionFailed if it does not answer.
+        """
         page = self._ask(0, limit=1)
         kept = self.bookmark.place
         if start == "start":
@@ -73,9 +77,9 @@ class EventLog:
         return page.newest - self._place.seq
 
     def follow(self, wanted: Callable[[Event], bool]) -> Generator[Event]:
-        """Yield the events after the place, then new events, without end.
+        """Yield the wanted events after the place, then new events as they happen, without end.
 
-        Raises ApiError where the cloud refuses.
+        Raises ApiError if the cloud refuses a request.
         """
         while True:
             began = time.monotonic()
@@ -91,9 +95,9 @@ class EventLog:
             self.bookmark.move(self._place)
 
     def _next_page(self) -> _Page:
-        """Request the events after the place.
+        """Request the events after the place, and wait until there is one or `LONG_POLL_S` are over.
 
-        Waits for an event, and retries while the cloud does not answer.
+        While the cloud does not answer, the request is repeated.
         """
         failures, wait = 0, LONG_POLL_S
         while True:
@@ -104,7 +108,7 @@ class EventLog:
                     self.say(f"the cloud does not answer ({failure.message}); trying until it does")
                 failures += 1
                 time.sleep(self._retry_policy.wait_s(failures))
-                wait = 0.0  # The next answer must come at once: it may be that of a new cloud.
+                wait = 0.0  # The next answer must come at once, because it shows whether the cloud is new.
                 continue
             if failures:
                 self.say("the cloud answers again")
@@ -114,7 +118,7 @@ class EventLog:
             self._place, failures, wait = place, 0, 0.0
 
     def _same(self, place: Place, page: _Page) -> Place:
-        """The place to continue from: `place`, or another if the log is new, was reset or has been pruned."""
+        """Return the place to continue from: `place`, or another one if the log does not have `place`."""
         if place.log != page.log:
             self.say(
                 "this is another cloud than before at this address: reading its events from the first on"
@@ -122,12 +126,12 @@ class EventLog:
             return _beginning(page)
         if place.seq > page.newest:
             self.say(
-                "this cloud lacks the last events that were read, as after a restore: going on from here"
+                "this cloud lacks the last events that were read, as after a restore: going on with new ones"
             )
             return Place(page.log, page.newest)
         if (gone := page.oldest - 1 - place.seq) > 0:
             noun, verb = ("event", "is") if gone == 1 else ("events", "are")
-            self.say(f"{gone} {noun} that came before {verb} gone")
+            self.say(f"{gone} older {noun} {verb} no longer in the cloud's log")
             return _beginning(page)
         return place
 
@@ -139,7 +143,7 @@ class EventLog:
             raise ServerError(
                 f"the log of {self.control.base_url} cannot be read",
                 status=502,
-                cure=f"see that cloud and program are of one version: {command('--version')}",
+                cure=f"check that the cloud has the same version as this program: {command('--version')}",
             ) from None
 
 

@@ -33,8 +33,8 @@ def fault() -> None:
 def add(act: str, path: str, base_url: str | None, as_json: bool, **rest: float | None) -> None:
     """Make requests to PATH fail; a `*` at its end means all paths that begin so.
 
-    drop: the work is done and the answer is lost. status: nothing is done, and the answer is an error.
-    delay: the answer comes late.
+    drop: the request is carried out, but its answer is lost. status: the request is answered with an error,
+    and not carried out. delay: the answer comes late.
     """
     from ..shared.control_client import ControlClient
 
@@ -49,7 +49,7 @@ def add(act: str, path: str, base_url: str | None, as_json: bool, **rest: float 
 @options.own_cloud
 @options.as_json
 def list_(base_url: str | None, as_json: bool) -> None:
-    """List the faults."""
+    """List the faults that are set."""
     from ..shared.control_client import ControlClient
 
     with ControlClient(base_url) as control:
@@ -79,7 +79,7 @@ def clear(base_url: str | None, as_json: bool) -> None:
 
 
 def check_path(path: str) -> None:
-    """Check the path of a fault. Raises UsageError."""
+    """Check the path of a fault. Raises UsageError if it does not begin with a slash."""
     if not path.startswith("/"):
         raise UsageError(
             f"a path begins with a slash, and {path!r} does not",
@@ -88,7 +88,7 @@ def check_path(path: str) -> None:
 
 
 def line(rule: dict[str, Any]) -> str:
-    """One fault as a line of text for the user."""
+    """Format a fault as one line of text for the user."""
     what = {"status": f"status {rule['status']}", "delay": f"delay {rule['seconds']:g} s"}
     likely = "" if rule["probability"] == 1 else f", {rule['probability']:.0%} of them"
     left = "" if rule["times"] is None else f", {rule['times']} more"

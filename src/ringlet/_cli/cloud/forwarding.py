@@ -2,15 +2,15 @@
 
 Rules of this file:
 * Events are forwarded one after the other, in the order of the log. An event that the receiver refuses is
-  sent again until the receiver accepts it. (A cloud gives up after ten retries; here a developer is at work
-  on the receiver.)
-* As Oura documents, 2xx and 3xx within ten seconds are a success, and 410 ends the subscription. One
+  sent again until the receiver accepts it. (A cloud gives up after ten retries. Here a developer is changing
+  the receiver, so the event is not given up.)
+* As Oura documents, 2xx and 3xx within ten seconds are a success, and 410 ends the subscription. There is one
   exception: a 3xx that only adds or removes the last slash of the path is a failure. Web frameworks send it
-  for a route that is spelled differently, and the receiver's code has not seen the event.
-* A failure is reported when its reason changes, and at the first, second, fourth, eighth ... try. A command
-  that skips the event is suggested once.
-* Events may be forwarded to any address: the user names it. (A cloud checks callbacks, which untrusted
-  clients name.)
+  for a route that is spelled differently, and then the receiver's code has not got the event.
+* A failure is reported when its reason changes, and at the first, second, fourth, eighth ... attempt. A
+  command that skips the event is suggested once.
+* Events may be forwarded to any address, because the user names it. (A cloud checks the addresses of
+  callbacks, because untrusted clients name them.)
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ ANYWHERE = AddressPolicy(name="lan", networks=(ip_network("0.0.0.0/0"), ip_netwo
 BACK_OFF = RetryPolicy(first_wait_s=1.0, max_wait_s=60.0)
 GONE = 410
 TRIES_BEFORE_SKIP_IS_SUGGESTED = 5
-"""The number of failed tries after which `listen --from-now` is suggested. Five tries take ten seconds, or a
-minute if the receiver does not answer."""
+"""The number of failed attempts after which `listen --from-now` is suggested. Five attempts take ten seconds,
+or a minute if the receiver does not answer."""
 SHOWN_CHARACTERS = 100
 """How many characters of a receiver's response are shown."""
 
@@ -47,7 +47,8 @@ SHOWN_CHARACTERS = 100
 class Forwarder:
     """Forwards events to one URL.
 
-    `say` is called with the outcome of each try. `on_stuck` is called once, when several tries have failed.
+    `say` is called with the outcome of attempts, as text. `on_stuck` is called once, when several attempts
+    have failed.
     """
 
     def __init__(
@@ -82,14 +83,14 @@ class Forwarder:
 
     @property
     def receiver(self) -> str:
-        """The name of the receiver's bookmark: its URL, without the last slash of the path."""
+        """The URL by which the bookmark knows this receiver: without the last slash of the path."""
         path, mark, query = self.url.partition("?")
         return path.rstrip("/") + mark + query
 
     def prove(self, verification_token: str) -> None:
         """Send the receiver a challenge, as Oura does for a new subscription.
 
-        Raises RingletError if it fails.
+        Raises RingletError if the receiver does not answer the challenge.
         """
         challenge = secrets.token_hex(16)
         seen = self._send("GET", challenge_url(self.url, verification_token, challenge), {})
@@ -108,7 +109,7 @@ class Forwarder:
             if seen.status == GONE:
                 raise RingletError(
                     "the receiver answered 410, which ends a subscription",
-                    cure="let it answer 200, and run it again: it goes on from this event",
+                    cure="let the receiver answer 200, and run it again: it continues with this event",
                 )
             if seen.status is not None and 200 <= seen.status < 400 and not _slash_missed(self.url, seen):
                 self.say(f"→ {seen.status}  {seen.took * 1000:.0f} ms")
@@ -129,7 +130,10 @@ class Forwarder:
 
 
 def receiver_url(text: str) -> str:
-    """The URL for what the user typed: a URL, HOST:PORT, or a port of this machine. Raises UsageError."""
+    """Convert what the user typed to a URL: a URL, HOST:PORT, or a port of this machine.
+
+    Raises UsageError if it is none of these.
+    """
     where = f"localhost:{text}" if text.isdecimal() else text
     url = where if "://" in where else f"http://{where}"
     alone, slash, path = _without_query(text).partition("/")
@@ -146,12 +150,12 @@ def receiver_url(text: str) -> str:
 
 
 def _failure(url: str, seen: Exchange) -> str:
-    """Why the receiver did not accept an event, as text for the user."""
+    """Say why the receiver did not accept a request, as text for the user."""
     if seen.status is None:
         return seen.reason
     if _slash_missed(url, seen):
         target = screen.printable(_without_query(_leads_to(url, seen)))
-        return f"{seen.status}, leading to {target[:200]}: name that, redirects are not followed"
+        return f"{seen.status}, a redirect to {target[:200]}: forward to that URL, redirects are not followed"
     said = _first_line(seen.body) if seen.status >= 400 else ""
     return f"{seen.status}{said and f' {said}'}"
 
@@ -164,7 +168,7 @@ def _slash_missed(url: str, seen: Exchange) -> bool:
 
 
 def _leads_to(url: str, seen: Exchange) -> str:
-    """The URL that a redirect leads to; the requested URL if the Location header is not a valid URL."""
+    """The URL to which a redirect leads, or the requested URL if the Location header is not a valid URL."""
     try:
         target = urljoin(url, seen.headers.get("location", ""))
         urlsplit(target)

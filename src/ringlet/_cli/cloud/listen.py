@@ -60,8 +60,8 @@ def listen(
 ) -> None:
     """Follow the events of your cloud: print them, forward them.
 
-    It stores its place: started again, it goes on from there and misses nothing. Forwarded events are signed
-    with OURA_CLIENT_SECRET where that is set, so that a receiver needs no change.
+    The command stores how far it has read, and continues from there when it is started again. Forwarded
+    events are signed with OURA_CLIENT_SECRET if that is set, so that a receiver needs no change.
 
     \b
     ringlet listen
@@ -121,12 +121,12 @@ def _forwarder(url: str, say: Callable[[str], None]) -> Forwarder:
 
 
 def json_line(event: Event) -> str:
-    """One event as JSON, in ASCII, because ids are untrusted text that may be shown on a terminal."""
+    """Format an event as JSON. It is ASCII, because ids are untrusted text that a terminal may show."""
     return json.dumps(json.loads(event.body), separators=(",", ":"))
 
 
 def line(event: Event) -> str:
-    """One event as a line of text: its time, its name, the id of the document and the id of the user."""
+    """Format an event as a line of text: its time, its name, the id of the document and that of the user."""
     try:
         at = datetime.fromisoformat(event.event_time).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError):
@@ -142,7 +142,7 @@ def _start(bookmark: Bookmark, from_start: bool, from_now: bool) -> Start:
 
 
 def _behind(log: EventLog, start: Start) -> str:
-    """Open the log at the place to begin at. Returns how far that is behind the newest event, as text."""
+    """Open the log at `start`. Returns text that says how far this is behind the newest event."""
     before = log.bookmark.place
     if waiting := log.open(start):
         return f"{waiting} event{'s' * (waiting != 1)} behind"
@@ -152,7 +152,7 @@ def _behind(log: EventLog, start: Start) -> str:
 
 
 def _announce(log: EventLog, behind: str, forwarder: Forwarder | None) -> None:
-    """Print which cloud is listened to, from where on, and where events are forwarded to."""
+    """Print the address of the cloud, where in its log reading begins, and where events are forwarded."""
     ends = "^C stops; the place is stored" if log.bookmark.is_ours else "another listen stores the place"
     screen.remark(f"listening to {log.control.base_url}, {behind}; {ends}")
     if forwarder:
@@ -164,5 +164,6 @@ def _announce(log: EventLog, behind: str, forwarder: Forwarder | None) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    # SIGTERM ends the command as ^C does: KeyboardInterrupt closes a running event loop, SystemExit does not.
+    # SIGTERM raises KeyboardInterrupt, as ^C does. KeyboardInterrupt closes a running event loop, and
+    # SystemExit would not.
     signal.raise_signal(signal.SIGINT)

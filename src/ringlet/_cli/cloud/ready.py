@@ -1,4 +1,4 @@
-"""What `ringlet serve` prints when it is ready: a line of JSON for programs, or lines to copy for people."""
+"""Prints what `ringlet serve` shows when it is ready: a line of JSON for programs, or text for people."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ready:
-    """The address of a cloud that is ready, and the credentials to use it with."""
+    """The address of a cloud that is ready, and the credentials with which to use it."""
 
     api: str
     admin_token: str
@@ -32,7 +32,7 @@ class Ready:
     """A description of the simulated wearer; empty for a cloud without one."""
 
     def announce(self, ready_as: str | None, open_browser: bool) -> None:
-        """Print the ready line or text on stdout, and open the portal if wanted."""
+        """Print the JSON line or the text on stdout. With `open_browser`, also open the portal."""
         click.echo(json.dumps(self.document()) if ready_as == "json" else self.text())
         if open_browser:
             open_portal(self.api)
@@ -47,7 +47,7 @@ class Ready:
         return document | {"admin_token": self.admin_token}
 
     def text(self) -> str:
-        """The text for people. It has no borders, because its lines are meant to be copied."""
+        """The text for people. It has no borders, so that its lines can be copied."""
         title = click.style("Oura Cloud on this machine", bold=True)
         rows = self._demo_rows() if self.credentials else self._archive_rows()
         lines = [f"{title}  {self.wearer and f'with a simulated wearer ({self.wearer})'}".rstrip()]
@@ -102,7 +102,10 @@ def open_portal(api: str) -> None:
 
 @contextmanager
 def populating(days: int) -> Generator[Callable[[str, int, int], None]]:
-    """Show the progress while the demo's days are created: a bar on a terminal, else lines."""
+    """Show the progress while the days of the demo are created: a bar on a terminal, lines elsewhere.
+
+    Yields a function that is called with an activity, the number of days done and the number of all days.
+    """
     if not screen.can_redraw():
         yield _Lines()
         return
@@ -117,7 +120,7 @@ def populating(days: int) -> Generator[Callable[[str, int, int], None]]:
 
 
 class _Lines:
-    """Prints the progress as lines, one every `LINE_INTERVAL_S` seconds, where a bar cannot be drawn."""
+    """Prints the progress as lines where a bar cannot be drawn: one line every `LINE_INTERVAL_S` seconds."""
 
     LINE_INTERVAL_S = 2.0
 

@@ -1,4 +1,4 @@
-"""`ringlet scenario`: plays the steps of a file in the user's own cloud, and checks what the file expects."""
+"""`ringlet scenario`: carries out the steps of a file in the user's own cloud, and checks what it expects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .scenario_steps import Expect, Step
 
 EXPECT_POLL_S = 0.1
-"""The pause between two checks whether an expectation is met."""
+"""The pause in seconds between two checks whether an expectation is met."""
 STEP_TIMEOUT_S = 600.0
 
 
@@ -35,8 +35,8 @@ STEP_TIMEOUT_S = 600.0
 def scenario(file: Path, base_url: str | None, as_json: bool) -> None:
     """Play FILE in your cloud: events, time, faults, expectations.
 
-    FILE is YAML, which needs `ringlet[scenario]`, or JSON. The exit code is 1 where an expectation is not
-    met. The faults that the steps added are removed at the end, however it ends.
+    FILE is YAML, which needs `ringlet[scenario]`, or JSON. The exit code is 1 if an expectation is not met.
+    The faults that the steps added are removed at the end, also after an error.
 
     \b
     steps:
@@ -82,7 +82,7 @@ def _naming(place: str) -> Generator[None]:
 
 
 def _read(file: Path) -> Any:
-    """Parse a YAML or JSON file. Raises UsageError."""
+    """Parse a YAML or JSON file. Raises UsageError if it is malformed, or if PyYAML is not installed."""
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -93,7 +93,7 @@ def _read(file: Path) -> Any:
         try:
             return json.loads(text)
         except ValueError as wrong:
-            raise UsageError(f"not valid JSON: {wrong}", cure="correct it there") from None
+            raise UsageError(f"not valid JSON: {wrong}", cure="correct the file there") from None
     try:
         import yaml
     except ImportError:
@@ -105,7 +105,7 @@ def _read(file: Path) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as wrong:
         said = " ".join(str(wrong).split())
-        raise UsageError(f"not valid YAML: {said}", cure="correct it there") from None
+        raise UsageError(f"not valid YAML: {said}", cure="correct the file there") from None
 
 
 def _line(step: Step) -> str:
@@ -126,9 +126,9 @@ class Player:
         self._faults: list[int] = []
 
     def play(self, step: Step) -> list[str]:
-        """Play one step.
+        """Carry out one step. Returns the expectations that are not met, one text for each.
 
-        Returns the expectations that are not met. Raises RingletError where the cloud refuses.
+        Raises RingletError if the cloud refuses a request or does not answer.
         """
         from . import scenario_steps as steps
         from .clock import seconds
@@ -150,9 +150,9 @@ class Player:
         return []
 
     def end(self) -> None:
-        """Remove the faults that these steps added.
+        """Remove the faults that the steps added.
 
-        Errors are ignored: a cloud that does not answer has ended, and its faults with it.
+        Errors are ignored: a cloud that does not answer has ended, and then it has no faults any more.
         """
         with contextlib.suppress(RingletError):
             for id in self._faults:

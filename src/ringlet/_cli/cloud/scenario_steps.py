@@ -11,8 +11,8 @@
 3").
 
 Rules of this file:
-* The whole file is checked before the first step is played, so that a typing mistake changes nothing. Two
-  things are checked only by the cloud, when the step is played: the user, and the fields to override.
+* The whole file is checked before the first step is carried out, so that a typing mistake changes nothing.
+  Only the user and the fields to override are checked later: the cloud checks them during the step.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .fault import check_path
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)] | str
 Counted: TypeAlias = Callable[[str, str], int]
-"""A function that takes a kind (`events`) and a name (`sleep.*`), and returns how many there are."""
+"""A function that counts by kind (such as `events`) and name (such as `sleep.*`)."""
 
 
 class Trigger(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,7 +46,7 @@ class Trigger(msgspec.Struct, forbid_unknown_fields=True):
     count: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
 
     def check(self) -> None:
-        """Check the values. Raises UsageError."""
+        """Check the values. Raises UsageError for an unknown event."""
         from ..._cloud.control.triggers import parse
 
         parse(self.trigger)
@@ -61,7 +61,7 @@ class Advance(msgspec.Struct, forbid_unknown_fields=True):
     settle: Annotated[float, msgspec.Meta(ge=0, le=300)] = 10.0
 
     def check(self) -> None:
-        """Check the values. Raises UsageError."""
+        """Check the values. Raises UsageError for a malformed duration."""
         seconds(str(self.clock))
 
 
@@ -81,7 +81,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     times: int | None = None
 
     def check(self) -> None:
-        """Check the values. Raises UsageError, ValidationError."""
+        """Check the values. Raises UsageError for a wrong path, ValidationError for a number out of range."""
         from ..._cloud.control import faults
 
         if (self.fault == "clear") != (self.path is None):
@@ -93,7 +93,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
             msgspec.convert(self.rule(), faults.Fault)
 
     def rule(self) -> dict[str, Any]:
-        """The fault as the body of the request that adds it to the cloud."""
+        """Build the body of the request that adds this fault to the cloud."""
         given = {name: getattr(self, name) for name in self.__struct_fields__[1:]}
         return {"act": self.fault} | {name: value for name, value in given.items() if value is not None}
 
@@ -106,18 +106,18 @@ class Wait(msgspec.Struct, forbid_unknown_fields=True):
     wait: Annotated[float, msgspec.Meta(ge=0, le=3600)]
 
     def check(self) -> None:
-        """Check nothing more: msgspec has checked the type and the range of the seconds."""
+        """Check nothing, because msgspec has already checked the type and the range of the seconds."""
 
 
 class Expected(msgspec.Struct, forbid_unknown_fields=True):
-    """Expected counts, by the name of an event, the state of a delivery, the path of a request."""
+    """Expected counts: of events by name, of deliveries by state, and of requests by path."""
 
     events: dict[str, Count] = {}
     deliveries: dict[Literal["waiting", "delivered", "failed"], Count] = {}
     requests: dict[str, Count] = {}
 
     def missed(self, counted: Counted) -> list[str]:
-        """One line of text for each count that differs from the expected one."""
+        """Return one line of text for each count that is not as expected."""
         lines: list[str] = []
         for kind in self.__struct_fields__:
             wanted: Mapping[str, int | str] = getattr(self, kind)
@@ -129,7 +129,7 @@ class Expected(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Expect(msgspec.Struct, forbid_unknown_fields=True):
-    """The step `expect`: check that counts are as expected, or become so within some seconds."""
+    """The step `expect`: check that counts are as expected, now or within some seconds."""
 
     SHAPE: ClassVar[str] = (
         'expect: {events: {"sleep.*": ">= 1"}, deliveries: {waiting, delivered or failed: 0},'
@@ -140,9 +140,9 @@ class Expect(msgspec.Struct, forbid_unknown_fields=True):
     within: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
 
     def check(self) -> None:
-        """Check the names of events and paths, because a mistyped name would always count 0.
+        """Check the names of events and the paths. The count of a mistyped name would always be 0.
 
-        Raises UsageError.
+        Raises UsageError for an unknown event, a path that is not counted, or a malformed count.
         """
         wanted = self.expect
         for count in (*wanted.events.values(), *wanted.deliveries.values(), *wanted.requests.values()):
@@ -177,7 +177,7 @@ class Scenario(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def parse(document: Any) -> list[Step]:
-    """Parse and check the steps of a scenario. Raises UsageError that names the wrong step and the reason."""
+    """Parse and check the steps of a scenario. Raises UsageError that says what is wrong in which step."""
     try:
         scenario = msgspec.convert(document, Scenario)
     except msgspec.ValidationError as wrong:

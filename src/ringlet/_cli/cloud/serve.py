@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PORT = 8765
 """The default port of a cloud.
 
-It differs from the port where `login` listens, so that both can run at once.
+It differs from the port on which `ringlet login` listens, so that both commands can run at the same time.
 """
 
 
@@ -41,7 +41,7 @@ It differs from the port where `login` listens, so that both can run at once.
     type=click.Choice(["live", "docs"]),
     default="live",
     show_default=True,
-    help="Behave as Oura does (live), or as its documents say (docs).",
+    help="Behave as Oura does (live), or as its documentation says (docs).",
 )
 @options.db
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
@@ -104,7 +104,8 @@ def serve(
     allowed = AddressPolicy.parse(callbacks or ("dev" if is_loopback(host) else "public"))
     clock = Clock.parse(clock_text)
     listener = bind(host, port)
-    # The server handles SIGTERM once it runs. Before that, a demo takes a while to create its data.
+    # The server handles SIGTERM only after it has started. A demo creates its data before, which takes a
+    # while, so SIGTERM is handled here until then.
     signal.signal(signal.SIGTERM, _leave)
     if demo and context.get_parameter_source("db") is not ParameterSource.COMMANDLINE:
         db = None
@@ -135,7 +136,10 @@ def serve(
 
 
 def check_host(host: str, admin_token: str | None, secret: str | None) -> None:
-    """Refuse a host that other machines can reach, unless the user chose both secrets. Raises UsageError."""
+    """Raise UsageError if other machines can reach the host and the user did not choose both secrets.
+
+    These are the passphrase and the admin token, each of at least `MIN_SECRET_CHARACTERS`.
+    """
     chosen = {"RINGLET_SECRET": secret, "RINGLET_ADMIN_TOKEN": admin_token}
     missing = [name for name, value in chosen.items() if len(value or "") < MIN_SECRET_CHARACTERS]
     if not is_loopback(host) and missing:
@@ -167,10 +171,7 @@ def _archive_ready(cloud: Cloud, api: str) -> Ready:
 
 
 def _demo_ready(cloud: Cloud, api: str, days: int, seed: int) -> Ready:
-    """Create the simulated wearer and an application with tokens.
-
-    The secret and the tokens are new at each start.
-    """
+    """Create the simulated wearer, and an application with tokens, which are new at each start."""
     from ..._cloud.wearer.demo import credentials, timeline
     from .ready import Ready, populating
 

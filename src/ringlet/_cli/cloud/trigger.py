@@ -12,7 +12,7 @@ from ..shared import options, screen
 from ..shared.next_steps import command, repeat
 
 TRIGGER_TIMEOUT_S = 600.0
-"""How long to wait for the response, which comes after all events have happened; --count allows thousands."""
+"""How many seconds to wait for the response, which comes after the last of up to 10,000 events."""
 
 
 @click.command()
@@ -34,8 +34,8 @@ def trigger(
 ) -> int:
     """Make an event happen in your cloud, so that webhooks are sent.
 
-    update changes the newest document, create copies it to today, delete removes it. An event for which there
-    is no document to change is sent all the same.
+    update changes the newest document, create copies it to today, delete deletes it. If there is no document
+    to change, the event is sent nevertheless.
 
     \b
     ringlet trigger sleep.update
@@ -67,7 +67,7 @@ def trigger(
 
 
 def result_line(done: dict[str, Any]) -> str:
-    """A line of text about the last event that happened, and how many subscriptions receive it."""
+    """Format a line of text: the last event that happened, and how many subscriptions receive it."""
     event = done["event"]
     received_by = {0: f"no subscription wants it ({command('listen')} shows it)", 1: "1 subscription"}.get(
         done["subscriptions"], f"{done['subscriptions']} subscriptions"

@@ -43,7 +43,9 @@ def _note_profile(context: click.Context, option: click.Parameter, name: str | N
 
 
 def _warn_of_arguments(what: str, variable: str) -> None:
-    screen.remark(f"every user of this machine can see {what}: better set {variable} in the environment")
+    screen.remark(
+        f"{what} is seen by every user of this machine, as all arguments are: better set {variable}"
+    )
 
 
 def secret(

@@ -99,10 +99,10 @@ def create(
     profile: str | None,
     as_json: bool,
 ) -> None:
-    """Subscribe. The callback must answer the challenge meanwhile.
+    """Create webhook subscriptions. The callback must be running, because it is sent a challenge.
 
-    What is there already, for the same callback, stays as it is. Exit code 3 means that some could not be
-    made; the reasons stand on stderr.
+    Existing subscriptions with the same callback URL stay as they are. Exit code 3 means that some
+    subscriptions could not be created; stderr says why.
     """
     from ..._webhooks.events import DATA_TYPES
     from ..shared.event_names import data_types, event_types
