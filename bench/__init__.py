@@ -1,1 +1,1 @@
-"""Benchmarks: ratios in one interleaved run, against what a user would use instead and against the limit."""
+"""Benchmarks. Each compares ringlet, in one run, with what a user would use instead or with the limit."""

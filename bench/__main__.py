@@ -1,4 +1,4 @@
-"""`make bench`, or `python -m bench [client] [server] [backfill] [intake]`: every figure, as ratios."""
+"""`make bench`, or `python -m bench [client] [server] [backfill] [intake] [delivery]`: runs benchmarks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def main() -> None:
     chosen = sys.argv[1:] or list(BENCHES)
     unknown = [name for name in chosen if name not in BENCHES]
     if unknown:
-        sys.exit(f"no bench {unknown[0]!r}; there are {', '.join(BENCHES)}")
+        sys.exit(f"unknown benchmark {unknown[0]!r}; name one of {', '.join(BENCHES)}")
     for name in chosen:
-        # A process each: the benches pin themselves to a core, and one's heap is none of another's business.
+        # Each benchmark runs in a process of its own: it pins itself to a core, and needs a fresh heap.
         subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
         print()
 

@@ -1,10 +1,11 @@
-"""Five years of all types into the archive, against the loop most people write.
+"""Compares a backfill of five years of all data types with the loop that most people write.
 
-    naive   oura-ring, one page after the other, each list through pandas.json_normalize; nothing stored
-    ours    `Backfill` into a SQLite archive on disk, durable window by window
+    naive   fetches page after page with oura-ring, parses with pandas.json_normalize, stores nothing
+    ours    runs `Backfill` into a SQLite archive on disk, with one commit for each window
 
-Both ask the same cloud, which gives 30 documents or 1,000 rows a page and adds a simulated network latency
-to every answer. The floor is our own number of requests times the latency over the number of connections.
+Both send their requests to the same cloud, which returns pages of 30 documents or 1,000 rows and adds a
+simulated network latency to every answer. The latency floor is the least possible time: the number of our
+requests times the latency, divided by the number of connections.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ringlet._client.transport import AiohttpTransport, AsyncHttpcoreTransport
 from ringlet._sync.backfill import Backfill, BackfillReport
 
 from .report import line, server
-from .servers import NOW, settle
+from .servers import NOW, create_demo_archive
 
 YEARS = 5
 DAYS = 365 * YEARS + 1
@@ -38,21 +39,21 @@ SERIES = [name for name, kind in TYPES.items() if kind.is_series]
 
 
 def naive(api: str, token: str) -> tuple[float, int]:
-    """Everything through oura-ring and json_normalize."""
+    """Fetch everything with oura-ring and parse it with json_normalize. Returns seconds and rows."""
     peer.API_URL = api
     began, rows = time.perf_counter(), 0
     start, end = FIRST.isoformat(), (NOW.date() + timedelta(days=1)).isoformat()
     instants = {"start_datetime": f"{FIRST}T00:00:00Z", "end_datetime": NOW.isoformat()}
     with peer.OuraClient(token) as client:
         lists: list[Any] = [
-            client._make_paginated_request(  # it has no method for interbeat intervals
+            client._make_paginated_request(  # the peer has no public method for interbeat intervals
                 "GET", f"v2/usercollection/{name}", params=dict(instants)
             )
             for name in SERIES
         ]
         for name in BY_DAY:
-            lists.append(  # noqa: PERF401  # the loop people write
-                client._make_paginated_request(  # what each of its get_ methods calls
+            lists.append(  # noqa: PERF401  # this is the loop that people write
+                client._make_paginated_request(  # each of the peer's get_ methods calls this method
                     "GET",
                     f"v2/usercollection/{name}",
                     params={"start_date": start, "end_date": end},
@@ -66,7 +67,7 @@ def naive(api: str, token: str) -> tuple[float, int]:
 
 
 def ours(api: str, token: str, folder: str, *, connections: int, fast: bool) -> tuple[float, BackfillReport]:
-    """Everything into a fresh archive."""
+    """Fetch everything into a new archive in `folder`. Returns the seconds and the report."""
 
     async def run() -> BackfillReport:
         make = AiohttpTransport if fast else AsyncHttpcoreTransport
@@ -85,7 +86,7 @@ def ours(api: str, token: str, folder: str, *, connections: int, fast: bool) -> 
 
 
 def counts(report: BackfillReport) -> tuple[int, int]:
-    """Rows stored and requests sent."""
+    """The number of rows stored and the number of requests sent."""
     types = report.types.values()
     return sum(one.added for one in types), sum(one.pages for one in types) + 1
 
@@ -94,7 +95,7 @@ def main(rounds: int = 3, slow_rounds: int = 1) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "cloud.db")
         began = time.perf_counter()
-        settle(path, DAYS)
+        create_demo_archive(path, DAYS)
         print(
             f"Backfill of {YEARS} years, all types (made in {time.perf_counter() - began:.0f} s)", flush=True
         )
@@ -128,7 +129,7 @@ def _compare(cloud: dict[str, Any], folder: str, latency: float, rounds: int) ->
         for name, connections, _fast in runs:
             seconds, report = spent[name]
             rows, requests = counts(report)
-            # The naive loop misses the first night: it began on the eve of the first day.
+            # The naive loop does not get the first night, because that began on the evening before.
             assert naive_rows <= rows <= naive_rows + 5, (rows, naive_rows)
             ratios[name].append(naive_seconds / seconds)
             if latency:

@@ -1,7 +1,7 @@
-"""Decoding a page through the public client, against bare msgspec on the same bytes.
+"""Compares the CPU time of `Client.list` for one page with that of bare msgspec on the same bytes.
 
-The transport hands over bytes that are already there, so that what is measured is ours: the request, the
-flow with its signing and patience, decoding, trimming.
+The transport returns bytes that are in memory. So only the client's own work is measured: building the
+request, authorizing it, the retry policy, decoding, and removing rows outside the window.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Canned:
 
 
 def page(name: str, count: int) -> bytes:
-    """A full page of one type, as the cloud would send it."""
+    """Build a full page of one data type, as the cloud would send it."""
     person = Person(7, "demo")
     kind = TYPES[name]
     if kind.is_series:
@@ -50,7 +50,7 @@ def page(name: str, count: int) -> bytes:
 
 
 def best(work: Callable[[], object], seconds: float = 0.15) -> float:
-    """CPU seconds of one call, the mean of a short run."""
+    """Call `work` for about `seconds` of CPU time. Returns the mean CPU seconds of one call."""
     count, began = 0, time.process_time()
     while True:
         work()

@@ -1,7 +1,10 @@
-"""Delivering events: what a dead receiver costs a live one, and what the archive costs the sender.
+"""Measures the delivery of events by the cloud's sender, in two ways.
 
-One sender in this process, over an archive on the disk; the receivers are in a process of their own.
-What is compared takes turns within a round.
+* How much slower does a working receiver get its events, if there is an unresponsive receiver beside it?
+* How many events a second does the sender deliver, compared with a bare HTTP client without an archive?
+
+The sender runs in this process, over an archive on disk. The receivers run in a process of their own. The
+situations that are compared take turns, so that other load of the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -40,19 +43,20 @@ from ringlet.webhooks import signed_headers
 from .report import line
 
 RATE = 100
-"""Events a second where latency is measured."""
+"""How many events a second are published while latency is measured."""
 SECONDS = 1.0
-"""Of each situation at a time."""
+"""How many seconds a situation is measured before the next one has its turn."""
 SEGMENTS = 6
-"""How often each has its turn in a round."""
+"""How many turns each situation has in a round."""
 EVENTS = 4000
-"""Where speed is measured."""
+"""How many events are delivered while speed is measured."""
 MAX_REQUESTS_PER_RECEIVER = Policy().max_requests_per_receiver
-DEAD = ("refusing", "hanging", "failing")
+UNRESPONSIVE = ("refusing", "hanging", "failing")
+"""The unresponsive receivers: they refuse connections, never answer, or answer 500."""
 
 
 class Bench:
-    """A sender over an archive of its own."""
+    """A sender with an archive of its own."""
 
     def __init__(self, archive: Archive) -> None:
         clock = Clock()
@@ -72,7 +76,7 @@ class Bench:
         self.grants.issue(client_id, self.user, SCOPES)
         self.subscriptions.create(client_id, url, "update", "sleep")
 
-    def happen(self, name: str) -> None:
+    def publish(self, name: str) -> None:
         self.publisher.publish(self.user, "update", "sleep", name)
 
     @asynccontextmanager
@@ -88,7 +92,7 @@ class Bench:
 
 
 @contextmanager
-def fresh() -> Iterator[Bench]:
+def new_bench() -> Iterator[Bench]:
     with tempfile.TemporaryDirectory() as folder, Archive.open(Path(folder) / "cloud.db") as archive:
         archive.wait_at_most(0.25)
         yield Bench(archive)
@@ -96,48 +100,49 @@ def fresh() -> Iterator[Bench]:
 
 @contextmanager
 def receivers() -> Iterator[dict[str, int]]:
-    """Their ports, by what they do; nobody listens where they refuse."""
+    """Start the receivers. Yields the port of each receiver, by its name."""
     program = [sys.executable, "-m", "bench.delivery", "receivers"]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         with socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))  # taken, and never listened on
+            nobody.bind(("127.0.0.1", 0))  # the port is reserved and refuses connections, without `listen`
             yield json.loads(process.stdout.readline()) | {"refusing": nobody.getsockname()[1]}
         process.kill()
 
 
-async def asked(port: int) -> dict[str, float]:
-    """When the live receiver was asked about which object; it begins a new list with that."""
+async def read_arrivals(port: int) -> dict[str, float]:
+    """Read from the working receiver when the event of each object arrived. Its list is empty afterwards."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
     writer.write(b"GET /list HTTP/1.1\r\n\r\n")
-    told: dict[str, float] = json.loads(await reader.readline())
+    arrivals: dict[str, float] = json.loads(await reader.readline())
     writer.close()
-    return told
+    return arrivals
 
 
 async def latencies(bench: Bench, live: int, segment: int) -> list[float]:
-    """Seconds from the commit of an event to its arrival at the live receiver."""
+    """Measure the seconds from the commit of each event to its arrival at the working receiver."""
     committed: dict[str, float] = {}
     async with bench.running():
         began = time.monotonic()
         for number in range(int(RATE * SECONDS)):
             await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
             name = f"{segment}-{number}"
-            bench.happen(name)
+            bench.publish(name)
             committed[name] = time.monotonic()
         await asyncio.sleep(0.1)
-    arrived = await asked(live)
+    arrived = await read_arrivals(live)
     return [arrived[name] - at for name, at in [*committed.items()][RATE // 10 :]]
 
 
 def beside(ports: dict[str, int], rounds: int) -> dict[str, list[list[float]]]:
-    """The latencies of a live receiver alone and beside those that are dead, by round; "" is alone.
+    """Measure the latencies of the working receiver, alone ("") and beside each unresponsive receiver.
 
-    The situations take turns every second, so that what else the machine does meets them all.
+    Returns for each situation a list of latencies in seconds for each round. The situations take turns every
+    second, so that other load of the machine affects all of them.
     """
-    taken: dict[str, list[list[float]]] = {dead: [[] for _ in range(rounds)] for dead in ("", *DEAD)}
+    taken: dict[str, list[list[float]]] = {dead: [[] for _ in range(rounds)] for dead in ("", *UNRESPONSIVE)}
     with ExitStack() as stack:
-        benches = {dead: stack.enter_context(fresh()) for dead in taken}
+        benches = {dead: stack.enter_context(new_bench()) for dead in taken}
         for dead, bench in benches.items():
             bench.subscribe(f"http://127.0.0.1:{ports['live']}/")
             if dead:
@@ -151,24 +156,24 @@ def beside(ports: dict[str, int], rounds: int) -> dict[str, list[list[float]]]:
 
 
 async def ours(port: int) -> float:
-    """Events a second, from the archive to the receiver and back into the archive."""
-    with fresh() as bench:
+    """Measure how many events a second the sender delivers, until their outcomes are in the archive."""
+    with new_bench() as bench:
         bench.subscribe(f"http://127.0.0.1:{port}/")
         with bench.archive.transaction():
             for number in range(EVENTS):
-                bench.happen(str(number))
+                bench.publish(str(number))
         began = time.monotonic()
         async with bench.running():
-            while bench.deliveries.next_due() is not None:  # noqa: ASYNC110 - that is what is there to ask
+            while bench.deliveries.next_due() is not None:  # noqa: ASYNC110 - nothing signals the last one
                 await asyncio.sleep(0.01)
         took = time.monotonic() - began
         assert bench.deliveries.counts()["delivered"] == EVENTS
-    await asked(port)
+    await read_arrivals(port)
     return EVENTS / took
 
 
 async def bare(port: int) -> float:
-    """Requests a second of the same client alone, signed and as many at a time."""
+    """Measure how many signed requests a second the HTTP client sends alone, with the same concurrency."""
     body = b'{"event_type":"update","data_type":"sleep","object_id":"1","event_time":"x","user_id":"wearer"}'
     left = iter(range(EVENTS))
 
@@ -183,7 +188,7 @@ async def bare(port: int) -> float:
     began = time.monotonic()
     await asyncio.gather(*(work() for _ in range(MAX_REQUESTS_PER_RECEIVER)))
     took = time.monotonic() - began
-    await asked(port)
+    await read_arrivals(port)
     return EVENTS / took
 
 
@@ -203,13 +208,13 @@ def main(rounds: int = 5) -> None:
         taken = beside(ports, rounds)
         for name, figure, goal in (("median", median, "at most 1.05"), ("p99", p99, "")):
             alone = [figure(values) for values in taken[""]]
-            for dead in DEAD:
+            for dead in UNRESPONSIVE:
                 ratios = [figure(one) / was for one, was in zip(taken[dead], alone, strict=True)]
                 line(f"{dead}: {name} (alone {median(alone) * 1e3:.2f} ms)", ratios, goal)
 
 
 async def receive() -> None:
-    """The receivers: one answers at once, one never, one that it is broken."""
+    """Run three receivers: one answers 200 at once, one never answers, one answers 500."""
     seen: dict[str, float] = {}
 
     async def live(

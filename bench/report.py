@@ -1,4 +1,4 @@
-"""Ratios, medians and spreads, printed the same way by every bench."""
+"""Starts the servers of benchmarks, and prints results the same way in every benchmark."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from typing import Any
 
 
 def line(what: str, ratios: Sequence[float], goal: str, *, unit: str = "") -> None:
-    """One figure: the median of same-round ratios, its range, and what it is held against."""
+    """Print one result: the median of the ratios of all rounds, their range, and the goal."""
     spread = f"{min(ratios):.2f}..{max(ratios):.2f}" if len(ratios) > 1 else ""
     print(f"  {what:<58} {median(ratios):7.2f}{unit}  {spread:<14} {goal}", flush=True)
 
 
 @contextlib.contextmanager
 def server(spec: dict[str, Any], core: int | None = 0) -> Iterator[dict[str, Any]]:
-    """A server of `bench.servers` in a process of its own, on a core of its own."""
+    """Run a server of `bench.servers` in a process of its own, on the core `core`.
+
+    `spec` says which server (see `bench.servers`). Yields the JSON that the server printed when it was ready.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.servers", json.dumps(spec)], stdout=subprocess.PIPE, text=True
     )

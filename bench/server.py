@@ -1,10 +1,10 @@
-"""The cloud's hot routes against raw ASGI returning the same bytes on the same server.
+"""Compares the cloud's data routes with a raw ASGI application that returns the same bytes.
 
-    cold   every request is answered from SQLite, through token, scope, limit and window
-    hot    the same, from the byte cache
+    cold   the cloud answers every request from SQLite, after all checks (token, scope, rate limit, window)
+    hot    the cloud answers from its cache of finished answers, after the same checks
 
-The ratio is raw CPU per request over ours (1.00 would be the limit itself); requests per second are shown
-too, but the load generator is on the other core and is sometimes what is slow.
+The ratio is the CPU time per request of the raw application, divided by that of the cloud: 1.00 would be the
+limit. Requests per second are shown, too, but sometimes the load generator on the other core is what is slow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ringlet.archive import Archive
 
 from .load import burst
 from .report import line, server
-from .servers import settle
+from .servers import create_demo_archive
 
 ROOT = "/v2/usercollection"
 PAGES = {
@@ -42,7 +42,7 @@ GOALS = {
 def main(rounds: int = 5, seconds: float = 1.5) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "bench.db")
-        settle(path, 90)
+        create_demo_archive(path, 90)
         prepared = Path(folder) / "prepared.json"
         with Archive.open(path) as archive:
             pages = {name: _thirty(archive, target) for name, target in PAGES.items()}
@@ -59,7 +59,7 @@ def main(rounds: int = 5, seconds: float = 1.5) -> None:
 
 
 def _thirty(archive: Archive, target: str) -> str:
-    """The days that hold exactly thirty documents."""
+    """Choose the dates of a request so that its answer has exactly thirty documents."""
     kind = TYPES[target.rpartition("/")[2].partition("?")[0]]
     user = archive.users()[0].id
     for back in range(20, 60):

@@ -1,8 +1,8 @@
-"""The servers under load, each in a process of its own: `python -m bench.servers SPEC`.
+"""The servers that benchmarks measure, each in a process of its own: `python -m bench.servers SPEC`.
 
-cloud      our cloud over a SQLite archive on disk; {"keep": 0} answers every request from the file
-receiver   a receiver of webhooks; its "mode" says how it keeps what it acknowledges (see `intake`)
-raw        raw ASGI that returns given bytes and headers, on the same server: the limit
+cloud      ringlet's cloud over a SQLite archive on disk; {"keep": 0} turns its cache of answers off
+receiver   a receiver of webhooks; its "mode" says how it stores events (see `intake`)
+raw        a raw ASGI application that returns given bytes and headers: the limit
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ SECRET = "the application's secret"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def settle(path: str, days: int) -> None:
-    """A demo archive on disk."""
+def create_demo_archive(path: str, days: int) -> None:
+    """Create an archive on disk with the data of a simulated wearer."""
     with Archive.open(path) as archive:
         cloud = Cloud(archive, clock=Clock(NOW))
         demo.populate(archive, cloud.clock, days=days, seed=7)
@@ -42,7 +42,7 @@ def serve_cloud(spec: dict[str, Any]) -> None:
         latency_s=spec.get("latency", 0.0),
     )
     cloud = Cloud(archive, settings=settings, clock=Clock(NOW), admin_token="bench")
-    cloud.rate_limit.limit = 10**9  # the limit is counted, and never reached
+    cloud.rate_limit.limit = 10**9  # requests are counted, but the limit is never reached
     cloud.requests = type(cloud.requests)(maxlen=10_000)
     user = archive.users()[0].id
     keys = demo.credentials(cloud.grants, user, "bench")
@@ -58,7 +58,7 @@ def serve_receiver(spec: dict[str, Any]) -> None:
         async def forget(event: object) -> None:
             pass
 
-        hook._group_commit.commit = forget  # type: ignore[method-assign]  # all but the storing stays as it is
+        hook._group_commit.commit = forget  # type: ignore[method-assign]  # only storing is left out
     elif spec["mode"] == "one by one":
         group_commit.MAX_EVENTS_PER_COMMIT = 1
     listener = bind("127.0.0.1", 0)

@@ -1,18 +1,18 @@
 """Fetches the windows that the plan names into the archive, several at once.
 
 Rules of this file:
-* Storing the documents of a window and recording it as covered are one transaction. Killed at any point, the
-  archive has whole windows, and the next run continues from there.
+* One transaction stores the documents of a window and records that the window is covered. So a killed run
+  leaves only whole windows in the archive, and the next run continues from there.
 * A run resumes an interrupted run that began less than an hour ago. A resumed run does not fetch again what
   the interrupted run fetched, not even the latest days, which every other run fetches again.
-* Every run fetches the days again that Oura could still revise when the run before it began, however long ago
-  that was.
+* Every run fetches again the days that Oura could still revise when the previous run began, even if that was
+  long ago.
 * When a list lacks a document that the archive has, the document is requested by its id, and deleted from the
   archive if the server answers 404 (`deletions`).
 * A run fetches up to the present time of the server's clock, not of this machine's clock.
 * A data type without a granted scope is skipped, and the report has the reason. A data type that the server
   does not offer is not a failure. A window that fails is reported, and the other windows are still fetched.
-* A revoked token ends the run. A network that is down ends the run, too: every other window would fail.
+* A revoked token or a network that is down ends the run, because every other window would fail, too.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from .server_time import ServerTime
 
 RESUME_WITHIN = timedelta(hours=1)
 LOCAL_LATENCY_S = 0.03
-"""A server whose first response takes less time than this is taken to run on this machine.
+"""If the first response of a server takes fewer seconds, the server is assumed to run on this machine.
 
 One connection is enough to keep such a server busy.
 """
@@ -106,7 +106,8 @@ class Backfill:
     `connections` is how many windows are fetched at once; None chooses 1 or 8 by how long the first response
     takes. A `kill -9` loses at most that many windows, which the next run fetches. `now` is the server's
     time; by default `server_time` reads it from the first response. Without `resume` an interrupted run is
-    not resumed: the latest days are fetched again, with their changes.
+    not resumed: the latest days are fetched again, because they may have changed. `on_progress` is called
+    after each window.
     """
 
     def __init__(
@@ -137,7 +138,7 @@ class Backfill:
     async def run(self) -> BackfillReport:
         """Fetch the windows that the archive does not cover.
 
-        Raises a RingletError where it happens before the first window. The report has the later errors.
+        Raises the RingletError of a failure before the first window. Later failures are in the report.
         """
         began = perf_counter()
         self._me = now_ms(), await self.client.run(self.server_time.observe(PERSONAL_INFO.raw_pages(bytes)))
@@ -156,7 +157,7 @@ class Backfill:
                 for worker in workers:
                     group.create_task(worker)
         except* RingletError as stopped:
-            # An ArchiveError comes first: it is the cause of the errors of the requests that it cancelled.
+            # An ArchiveError is reported before other errors, because it cancels requests, which then fail.
             causes = sorted(stopped.exceptions, key=lambda error: not isinstance(error, ArchiveError))
             report.stopped_by = cast("RingletError", causes[0])
         if report.stopped_by is None:
@@ -255,7 +256,7 @@ class Backfill:
 
 
 class _Fetched(NamedTuple):
-    """What fetching one window has brought: pages, changes to the archive, deleted documents."""
+    """The result of fetching one window: pages, changes to the archive, deleted documents."""
 
     pages: int
     counts: Counts

@@ -6,7 +6,7 @@ A continuous sync has five parts that run at the same time:
     subscribe   every hour, make missing subscriptions and renew subscriptions that end soon
     follow      fetch the documents that events name
     poll        every 15 minutes, fetch the data types that have no subscription
-    reconcile   once a night, fetch the last days of all data types: finds missed changes and deletions
+    reconcile   once a night, fetch the last days of all data types, to find missed changes and deletions
 
 Rules of this file:
 * The receiver listens before subscriptions are made, and subscriptions are made before the first backfill.
@@ -69,7 +69,7 @@ KEEP_EVENTS_FOR = timedelta(days=30)
 
 
 class SyncObserver(Protocol):
-    """Is notified of what a continuous sync does."""
+    """The methods that a continuous sync calls to report what it does."""
 
     def followed(self, followed: FollowedJob) -> None:
         """A fetch job has ended."""
@@ -84,7 +84,7 @@ class SyncObserver(Protocol):
         """A backfill has ended: of all data types (`everything`), or of the polled data types only."""
 
     def trouble(self, part: str, failed: RingletError, wait: timedelta) -> None:
-        """A part of the sync has failed, and tries again after `wait`."""
+        """The named part of the sync has failed, and tries again after `wait`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,8 @@ class CallbackEndpoint:
 class ContinuousSync:
     """One run of `ringlet sync --webhooks`.
 
-    `place` is the path or URL of `archive`: the receiver opens a connection of its own.
+    `place` is the path or URL of `archive`, because the receiver opens a connection of its own to it. `app`
+    owns the subscriptions, and `names` are the data types to sync, from the day `since` on.
     """
 
     def __init__(
@@ -156,9 +157,9 @@ class ContinuousSync:
                 group.create_task(self._repeat("following", self._follow))
 
     async def _repeat(self, part: str, act: Callable[[], Awaitable[timedelta]]) -> None:
-        """Call `act` for ever.
+        """Call `act` again and again, until cancelled.
 
-        Pause for as long as `act` returns, or after a failure as long as `back_off` says.
+        The pause between two calls is what `act` returns, or after a temporary failure what `back_off` says.
         """
         failures = 0
         while True:
@@ -168,14 +169,14 @@ class ContinuousSync:
                 failures += 1
                 wait = timedelta(seconds=back_off(failures))
                 self.observer.trouble(part, failed, wait)
-            # The pause ends as soon as one of the two clocks reaches its end: the server's clock may be moved
-            # forwards, which ends the pause early, and backwards, which must not prolong it.
+            # The pause ends when its time is over by the server's clock or by this machine's clock. If the
+            # server's clock is moved forwards, the pause ends early; if backwards, it must not last longer.
             due, latest = self.server_time.now() + wait, time.monotonic() + wait.total_seconds()
             while (left := latest - time.monotonic()) > 0 and self.server_time.now() < due:  # noqa: ASYNC110
                 await asyncio.sleep(min(CLOCK_CHECK_INTERVAL_S, left))
 
     async def _renew_ownership(self) -> timedelta:
-        """Renew the ownership of the inbox, from before the user is known and events are followed."""
+        """Renew the ownership of the inbox. This begins before the user is known and events are followed."""
         acquire(self.archive, "sync")
         return timedelta(seconds=RENEW_OWNER_S)
 
@@ -203,7 +204,7 @@ class ContinuousSync:
         return check
 
     async def _backfill(self) -> timedelta:
-        """Fetch the data types without a subscription; at the beginning and every night, all data types."""
+        """Fetch the data types without a subscription, or at the start and once a night all data types."""
         await self._subscriptions_checked.wait()
         began = self.server_time.now()
         everything = self._reconciled_at is None or began >= night_after(self._reconciled_at, self._delay)
@@ -248,7 +249,7 @@ class ContinuousSync:
 
 
 def night_after(instant: datetime, delay: timedelta = timedelta(0)) -> datetime:
-    """When the next nightly backfill after an instant begins, in this machine's time zone."""
+    """When the first nightly backfill after an instant begins, `delay` after `RECONCILE_AT`."""
     day = instant.astimezone().date() - timedelta(days=1)
     while (night := datetime.combine(day, RECONCILE_AT).astimezone() + delay) <= instant:
         day += timedelta(days=1)

@@ -1,8 +1,8 @@
 """Finds out which documents of the archive Oura has deleted.
 
 Rules of this file:
-* A document that a list lacks may still exist: lists have been incomplete by mistake. The document is
-  requested by its id, and deleted from the archive only if the server answers 404.
+* A document that a list lacks may still exist, because Oura's lists have been incomplete by mistake. The
+  document is requested by its id, and deleted from the archive only if the server answers 404.
 * A document without an id, or with an id that cannot be part of a path, cannot be requested and is kept.
 """
 
@@ -29,7 +29,7 @@ def missing_ids(
 ) -> list[str]:
     """The ids of the documents that the archive has in a window and the fetched pages lack.
 
-    Raises ServerError.
+    Raises ServerError if a page is not a list of documents.
     """
     stored = archive.ids(user, kind, window.start, window.end)
     if not stored:

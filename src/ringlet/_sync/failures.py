@@ -1,4 +1,4 @@
-"""Which failures a continuous sync retries, and how long it waits before a retry."""
+"""Defines which failures a continuous sync retries, and how long it waits before a retry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TEMPORARY: tuple[type[RingletError], ...] = (ConnectionFailed, ServerError, Rate
 """Failures of the network, the server or the disk, which may be over at the next attempt."""
 
 MAX_BACK_OFF_S = 600.0
-"""The longest wait between two attempts."""
+"""The longest wait between two attempts, in seconds."""
 
 
 def back_off(failures: int) -> float:
@@ -21,9 +21,9 @@ def back_off(failures: int) -> float:
 
 @contextmanager
 def single_error() -> Generator[None]:
-    """Raises the first failure of a task group as a plain RingletError instead of an exception group.
+    """Raise the first RingletError of a task group in the `with` block, instead of an exception group.
 
-    A group that also contains other exceptions is raised unchanged: other exceptions are bugs, and their
+    A group that also contains exceptions of other types is raised unchanged: those are bugs, and their
     tracebacks must stay visible.
     """
     try:

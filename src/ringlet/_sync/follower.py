@@ -3,8 +3,8 @@
 Rules of this file:
 * An event only says which document to fetch. The archive stores what the fetch returns.
 * A document is fetched once for all events that name it, and again if more events arrived during the fetch.
-* Storing a document and finishing its fetch job are one transaction. After a kill before the commit, the
-  document is fetched again.
+* One transaction stores a document and finishes its fetch job. If the process is killed before the commit,
+  the document is fetched again.
 * Oura's API may lag behind its events: after a `create` event the document may be missing, after a `delete`
   event the document may still be served. A response that disagrees with its event is checked by up to three
   more fetches, and then accepted.
@@ -59,23 +59,25 @@ PERMANENT: tuple[type[RingletError], ...] = (
 AFFECTS_ALL: tuple[type[RingletError], ...] = (ConnectionFailed, RateLimited, ArchiveError)
 """Errors that the fetch of any other document would raise, too.
 
-A status of 5xx is not among them: the server
-may fail for one document and serve the next.
+A status of 5xx is not among them, because the server may fail for one document and serve the next.
 """
 RECHECK_DELAYS_MS = (5_000, 60_000, 600_000)
-"""The delay before each repeated fetch of a document whose response disagrees with its event."""
+"""How long to wait before each repeated fetch, if a response disagrees with its event (see the rules)."""
 JOB_LEASE_MS = 30_000
-"""How long only this process may work on a fetch job that it claimed.
+"""How long a claimed fetch job cannot be claimed by another process.
 
-A fetch that takes longer may be made twice, which does no harm.
+If a fetch takes longer, the document may be fetched twice, which does no harm.
 """
 MAX_PAUSE_S = 1.0
-"""The longest pause between two reads of the queue.
+"""The longest pause between two reads of the queue, in seconds.
 
-A receiver in another process adds jobs without a wake-up.
+The pause is short, because a receiver in another process adds jobs without calling `wake`.
 """
 MIN_PAUSE_S = 0.001
-"""The shortest pause between two reads of the queue: a due job that cannot be claimed causes no busy loop."""
+"""The shortest pause between two reads of the queue, in seconds.
+
+It prevents a busy loop while a job is due and cannot be claimed.
+"""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class FollowedJob:
 
 
 class EventFollower:
-    """Works off the fetch jobs of one user, until cancelled.
+    """Claims and carries out the fetch jobs of one user, until cancelled.
 
     `names` are the data types to fetch, `at_once` is how many documents are fetched concurrently. `clock`
     returns seconds since 1970; the follower and the receiver must use the same clock.
@@ -193,7 +195,7 @@ class EventFollower:
         return seconds_to_ms(self.clock())
 
     def _pause_all(self) -> None:
-        """Begin no fetch for a while, after an error that other fetches would meet, too."""
+        """Begin no fetch for a while, after an error that would make other fetches fail, too."""
         self._failures += 1
         self._paused_until = self.clock() + back_off(self._failures)
 

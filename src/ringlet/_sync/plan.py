@@ -1,4 +1,4 @@
-"""Plans which windows a sync has to fetch, given the time that the archive covers. Pure.
+"""Plans which windows a sync has to fetch, given the time that the archive covers already. No I/O here.
 
 A window is a time interval of one data type, half-open: [start, end) in epoch milliseconds. A window is
 fetched completely, and its documents are stored in one transaction with the record that the window is
@@ -42,9 +42,9 @@ class Window:
 
     @property
     def params(self) -> dict[str, str]:
-        """The query parameters of the window.
+        """The query parameters of the window. Empty for a data type whose requests take no dates.
 
-        Oura includes the end, so one millisecond is subtracted from it.
+        Oura includes the end of a request, and a window does not, so one millisecond is subtracted.
         """
         if not self.kind.has_window:
             return {}
@@ -58,14 +58,14 @@ def _text(ms: int) -> str:
 
 
 def horizon(kind: AnyKind, now: datetime) -> int:
-    """The end of the newest window of a data type (epoch milliseconds): now, for documents `AHEAD` later."""
+    """The end of the newest window of a data type (epoch ms): now, or for documents `AHEAD` later."""
     if kind.is_series:
         return to_ms(now)
     return day_ms((now + AHEAD).date())
 
 
 def settled(now: datetime) -> int:
-    """The instant (epoch milliseconds) before which Oura no longer revises: `TRAILING` days before `now`."""
+    """The instant (epoch ms) before which Oura does not revise data any more: `TRAILING` before now."""
     return day_ms((now - TRAILING).date())
 
 
@@ -102,7 +102,7 @@ def missing(whole: Interval, covered: Iterable[Interval]) -> Iterator[Interval]:
 
 
 def _cut(gap: Interval, stride: int) -> Iterator[Interval]:
-    """Cuts a gap at midnight UTC into intervals of at most `stride`, newest first."""
+    """Cut a gap at midnight UTC into intervals of at most `stride` milliseconds, newest first."""
     start, end = gap
     while end > start:
         cut = max(start, -(-(end - stride) // DAY_MS) * DAY_MS)
@@ -122,9 +122,9 @@ class Agenda:
         return sum(map(len, self._left.values()))
 
     def next(self, pages: Callable[[str], float]) -> Window | None:
-        """Take the next window; None when all are taken.
+        """Take the next window to fetch. None when all windows have been taken.
 
-        `pages` returns the pages per window of a data type.
+        `pages` is a function that returns the number of pages per window of a data type.
         """
         while self._newest:
             name = self._newest.popleft()

@@ -1,4 +1,4 @@
-"""The server's time, from the `Date` header of its responses (RFC 9110 section 6.6.1).
+"""Computes the server's time from the `Date` header of its responses (RFC 9110 section 6.6.1).
 
 A sync fetches up to the present time of the server. This machine's clock may be wrong, and the clock of a
 local cloud may be moved to another year. This machine's clock is used until a response has a `Date` header.
@@ -42,7 +42,7 @@ class ServerTime:
     def _set(self, response: Response) -> None:
         try:
             sent = parsedate_to_datetime(response.headers.get("date", ""))
-        # parsedate_to_datetime raises these errors for malformed dates.
+        # `parsedate_to_datetime` raises these errors for malformed dates.
         except (ValueError, OverflowError, TypeError, IndexError):
             return
         if sent.tzinfo is None:

@@ -1,13 +1,13 @@
 """Creates, renews, moves and deletes the webhook subscriptions of an application, as a sync needs them.
 
 An application has one subscription for each pair of data type and event type, so programs that use the same
-application share its subscriptions. A subscription is ours if we made it (the archive stores its id) or if it
-has our callback URL.
+application share its subscriptions. A subscription is ours if this sync made it (then the archive stores its
+id) or if it has the callback URL of this sync.
 
 Rules of this file:
 * A subscription that is not ours is left alone, unless the user asks to take it over.
 * The id of a new subscription is stored at once, so that after a kill the next check knows that it is ours.
-* When Oura refuses one subscription, the others are still made. The report has Oura's own words.
+* When Oura refuses one subscription, the others are still made. The report contains Oura's message.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class SubscriptionReport:
 
     @property
     def names(self) -> set[str]:
-        """The data types whose events of every event type are sent to our callback URL."""
+        """The data types that have, for every event type, a subscription with this sync's callback URL."""
         subscribed = set(self.pairs("make", "move", "renew", "keep"))
         types = [name for name, kind in TYPES.items() if kind.webhook]
         return {name for name in types if subscribed.issuperset(wanted([name]))}
@@ -83,7 +83,10 @@ def steps(
     take_over: bool,
     now: datetime,
 ) -> Iterator[SubscriptionStep]:
-    """The steps that lead from the listed subscriptions to the wanted pairs. Pure."""
+    """Yield the steps that turn the listed subscriptions into the wanted ones: one for each of `pairs`.
+
+    `made` are the ids of the subscriptions that this sync made. They end if their pair is no longer wanted.
+    """
     existing = {(each.data_type, each.event_type): each for each in listed}
     for pair in pairs:
         subscription = existing.pop(pair, None)
@@ -105,7 +108,7 @@ def steps(
 def _ends_soon(subscription: Subscription, now: datetime) -> bool:
     try:
         return subscription.expires_at - now < RENEW_BEFORE
-    except ServerError:  # The expiration is not a valid time. A renewal sets a valid one.
+    except ServerError:  # The expiration time is not valid. A renewal sets a valid one.
         return True
 
 
@@ -141,7 +144,8 @@ class Subscriber:
     async def check(self) -> SubscriptionReport:
         """Make, move, renew and delete subscriptions as needed.
 
-        Raises InvalidToken, ConnectionFailed, RateLimited, ServerError.
+        Raises InvalidToken if Oura refuses the application's id or secret, and ConnectionFailed, RateLimited
+        or ServerError if a request fails. Oura's refusals of single subscriptions are in the report.
         """
         try:
             listed = await self.client.run(self.server_time.observe(subscriptions(self.app)))
@@ -162,7 +166,7 @@ class Subscriber:
         for step in list(todo):
             try:
                 report.steps.append(await self._take(step))
-            except (BadRequest, UsageError) as refused:  # UsageError: an id that cannot be part of a path
+            except (BadRequest, UsageError) as refused:  # UsageError if the id cannot be part of a path
                 report.refused[step.pair] = refused.message
             except DocumentNotFound:
                 # Another program deleted the subscription. The next check makes it again.
@@ -196,7 +200,7 @@ class Subscriber:
 
     @property
     def _made(self) -> set[str]:
-        """The ids of the subscriptions that we made."""
+        """The ids of the subscriptions that this sync made."""
         return set(msgspec.json.decode(self.archive.setting(self._setting) or "[]", type=list[str]))
 
     @_made.setter
