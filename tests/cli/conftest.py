@@ -46,7 +46,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 def synced(ready: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive with all that the demo cloud holds."""
     home = tmp_path_factory.mktemp("synced")
-    done = Program(home).at(ready)("sync", "--db", home / "archive.db")
+    done = Program(home).at(ready)("sync", "--db", home / "archive.db", "--since", "2026-02-01")
     assert done.returncode == 0, done.stderr
     return home / "archive.db"
 

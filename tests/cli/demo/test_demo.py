@@ -30,10 +30,12 @@ def test_the_whole_story(ringlet):
 
 
 @pytest.mark.slow
-def test_the_archive_can_be_kept(ringlet, tmp_path):
+def test_the_archive_can_be_kept(ringlet, ready, tmp_path):
     assert ringlet("demo", "--days", "5", "--db", tmp_path / "kept.db").returncode == 0
     assert "Night of" in ringlet("show", "night", "--db", tmp_path / "kept.db").stdout
     assert ringlet("demo", "--days", "5", "--db", tmp_path / "kept.db").returncode == 0
+    synced = ringlet.at(ready)("sync", "--db", tmp_path / "kept.db", "--types", "daily_sleep")
+    assert synced.returncode == 0, synced.stderr
 
 
 @pytest.mark.slow

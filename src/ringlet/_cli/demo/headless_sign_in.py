@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import secrets
 from html.parser import HTMLParser
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, HTTPErrorProcessor, ProxyHandler, Request, build_opener
 
-from ..._client.client import Client
-from ..._client.token_stores import MemoryTokenStore
-from ..._oauth.flows import exchange
-from ..._oauth.grant import App, Pkce, Tokens, authorize_url, hosts_at
 from ...errors import OAuthError
+
+if TYPE_CHECKING:
+    from ..._oauth.grant import Tokens
 
 
 class ConsentPage(HTMLParser):
@@ -39,6 +38,11 @@ def sign_in(ready: dict[str, Any]) -> Tokens:
 
     `ready` is the JSON that the cloud printed when it was ready. Raises OAuthError if the cloud refuses.
     """
+    from ..._client.client import Client
+    from ..._client.token_stores import MemoryTokenStore
+    from ..._oauth.flows import exchange
+    from ..._oauth.grant import App, Pkce, authorize_url, hosts_at
+
     app = App(
         client_id=ready["client_id"],
         client_secret=ready["client_secret"],
