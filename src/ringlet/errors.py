@@ -188,7 +188,7 @@ class EventRejected(RingletError):
     """
 
     default_cure: ClassVar[str] = (
-        "answer with `status`; if it is Oura's after all, look at the client secret and the clock"
+        "answer with `status`; if Oura did send it, check the client secret and this machine's clock"
     )
 
     def __init__(self, message: str, *, status: int) -> None:
@@ -200,7 +200,7 @@ class ArchiveError(RingletError):
     """The archive cannot be read or written."""
 
     exit_code = 6
-    default_cure: ClassVar[str] = "see that the file is yours, on a disk with space, and not open elsewhere"
+    default_cure: ClassVar[str] = "check that the file is yours, the disk has space, and no program locks it"
 
 
 class ApiError(RingletError):
@@ -259,7 +259,7 @@ class MembershipEnded(ApiError):
     """The wearer's Oura membership has ended; their data is not available through the API."""
 
     status = 403
-    default_cure: ClassVar[str] = "the wearer renews the membership; what is in the archive stays readable"
+    default_cure: ClassVar[str] = "renew the membership in the Oura app; an archive can be read without it"
 
 
 class DocumentNotFound(ApiError):

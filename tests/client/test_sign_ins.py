@@ -96,7 +96,7 @@ def test_profiles_stand_side_by_side():
 def test_a_card_that_is_none_is_a_clear_error(home):
     (home / "ringlet/profiles").mkdir(parents=True)
     (home / "ringlet/profiles/default.json").write_text("{")
-    with pytest.raises(RingletError, match="not a profile any more"):
+    with pytest.raises(RingletError, match="not a valid profile"):
         SignIn().app  # noqa: B018  # reading it is the test
 
 

@@ -121,7 +121,7 @@ def test_a_save_that_fails_leaves_the_old_tokens_and_no_litter(path: Path) -> No
 def test_a_file_that_is_none_of_ours_is_a_clear_error(path: Path, content: bytes) -> None:
     FileTokenStore(path).save(OLD)
     path.write_bytes(content)
-    with pytest.raises(RingletError, match="is not a token file") as caught:
+    with pytest.raises(RingletError, match="is not a valid token file") as caught:
         FileTokenStore(path).load()
     assert str(path) in str(caught.value)
     assert "hush" not in str(caught.value)
@@ -280,7 +280,7 @@ def test_a_file_system_without_locks_is_an_error_and_no_endless_wait(
             with pytest.raises(RingletError, match="cannot be locked: No locks available") as caught:
                 token_store.claim()
         assert str(path) in str(caught.value)
-        assert "keep the tokens on another" in caught.value.cure
+        assert "store the tokens on another" in caught.value.cure
     assert token_store.claim(), "nothing stayed behind"
     token_store.release()
 

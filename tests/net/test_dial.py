@@ -169,7 +169,7 @@ def test_the_public_policy_reaches_no_private_address_in_any_spelling(host: str)
         for spelling in [*LOOPBACK, *PRIVATE, *METADATA, *SPECIAL, *EMBEDDING]:
             exchange = await dialer.send("GET", server.url("ok", host_of(spelling)), {})
             assert exchange.status is None
-            assert "which callbacks may not have here" in exchange.reason, spelling
+            assert "which this cloud does not allow for callbacks" in exchange.reason, spelling
         assert server.connections == 0
 
     run_with_server(work, host=host)

@@ -260,7 +260,7 @@ def test_a_lost_answer_leaves_the_note_and_the_next_answer_wipes_it() -> None:
     token_store = MemoryTokenStore(STALE)
     with pytest.raises(ConnectionFailed) as lost:
         drive(renew(token_store, APP, HOSTS, stale=STALE, clock=CLOCK), [ConnectionFailed("reset")])
-    assert "use the access token up" in lost.value.cure, "to run it again may end the sign-in"
+    assert "use the access token until it expires" in lost.value.cure, "to run it again may end the sign-in"
     assert token_store.load() == msgspec.structs.replace(STALE, unanswered=1, tried_at=NOW)
     drive(renew(token_store, APP, HOSTS, stale=STALE, clock=CLOCK), [GRANTED])
     assert token_store.load() == KEPT

@@ -156,7 +156,7 @@ def check_instants(start: datetime, end: datetime) -> None:
         if bound.tzinfo is None:
             raise WindowError(
                 f"{bound.isoformat()} is ambiguous without a zone",
-                cure="give it one, e.g. bound.astimezone() for this machine's zone",
+                cure="add a zone, e.g. by bound.astimezone() this machine's zone",
             )
     _in_order(start, end)
 

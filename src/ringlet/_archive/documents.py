@@ -194,7 +194,7 @@ def _place(token: str, column: Column) -> tuple[Bound, str]:
         return (int(at) if column == "instant" else at), id
     except ValueError:
         raise UsageError(
-            f"{token!r} does not continue a page", cure="pass the token that came with the page before"
+            f"{token!r} is not a page token", cure="pass the token that was returned with the page before"
         ) from None
 
 

@@ -86,7 +86,7 @@ class LoginAttempt:
         answer = _parameters(returned)
         if not self.is_answer(returned):
             raise UsageError(
-                "that is not an address that a sign-in ends on",
+                "this is not the address to which a sign-in redirects the browser",
                 cure="start again, and paste all of the address that the browser shows at the end",
             )
         if not hmac.compare_digest(answer.get("state", "").encode(), self.state.encode()):

@@ -98,7 +98,7 @@ class Lock:
             except OSError as broken:
                 raise RingletError(
                     f"{self.path} cannot be locked: {broken.strerror or broken}",
-                    cure="this file system has no locks: keep the tokens on another one",
+                    cure="this file system has no locks: store the tokens on another one",
                 ) from broken
             finally:
                 if self._held is None:
@@ -145,7 +145,7 @@ def on_disk(path: Path, done: str, *, but: type[OSError] | tuple[()] = ()) -> Ge
     except OSError as broken:
         raise RingletError(
             f"{path} cannot be {done}: {broken.strerror or broken}",
-            cure="see that file and folder are yours, on a disk with space, or keep the tokens elsewhere",
+            cure="check that file and folder are yours and the disk has space, or use another folder",
         ) from broken
 
 

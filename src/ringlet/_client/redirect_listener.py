@@ -76,9 +76,9 @@ class Listener:
             )
             other = next(uri for uri in LOCAL_REDIRECT_URIS if urlsplit(uri).port != target.port)
             raise RingletError(
-                f"port {target.port or 80}, where the answer is to arrive, {words}",
+                f"port {target.port or 80} of the redirect URI {words}",
                 cure=Cure(
-                    f"end what uses it (another login?), or register {other} as well and sign in with that",
+                    f"end the program that uses it, or register {other} as well and sign in with that",
                     Action.SIGN_IN,
                     redirect_uri=other,
                 ),

@@ -141,7 +141,7 @@ class SignIn:
             return msgspec.json.decode(content, type=_Profile) if content is not None else _Profile()
         except DECODE_ERRORS:
             raise RingletError(
-                f"{self._profile_path} is not a profile any more", cure="delete it and sign in again"
+                f"{self._profile_path} is not a valid profile", cure="delete it and sign in again"
             ) from None
 
     def _secret(self, store: Store) -> str:

@@ -87,7 +87,7 @@ class _CachedTokenStore(ABC):
             return msgspec.json.decode(content, type=Tokens) if content is not None else None
         except DECODE_ERRORS:
             raise RingletError(
-                f"{self.path} is not a token file any more", cure="delete it and sign in again"
+                f"{self.path} is not a valid token file", cure="delete it and sign in again"
             ) from None
 
 

@@ -188,8 +188,8 @@ def _url(base_url: str, request: Request) -> str:
     path = request.path
     if request.bearer and not path.startswith("/"):
         raise UsageError(
-            "a signed request must not choose its own host",
-            cure="begin its path with a slash, or send it unsigned (bearer=False)",
+            "a request with an access token has a path that begins with a slash, not a URL",
+            cure="pass the path alone, or send the request without the token (bearer=False)",
         )
     url = path if path.startswith("http") else base_url + path
     if request.params:

@@ -127,12 +127,12 @@ class AddressPolicy:
         listed = any(ip.version == network.version and ip in network for network in self.networks)
         if kind and not self._allows(kind, listed=listed):
             cure = _cure(kind, "its network" if hidden else str(ip))
-            raise UsageError(f"{has} {kind}, which callbacks may not have here", cure=cure)
+            raise UsageError(f"{has} {kind}, which this cloud does not allow for callbacks", cure=cure)
         for embedded in _embedded(ip):
             if kind := _special_kind(embedded):
                 shown = kind if hidden else f"{embedded}, {kind}"
                 raise UsageError(
-                    f"{has} an address that embeds {shown}, which callbacks may not have here",
+                    f"{has} an address that embeds {shown}, which this cloud does not allow for callbacks",
                     cure="use the IPv4 address itself, if this cloud allows it",
                 )
 
@@ -150,7 +150,7 @@ def _faults(url: str) -> Iterator[tuple[bool, str, str]]:
     yield (
         re.search(r"[^!-~]|[\\]", url) is not None,
         "is written in plain ASCII, without spaces and backslashes",
-        "write other characters as %XX, and names of other scripts as xn--",
+        "write other characters as %XX, and those of a host name in Punycode (xn--)",
     )
     try:
         parts = urlsplit(url)

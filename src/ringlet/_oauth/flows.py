@@ -135,7 +135,7 @@ def check_renewable(tokens: Tokens, app: App, hosts: Hosts) -> None:
         raise NotSignedIn("this sign-in cannot be renewed: it has no refresh token", cure=SIGN_IN_AGAIN)
     if tokens.client_id and tokens.client_id != app.client_id:
         raise NotSignedIn(
-            "these tokens were given to another application",
+            "these tokens were issued to another application",
             cure="unset OURA_CLIENT_ID and OURA_CLIENT_SECRET, or sign in with the application they name",
         )
 
@@ -147,6 +147,6 @@ def check_host(tokens: Tokens, hosts: Hosts) -> None:
         if tokens.token_url not in OURA_HOSTS.token:
             theirs = f"export OURA_API_BASE_URL={tokens.token_url.removesuffix('/oauth/token')}"
         raise NotSignedIn(
-            "these tokens belong to another cloud",
-            cure=Cure(f"go back to theirs: {theirs}; or sign in to this one", Action.SIGN_IN),
+            "these tokens were issued by another cloud",
+            cure=Cure(f"use the cloud that issued them: {theirs}; or sign in to this one", Action.SIGN_IN),
         )

@@ -192,7 +192,7 @@ _GATEWAY = {502, 504}
 """The statuses of a gateway: the server behind it may have used up the refresh token all the same (RFC 9110
 sections 15.6.3 and 15.6.5)."""
 _USE_UP = Cure(
-    "use the access token up before you renew again, for the refresh token may be spent; see when it expires",
+    "use the access token until it expires, and only then renew again: the refresh token may be used up",
     Action.SHOW_SIGN_IN,
 )
 _LOST = "the answer to an earlier renewal was lost, and a refresh token works once"

@@ -162,7 +162,7 @@ def check_secrets(secret: str | Sequence[str]) -> list[str]:
     secrets = [secret] if isinstance(secret, str) else list(secret)
     if not secrets or not all(secrets):
         raise UsageError(
-            "the client secret is empty, and anybody could sign with it",
+            "the client secret is empty, so anybody could sign events",
             cure="pass the client secret of the application that subscribes",
         )
     return secrets
@@ -172,7 +172,7 @@ def check_verification_token(verification_token: str) -> None:
     """Raise UsageError if the verification token is empty."""
     if not verification_token:
         raise UsageError(
-            "the verification token is empty, and anybody could subscribe this callback",
+            "the verification token is empty, so anybody could subscribe this callback",
             cure="pass the verification_token of the subscriptions: a long random text",
         )
 

@@ -39,5 +39,5 @@ def parse_token(token: str) -> tuple[int, int]:
         return int(instant), int(count)
     except ValueError:
         raise UsageError(
-            f"{token!r} does not continue a page", cure="pass the token that came with the page before"
+            f"{token!r} is not a page token", cure="pass the token that was returned with the page before"
         ) from None

@@ -39,6 +39,6 @@ def decompress(frame: bytes) -> bytes:
 
 def _damaged(what: str) -> ArchiveError:
     return ArchiveError(
-        f"what the archive holds is damaged: a compressed body does not unpack: {what}",
+        f"the archive is damaged: compressed data cannot be decompressed: {what}",
         cure="put a backup in its place, or sync into a new archive",
     )

@@ -57,8 +57,8 @@ FAILURES: dict[str, tuple[str, str]] = {
     "40": ("{path} is locked by another program that waits for this one", "run it again"),
     "42501": ("{path} does not let this user do that", "name a database that belongs to the user"),
     "42P07": (
-        "{path} has other tables with the names of an archive's",
-        "name a database or schema of its own",
+        "{path} has other tables with the names of an archive's tables",
+        "name a database or schema for the archive alone",
     ),
     "53100": ("no space is left for {path}", "free some space; what was saved is safe"),
     "53300": ("{path} takes no more connections", "close some, or raise its max_connections"),

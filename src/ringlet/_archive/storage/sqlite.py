@@ -186,7 +186,8 @@ def _path(place: str | Path) -> str:
     if not path or "://" in path:
         # The message does not quote the text, which may contain a password.
         raise ArchiveError(
-            "this does not name an archive", cure="name a file, sqlite:///PATH or postgresql://HOST/DATABASE"
+            "this is not the path or URL of an archive",
+            cure="name a file, sqlite:///PATH or postgresql://HOST/DATABASE",
         )
     return str(Path(path).expanduser())
 
@@ -255,6 +256,6 @@ def _copy(path: Path, version: int) -> Path:
             raise failure(error, str(partial)) from error
         raise ArchiveError(
             f"{partial} cannot be written: {error.strerror}",
-            cure="make the directory writable: the archive is upgraded once a copy of it is made",
+            cure="make the directory writable: an archive is copied before it is upgraded",
         ) from error
     return whole
