@@ -111,7 +111,7 @@ class Person:
         # Histories are cached, because each call of `changes` needs those of the last days again: 16 data
         # types of about 7 days.
         self._histories_of: Callable[[str, int], list[DocumentHistory]] = lru_cache(maxsize=256)(
-            lambda name, day: DOCUMENTS[name].histories(self._writer, day)
+            self._compute_histories
         )
 
     def documents(
@@ -205,6 +205,9 @@ class Person:
             days = (day for day in set_up if day <= last.toordinal())
         for day in days:
             yield from enumerate(self._histories_of(name, day))
+
+    def _compute_histories(self, name: str, day: int) -> list[DocumentHistory]:
+        return DOCUMENTS[name].histories(self._writer, day)
 
     def _put(self, name: str, history: DocumentHistory, index: int, number: int) -> DocumentChange:
         version = self._version(name, history, index, number)
