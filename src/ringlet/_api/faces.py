@@ -50,7 +50,8 @@ class DocumentsFace(Generic[D]):
             NotSignedIn: no access token is configured or stored.
             OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
-            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            MembershipEnded: the user's Oura membership has ended.
+            RouteNotFound, BadRequest: the server lacks this data type, or says that the request is wrong.
             RateLimited: too many requests, for longer than the retry policy waits.
             ServerError, ConnectionFailed: no usable answer came, after all retries.
         """
@@ -85,7 +86,8 @@ class DocumentsFace(Generic[D]):
             NotSignedIn: no access token is configured or stored.
             OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
-            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            MembershipEnded: the user's Oura membership has ended.
+            RouteNotFound, BadRequest: the server lacks this data type, or says that the request is wrong.
             RateLimited: too many requests, for longer than the retry policy waits.
             ServerError, ConnectionFailed: no usable answer came, after all retries.
         """
@@ -113,7 +115,8 @@ class InventoryFace(Generic[D]):
             NotSignedIn: no access token is configured or stored.
             OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
-            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            MembershipEnded: the user's Oura membership has ended.
+            RouteNotFound, BadRequest: the server lacks this data type, or says that the request is wrong.
             RateLimited: too many requests, for longer than the retry policy waits.
             ServerError, ConnectionFailed: no usable answer came, after all retries.
         """
@@ -138,7 +141,8 @@ class InventoryFace(Generic[D]):
             NotSignedIn: no access token is configured or stored.
             OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
-            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            MembershipEnded: the user's Oura membership has ended.
+            RouteNotFound, BadRequest: the server lacks this data type, or says that the request is wrong.
             RateLimited: too many requests, for longer than the retry policy waits.
             ServerError, ConnectionFailed: no usable answer came, after all retries.
         """
@@ -204,7 +208,8 @@ class SamplesFace(Generic[D]):
             NotSignedIn: no access token is configured or stored.
             OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
-            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            MembershipEnded: the user's Oura membership has ended.
+            RouteNotFound, BadRequest: the server lacks this data type, or says that the request is wrong.
             RateLimited: too many requests, for longer than the retry policy waits.
             ServerError, ConnectionFailed: no usable answer came, after all retries.
         """
@@ -226,7 +231,8 @@ class LiveSamplesFace(SamplesFace[D]):
             NotSignedIn: no access token is configured or stored.
             OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
-            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            MembershipEnded: the user's Oura membership has ended.
+            RouteNotFound, BadRequest: the server lacks this data type, or says that the request is wrong.
             RateLimited: too many requests, for longer than the retry policy waits.
             ServerError, ConnectionFailed: no usable answer came, after all retries.
         """
@@ -247,7 +253,8 @@ class SingleFace(Generic[D]):
             NotSignedIn: no access token is configured or stored.
             OAuthError: the access token expired and could not be refreshed.
             InvalidToken, InsufficientScope: the token is refused, or lacks the scope of this data type.
-            MembershipEnded, RouteNotFound, BadRequest: the account, this server, or Oura refuses the request.
+            MembershipEnded: the user's Oura membership has ended.
+            RouteNotFound, BadRequest: the server lacks this data type, or says that the request is wrong.
             RateLimited: too many requests, for longer than the retry policy waits.
             ServerError, ConnectionFailed: no usable answer came, after all retries.
         """

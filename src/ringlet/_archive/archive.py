@@ -225,7 +225,7 @@ class Archive:
         after: str | None = None,
         limit: int | None = None,
     ) -> tuple[Sequence[bytes | bytearray], str | None]:
-        """The texts that `page` joins: one for each document, or for many samples that are joined already."""
+        """The texts that `page` joins: one for each document, or one for each chunk of many samples."""
         if kind.is_series:
             return chunks.page(self._database, user, kind.name, span, after, limit)
         return documents.page(self._database, user, kind, span, dialect, after, limit)

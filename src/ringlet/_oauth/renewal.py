@@ -101,8 +101,9 @@ def _send_with_token(
 
 
 RENEWAL_MARGIN_S = 60.0
+"""Seconds before its expiry at which a token is renewed, or earlier by `RENEWAL_MARGIN_SHARE`."""
 RENEWAL_MARGIN_SHARE = 0.05
-"""A token is renewed if it expires within this number of seconds, or this share of its lifetime."""
+"""The share of its lifetime that is left when a token is renewed; for long-lived tokens."""
 
 
 def _is_due(tokens: Tokens, now: float) -> bool:

@@ -25,7 +25,7 @@ SCOPES: Mapping[str, str] = {
 """The eleven scopes of Oura's developer portal, in its order, with the data that each allows to read."""
 
 SCOPE_ALIASES: Mapping[str, str] = {"spo2daily": "spo2", "tag user": "tag"}
-"""Scopes in other spellings (lower case), such as the specification's `spo2Daily`, and in the portal's."""
+"""The portal's spelling of scopes for other spellings in lower case; the specification has `spo2Daily`."""
 
 SCOPE_PREFIX = "extapi:"
 """The prefix that Oura's newer token host puts before the name of each scope."""

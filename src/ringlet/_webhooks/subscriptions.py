@@ -179,7 +179,7 @@ class Webhooks:
         Raises:
             DocumentNotFound: this application has no subscription with this id.
             UsageError: the client has no client secret, or the id cannot be one; nothing was sent.
-            InvalidToken, BadRequest: Oura refuses the id and secret, or the request.
+            InvalidToken, BadRequest: Oura refuses the client id and secret, or the request itself.
             RateLimited, ServerError, ConnectionFailed: no usable answer came, after all retries.
         """
         return self.runner.run(subscription(self.app, id))
@@ -203,7 +203,7 @@ class Webhooks:
         Raises:
             DocumentNotFound: this application has no subscription with this id.
             UsageError: the client has no client secret, or the id cannot be one; nothing was sent.
-            InvalidToken, BadRequest: Oura refuses the id and secret, or the request.
+            InvalidToken, BadRequest: Oura refuses the client id and secret, or the request itself.
             RateLimited, ServerError, ConnectionFailed: no usable answer came, after all retries.
         """
         flow = update(
@@ -222,7 +222,7 @@ class Webhooks:
         Raises:
             DocumentNotFound: this application has no subscription with this id.
             UsageError: the client has no client secret, or the id cannot be one; nothing was sent.
-            InvalidToken, BadRequest: Oura refuses the id and secret, or the request.
+            InvalidToken, BadRequest: Oura refuses the client id and secret, or the request itself.
             RateLimited, ServerError, ConnectionFailed: no usable answer came, after all retries.
         """
         return self.runner.run(renew(self.app, id))
@@ -233,7 +233,7 @@ class Webhooks:
         Raises:
             DocumentNotFound: this application has no subscription with this id.
             UsageError: the client has no client secret, or the id cannot be one; nothing was sent.
-            InvalidToken, BadRequest: Oura refuses the id and secret, or the request.
+            InvalidToken, BadRequest: Oura refuses the client id and secret, or the request itself.
             RateLimited, ServerError, ConnectionFailed: no usable answer came, after all retries.
         """
         self.runner.run(unsubscribe(self.app, id))
@@ -243,7 +243,7 @@ class Webhooks:
 
         Raises:
             UsageError: the client has no client secret; nothing was sent.
-            InvalidToken, BadRequest: Oura refuses the id and secret, or the request.
+            InvalidToken, BadRequest: Oura refuses the client id and secret, or the request itself.
             RateLimited, ServerError, ConnectionFailed: no usable answer came, after all retries.
         """
         return self.runner.run(subscriptions(self.app))

@@ -74,7 +74,7 @@ def _sleep(writer: DocumentWriter, period: SleepPeriod, points: int) -> Fields:
         "type": period.kind,
         "ring_id": writer.ring_id(period.end),
         "sleep_phase_30_sec": period.phases,
-        # The app finds other stages than the ring, so the two fields are seldom equal in recorded answers.
+        # The app finds other stages than the ring: in recorded answers this seldom equals sleep_phase_5_min.
         "app_sleep_phase_5_min": period.five_minutes(period.phases[5:] + period.phases[-5:]),
     }
 

@@ -113,7 +113,7 @@ class Plan:
     off: tuple[Span, ...]
     """The times in which the ring is not worn, including the time on the charger."""
     load: float
-    """Training load: 1 is one hour at 8 MET."""
+    """The training load of the workouts: 1 is that of one hour at 8 MET."""
 
 
 class Calendar:
