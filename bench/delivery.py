@@ -105,7 +105,7 @@ def receivers() -> Iterator[dict[str, int]]:
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         with socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))  # the port is reserved and refuses connections, without `listen`
+            nobody.bind(("127.0.0.1", 0))  # without `listen`, the port refuses connections
             yield json.loads(process.stdout.readline()) | {"refusing": nobody.getsockname()[1]}
         process.kill()
 

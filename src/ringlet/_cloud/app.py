@@ -176,8 +176,8 @@ class Cloud:
             await self._live(receive, send)
         if scope["type"] == "http":
             path: str = scope["path"]
-            # Faults do not apply to the routes that manage faults: otherwise a fault on every path could not
-            # be removed.
+            # Faults that were set on purpose do not affect the routes that manage faults: otherwise a fault
+            # on every path could not be removed.
             faulty = self._faults.rules and not path.startswith("/_ringlet/faults")
             if faulty and (fault := self._faults.select(path)):
                 remaining = await self._faults.apply(fault, send)

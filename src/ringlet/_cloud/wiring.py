@@ -78,7 +78,7 @@ class Parts:
     requests: deque[LoggedRequest]
     workers: list[Worker] = field(default_factory=list[Worker])
     routes: list[BaseRoute] = field(default_factory=list[BaseRoute])
-    """All routes except the data routes."""
+    """All routes of the cloud except the data routes, which do not use Starlette."""
 
 
 def assemble(

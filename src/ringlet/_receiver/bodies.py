@@ -21,7 +21,7 @@ def read_wsgi_body(environ: Mapping[str, Any]) -> bytes | Reply:
     length = environ.get("CONTENT_LENGTH", "")
     if length.isdecimal():
         return bytes(environ["wsgi.input"].read(min(int(length[:9]), MAX_EVENT_BYTES + 1)))
-    if environ.get("wsgi.input_terminated"):  # Gunicorn, Werkzeug and others, for chunked bodies
+    if environ.get("wsgi.input_terminated"):  # Gunicorn, Werkzeug and others set this for chunked bodies
         return bytes(environ["wsgi.input"].read(MAX_EVENT_BYTES + 1))
     return NO_LENGTH
 

@@ -49,8 +49,8 @@ _REFUSALS = {
 def acquire(archive: Archive, kind: InboxOwner) -> None:
     """Store that `kind` owns the inbox of an archive. Raises UsageError while the other kind owns it."""
     owner, age = _owner(archive)
-    if owner == kind and age < RENEW_OWNER_S:  # A write transaction would delay the receiver's commits.
-        return
+    if owner == kind and age < RENEW_OWNER_S:
+        return  # The entry need not be renewed yet, and a write transaction would delay the receiver.
     with archive.transaction():
         archive.database.lock(Lock.INBOX)
         owner, age = _owner(archive)

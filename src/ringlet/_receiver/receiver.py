@@ -247,7 +247,7 @@ class Receiver:
         else:
             await send({"type": "lifespan.shutdown.complete"})
 
-    # --- requests of all servers ---
+    # --- the check of a request, for ASGI, WSGI and `handle` ---
 
     def _check(
         self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes

@@ -54,7 +54,7 @@ LOCAL_LATENCY_S = 0.03
 One connection is enough to keep such a server busy.
 """
 REMOTE_CONNECTIONS = 8
-"""How many windows are fetched at once from a server that does not run on this machine."""
+"""How many windows (time intervals) are fetched at once from a server that is not on this machine."""
 PERSONAL_INFO = TYPES["personal_info"]
 
 

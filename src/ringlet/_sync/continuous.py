@@ -78,7 +78,7 @@ class SyncObserver(Protocol):
         """The subscriptions have been checked."""
 
     def progress(self, progress: TypeProgress) -> None:
-        """A window has been fetched by a backfill of all data types."""
+        """A backfill of all data types has fetched one window."""
 
     def round(self, report: BackfillReport, everything: bool) -> None:
         """A backfill has ended: of all data types (`everything`), or of the polled data types only."""
@@ -89,7 +89,7 @@ class SyncObserver(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class CallbackEndpoint:
-    """Where Oura sends events."""
+    """The callback URL to which Oura sends events, and the local socket that receives them."""
 
     url: str
     """The callback URL of the subscriptions."""
@@ -216,7 +216,7 @@ class ContinuousSync:
             since=self.since,
             connections=self.connections,
             server_time=self.server_time,
-            resume=False,  # Events may have been missed while the sync was not running.
+            resume=False,  # Events may have been missed since the interrupted run, so days are fetched again.
             on_progress=self.observer.progress if everything else lambda _: None,
         )
         report = await backfill.run()

@@ -27,7 +27,7 @@ from .._api.windows import DAY_MS, MILLISECOND, day_ms, from_ms, to_ms, widen
 TRAILING = timedelta(days=7)
 AHEAD = timedelta(days=2)
 FIRST_RINGS = date(2015, 1, 1)
-"""The year of the first Oura ring."""
+"""The day from which data are requested by default. The first Oura ring was sold in 2015."""
 
 Interval = tuple[int, int]
 

@@ -38,7 +38,7 @@ def auth() -> None:
 @options.base_url
 @options.as_json
 def status(profile: str, base_url: str | None, as_json: bool) -> None:
-    """Show who is signed in, to what, for how long."""
+    """Show who is signed in, which scopes are granted, and when the access token expires."""
     sign_in, tokens = _stored(profile)
     user = fetch_user(sign_in, base_url)
     # The request of `fetch_user` may have renewed the tokens.
@@ -78,7 +78,7 @@ def list_(as_json: bool) -> None:
 @options.base_url
 @options.as_json
 def refresh(profile: str, base_url: str | None, as_json: bool) -> None:
-    """Renew the tokens once, now."""
+    """Renew the tokens of a sign-in now."""
     sign_in, tokens = _stored(profile)
     fresh = _renewed(sign_in, tokens, base_url)
     if as_json:

@@ -137,7 +137,7 @@ def nap(sleep: Sleep) -> Text:
 
 
 def stages(sleep: Sleep) -> tuple[str, float]:
-    """Return the sleep phases as digits, and the seconds of each phase: the finest that the document has."""
+    """Return the sleep phases as a text of digits, and how many seconds each digit stands for."""
     if sleep.sleep_phase_30_sec:
         return sleep.sleep_phase_30_sec, 30.0
     return sleep.sleep_phase_5_min or "", 300.0

@@ -37,7 +37,7 @@ class _Mark(SpinnerColumn):
 
 
 class _Bar(ProgressColumn):
-    """The column that draws how many windows of a data type have ended, as a bar coloured by its state."""
+    """The progress bar of a data type: how many of its time windows have been fetched or have failed."""
 
     def render(self, task: Task) -> ProgressBar:
         style = BARS[task.fields["state"]]

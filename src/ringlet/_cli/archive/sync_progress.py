@@ -138,7 +138,7 @@ class Lines(Watcher):
 
     def waiting(self, why: str, seconds: float) -> None:
         now = time.monotonic()
-        if now >= self._wait_until:  # All connections wait at the same time. One line says so for all.
+        if now >= self._wait_until:  # Several connections wait at the same time. One line for all is enough.
             self._wait_until = now + min(seconds, LINE_INTERVAL_S)
             screen.remark(f"{why}; continuing in {seconds:.0f} s   {SAFE}")
 

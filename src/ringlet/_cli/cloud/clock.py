@@ -43,7 +43,7 @@ def clock() -> None:
 @options.own_cloud
 @options.as_json
 def show(base_url: str | None, as_json: bool) -> None:
-    """Show the time."""
+    """Show the time in your cloud."""
     from ..shared.control_client import ControlClient
 
     with ControlClient(base_url) as control:

@@ -86,7 +86,7 @@ class EventLog:
             page = self._next_page()
             news = [line for line in page.events if line.seq > self._place.seq]
             if not news and time.monotonic() - began < POLL_S:
-                time.sleep(POLL_S)  # The cloud answered at once instead of waiting for an event.
+                time.sleep(POLL_S)  # The cloud answered at once, without an event: do not ask again at once.
             for line in news:
                 if wanted(line.event):
                     yield line.event

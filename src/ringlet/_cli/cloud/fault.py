@@ -49,7 +49,7 @@ def add(act: str, path: str, base_url: str | None, as_json: bool, **rest: float 
 @options.own_cloud
 @options.as_json
 def list_(base_url: str | None, as_json: bool) -> None:
-    """List the faults that are set."""
+    """List the faults that your cloud injects on purpose."""
     from ..shared.control_client import ControlClient
 
     with ControlClient(base_url) as control:
@@ -67,7 +67,7 @@ def list_(base_url: str | None, as_json: bool) -> None:
 @options.own_cloud
 @options.as_json
 def clear(base_url: str | None, as_json: bool) -> None:
-    """Remove all faults."""
+    """Remove all faults from your cloud."""
     from ..shared.control_client import ControlClient
 
     with ControlClient(base_url) as control:

@@ -40,7 +40,7 @@ def deliveries(
     base_url: str | None,
     as_json: bool,
 ) -> None:
-    """Show what your cloud sent, newest first; with an ID, every attempt."""
+    """Show the events that your cloud sent, newest first; with an ID, all attempts of one delivery."""
     from ..shared.control_client import ControlClient
 
     with ControlClient(base_url) as control:

@@ -159,7 +159,10 @@ def path_and_query(request: Request) -> str:
 
 
 def redirect_to_sign_in(request: Request) -> Response:
-    """Redirect to the sign-in page. After sign-in the browser returns here, or after a POST to the portal."""
+    """Redirect to the sign-in page.
+
+    After sign-in the browser is redirected to the requested page, or after a POST to the portal.
+    """
     here = path_and_query(request)
     back = here if request.method == "GET" and is_own_path(here) else HOME
     return redirect(f"{SIGN_IN}?{urlencode({'next': back})}")

@@ -107,7 +107,7 @@ class ControlClock:
 
     def _move(self, by: timedelta) -> None:
         with self.archive.transaction():  # if the transaction fails, the clock does not move
-            self.archive.database.lock(Lock.CLOCK)  # another cloud may be about to advance the clock, too
+            self.archive.database.lock(Lock.CLOCK)  # another process may be advancing the clock, too
             self._follow()
             ahead = self.clock.ahead + by
             self.archive.set_setting(Setting.CLOCK_AHEAD, str(ahead.total_seconds()))

@@ -86,7 +86,7 @@ class Control:
         return JSONResponse({"status": "ok", "version": __version__})
 
     async def requests(self, request: Request) -> Response:
-        """List the last requests, newest last."""
+        """List the last requests to the data and webhook routes, newest last."""
         prefix = request.query_params.get("path", "")
         return JSONResponse(
             [
@@ -138,7 +138,7 @@ class Control:
         return JSONResponse(msgspec.to_builtins(fault), status_code=201)
 
     async def clear_faults(self, request: Request) -> Response:
-        """Remove all faults."""
+        """Remove all faults that are being injected on purpose."""
         self.faults.rules.clear()
         return Response(status_code=204)
 

@@ -27,7 +27,7 @@ class Access:
 
 
 class AccessLookup(Protocol):
-    """Looks access tokens up."""
+    """What the data routes need to look up access tokens; `Grants` has these methods."""
 
     @property
     def access_changed(self) -> Signal:

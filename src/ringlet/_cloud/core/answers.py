@@ -1,7 +1,8 @@
 """Builds answers in the two dialects: status codes, error bodies and headers.
 
-The dialect `live` answers as the real service was recorded, `docs` as Oura's documentation and OpenAPI files
-say. Data routes raise `ApiError`, which `refuse` turns into an answer. Pages and forms raise `Refused`.
+In the dialect `live` answers are as they were recorded from Oura's service, in `docs` as Oura's documentation
+and OpenAPI files say. Data routes raise `ApiError`, which `refuse` turns into an answer. Pages and forms
+raise `Refused`.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ class Signal:
         self._observers: list[Callable[[], None]] = []
 
     def connect(self, observer: Callable[[], None]) -> None:
-        """Call this observer at every `emit` from now on."""
+        """Add an observer, a function that every later `emit` calls."""
         self._observers.append(observer)
 
     def emit(self) -> None:
-        """Call every observer."""
+        """Call every connected observer."""
         for observer in self._observers:
             observer()

@@ -55,7 +55,7 @@ class Source(Protocol):
         ...
 
     def document(self, user: int, kind: AnyKind, id: str) -> bytes | None:
-        """One document by its id; None if it does not exist."""
+        """Return a document by its id; None if it does not exist."""
         ...
 
     def latest(self, user: int, kind: AnyKind) -> bytes | None:

@@ -42,7 +42,7 @@ CREATE INDEX IF NOT EXISTS oauth_codes_expiring ON oauth_codes (expires_at)
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """The authorization request that a code was issued for."""
+    """What was requested and granted in the authorization request for which a code was issued."""
 
     grant_id: str
     """The id of the grant that is created when the code is exchanged."""

@@ -59,7 +59,7 @@ class Grant:
 
 
 class Connections(AccessTables):
-    """The grants in the archive's database."""
+    """All grants of users to applications, in the archive's database."""
 
     MIGRATIONS = MIGRATIONS
 

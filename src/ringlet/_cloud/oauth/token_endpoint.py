@@ -118,7 +118,7 @@ class TokenEndpoint:
         if _is_basic(request) or "client_id" in form or "client_secret" in form:
             app = self._authenticated(request, form)
             self.grants.revoke(_named(form), app)
-            return Response(status_code=200)  # the status for an unknown token, too: RFC 7009 section 2.2
+            return Response(status_code=200)  # also if the token is unknown (RFC 7009 section 2.2)
         query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
         header = request.headers.get("authorization", "").rpartition(" ")[2]
         named = form.get("token") or form.get("access_token") or query.get("access_token") or header

@@ -198,7 +198,7 @@ def _lines(form: Mapping[str, str]) -> list[str]:
 
 
 def _errors(uris: list[str]) -> dict[str, str]:
-    """Return the error of the form field `redirect_uris` under that name; empty if the URIs are valid."""
+    """Check redirect URIs. Returns their error under the key `redirect_uris`; empty if they are valid."""
     if not uris:
         return {"redirect_uris": "Enter at least one redirect URI."}
     try:

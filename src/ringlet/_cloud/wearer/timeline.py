@@ -40,10 +40,10 @@ from ..webhooks.publisher import Published, Publisher
 ONE_DAY = timedelta(days=1)
 ONE_DAY_MS = ONE_DAY // timedelta(milliseconds=1)
 POPULATE_BLOCK = timedelta(days=30)
-"""How much of the past is written in one transaction."""
+"""How many days of the past are written in one transaction."""
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called after each step with the activity (`POPULATES` or `CATCHES_UP`), the days done and the days in
-all."""
+"""A function that is called after each step with the activity (`POPULATES` or `CATCHES_UP`), the number of
+days written, and the number of all days to write."""
 POPULATES, CATCHES_UP = "writes the past", "catches up"
 CLOCK_POLL_S = 60.0
 """Seconds after which `Timeline.run` advances again while the clock runs by itself."""
@@ -52,7 +52,8 @@ YIELD_S = 0.002
 because a request takes several."""
 BUSY_RETRIES = 50
 BUSY_RETRY_S = 0.1
-"""How often, and after how many seconds, writing is retried while another program writes to the archive."""
+"""While another program writes to the archive, a step is retried at most `BUSY_RETRIES` times, with a pause
+of `BUSY_RETRY_S` seconds before each retry."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class Timeline:
             new = stored is None or stored.dialect != self.person.dialect
             if stored is None or new:
                 known = to_ms(self.clock.now())
-                last = from_ms(known).date() + ONE_DAY  # east of UTC the next day has begun
+                last = from_ms(known).date() + ONE_DAY  # east of UTC, the next day may have begun already
             else:
                 known, last = stored.until, stored.first - ONE_DAY
             if last < first:
@@ -187,7 +188,7 @@ class Timeline:
 
     @contextlib.contextmanager
     def _unobserved(self) -> Generator[None]:
-        """Change documents without publishing events."""
+        """In a `with` block, changes of documents publish no events."""
         observer, self.archive.observer = self.archive.observer, None
         try:
             yield
@@ -213,7 +214,7 @@ class Timeline:
         """
         async with self._one_at_a_time:
             changes, refused = Changes(), 0
-            now = to_ms(self.clock.now())  # read once, because a running clock can never be caught up with
+            now = to_ms(self.clock.now())  # read only once, because a running clock goes on during the loop
             while not self.shutdown.begun:
                 try:
                     step = next(self._steps(now), None)
@@ -232,7 +233,7 @@ class Timeline:
     async def run(self) -> None:
         """Keep the timeline up to date with the clock until the task is cancelled."""
         while True:
-            with contextlib.suppress(ArchiveError):  # another program keeps writing: try again later
+            with contextlib.suppress(ArchiveError):  # another program is writing; the next turn tries again
                 await self.advance()
             await asyncio.sleep(CLOCK_POLL_S)
 

@@ -43,7 +43,8 @@ from .subscriptions import ACTIVE_SUBSCRIPTIONS, SUBSCRIPTIONS, End, Subscriptio
 from .wakeup import Wakeup
 
 _FREE: Final = "due_at <= ? AND leased_until NOT BETWEEN ? AND ?"
-"""SQL condition for a delivery that is due and not leased. Values: the cloud's time, and `leases.active`."""
+"""An SQL condition: the delivery is due and not leased. Its values are the cloud's time (epoch milliseconds)
+and the two values of `leases.active`."""
 DELIVERIES: Final = "SELECT id, event_seq, subscription_id, state, attempts, due_at FROM webhook_deliveries"
 """A subquery of all deliveries, which statements of other files join."""
 

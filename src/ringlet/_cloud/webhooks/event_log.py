@@ -67,7 +67,7 @@ class EventLog(Tables):
         stored = self.archive.setting(Setting.EVENT_LOG_ID)
         if stored is None:
             with self.archive.transaction():
-                self.archive.lock_changes()  # another process may be about to create the id
+                self.archive.lock_changes()  # another process may be creating the id at the same time
                 stored = self.archive.setting(Setting.EVENT_LOG_ID) or str(uuid.uuid4())
                 self.archive.set_setting(Setting.EVENT_LOG_ID, stored)
         return stored

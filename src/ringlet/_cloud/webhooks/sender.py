@@ -151,7 +151,7 @@ class Sender:
         """How many deliveries of each subscription may be claimed and sent in this turn."""
         free = self.policy.max_requests - len(self._under_way)
         under_way_of = Counter(self._under_way_of)
-        random.shuffle(ready)  # so that no receiver is always served last
+        random.shuffle(ready)  # without this, the same receiver would always be served last
         for place, subscriptions in _by_receiver(ready).items():
             client_id = place[0]
             # With half of the difference added, the application has as many requests under way as are then
