@@ -553,7 +553,7 @@ def test_nobody_there_is_said_at_once(ringlet: Any, refused: Any, port: int) -> 
 def test_what_is_no_log_is_an_error(ringlet: Any, refused: Any, hook: Callable[..., Hook]) -> None:
     stranger = hook()
     where = {"OURA_API_BASE_URL": f"http://127.0.0.1:{stranger.server_port}", "RINGLET_ADMIN_TOKEN": ADMIN}
-    refused(ringlet("listen", **where), 1, "cannot be read", "one version")
+    refused(ringlet("listen", **where), 1, "cannot be read", "the same version as this program")
 
 
 def test_a_cloud_that_answers_at_once_and_as_it_likes_is_asked_seldom_and_told_of_once(
