@@ -115,5 +115,5 @@ class AsyncSingleFace(Generic[D]):
     runner: AsyncRunner
 
     async def get(self) -> D:
-        """The object. Errors: see `SingleFace.get`."""
+        """The object of this data type. Errors: see `SingleFace.get`."""
         return await self.runner.run(self.kind.get())

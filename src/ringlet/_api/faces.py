@@ -247,7 +247,7 @@ class SingleFace(Generic[D]):
     runner: Runner
 
     def get(self) -> D:
-        """The object; fields that need a scope which the user did not grant are None.
+        """The object of this data type; fields that need a scope which the user did not grant are None.
 
         Raises:
             NotSignedIn: no access token is configured or stored.

@@ -274,7 +274,7 @@ class Archive:
         return users.users(self._database)
 
     def done(self, user: int, type: str) -> list[tuple[int, int]]:
-        """The intervals [start, end) that backfills of a data type have completed, in order, not touching."""
+        """The intervals [start, end) that backfills of a data type have completed, in order of time."""
         return coverage.done(self._database, user, type)
 
     def finish(

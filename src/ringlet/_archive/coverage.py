@@ -13,7 +13,7 @@ from .storage.locks import Lock
 
 
 def done(database: Database, user: int, type: str) -> list[tuple[int, int]]:
-    """The completed intervals [start, end) in milliseconds UTC, in order and not touching."""
+    """The completed intervals [start, end) in milliseconds UTC, in order. No two of them touch or overlap."""
     return database.all(
         "SELECT start_at, end_at FROM windows WHERE user_id = ? AND type = ? ORDER BY start_at", (user, type)
     )

@@ -11,7 +11,7 @@ class Counts:
 
     added: int = 0
     changed: int = 0
-    """Documents or samples whose body is another than before, and documents that were deleted before."""
+    """Documents or samples that have another body than before, and deleted documents stored again."""
     unchanged: int = 0
     """Documents or samples that were stored already, or for which those of a later request are stored."""
 

@@ -61,7 +61,7 @@ class Episodes:
     unworn: tuple[int, int] | None
     """The first and last day on which the ring is not worn."""
     charges: dict[int, int]
-    """The battery level (percent) at which the ring is put on the charger, for each day on which it is."""
+    """For each day on which the ring is put on the charger: its battery level (percent) at that time."""
 
 
 def plan_episodes(streams: RandomStreams, home: Zone, number: int) -> Episodes:

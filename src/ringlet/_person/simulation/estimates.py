@@ -67,7 +67,10 @@ class Estimates:
         return Stress(high, recovery, summary)
 
     def resilience(self, day: int) -> Resilience | None:
-        """The resilience on a day, from two weeks; None if they have fewer than 8 nights, or not the last."""
+        """The resilience on a day, computed from the two weeks up to it.
+
+        None if the ring was worn in fewer than 8 of their nights, or not in the last night.
+        """
         span = range(day, day - LOOK_BACK_DAYS, -1)
         stresses = [stress for stress in map(self.stress, span) if stress]
         sleeps = [sleep.score for sleep in map(self.scores.sleep, span) if sleep]
