@@ -7,7 +7,7 @@
     Single       one object                                     get()                   personal_info
 
 Rules of this file:
-* A row is a frozen value. It has neither the URL of a server nor a token: the client adds both.
+* A row (an object of these classes) is a frozen value without the URL of a server and without a token.
 * By default, days are those of the wearer's local time, with `start` and `end` included, and instants go from
   `start` up to but not including `end`, although Oura's routes compare differently (see `windows`).
   `exact=True` sends the bounds as given and returns all that Oura answers.

@@ -50,10 +50,10 @@ class ConnectionLimits:
     request_timeout_s: float = 30.0
     """Seconds for a whole request. The largest request has 64 KB, so a client must send 2 KB a second."""
     max_connections: int = 4096
-    """The most open connections, which take about 20 KB each; fewer if the process may open less than twice
-    as many files."""
+    """The most open connections, which take about 20 KB each. The server also takes no more connections than
+    half the number of files that the process may open."""
     max_head_bytes: int = 64 * 1024
-    """The most bytes of an incomplete head. A head that arrives in a single read may be longer, as in h11."""
+    """The most bytes of an incomplete head. A head that is complete after a single read may be longer."""
 
 
 class ConnectionTable(ServerState):
@@ -62,7 +62,8 @@ class ConnectionTable(ServerState):
     def __init__(self, limits: ConnectionLimits) -> None:
         super().__init__()
         self.limits = limits
-        # The other half of the files is for the archive, for outgoing connections and for name look-ups.
+        # Each connection takes a file. Half of the files are left for the archive, for outgoing connections
+        # and for name look-ups.
         self.max_connections = min(limits.max_connections, _max_open_files() // 2)
         self.deadlines: dict[BoundedConnection, float] = {}
         """The deadlines (loop time) of the connections whose client must send a request, earliest first."""
@@ -199,7 +200,8 @@ class BoundedConnection(HttpToolsProtocol):
     def abort(self) -> None:
         """Disconnect at once, even if part of an answer is not sent yet."""
         self._forget()
-        # Removed now, because `evict` counts the connections, and `connection_lost` removes it only later.
+        # This connection is removed now, because `evict` counts the connections at once, and
+        # `connection_lost` is called later.
         self.connections.discard(self)
         self.transport.abort()
 

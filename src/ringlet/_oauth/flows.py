@@ -99,7 +99,10 @@ _FINAL = 3
 
 
 def _informative(refused: OAuthError | ServerError) -> int:
-    """Rank a refusal by how much it says; 0 and 1 may only mean that the host lacks the application."""
+    """Rank a refusal by how much it tells about its reason; `_FINAL` means that no other host is tried.
+
+    The ranks 0 and 1 may only mean that the host does not serve the application.
+    """
     if isinstance(refused, ServerError):
         return 2
     return {"invalid_client": 0, "invalid_request": 1, "invalid_grant": _FINAL}.get(refused.error, 2)
