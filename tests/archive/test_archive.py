@@ -15,7 +15,7 @@ from ringlet.archive import Archive
 
 from ..paths import SAMPLES
 
-EVER = Span(-(2**60), 2**60)
+ALL_TIME = Span(-(2**60), 2**60)
 RECORDED = re.compile(r"\| `([^`]+)` \| REAL cassette .* GET /v2/usercollection/([^/? ]+)(\?\S*)? -> 200")
 
 
@@ -55,7 +55,7 @@ def test_a_recorded_list_comes_back_byte_for_byte_and_in_order(
 ) -> None:
     kind, data = TYPES[route], data_of(file)
     put(archive, me, kind, data)
-    rows, more = archive.page(me, kind, EVER)
+    rows, more = archive.page(me, kind, ALL_TIME)
     assert b"[" + rows + b"]" == data
     assert more is None
 
@@ -79,7 +79,7 @@ def test_a_recorded_list_holds_what_its_window_holds(
 
 @needs_samples
 @pytest.mark.parametrize("file", SINGLES)
-def test_a_recorded_document_comes_back_by_its_id(archive: Archive, me: int, file: str) -> None:
+def test_a_recorded_document_is_found_by_its_id(archive: Archive, me: int, file: str) -> None:
     kind, body = TYPES[file.split(".")[0]], (SAMPLES / file).read_bytes()
     archive.put(me, kind, body)
     id = msgspec.json.decode(body)["id"]
@@ -103,13 +103,13 @@ def test_a_day_of_recorded_heart_rates_takes_a_few_bytes_a_row(archive: Archive,
 
 def test_every_data_type_can_be_asked_for(archive: Archive, me: int) -> None:
     for kind in TYPES.values():
-        assert archive.page(me, kind, EVER) == (b"", None)
+        assert archive.page(me, kind, ALL_TIME) == (b"", None)
         assert archive.page(me, kind, Span(0, 2**40), "docs", limit=3) == (b"", None)
         assert archive.latest(me, kind) is None
         assert archive.document(me, kind, "x") is None
 
 
-def test_an_inventory_lists_in_order_of_arrival_whatever_the_window(archive: Archive, me: int) -> None:
+def test_an_inventory_is_listed_in_order_of_arrival_for_any_window(archive: Archive, me: int) -> None:
     kind = TYPES["ring_configuration"]
     assert isinstance(kind, Inventory)
     archive.put(me, kind, b'[{"id":"z","size":9},{"id":"a","size":8}]')

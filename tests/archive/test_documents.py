@@ -19,7 +19,7 @@ from ringlet.errors import ServerError, UsageError
 
 SLEEP = TYPES["sleep"]
 DAILY = TYPES["daily_sleep"]
-EVER = Span(-(2**60), 2**60)
+ALL_TIME = Span(-(2**60), 2**60)
 
 
 def night(id: str, start: str, day: str, **more: object) -> bytes:
@@ -36,7 +36,7 @@ def whole_day(text: str) -> Span:
     return Span(instant, instant)
 
 
-def test_the_same_body_again_changes_nothing(archive: Archive, me: int) -> None:
+def test_a_body_that_is_stored_already_changes_nothing(archive: Archive, me: int) -> None:
     body = daily("a", "2026-01-01")
     assert archive.put(me, DAILY, body, seen_at=1) == Counts(added=1)
     before = archive.generation
@@ -52,13 +52,13 @@ def test_what_was_asked_for_before_a_body_was_confirmed_is_old_news(archive: Arc
     assert archive.document(me, DAILY, "a") == body
 
 
-def test_another_body_keeps_the_one_before(archive: Archive, me: int) -> None:
+def test_a_new_body_adds_a_revision_with_the_previous_one(archive: Archive, me: int) -> None:
     bodies = [daily("a", "2026-01-01", score) for score in (1, 2, 3)]
     for at, body in enumerate(bodies):
         archive.put(me, DAILY, body, seen_at=at)
     assert archive.document(me, DAILY, "a") == bodies[2]
     assert archive.revisions(me, DAILY, "a") == [(0, bodies[0]), (1, bodies[1])]
-    assert archive.page(me, DAILY, EVER)[0] == bodies[2]
+    assert archive.page(me, DAILY, ALL_TIME)[0] == bodies[2]
 
 
 def test_a_document_that_moves_to_another_day_is_found_there_only(archive: Archive, me: int) -> None:
@@ -82,7 +82,7 @@ def test_a_deleted_document_is_gone_until_a_newer_body_comes(archive: Archive, m
     assert not archive.delete(me, DAILY, "a", 21)
     assert archive.document(me, DAILY, "a") is None
     assert archive.latest(me, DAILY) is None
-    assert archive.page(me, DAILY, EVER) == (b"", None)
+    assert archive.page(me, DAILY, ALL_TIME) == (b"", None)
     assert archive.put(me, DAILY, body, seen_at=15) == Counts(unchanged=1)
     assert archive.document(me, DAILY, "a") is None
     assert archive.put(me, DAILY, body, seen_at=30) == Counts(changed=1)
@@ -95,7 +95,7 @@ def test_a_deletion_older_than_the_body_is_left_out(archive: Archive, me: int) -
     assert archive.document(me, DAILY, "a") is not None
 
 
-def test_a_deletion_before_the_first_body_keeps_older_answers_out(archive: Archive, me: int) -> None:
+def test_a_deletion_before_the_first_body_rejects_older_answers(archive: Archive, me: int) -> None:
     assert not archive.delete(me, DAILY, "a", 20)
     archive.put(me, DAILY, daily("a", "2026-01-01"), seen_at=10)
     assert archive.document(me, DAILY, "a") is None
@@ -104,7 +104,7 @@ def test_a_deletion_before_the_first_body_keeps_older_answers_out(archive: Archi
     assert archive.revisions(me, DAILY, "a") == []
 
 
-def test_a_document_without_an_id_goes_by_its_day(archive: Archive, me: int) -> None:
+def test_a_document_without_an_id_is_identified_by_its_day(archive: Archive, me: int) -> None:
     kind = TYPES["daily_cardiovascular_age"]
     archive.put(me, kind, b'[{"day":"2024-11-11","vascular_age":39},{"day":"2024-11-12","vascular_age":35}]')
     assert archive.put(me, kind, b'{"day":"2024-11-12","vascular_age":36}').changed == 1
@@ -117,7 +117,7 @@ def test_a_document_that_is_given_an_id_later_stays_one_document(archive: Archiv
     named = b'{"id":"x","day":"2024-11-11","vascular_age":38}'
     for at, body in enumerate([*bodies, named]):
         archive.put(me, kind, body, seen_at=at)
-    assert archive.page(me, kind, EVER)[0] == named
+    assert archive.page(me, kind, ALL_TIME)[0] == named
     assert archive.document(me, kind, "2024-11-11") is None
     assert archive.revisions(me, kind, "x") == list(enumerate(bodies))
 
@@ -125,7 +125,7 @@ def test_a_document_that_is_given_an_id_later_stays_one_document(archive: Archiv
 @pytest.mark.parametrize(
     "body", [b"{", b"[1]", b'{"score":1}', b'{"id":1}', b'[{"id":"a","day":"soon"}]', b""]
 )
-def test_what_is_not_a_document_is_refused_and_nothing_of_it_kept(
+def test_a_body_that_is_not_a_document_is_refused_and_stores_nothing(
     archive: Archive, me: int, body: bytes
 ) -> None:
     with pytest.raises(ServerError, match="not a document"):
@@ -204,7 +204,7 @@ def pages_hold_every_document_once_and_in_order(
 
 def test_a_token_that_is_not_ours_is_refused(archive: Archive, me: int) -> None:
     with pytest.raises(UsageError):
-        archive.page(me, SLEEP, EVER, after="yesterday", limit=1)
+        archive.page(me, SLEEP, ALL_TIME, after="yesterday", limit=1)
 
 
 def test_the_latest_document_has_the_newest_instant(archive: Archive, me: int) -> None:

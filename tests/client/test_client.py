@@ -29,8 +29,8 @@ from ringlet.models import HeartRate
 
 DAY = date(2026, 1, 10)
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
-ONCE = RetryPolicy(max_tries=1)
-SWIFT = RetryPolicy(first_wait_s=0.001, jitter=lambda: 0)
+WITHOUT_RETRIES = RetryPolicy(max_tries=1)
+FAST_RETRIES = RetryPolicy(first_wait_s=0.001, jitter=lambda: 0)
 
 
 @dataclass
@@ -147,7 +147,7 @@ def test_the_application_is_the_argument_or_the_environment(monkeypatch: pytest.
     assert app_from("my id", "my secret") == App(client_id="my id", client_secret="my secret")
 
 
-def test_both_clients_are_told_the_same_things() -> None:
+def test_both_clients_have_the_same_parameters() -> None:
     blocking, awaited = (list(inspect.signature(it).parameters) for it in (Client, AsyncClient))
     assert blocking == awaited
 
@@ -165,7 +165,7 @@ def test_a_base_url_may_be_written_with_or_without_the_collection(
     assert {asked.path for asked in server.asked} == {"/v2/usercollection/personal_info"}
 
 
-def test_without_a_base_url_it_is_oura_s_own() -> None:
+def test_the_default_base_url_is_that_of_oura() -> None:
     assert base_url_from(None) == OURA_API
     with Client("a-token") as client:
         assert (client.base_url, client.hosts) == (OURA_API, OURA_HOSTS)
@@ -219,7 +219,7 @@ def test_the_sandbox_has_its_own_routes_and_needs_no_account(server: Server) -> 
 def test_a_connection_refused_says_where_but_not_what() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}"
-    client = Client("hush", base_url=url, retry_policy=ONCE)
+    client = Client("hush", base_url=url, retry_policy=WITHOUT_RETRIES)
     with client, pytest.raises(ConnectionFailed) as caught:
         client.daily_sleep.list(DAY, DAY)
     said = str(caught.value) + caught.value.cure
@@ -250,12 +250,14 @@ def test_both_clients_and_any_transport_carry_a_flow_out_alike(server: Server) -
     end = DAY + timedelta(days=2)
 
     def blocking() -> Any:
-        with Client("a-token", base_url=server.url, retry_policy=SWIFT) as client:
+        with Client("a-token", base_url=server.url, retry_policy=FAST_RETRIES) as client:
             return client.daily_sleep.list(DAY, end)
 
     def awaited(**more: Any) -> Any:
         async def run() -> Any:
-            async with AsyncClient("a-token", base_url=server.url, retry_policy=SWIFT, **more) as client:
+            async with AsyncClient(
+                "a-token", base_url=server.url, retry_policy=FAST_RETRIES, **more
+            ) as client:
                 return await client.daily_sleep.list(DAY, end)
 
         return asyncio.run(run())
@@ -271,7 +273,7 @@ def test_both_clients_and_any_transport_carry_a_flow_out_alike(server: Server) -
     assert len(seen[0]) == 8
 
 
-def test_a_refusal_comes_out_as_its_error(server: Server) -> None:
+def test_a_refusal_raises_its_error(server: Server) -> None:
     server.answer = lambda asked: (404, {"detail": "Document not found."})
 
     async def awaited() -> None:

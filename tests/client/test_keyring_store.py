@@ -6,7 +6,7 @@ from ringlet._client.keyring_store import SystemKeyring
 from ringlet.errors import Action, Cure, RingletError
 
 
-def test_what_is_put_is_there_until_it_is_removed_even_twice(use_keyring):
+def test_a_stored_password_is_found_until_it_is_removed_even_twice(use_keyring):
     use_keyring("keyrings.InAFile")
     vault = SystemKeyring()
     assert vault.why_not() == ""
@@ -20,7 +20,7 @@ def test_what_is_put_is_there_until_it_is_removed_even_twice(use_keyring):
 
 
 @pytest.mark.parametrize("name", ["keyring.backends.fail.Keyring", "keyring.backends.null.Keyring"])
-def test_a_system_without_a_keyring_is_known_before_anything_is_kept(use_keyring, name):
+def test_a_system_without_a_keyring_is_detected_before_anything_is_stored(use_keyring, name):
     use_keyring(name)
     assert SystemKeyring().why_not() == "this system has no keyring"
 
@@ -33,7 +33,7 @@ def test_a_locked_keyring_is_given_up_with_a_way_out(use_keyring):
     assert (caught.value.cure.action, caught.value.cure.options) == (Action.SIGN_IN, {"store": "file"})
 
 
-def test_a_keyring_that_refuses_is_an_error_without_its_words(use_keyring):
+def test_a_keyring_failure_raises_an_error_that_does_not_quote_it(use_keyring):
     use_keyring("keyrings.Refusing")
     with pytest.raises(RingletError, match="the keyring refused: KeyringLocked") as caught:
         SystemKeyring().get("a name")

@@ -11,12 +11,16 @@ from ringlet._client.login import LoginAttempt
 from ringlet._oauth.grant import OURA_HOSTS, App, Hosts, s256
 from ringlet.errors import ConnectionFailed, OAuthError, ServerError, UsageError
 
-OLDER, NEWER = "https://older.test/token", "https://newer.test/token"
-HOSTS = Hosts(authorize="https://id.test/authorize", token=(OLDER, NEWER), revoke="https://older.test/revoke")
+OLDER_TOKEN_URL, NEWER_TOKEN_URL = "https://older.test/token", "https://newer.test/token"
+HOSTS = Hosts(
+    authorize="https://id.test/authorize",
+    token=(OLDER_TOKEN_URL, NEWER_TOKEN_URL),
+    revoke="https://older.test/revoke",
+)
 APP = App(client_id="an app", client_secret="hush", redirect_uri="http://localhost:8765/callback")
-FIRST = Response(200, b'{"access_token":"first","refresh_token":"once","expires_in":86400}')
-SECOND = Response(200, b'{"access_token":"second","refresh_token":"twice","expires_in":86400}')
-NOT_MINE = Response(400, b'{"error":"invalid_request"}')
+FIRST_TOKEN_RESPONSE = Response(200, b'{"access_token":"first","refresh_token":"once","expires_in":86400}')
+SECOND_TOKEN_RESPONSE = Response(200, b'{"access_token":"second","refresh_token":"twice","expires_in":86400}')
+INVALID_REQUEST_RESPONSE = Response(400, b'{"error":"invalid_request"}')
 
 
 def clock():
@@ -40,7 +44,7 @@ def query(under_way, **more):
     return urlencode({"code": "a code", "scope": "extapi:daily", "state": under_way.state} | more)
 
 
-def test_each_sign_in_has_a_state_of_its_own_and_pkce():
+def test_each_sign_in_has_a_new_state_and_pkce():
     one, other = LoginAttempt(app=APP, hosts=HOSTS), LoginAttempt(app=APP, hosts=HOSTS)
     assert one.state != other.state
     asked = parse_qs(urlsplit(one.url).query)
@@ -53,8 +57,8 @@ def test_each_sign_in_has_a_state_of_its_own_and_pkce():
 
 def test_the_tokens_are_renewed_at_once_and_the_renewed_ones_are_the_result():
     under_way = LoginAttempt(app=APP, hosts=HOSTS)
-    asked, tokens = finish(under_way, query(under_way), FIRST, SECOND)
-    assert asked == [OLDER, OLDER]
+    asked, tokens = finish(under_way, query(under_way), FIRST_TOKEN_RESPONSE, SECOND_TOKEN_RESPONSE)
+    assert asked == [OLDER_TOKEN_URL, OLDER_TOKEN_URL]
     assert (tokens.access_token, tokens.refresh_token) == ("second", "twice")
     assert tokens.scopes == {"daily"}, "what the redirect said, where the server does not repeat it"
     assert (tokens.obtained_at, tokens.client_id, tokens.unanswered) == (1000.0, "an app", 0)
@@ -62,27 +66,34 @@ def test_the_tokens_are_renewed_at_once_and_the_renewed_ones_are_the_result():
 
 def test_an_application_of_the_newer_host_is_found_out_and_renewed_there():
     under_way = LoginAttempt(app=APP, hosts=HOSTS)
-    asked, tokens = finish(under_way, query(under_way), Response(401), FIRST, SECOND)
-    assert asked == [OLDER, NEWER, NEWER]
-    assert tokens.token_url == NEWER
+    asked, tokens = finish(
+        under_way, query(under_way), Response(401), FIRST_TOKEN_RESPONSE, SECOND_TOKEN_RESPONSE
+    )
+    assert asked == [OLDER_TOKEN_URL, NEWER_TOKEN_URL, NEWER_TOKEN_URL]
+    assert tokens.token_url == NEWER_TOKEN_URL
 
 
 def test_an_application_that_only_the_newer_host_renews_is_found_out_now_and_not_tomorrow():
     under_way = LoginAttempt(app=APP, hosts=HOSTS)
-    asked, tokens = finish(under_way, query(under_way), FIRST, NOT_MINE, SECOND)
-    assert asked == [OLDER, OLDER, NEWER]
-    assert tokens.token_url == NEWER
+    asked, tokens = finish(
+        under_way, query(under_way), FIRST_TOKEN_RESPONSE, INVALID_REQUEST_RESPONSE, SECOND_TOKEN_RESPONSE
+    )
+    assert asked == [OLDER_TOKEN_URL, OLDER_TOKEN_URL, NEWER_TOKEN_URL]
+    assert tokens.token_url == NEWER_TOKEN_URL
 
 
 @pytest.mark.parametrize(
     ("answers", "error"),
-    [((NOT_MINE, NOT_MINE), OAuthError), ((ConnectionFailed("reset"),), ConnectionFailed)],
+    [
+        ((INVALID_REQUEST_RESPONSE, INVALID_REQUEST_RESPONSE), OAuthError),
+        ((ConnectionFailed("reset"),), ConnectionFailed),
+    ],
     ids=["refused", "lost"],
 )
 def test_tokens_that_cannot_be_renewed_are_no_sign_in(answers, error):
     under_way = LoginAttempt(app=APP, hosts=HOSTS)
     with pytest.raises(error):
-        finish(under_way, query(under_way), FIRST, *answers)
+        finish(under_way, query(under_way), FIRST_TOKEN_RESPONSE, *answers)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +102,9 @@ def test_tokens_that_cannot_be_renewed_are_no_sign_in(answers, error):
 )
 def test_an_address_may_be_pasted_in_whole_or_in_part(shape):
     under_way = LoginAttempt(app=APP, hosts=HOSTS)
-    _, tokens = finish(under_way, shape.format(q=query(under_way)), FIRST, SECOND)
+    _, tokens = finish(
+        under_way, shape.format(q=query(under_way)), FIRST_TOKEN_RESPONSE, SECOND_TOKEN_RESPONSE
+    )
     assert tokens.access_token == "second"
 
 
@@ -103,7 +116,7 @@ def test_an_answer_to_another_sign_in_is_not_believed(changed, kind):
         finish(under_way, query(under_way, **kind, **changed))
 
 
-def test_a_refusal_is_told_in_the_server_s_words():
+def test_a_refusal_quotes_the_description_of_the_server():
     under_way = LoginAttempt(app=APP, hosts=HOSTS)
     refusal = urlencode(
         {"error": "access_denied", "error_description": "The user denied.", "state": under_way.state}
@@ -113,12 +126,12 @@ def test_a_refusal_is_told_in_the_server_s_words():
 
 
 @given(st.text())
-def test_whatever_else_is_pasted_is_a_clear_error(text):
+def test_any_other_pasted_text_is_a_clear_error(text):
     with pytest.raises((UsageError, OAuthError)):
         finish(LoginAttempt(app=APP, hosts=HOSTS), text)
 
 
-def test_an_implicit_answer_is_the_token_and_asks_nothing():
+def test_an_implicit_answer_contains_the_token_and_needs_no_request():
     under_way = LoginAttempt(app=APP, hosts=HOSTS, implicit=True)
     assert "code_challenge" not in under_way.url
     assert "response_type=token" in under_way.url

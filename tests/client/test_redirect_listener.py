@@ -11,7 +11,7 @@ from ringlet._client import redirect_listener as listener
 from ringlet._client.redirect_listener import Listener, is_local
 from ringlet.errors import Cure, RingletError
 
-ANSWER = "/callback?code=hush&state=s"
+REDIRECT_TARGET = "/callback?code=hush&state=s"
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def port():
         return probe.getsockname()[1]
 
 
-def ask(port, path=ANSWER, method="GET", host="localhost", address="127.0.0.1"):
+def ask(port, path=REDIRECT_TARGET, method="GET", host="localhost", address="127.0.0.1"):
     """The status and the page."""
     connection = http.client.HTTPConnection(address, port, timeout=10)
     connection.request(method, path, headers={"host": f"{host}:{port}"})
@@ -31,7 +31,7 @@ def ask(port, path=ANSWER, method="GET", host="localhost", address="127.0.0.1"):
     return response.status, page
 
 
-def test_an_answer_is_taken_once_and_its_page_says_so_without_the_code(port):
+def test_a_redirect_is_accepted_once_and_its_page_does_not_show_the_code(port):
     answers = queue.SimpleQueue()
     with Listener(f"http://localhost:{port}/callback", answers.put):
         status, page = ask(port)
@@ -54,12 +54,12 @@ def test_an_answer_is_taken_once_and_its_page_says_so_without_the_code(port):
         ("/callback", "GET", "localhost"),
         ("/callback?code=c", "GET", "localhost"),
         ("/callback?state=s", "GET", "localhost"),
-        (ANSWER, "GET", "rebound.example"),
-        (ANSWER, "GET", "127.0.0.1"),
-        (ANSWER, "POST", "localhost"),
+        (REDIRECT_TARGET, "GET", "rebound.example"),
+        (REDIRECT_TARGET, "GET", "127.0.0.1"),
+        (REDIRECT_TARGET, "POST", "localhost"),
     ],
 )
-def test_whatever_else_knocks_gets_nothing_and_the_answer_is_still_awaited(port, path, method, host):
+def test_any_other_request_is_refused_and_the_listener_keeps_waiting(port, path, method, host):
     answers = queue.SimpleQueue()
     with Listener(f"http://localhost:{port}/callback", answers.put):
         assert ask(port, path, method, host)[0] in (404, 501)
@@ -76,7 +76,7 @@ def test_of_many_answers_at_once_one_is_taken(port):
     assert answers.qsize() == 1
 
 
-def test_it_listens_on_loopback_alone_and_on_all_that_its_name_means(port):
+def test_the_listener_binds_every_loopback_address_of_its_host_and_no_other(port):
     with Listener(f"http://localhost:{port}/callback", lambda _: None) as listener:
         addresses = {server.server_address[0] for server in listener._servers}
     assert addresses <= {"127.0.0.1", "::1"}

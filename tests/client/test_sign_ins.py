@@ -20,8 +20,8 @@ from .. import forked
 
 APP = App(client_id="an app", client_secret="hush app", redirect_uri="http://localhost:8765/callback")
 TOKENS = Tokens(access_token="hush access", refresh_token="hush refresh", token_url="https://id.test/token")
-NEW = Tokens(access_token="hush new", refresh_token="hush newer")
-STORES = ["file", "keyring"]
+NEW_TOKENS = Tokens(access_token="hush new", refresh_token="hush newer")
+STORE_NAMES = ["file", "keyring"]
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -35,8 +35,8 @@ def files(home: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in (home / "ringlet").rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("store", STORES)
-def test_a_sign_in_is_kept_with_its_application_and_found_by_its_name(store):
+@pytest.mark.parametrize("store", STORE_NAMES)
+def test_a_sign_in_is_stored_with_its_application_and_found_by_its_name(store):
     SignIn("somebody").save(APP, TOKENS, store)
     kept = SignIn("somebody")
     assert kept.store == store
@@ -52,7 +52,7 @@ def test_a_sign_in_is_kept_with_its_application_and_found_by_its_name(store):
     assert not SignIn("another").exists
 
 
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", STORE_NAMES)
 def test_what_says_where_the_secrets_are_holds_none(store, home):
     SignIn().save(APP, TOKENS, store)
     assert "hush" not in (home / "ringlet/profiles/default.json").read_text()
@@ -63,16 +63,16 @@ def test_what_says_where_the_secrets_are_holds_none(store, home):
         assert modes == {0o600}
 
 
-@pytest.mark.parametrize(("one", "other"), [STORES, STORES[::-1]])
+@pytest.mark.parametrize(("one", "other"), [STORE_NAMES, STORE_NAMES[::-1]])
 def test_a_sign_in_that_moves_to_the_other_store_leaves_nothing_in_the_first(one, other, home):
     SignIn().save(APP, TOKENS, one)
-    SignIn().save(APP, NEW, other)
-    assert SignIn().token_store.load() == NEW
+    SignIn().save(APP, NEW_TOKENS, other)
+    assert SignIn().token_store.load() == NEW_TOKENS
     left = files(home) if other == "keyring" else json.loads((home / "keyring.json").read_text())
     assert "hush" not in str(left)
 
 
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", STORE_NAMES)
 def test_forgetting_keeps_the_application_and_purging_does_not(store, home):
     kept = SignIn()
     kept.save(APP, TOKENS, store)
@@ -88,9 +88,9 @@ def test_forgetting_keeps_the_application_and_purging_does_not(store, home):
 
 def test_profiles_stand_side_by_side():
     SignIn("b").save(APP, TOKENS, "file")
-    SignIn("a").save(APP, NEW, "keyring")
+    SignIn("a").save(APP, NEW_TOKENS, "keyring")
     assert [kept.name for kept in profiles()] == ["a", "b"]
-    assert [kept.token_store.load() for kept in profiles()] == [NEW, TOKENS]
+    assert [kept.token_store.load() for kept in profiles()] == [NEW_TOKENS, TOKENS]
 
 
 def test_a_card_that_is_none_is_a_clear_error(home):
@@ -102,7 +102,7 @@ def test_a_card_that_is_none_is_a_clear_error(home):
 
 def test_a_client_finds_the_profile_and_its_application_and_the_environment_wins(monkeypatch):
     SignIn().save(APP, TOKENS, "file")
-    SignIn("other").save(App(client_id="other app"), NEW, "file")
+    SignIn("other").save(App(client_id="other app"), NEW_TOKENS, "file")
 
     def found() -> tuple[str, str]:
         with Client() as client:
@@ -119,13 +119,13 @@ def test_a_client_finds_the_profile_and_its_application_and_the_environment_wins
     monkeypatch.setenv("OURA_ACCESS_TOKEN", "token of the environment")
     assert found() == ("token of the environment", "of the environment")
     with Client(profile="other") as client:
-        assert client.token_store.load() == NEW, "who names a profile means it"
+        assert client.token_store.load() == NEW_TOKENS, "who names a profile means it"
 
 
 # --- The keyring's token_store ---
 
 
-def test_what_another_process_keeps_in_the_keyring_is_seen_at_once(home):
+def test_tokens_that_another_process_stores_in_the_keyring_are_loaded_without_delay(home):
     SignIn().save(APP, TOKENS, "keyring")
     token_store = SignIn().token_store
     assert isinstance(token_store, KeyringTokenStore)
@@ -141,7 +141,7 @@ def test_what_another_process_keeps_in_the_keyring_is_seen_at_once(home):
     assert kept.access_token == "hush new"
 
 
-def test_whoever_may_renew_reads_the_keyring_itself(home):
+def test_the_owner_of_the_claim_reads_the_keyring_itself(home):
     """A process that was killed between keeping and saying so must not have its tokens overlooked."""
     SignIn().save(APP, TOKENS, "keyring")
     token_store = SignIn().token_store
@@ -167,7 +167,7 @@ def test_a_claim_excludes_across_wallets_of_the_keyring_too():
     theirs.release()
 
 
-def test_a_new_sign_in_waits_for_whoever_renews_the_old_one(tmp_path):
+def test_a_new_sign_in_waits_until_a_renewal_of_the_old_one_has_ended(tmp_path):
     SignIn().save(APP, TOKENS, "file")
     token_store = SignIn().token_store
     assert isinstance(token_store, FileTokenStore)

@@ -23,8 +23,8 @@ from ringlet.errors import RingletError
 
 from .. import forked
 
-OLD = Tokens(access_token="old", refresh_token="once")
-NEW = Tokens(access_token="new", refresh_token="twice")
+OLD_TOKENS = Tokens(access_token="old", refresh_token="once")
+NEW_TOKENS = Tokens(access_token="new", refresh_token="twice")
 TOKENS = st.builds(
     Tokens,
     access_token=st.text(),
@@ -56,7 +56,7 @@ def child(code: str, path: Path) -> "subprocess.Popen[str]":
 def test_a_new_wallet_is_empty_and_then_holds_what_was_saved_last(kind: str, path: Path) -> None:
     token_store: TokenStore = MemoryTokenStore() if kind == "memory" else FileTokenStore(path)
     assert token_store.load() is None
-    for tokens in (OLD, NEW):
+    for tokens in (OLD_TOKENS, NEW_TOKENS):
         token_store.save(tokens)
         assert token_store.load() == tokens
 
@@ -70,7 +70,7 @@ def test_tokens_survive_the_file(path: Path, tokens: Tokens) -> None:
 
 def test_what_another_wallet_saved_is_seen_at_once(path: Path) -> None:
     mine, theirs = FileTokenStore(path), FileTokenStore(path)
-    for tokens in (OLD, NEW, OLD):
+    for tokens in (OLD_TOKENS, NEW_TOKENS, OLD_TOKENS):
         theirs.save(tokens)
         assert mine.load() == tokens
 
@@ -78,8 +78,8 @@ def test_what_another_wallet_saved_is_seen_at_once(path: Path) -> None:
 @posix_only
 def test_only_the_owner_can_read_the_file_its_folder_and_its_lock(path: Path) -> None:
     token_store = FileTokenStore(path)
-    token_store.save(OLD)
-    token_store.save(NEW)
+    token_store.save(OLD_TOKENS)
+    token_store.save(NEW_TOKENS)
     assert token_store.claim()
     token_store.release()
     for file in path.parent.iterdir():
@@ -89,29 +89,29 @@ def test_only_the_owner_can_read_the_file_its_folder_and_its_lock(path: Path) ->
 
 def test_saving_leaves_nothing_beside_the_file(path: Path) -> None:
     token_store = FileTokenStore(path)
-    token_store.save(OLD)
-    token_store.save(NEW)
+    token_store.save(OLD_TOKENS)
+    token_store.save(NEW_TOKENS)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 @pytest.mark.slow
 @posix_only
 def test_a_process_killed_between_writing_and_renaming_leaves_the_old_tokens_whole(path: Path) -> None:
-    FileTokenStore(path).save(OLD)
+    FileTokenStore(path).save(OLD_TOKENS)
     kill = "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL); "
     with child(kill + "token_store.save(Tokens(access_token='new'))", path) as killed:
         assert killed.wait() != 0
-    assert FileTokenStore(path).load() == OLD
-    FileTokenStore(path).save(NEW)
-    assert FileTokenStore(path).load() == NEW
+    assert FileTokenStore(path).load() == OLD_TOKENS
+    FileTokenStore(path).save(NEW_TOKENS)
+    assert FileTokenStore(path).load() == NEW_TOKENS
 
 
 def test_a_save_that_fails_leaves_the_old_tokens_and_no_litter(path: Path) -> None:
     token_store = FileTokenStore(path)
-    token_store.save(OLD)
+    token_store.save(OLD_TOKENS)
     with pytest.raises(TypeError):
-        token_store.save(msgspec.structs.replace(NEW, scope=object()))
-    assert token_store.load() == OLD
+        token_store.save(msgspec.structs.replace(NEW_TOKENS, scope=object()))
+    assert token_store.load() == OLD_TOKENS
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
@@ -119,7 +119,7 @@ def test_a_save_that_fails_leaves_the_old_tokens_and_no_litter(path: Path) -> No
     "content", [b"", b"{", b"[]", b"{}", b'{"access_token": 7}', b"hush\xff", b'{"access_token": "\xff"}']
 )
 def test_a_file_that_is_none_of_ours_is_a_clear_error(path: Path, content: bytes) -> None:
-    FileTokenStore(path).save(OLD)
+    FileTokenStore(path).save(OLD_TOKENS)
     path.write_bytes(content)
     with pytest.raises(RingletError, match="is not a valid token file") as caught:
         FileTokenStore(path).load()
@@ -131,7 +131,7 @@ def test_a_file_that_is_none_of_ours_is_a_clear_error(path: Path, content: bytes
 @posix_only
 def test_every_folder_that_had_to_be_made_is_its_owner_s_alone(tmp_path: Path) -> None:
     upper = tmp_path / "a"
-    for at, act in enumerate((lambda it: it.save(OLD), FileTokenStore.claim)):
+    for at, act in enumerate((lambda it: it.save(OLD_TOKENS), FileTokenStore.claim)):
         folder = upper / f"b{at}" / "c"
         act(FileTokenStore(folder / "default.json"))
         for made in (upper, folder.parent, folder):
@@ -144,7 +144,7 @@ def test_a_disk_that_refuses_is_an_error_that_names_the_path_and_a_way_out(path:
     token_store = FileTokenStore(path)
     for act, words in (
         (token_store.load, "cannot be read"),
-        (lambda: token_store.save(NEW), "cannot be written"),
+        (lambda: token_store.save(NEW_TOKENS), "cannot be written"),
         (token_store.delete, "cannot be deleted"),
     ):
         with pytest.raises(RingletError, match=words) as caught:
@@ -156,7 +156,7 @@ def test_a_disk_that_refuses_is_an_error_that_names_the_path_and_a_way_out(path:
 
 def test_forgotten_tokens_are_gone_even_twice(path: Path) -> None:
     token_store = FileTokenStore(path)
-    token_store.save(OLD)
+    token_store.save(OLD_TOKENS)
     token_store.delete()
     token_store.delete()
     assert token_store.load() is FileTokenStore(path).load() is None
@@ -164,14 +164,14 @@ def test_forgotten_tokens_are_gone_even_twice(path: Path) -> None:
 
 # --- Renewing: one at a time ---
 
-TWO: dict[str, Callable[[Path], tuple[TokenStore, TokenStore]]] = {
+STORE_PAIRS: dict[str, Callable[[Path], tuple[TokenStore, TokenStore]]] = {
     "one memory": lambda path: (MemoryTokenStore(),) * 2,  # type: ignore[return-value]  # the same one twice
     "one file, one token_store": lambda path: (FileTokenStore(path),) * 2,  # type: ignore[return-value]  # the same
     "one file, two token_stores": lambda path: (FileTokenStore(path), FileTokenStore(path)),
 }
 
 
-@pytest.mark.parametrize("two", TWO.values(), ids=TWO)
+@pytest.mark.parametrize("two", STORE_PAIRS.values(), ids=STORE_PAIRS)
 def test_a_claim_excludes_until_it_is_released(
     two: Callable[[Path], tuple[TokenStore, TokenStore]], path: Path
 ) -> None:
@@ -186,7 +186,7 @@ def test_a_claim_excludes_until_it_is_released(
         theirs.release()
 
 
-@pytest.mark.parametrize("two", TWO.values(), ids=TWO)
+@pytest.mark.parametrize("two", STORE_PAIRS.values(), ids=STORE_PAIRS)
 def test_of_many_threads_one_at_a_time_holds_the_claim(
     two: Callable[[Path], tuple[TokenStore, TokenStore]], path: Path
 ) -> None:
@@ -209,7 +209,7 @@ def test_of_many_threads_one_at_a_time_holds_the_claim(
     assert count == [threads * rounds]
 
 
-def test_a_claim_excludes_other_processes_and_dies_with_its_own(path: Path) -> None:
+def test_a_claim_excludes_other_processes_and_ends_with_its_process(path: Path) -> None:
     token_store = FileTokenStore(path)
     with child("print(token_store.claim(), flush=True); sys.stdin.read()", path) as other:
         assert other.stdout
@@ -245,7 +245,7 @@ print(token_store.claim())"""
 
 def test_forgetting_the_tokens_does_not_let_a_second_one_renew(path: Path) -> None:
     token_store = FileTokenStore(path)
-    token_store.save(OLD)
+    token_store.save(OLD_TOKENS)
     assert token_store.claim()
     FileTokenStore(path).delete()
     assert not FileTokenStore(path).claim()
@@ -313,8 +313,8 @@ def test_a_profile_has_its_own_file_in_the_user_s_configuration(profile: str, tm
     token_store = SignIn(profile).token_store
     assert token_store.path.is_relative_to(tmp_path)
     assert token_store.path.name == f"{profile}.json"
-    token_store.save(OLD)
-    assert SignIn(profile).token_store.load() == OLD
+    token_store.save(OLD_TOKENS)
+    assert SignIn(profile).token_store.load() == OLD_TOKENS
     assert SignIn("another").token_store.load() is None
 
 

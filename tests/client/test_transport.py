@@ -146,7 +146,7 @@ def test_what_a_request_says_arrives(echo: str, send: Send) -> None:
 
 
 @each
-def test_a_body_arrives_as_it_is(echo: str, send: Send) -> None:
+def test_a_body_arrives_unchanged(echo: str, send: Send) -> None:
     (answer,) = send(echo, REQUESTS[3])
     seen = json.loads(answer.body)
     assert (seen["method"], seen["type"], seen["body"]) == ("POST", "text/plain", "refresh_token=x")
@@ -218,14 +218,14 @@ def test_a_compressed_answer_comes_unpacked(echo: str, send: Send) -> None:
 
 
 @each
-def test_a_redirect_is_not_followed_so_a_token_goes_where_it_was_meant(echo: str, send: Send) -> None:
+def test_a_redirect_is_not_followed_so_that_no_other_host_gets_the_token(echo: str, send: Send) -> None:
     (answer,) = send(echo, Request(path="/elsewhere", headers={"authorization": "Bearer a-token"}))
     assert (answer.status, answer.headers["location"]) == (302, "/")
 
 
 # --- When no answer comes ---
 
-QUIET = Request(
+REQUEST_WITHOUT_ANSWER = Request(
     path="/here", params={"next_token": "hush"}, headers={"authorization": "Bearer hush"}, body=b"hush"
 )
 
@@ -269,7 +269,7 @@ def test_no_answer_is_a_lost_connection_which_says_where_but_not_what(
     send: Send, trouble: Callable[[], Any]
 ) -> None:
     with trouble() as base_url, pytest.raises(ConnectionFailed) as caught:
-        send(base_url, QUIET, timeout=0.2)
+        send(base_url, REQUEST_WITHOUT_ANSWER, timeout=0.2)
     assert f"{base_url}/here" in str(caught.value)
     assert "hush" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -286,7 +286,7 @@ def test_an_answer_cut_short_is_a_lost_connection(echo: str, send: Send) -> None
 @pytest.mark.parametrize("base_url", ["localhost:8765", "http://127.0.0.1:port", "ftp://127.0.0.1"])
 def test_an_address_that_is_none_is_a_lost_connection_too(send: Send, base_url: str) -> None:
     with pytest.raises(ConnectionFailed) as caught:
-        send(base_url, QUIET)
+        send(base_url, REQUEST_WITHOUT_ANSWER)
     assert "hush" not in str(caught.value)
 
 
@@ -324,6 +324,6 @@ def test_a_host_that_the_environment_excepts_is_reached_without_the_proxy(
 
 
 @each
-def test_an_answer_that_is_no_gzip_though_it_says_so_is_a_lost_connection(echo: str, send: Send) -> None:
+def test_a_body_that_is_not_gzip_as_announced_is_a_connection_failure(echo: str, send: Send) -> None:
     with pytest.raises(ConnectionFailed):
         send(echo, Request(path="/no-gzip"))

@@ -13,11 +13,11 @@ from ringlet._oauth.scopes import SCOPES
 from ringlet.archive import Archive
 from ringlet.cloud import Cloud, CloudSettings
 
-DAYS = "start_date=2026-01-01&end_date=2026-01-31"
+JANUARY = "start_date=2026-01-01&end_date=2026-01-31"
 
 
 def ask(
-    cloud: Cloud, path: str, query: str = DAYS, token: str = "", method: str = "GET"
+    cloud: Cloud, path: str, query: str = JANUARY, token: str = "", method: str = "GET"
 ) -> tuple[int, bytes]:
     """One request through the ASGI application."""
     sent: list[dict] = []
@@ -91,7 +91,7 @@ def test_kept_answers_are_bounded_in_bytes(path: Path) -> None:
         cloud = Cloud(archive, settings=CloudSettings(cache_bytes=2000))
         token = token_of(cloud)
         for number in range(100):
-            assert ask(cloud, "/v2/usercollection/daily_sleep", f"{DAYS}&x={number}", token)[0] == 200
+            assert ask(cloud, "/v2/usercollection/daily_sleep", f"{JANUARY}&x={number}", token)[0] == 200
         kept = cloud.data._cache
         assert 0 < sum(len(one.body) for one in kept.values()) == cloud.data._cached_bytes <= 2000
 

@@ -16,12 +16,12 @@ from ringlet.errors import (
 from ..paths import SAMPLES
 from .driving import (
     APP,
-    GRANTED,
     HOSTS,
-    NEWER,
-    OLDER,
-    REFUSED,
-    STALE,
+    INVALID_GRANT_RESPONSE,
+    NEWER_TOKEN_URL,
+    OLDER_TOKEN_URL,
+    STALE_TOKENS,
+    TOKEN_RESPONSE,
     drive,
     form,
 )
@@ -30,8 +30,10 @@ from .driving import (
 # --- Getting a grant ---
 def test_a_code_is_exchanged_in_a_body_never_in_a_url() -> None:
     pkce = Pkce.new()
-    asked, tokens = drive(exchange(APP, HOSTS, "a code", pkce), [GRANTED])
-    assert [(one.method, one.path, one.params, one.bearer) for one in asked] == [("POST", OLDER, {}, False)]
+    asked, tokens = drive(exchange(APP, HOSTS, "a code", pkce), [TOKEN_RESPONSE])
+    assert [(one.method, one.path, one.params, one.bearer) for one in asked] == [
+        ("POST", OLDER_TOKEN_URL, {}, False)
+    ]
     assert form(asked[0]) == {
         "grant_type": "authorization_code",
         "code": "a code",
@@ -40,20 +42,24 @@ def test_a_code_is_exchanged_in_a_body_never_in_a_url() -> None:
         "client_id": APP.client_id,
         "client_secret": APP.client_secret,
     }
-    assert (tokens.access_token, tokens.refresh_token, tokens.token_url) == ("fresh", "twice", OLDER)
+    assert (tokens.access_token, tokens.refresh_token, tokens.token_url) == (
+        "fresh",
+        "twice",
+        OLDER_TOKEN_URL,
+    )
 
 
 @pytest.mark.parametrize("status", [400, 401])
 def test_an_application_of_the_newer_host_is_refused_by_the_older_and_tried_at_its_own(status: int) -> None:
-    asked, tokens = drive(exchange(APP, HOSTS, "a code"), [Response(status), GRANTED])
-    assert [one.path for one in asked] == [OLDER, NEWER]
+    asked, tokens = drive(exchange(APP, HOSTS, "a code"), [Response(status), TOKEN_RESPONSE])
+    assert [one.path for one in asked] == [OLDER_TOKEN_URL, NEWER_TOKEN_URL]
     assert asked[0].body == asked[1].body
-    assert tokens.token_url == NEWER
+    assert tokens.token_url == NEWER_TOKEN_URL
 
 
 def test_when_both_hosts_refuse_the_last_refusal_is_raised() -> None:
     with pytest.raises(OAuthError) as caught:
-        drive(exchange(APP, HOSTS, "a code"), [Response(401), REFUSED])
+        drive(exchange(APP, HOSTS, "a code"), [Response(401), INVALID_GRANT_RESPONSE])
     assert (caught.value.error, caught.value.description, caught.value.status) == (
         "invalid_grant",
         "no such token",
@@ -63,7 +69,7 @@ def test_when_both_hosts_refuse_the_last_refusal_is_raised() -> None:
 
 def test_a_code_that_was_recognised_and_refused_is_tried_nowhere_else() -> None:
     with pytest.raises(OAuthError) as caught:
-        drive(exchange(APP, HOSTS, "a code"), [REFUSED])
+        drive(exchange(APP, HOSTS, "a code"), [INVALID_GRANT_RESPONSE])
     assert caught.value.error == "invalid_grant"
 
 
@@ -106,7 +112,7 @@ def test_any_other_refusal_is_final_because_the_code_may_be_spent(status: int) -
 )
 def test_a_refusal_in_any_shape_is_a_grant_error(body: bytes, error: str, description: str) -> None:
     with pytest.raises(OAuthError) as caught:
-        drive(refresh(APP, HOSTS, STALE), [Response(400, body)] * 2)
+        drive(refresh(APP, HOSTS, STALE_TOKENS), [Response(400, body)] * 2)
     assert (caught.value.error, caught.value.description) == (error, description)
 
 

@@ -18,7 +18,7 @@ from ringlet.errors import (
     ServerError,
 )
 
-from .driving import APP, CLOCK, HERE, HOSTS, NEWER, REFUSED, drive
+from .driving import APP, DATA_REQUEST, HOSTS, INVALID_GRANT_RESPONSE, NEWER_TOKEN_URL, drive, fixed_clock
 
 
 # --- Hosts and the authorize URL ---
@@ -97,7 +97,7 @@ def test_no_value_shows_its_secrets() -> None:
         next(exchange(APP, HOSTS, "hush-code", pkce)),
         next(refresh(APP, HOSTS, tokens)),
         next(revoke(HOSTS, "hush-access")),
-        next(with_token(ask(HERE), MemoryTokenStore(tokens), APP, HOSTS, clock=CLOCK)),
+        next(with_token(ask(DATA_REQUEST), MemoryTokenStore(tokens), APP, HOSTS, clock=fixed_clock)),
     ]
     assert all(b"hush" in one.body or "hush" in one.headers["authorization"] for one in asked)
     for value in (APP, pkce, tokens, *asked):
@@ -106,8 +106,8 @@ def test_no_value_shows_its_secrets() -> None:
 
 
 def test_no_error_shows_the_secrets_that_were_sent() -> None:
-    tokens = Tokens(access_token="hush-access", refresh_token="hush-refresh", token_url=NEWER)
-    for answer in (REFUSED, Response(503), Response(200, b"<html>")):
+    tokens = Tokens(access_token="hush-access", refresh_token="hush-refresh", token_url=NEWER_TOKEN_URL)
+    for answer in (INVALID_GRANT_RESPONSE, Response(503), Response(200, b"<html>")):
         with pytest.raises((OAuthError, ServerError)) as caught:
             drive(refresh(APP, HOSTS, tokens), [answer])
         assert "hush" not in repr(caught.value) + caught.value.cure

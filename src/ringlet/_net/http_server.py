@@ -21,7 +21,7 @@ Rules of this file:
   request would cost more than parsing it.
 
 `BoundedConnection` overrides methods of a class that uvicorn does not document. pyproject.toml therefore has
-an upper bound for uvicorn. tests/cloud/test_http_server.py and tests/receiver/test_server.py test the rules.
+an upper bound for uvicorn. tests/net/test_http_server.py and tests/receiver/test_server.py test the rules.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def test_the_archive_holds_what_a_plain_model_holds(puts: History, limit: int) -
 
 @given(puts=histories, limit=st.integers(1, 4))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_on_postgres_it_holds_the_same(postgres: str, puts: History, limit: int) -> None:
+def test_chunks_on_postgres_hold_the_same_rows(postgres: str, puts: History, limit: int) -> None:
     with Archive.open(postgres) as archive:
         somebody_new = archive.user(f"person {len(archive.users())}")
         holds_what_a_plain_model_holds(archive, somebody_new, puts, limit)
@@ -98,7 +98,7 @@ def holds_what_a_plain_model_holds(archive: Archive, me: int, puts: History, lim
             assert len(pages) == max(1, -(-len(inside) // limit))
 
 
-def test_the_same_rows_again_write_nothing(archive: Archive, me: int) -> None:
+def test_rows_that_are_stored_already_write_nothing(archive: Archive, me: int) -> None:
     pages = [page_of(*(row(second * 300) for second in range(start, start + 1000))) for start in (0, 1000)]
     assert archive.put_samples(me, HEART, pages, seen_at=7) == Counts(added=2000)
     before = archive.generation
@@ -129,7 +129,7 @@ def test_rows_of_an_older_request_give_way_but_fill_holes(archive: Archive, me: 
     assert held(archive, me) == [row(0, 70), row(1, 50), row(2, 70)]
 
 
-def test_rows_are_put_in_order_of_their_instant_whatever_their_zone(archive: Archive, me: int) -> None:
+def test_rows_are_sorted_by_instant_in_any_time_zone(archive: Archive, me: int) -> None:
     late, early = row(0, zone="+00:00"), row(3600, zone="+02:00")
     archive.put_samples(me, HEART, [page_of(late, early)])
     assert held(archive, me) == [early, late]
@@ -175,7 +175,7 @@ def test_a_page_may_go_on_after_rows_have_gone(archive: Archive, me: int) -> Non
     "page",
     [b"", b"{}", b"[1]", b"[{]", b'[{"bpm":1}]', b'[{"timestamp":null}]', b'[{"timestamp":"soon","bpm":1}]'],
 )
-def test_what_is_not_samples_is_refused_and_nothing_of_it_kept(
+def test_a_body_that_is_not_samples_is_refused_and_stores_nothing(
     archive: Archive, me: int, page: bytes
 ) -> None:
     with pytest.raises(ServerError, match="not samples"):

@@ -45,7 +45,7 @@ def test_locks_taken_in_an_inner_transaction_that_was_undone_are_not_held(archiv
             archive.database.lock(Lock.EVENTS)
 
 
-def test_whoever_wants_a_lock_that_another_has_waits_for_it(archive: Archive, place: str) -> None:
+def test_a_lock_waits_until_its_owner_releases_it(archive: Archive, place: str) -> None:
     with Archive.open(place, timeout=0.1) as other, archive.transaction():
         archive.database.lock(Lock.DOCUMENTS, 1, "sleep")
         with pytest.raises(ArchiveError, match="another program"), other.transaction():

@@ -11,18 +11,18 @@ from ringlet._archive.storage.migrations import Migrations, migrate
 from ringlet.archive import Archive
 from ringlet.errors import ArchiveError
 
-FIRST = (
+FIRST_STEP = (
     "CREATE TABLE IF NOT EXISTS shelf (name TEXT PRIMARY KEY); CREATE INDEX IF NOT EXISTS i ON shelf (name)"
 )
-SECOND = "ALTER TABLE shelf ADD COLUMN at INTEGER NOT NULL DEFAULT 0"
-OLD, NEW = Migrations("shelf", FIRST), Migrations("shelf", FIRST, SECOND)
+SECOND_STEP = "ALTER TABLE shelf ADD COLUMN at INTEGER NOT NULL DEFAULT 0"
+OLD, NEW = Migrations("shelf", FIRST_STEP), Migrations("shelf", FIRST_STEP, SECOND_STEP)
 
 
 def names(archive: Archive) -> list[str]:
     return [row[0] for row in archive.database.all("SELECT name FROM shelf ORDER BY name")]
 
 
-def test_what_an_older_ringlet_made_gets_the_steps_that_are_missing_and_keeps_what_it_holds(
+def test_a_database_of_an_older_version_gets_the_missing_steps_and_keeps_its_rows(
     archive: Archive,
 ) -> None:
     migrate(archive.database, OLD)
@@ -32,7 +32,7 @@ def test_what_an_older_ringlet_made_gets_the_steps_that_are_missing_and_keeps_wh
 
 
 def test_tables_from_before_the_steps_were_counted_are_the_first_of_them(archive: Archive) -> None:
-    for statement in FIRST.split(";"):
+    for statement in FIRST_STEP.split(";"):
         archive.database.execute(statement)
     archive.database.execute("INSERT INTO shelf (name) VALUES ('a')")
     migrate(archive.database, NEW)
@@ -71,7 +71,7 @@ def test_the_steps_are_made_all_or_none(archive: Archive) -> None:
     migrate(archive.database, OLD)
     archive.database.execute("INSERT INTO shelf (name) VALUES ('a')")
     broken = Migrations(
-        "shelf", FIRST, "INSERT INTO shelf (name) VALUES ('b')", "INSERT INTO nowhere VALUES (1)"
+        "shelf", FIRST_STEP, "INSERT INTO shelf (name) VALUES ('b')", "INSERT INTO nowhere VALUES (1)"
     )
     for _ in range(2):
         with pytest.raises(ArchiveError):

@@ -61,7 +61,7 @@ def test_a_server_that_does_not_answer_is_named_without_the_password(url: str) -
     }
 
 
-def test_a_database_that_is_not_there_is_named(postgres: str) -> None:
+def test_the_error_for_a_missing_database_names_it(postgres: str) -> None:
     with pytest.raises(ArchiveError, match=r'cannot connect to .* database "nowhere.*" does not exist'):
         Archive.open(postgres.replace("@/", "@/nowhere"))
 
@@ -138,7 +138,7 @@ def test_a_read_only_archive_is_read_and_not_written(postgres: str) -> None:
             archive.user("somebody else")
 
 
-def test_a_user_who_may_not_write_is_told(postgres: str) -> None:
+def test_a_database_user_without_write_permission_gets_an_error(postgres: str) -> None:
     Archive.open(postgres).close()
     with beside(postgres) as other:
         try:
@@ -155,7 +155,7 @@ def test_a_commit_waits_for_the_disk_unless_the_writer_can_fetch_again(postgres:
             assert archive.database.one("SHOW synchronous_commit") == (waits,)
 
 
-def test_texts_compare_by_their_bytes_whatever_the_language_of_the_database(postgres: str) -> None:
+def test_texts_compare_by_their_bytes_in_every_collation(postgres: str) -> None:
     with Archive.open(postgres) as archive:
         collations = archive.database.all(
             "SELECT DISTINCT collation_name FROM information_schema.columns"
@@ -221,7 +221,7 @@ def test_a_connection_lost_in_a_transaction_takes_all_of_it_along(postgres: str)
         assert archive.setting("zone") is None
 
 
-def test_a_failure_that_is_kept_quiet_commits_nothing(postgres: str) -> None:
+def test_a_transaction_whose_error_was_suppressed_commits_nothing(postgres: str) -> None:
     with closing(connect(postgres, create=True, read_only=False, timeout=1)) as database:
         archive = Archive(database)
 
@@ -236,7 +236,7 @@ def test_a_failure_that_is_kept_quiet_commits_nothing(postgres: str) -> None:
         assert archive.setting("zone") is None
 
 
-def test_of_two_that_wait_for_each_other_one_fails_and_may_try_again(postgres: str) -> None:
+def test_one_of_two_deadlocked_transactions_fails_and_can_be_retried(postgres: str) -> None:
     both_hold = threading.Barrier(2)
     failures: list[ArchiveError] = []
 
@@ -259,7 +259,7 @@ def test_of_two_that_wait_for_each_other_one_fails_and_may_try_again(postgres: s
     assert [failure.cure for failure in failures] == ["run it again"]
 
 
-def test_a_text_that_it_cannot_hold_is_refused_without_being_quoted(postgres: str) -> None:
+def test_a_text_that_postgres_cannot_store_is_refused_without_being_quoted(postgres: str) -> None:
     with Archive.open(postgres) as archive, pytest.raises(ArchiveError) as caught:
         archive.user("secret\0")
     assert "secret" not in caught.value.message

@@ -21,7 +21,7 @@ STORED = {
 }
 
 
-def test_a_setting_is_kept_until_it_is_removed(archive: Archive) -> None:
+def test_a_setting_is_stored_until_it_is_removed(archive: Archive) -> None:
     assert archive.setting(Setting.DEMO) is None
     archive.set_setting(Setting.DEMO, "no")
     archive.set_setting(Setting.DEMO, "yes")

@@ -38,7 +38,7 @@ def test_another_passphrase_ends_the_sessions_that_were_let_in_without_it(sessio
     assert after.find(cookie) == (Session(7) if not then and not now else None)
 
 
-def test_signing_in_again_ends_the_session_before(sessions):
+def test_a_new_sign_in_ends_the_previous_session(sessions):
     first = sessions.begin(None)
     second = sessions.begin(7, instead_of=first)
     assert first != second

@@ -18,7 +18,7 @@ from ringlet.errors import ArchiveError
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def test_the_clock_is_told_and_moved(live):
+def test_the_clock_is_shown_and_advanced(live):
     assert live.admin("clock").json == {"now": "2026-03-01T12:00:00+00:00", "frozen": True, "ahead": 0.0}
     assert live.admin("clock", method="POST", advance=90).json == {
         "now": "2026-03-01T12:01:30+00:00",
@@ -69,7 +69,7 @@ def test_clouds_over_one_archive_have_one_clock(make_cloud, tmp_path):
     assert make_cloud(path=tmp_path / "kept.db").admin("clock").json["now"] == "2026-03-31T13:00:00+00:00"
 
 
-def test_a_cloud_that_nobody_asks_goes_with_the_clock_of_another(make_cloud, tmp_path):
+def test_an_idle_cloud_follows_the_clock_that_another_moved(make_cloud, tmp_path):
     one, other = (make_cloud(path=tmp_path / "kept.db") for _ in range(2))
 
     async def run():
@@ -82,7 +82,7 @@ def test_a_cloud_that_nobody_asks_goes_with_the_clock_of_another(make_cloud, tmp
     other.runner.run(run())
 
 
-def test_a_move_that_cannot_be_kept_is_none(live, monkeypatch):
+def test_a_clock_move_that_cannot_be_stored_is_not_made(live, monkeypatch):
     database = live.cloud.archive.database
     execute = database.execute
 
@@ -167,7 +167,7 @@ def test_a_day_makes_events_and_settles_when_all_that_is_due_was_sent():
 
 
 @pytest.mark.slow
-def test_whoever_subscribed_hears_of_all_that_happens_before_the_subscription_ends():
+def test_a_subscriber_is_notified_of_everything_before_its_subscription_expires():
     [said], events = advanced(200, {"advance": "100d", "settle": 60})
     assert said["settled"]
     days = {datetime.fromisoformat(one["event_time"]).date() for one in events}
@@ -193,7 +193,7 @@ def test_a_receiver_that_fails_is_waited_for_no_longer_than_its_next_attempt():
     assert said["waiting"] == len(events) > 0
 
 
-def test_without_settling_it_says_what_is_still_to_come():
+def test_without_waiting_the_answer_counts_the_pending_deliveries():
     [said], _ = advanced(200, {"advance": "1d"})
     assert not said["settled"]
     assert said["waiting"] > 0

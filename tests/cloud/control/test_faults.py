@@ -16,7 +16,7 @@ URI = "https://lab.example/callback"
 DEFAULTS = {"status": 503, "seconds": 1.0, "probability": 1.0, "id": 1}
 
 
-def test_the_list_is_kept_by_the_controls(live):
+def test_faults_are_added_listed_and_removed(live):
     assert live.admin("faults").json == []
     told = live.admin("faults", method="POST", path="/oauth/token", act="drop", times=2)
     assert told.status == 201
@@ -26,7 +26,7 @@ def test_the_list_is_kept_by_the_controls(live):
     assert live.admin("faults").json == []
 
 
-def test_one_is_ended_by_its_number_which_only_the_cloud_gives(live):
+def test_a_fault_is_removed_by_its_id_which_the_cloud_assigns(live):
     faults = [live.admin("faults", method="POST", path="/x", act="drop", id=5).json for _ in range(3)]
     assert [one["id"] for one in faults] == [1, 2, 3]
     for _ in range(2):  # it may be used up

@@ -6,7 +6,7 @@ import pytest
 
 from ringlet import __version__
 
-CLOSED = [
+ADMIN_ONLY = [
     *(("GET", path) for path in ("requests", "clock", "users", "faults")),
     *(("GET", path) for path in ("events", "deliveries", "deliveries/1")),
     *(("POST", path) for path in ("clock", "tokens", "users", "faults", "trigger")),
@@ -19,7 +19,7 @@ def test_health_is_open_to_all(live):
     assert live("/_ringlet/health").json == {"status": "ok", "version": __version__}
 
 
-@pytest.mark.parametrize(("method", "path"), CLOSED)
+@pytest.mark.parametrize(("method", "path"), ADMIN_ONLY)
 def test_everything_else_needs_the_admin_token(live, method, path):
     before = live.cloud.clock.now()
     for headers in (
@@ -51,7 +51,7 @@ def test_a_token_for_a_wearer(live):
     assert live("heartrate", token=narrow).status == 401
 
 
-def test_no_token_for_nobody(live):
+def test_an_unknown_user_gets_no_token(live):
     answer = live.admin("tokens", method="POST", user="nobody")
     assert answer.status == 404
     assert "wearer" in answer.json["detail"], "it says who there is"
@@ -79,7 +79,7 @@ def test_requests_are_listed_and_filtered_by_path(live):
     assert [one["status"] for one in filtered] == [404]
 
 
-def test_the_list_tells_no_token(live):
+def test_the_list_contains_no_token(live):
     token = live.token()
     live("sleep", f"access_token={token}", method="POST")
     live("sleep", token=token)

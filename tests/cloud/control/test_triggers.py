@@ -198,7 +198,7 @@ def test_a_document_from_the_clocks_future_is_not_overridden(empty):
         ("heartrate.update", "unknown data type"),
     ],
 )
-def test_what_is_no_event_says_what_there_is(what, says):
+def test_the_error_for_an_unknown_event_lists_the_known_ones(what, says):
     with pytest.raises(UsageError, match=says) as refused:
         parse(what)
     assert "sleep.update" in refused.value.cure
@@ -209,7 +209,7 @@ def test_a_data_type_goes_by_any_spelling(what):
     assert parse(what) == ("vo2_max", "create")
 
 
-def test_it_says_how_many_will_hear_of_it(empty):
+def test_the_answer_counts_the_subscriptions_that_are_notified(empty):
     cloud, user = empty
     client_id, _ = cloud.grants.apps.register("App", ["https://app.example/"])
     cloud.grants.issue(client_id, user, ["daily"])

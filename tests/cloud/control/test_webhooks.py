@@ -25,7 +25,7 @@ def subscribed(cloud, *pairs):
         )
 
 
-def test_an_event_by_hand_is_logged_and_says_who_will_hear(live):
+def test_a_triggered_event_is_logged_and_its_subscriptions_are_counted(live):
     subscribed(live, ("sleep", "create"))
     said = live.admin("trigger", method="POST", event="sleep.create")
     assert said.status == 201
@@ -90,7 +90,7 @@ def test_a_log_has_a_name_that_lasts_and_is_its_own(make_cloud, tmp_path):
     assert make_cloud().admin("events").json["log"] != one
 
 
-def test_whoever_comes_with_another_logs_number_is_told_at_once(live):
+def test_a_position_of_another_log_is_answered_without_waiting(live):
     live.admin("trigger", method="POST", event="meal.create", count=3)
     begun = time.monotonic()
     for query in ("after=1&log=another&wait=30", "after=4000&wait=30"):
@@ -100,7 +100,7 @@ def test_whoever_comes_with_another_logs_number_is_told_at_once(live):
     assert below(time.monotonic() - begun, 5)
 
 
-def test_whoever_waits_hears_of_the_next_event_when_it_happens(live):
+def test_a_waiting_request_is_answered_by_the_next_event(live):
     async def run():
         asked = live.send("/_ringlet/events", "after=0&wait=20", token=live.cloud.admin_token)
         waiting = asyncio.create_task(asked)
@@ -115,7 +115,7 @@ def test_whoever_waits_hears_of_the_next_event_when_it_happens(live):
     assert live.runner.run(run()) == ["a"]
 
 
-def test_nobody_waits_longer_than_they_asked_for_or_beyond_the_end_of_the_server(live):
+def test_a_waiting_request_ends_with_its_timeout_or_with_the_server(live):
     begun = time.monotonic()
     assert live.admin("events", query="wait=0.3").json["events"] == []
     took = time.monotonic() - begun
@@ -180,7 +180,7 @@ def test_an_attempt_is_shown_with_what_was_answered(live):
     assert (shown["status"], shown["response"], shown["response_headers"]) == (500, "so be it", said)
 
 
-def test_what_was_sent_is_sent_again_one_by_one_by_range_or_all_that_failed(live):
+def test_deliveries_are_resent_singly_by_range_or_all_failed_ones(live):
     subscribed(live, ("meal", "create"))
     live.admin("trigger", method="POST", event="meal.create", count=3)
     at, woken = live.cloud.clock.ms(), []
@@ -207,5 +207,5 @@ def test_what_was_sent_is_sent_again_one_by_one_by_range_or_all_that_failed(live
         {"all": True},
     ],
 )
-def test_a_replay_says_what_it_means(live, wish):
+def test_an_invalid_replay_is_answered_with_422(live, wish):
     assert live.admin("deliveries/replay", method="POST", **wish).status == 422

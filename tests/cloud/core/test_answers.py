@@ -26,7 +26,7 @@ def test_the_recorded_404_to_the_byte():
     assert (answer.status, answer.body) == (404, sample("errors/404_document_not_found.json").strip())
 
 
-def test_docs_says_it_as_rfc_7807():
+def test_the_documented_dialect_answers_as_rfc_7807():
     body = json.loads(problem("docs", 404, "Document not found.").body)
     assert body == {"status": 404, "title": "Not Found", "detail": "Document not found."}
     assert list(body) == list(json.loads(sample("errors/rfc7807_auth_error.json")))
@@ -72,7 +72,7 @@ def test_headers_are_those_of_the_recorded_answers():
             assert recorded[header.decode()] == value.decode(), header
 
 
-def test_an_answer_tells_its_length():
+def test_an_answer_has_a_content_length():
     assert dict(ok(b"12345").headers)[b"content-length"] == b"5"
 
 

@@ -88,7 +88,7 @@ def test_what_is_no_duration_says_how_to_write_one(text: str) -> None:
     assert "36h" in refused.value.cure
 
 
-def test_whoever_tells_the_time_hears_that_it_was_moved() -> None:
+def test_an_observer_of_the_clock_is_notified_of_a_move() -> None:
     clock, told = Clock.parse("frozen:2026-03-01T08:00:00Z"), list[datetime]()
     clock.moved.connect(lambda: told.append(clock.now()))
     clock.advance(timedelta(hours=1))

@@ -28,7 +28,7 @@ def test_no_window_holds_more_than_the_limit_and_nothing_is_refused_early(
 
 
 @given(limit=st.integers(1, 5), window_s=st.integers(1, 20), gaps=st.lists(GAPS, min_size=1, max_size=40))
-def test_who_waits_as_long_as_told_is_let_in_and_no_wait_is_a_second_too_long(
+def test_a_request_after_retry_after_is_allowed_and_no_wait_is_a_second_too_long(
     limit: int, window_s: int, gaps: list[float]
 ) -> None:
     rate_limit, now = RateLimit(limit, window_s), 1000.0
@@ -62,7 +62,7 @@ def test_refusals_do_not_count() -> None:
     assert rate_limit.take(log, 10.0) is None
 
 
-def test_each_key_has_its_own() -> None:
+def test_each_key_has_its_own_limit() -> None:
     rate_limit = RateLimit(limit=1, window_s=10)
     assert rate_limit.take(rate_limit.log("a"), 0.0) is None
     assert rate_limit.take(rate_limit.log("b"), 0.0) is None

@@ -23,12 +23,12 @@ def rooms() -> set[Migrations]:
     return owners | {inbox.MIGRATIONS}
 
 
-def test_each_room_has_a_name_of_its_own() -> None:
+def test_each_package_names_its_tables_differently() -> None:
     names = [room.name for room in rooms()]
     assert len(names) == len(set(names)) >= 8
 
 
-def test_the_first_step_passes_where_its_tables_are_there_and_uncounted() -> None:
+def test_the_first_step_accepts_tables_that_exist_without_a_version() -> None:
     with Archive.open(":memory:") as archive:
         Cloud(archive)
         inbox.Inbox(archive)

@@ -24,7 +24,7 @@ def throttle(watch):
     return Throttle(watch)
 
 
-def test_each_failure_too_many_doubles_the_wait_up_to_the_longest(throttle, watch):
+def test_each_failure_beyond_the_free_ones_doubles_the_wait_up_to_the_maximum(throttle, watch):
     waits = []
     for _ in range(FREE_FAILURES + 12):
         waits.append(throttle.check(KEY))
@@ -65,7 +65,7 @@ def test_success_costs_nothing_and_clears_the_slate(throttle):
         assert throttle.check(KEY) == 0
 
 
-def test_quiet_clears_it_too(throttle, watch):
+def test_a_time_without_failures_clears_the_wait(throttle, watch):
     for _ in range(FREE_FAILURES + 5):
         throttle.failed(KEY)
     watch.now += 3 * MAX_WAIT_S
@@ -73,7 +73,7 @@ def test_quiet_clears_it_too(throttle, watch):
     assert throttle.check(KEY) == 0
 
 
-def test_who_holds_a_whole_ipv6_network_waits_as_one(throttle):
+def test_all_addresses_of_an_ipv6_network_wait_together(throttle):
     for number in range(FREE_FAILURES + 1):
         throttle.failed((f"2001:db8:1:2::{number:x}", "client"))
     assert throttle.check(("2001:db8:1:2:ffff::1", "client")) > 0
@@ -82,7 +82,7 @@ def test_who_holds_a_whole_ipv6_network_waits_as_one(throttle):
     assert throttle.check(("2001:db8:1:2:ffff::1", "client")) == 0
 
 
-def test_ipv4_on_a_socket_for_both_is_told_apart(throttle):
+def test_ipv4_mapped_addresses_wait_as_their_ipv4_addresses(throttle):
     for _ in range(FREE_FAILURES + 1):
         throttle.failed(("::ffff:192.0.2.1", "client"))
     assert throttle.check(("192.0.2.1", "client")) > 0

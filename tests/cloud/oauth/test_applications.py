@@ -41,7 +41,7 @@ def test_an_owner_sees_their_own(apps):
     assert apps.of(3) == []
 
 
-def test_a_secret_opens_its_own_application_alone(apps):
+def test_a_secret_authenticates_only_its_application(apps):
     (one, secret), (other, _) = apps.register("One", [URI]), apps.register("Other", [URI])
     assert apps.authenticate(one, secret).name == "One"
     for id, guess in (
@@ -72,7 +72,7 @@ def test_a_new_secret_stops_the_old_one_at_once(apps):
     assert apps.authenticate(client_id, new)
 
 
-def test_it_can_be_changed_approved_and_deleted(apps):
+def test_an_application_can_be_changed_approved_and_deleted(apps):
     client_id, secret = apps.register("One", [URI])
     apps.change(client_id, name="Two", redirect_uris=["https://two.example/"])
     apps.approve(client_id)

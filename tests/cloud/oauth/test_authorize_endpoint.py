@@ -64,7 +64,7 @@ def test_nothing_ticked_grants_nothing(live, browser):
     assert live("sleep", token=issued["access_token"]).status == 401
 
 
-def test_nobody_can_tick_what_was_not_asked_for(live, browser):
+def test_a_scope_that_was_not_requested_cannot_be_granted(live, browser):
     query = browser.query(scope="daily")
     page = Form(browser.open(query).text)
     form = [*page.hidden.items(), ("granted", "daily"), ("granted", "email"), ("decision", "allow")]
@@ -110,7 +110,7 @@ def test_pages_cannot_be_framed_stored_or_leak_where_they_came_from(browser, pag
     assert "<script" not in answer.text
 
 
-def test_the_cookie_is_for_this_and_nobody_else(browser):
+def test_the_cookie_is_http_only_and_same_site(browser):
     cookie = browser.open(browser.query()).headers["set-cookie"].lower()
     for part in ("httponly", "samesite=lax", "path=/;", "max-age=43200"):
         assert part in f"{cookie};"
@@ -188,7 +188,7 @@ def test_parameters_of_other_protocols_are_ignored(browser):
     assert back(browser.decide(query))["code"]
 
 
-def test_who_agreed_before_is_asked_again(browser):
+def test_a_user_who_consented_before_is_asked_for_consent_again(browser):
     assert back(browser.decide(browser.query()))["code"]
     assert Form(browser.open(browser.query()).text).buttons
 
@@ -243,7 +243,7 @@ def test_a_page_left_open_for_an_hour_has_expired(live, browser):
     stays(browser.client(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=form), "expired")
 
 
-def test_whoever_forges_decisions_has_to_wait(browser):
+def test_forged_decisions_are_throttled(browser):
     query = browser.query()
     for _ in range(FREE_FAILURES):
         answer = browser.client(AUTHORIZE, query, method="POST", form={"ticket": "x", "decision": "allow"})
@@ -284,7 +284,7 @@ def test_the_implicit_grant_comes_in_the_fragment_without_a_refresh_token(implic
         assert set(came) == set(dict(parse_qsl(urlsplit(recorded).fragment)))
 
 
-def test_its_errors_come_in_the_fragment_too(implicit):
+def test_errors_of_the_implicit_grant_come_in_the_fragment_too(implicit):
     came = fragment(implicit.decide(implicit.query(response_type="token"), decision="deny"))
     assert came["error"] == "access_denied"
     assert came["state"] == "s t&ä"

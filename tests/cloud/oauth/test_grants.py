@@ -68,7 +68,7 @@ def test_codes_and_tokens_hold_at_least_128_bits_and_differ(grants, app):
     assert min(map(len, random)) * 6 >= 128
 
 
-def test_a_code_twice_revokes_what_it_gave(grants, app):
+def test_a_code_used_twice_revokes_its_tokens(grants, app):
     code = code_for(grants, app)
     issued = grants.exchange(app, code, URI, None)
     refused("invalid_grant", grants.exchange, app, code, URI, None)
@@ -83,7 +83,7 @@ def test_a_code_twice_revokes_what_was_renewed_since(grants, app):
     assert grants.access(renewed.access_token) is None
 
 
-def test_a_code_lives_ten_minutes(grants, app):
+def test_a_code_expires_after_ten_minutes(grants, app):
     first, second = code_for(grants, app), code_for(grants, app)
     grants.clock.advance(CODE_LIFE)
     assert grants.exchange(app, first, URI, None).access_token
@@ -169,7 +169,7 @@ def test_renewing_rotates(grants, app):
     assert grants.access(second.access_token).user == 1
 
 
-def test_a_spent_refresh_token_that_comes_back_revokes_its_family(grants, app):
+def test_a_reused_refresh_token_revokes_its_family(grants, app):
     first = grants.issue(app.client_id, 1, ["daily"])
     bystander = grants.issue(app.client_id, 1, ["daily"])
     second = grants.refresh(app, first.refresh_token)
@@ -220,7 +220,7 @@ def test_scopes_are_narrowed_in_any_spelling(grants, app, scope):
     assert "spo2" in grants.refresh(app, first.refresh_token, scope).scope
 
 
-def test_a_refresh_token_lives_a_year(grants, app):
+def test_a_refresh_token_expires_after_a_year(grants, app):
     first, second = (grants.issue(app.client_id, 1, ["daily"]) for _ in range(2))
     grants.clock.advance(REFRESH_LIFE)
     assert grants.refresh(app, first.refresh_token)
@@ -374,7 +374,7 @@ def test_an_application_that_is_deleted_takes_its_grants_with_it(grants, app):
 # --- What is written down ---
 
 
-def test_nothing_shown_tells_a_token(grants, app):
+def test_no_listing_contains_a_token(grants, app):
     issued = grants.issue(app.client_id, 1, ["daily"])
     shown = repr(issued) + str(issued) + repr(grants.access(issued.access_token))
     assert issued.access_token not in shown
@@ -400,7 +400,7 @@ def test_grants_outlive_the_program(tmp_path):
 
 
 @given(st.sets(st.sampled_from(sorted(SCOPES))))
-def test_any_set_of_scopes_is_kept_as_granted(scopes):
+def test_any_set_of_scopes_is_stored_as_granted(scopes):
     with Archive.open(":memory:") as archive:
         grants = Grants(archive, Clock(NOW), RateLimit())
         client_id, _ = grants.apps.register("An application", [URI])

@@ -24,7 +24,7 @@ def test_every_data_route_but_the_sandbox_is_403_and_tokens_still_renew(live):
     assert live("sleep", token=token).status == 200
 
 
-def test_our_own_client_says_whose_turn_it_is(live):
+def test_the_client_raises_the_error_of_an_ended_membership(live):
     token = live.token()
     live.cloud.grants.memberships.end(live.user)
     answer = live("sleep", token=token)
@@ -43,7 +43,7 @@ def test_others_are_not_touched(live):
     ]
 
 
-def test_it_may_be_said_twice_and_only_of_a_wearer(live):
+def test_a_membership_can_be_set_twice_and_only_of_a_known_user(live):
     for word in ("expired", "expired", "active", "active"):
         answer = live.admin("users", method="POST", user="wearer", membership=word)
         assert answer.json == {"user": "wearer", "membership": word}

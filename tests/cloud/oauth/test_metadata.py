@@ -8,12 +8,12 @@ from ringlet.cloud import OAuthRules
 from ..scripted_browser import URI, Browser, back, fragment
 
 ROOT = "http://127.0.0.1:8765"
-PLACES = {
+ENDPOINTS = {
     "/.well-known/oauth-authorization-server": ROOT,
     "/.well-known/openid-configuration": ROOT,
     "/oauth/v2/oauth-anonymous/.well-known/openid-configuration": f"{ROOT}/oauth/v2/oauth-anonymous",
 }
-each_place = pytest.mark.parametrize("place", PLACES)
+each_place = pytest.mark.parametrize("place", ENDPOINTS)
 
 
 def described(client, place):
@@ -24,7 +24,7 @@ def described(client, place):
 
 @each_place
 def test_the_issuer_is_the_one_whose_document_this_is(live, place):
-    assert described(live, place)["issuer"] == PLACES[place]
+    assert described(live, place)["issuer"] == ENDPOINTS[place]
 
 
 @each_place

@@ -8,7 +8,7 @@ from ringlet._oauth.scopes import SCOPES
 from ringlet.errors import UsageError
 
 
-def test_a_token_opens_all_that_is_its_wearers_and_never_expires(live):
+def test_a_token_reads_all_data_of_its_user_and_never_expires(live):
     token = live.cloud.grants.personal.create(live.user, "a script")
     assert token.startswith("_2XRNGLT_")
     access = live.cloud.grants.access(token)
@@ -34,7 +34,7 @@ def test_a_wearer_sees_what_they_made_and_when_it_was_used_to_the_hour(live):
     assert token not in repr(shown)
 
 
-def test_its_wearer_alone_ends_it(live):
+def test_only_its_user_revokes_a_personal_token(live):
     personal = live.cloud.grants.personal
     other = live.cloud.archive.user("other")
     token, kept = (personal.create(live.user, "") for _ in range(2))

@@ -193,7 +193,7 @@ SHAPES = {
 @pytest.mark.parametrize("path", [one[2] for one in FAMILIES.values()])
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_grant_ends_in_every_shape_seen_and_401_says_that_it_had_ended(live, browser, path, which, shape):
+def test_a_grant_ends_in_every_recorded_shape_and_401_says_that_it_ended(live, browser, path, which, shape):
     issued = browser.redeem(browser.code()).json
     assert live("sleep", token=issued["access_token"]).status == 200
     request = SHAPES[shape](issued[which])
@@ -230,13 +230,15 @@ def test_an_application_without_a_redirect_uri_has_no_codes_to_exchange(live):
         ("openid", set()),
     ],
 )
-def test_scopes_are_known_by_all_their_names_and_gated_ones_are_silently_not_granted(browser, asked, granted):
+def test_scopes_are_accepted_by_all_their_names_and_gated_ones_are_silently_not_granted(
+    browser, asked, granted
+):
     came = back(browser.decide(browser.query(scope=asked)))
     issued = browser.redeem(came["code"]).json
     assert scope_set(came["scope"]) == scope_set(issued["scope"]) == granted
 
 
-def test_while_the_archive_is_held_both_endpoints_say_to_come_again(make_cloud, tmp_path):
+def test_while_the_archive_is_locked_both_endpoints_answer_with_retry_after(make_cloud, tmp_path):
     client = make_cloud(path=tmp_path / "cloud.db")
     browser = Browser(client, *client.cloud.grants.apps.register("Lab", [URI]))
     token = browser.redeem(browser.code()).json["refresh_token"]

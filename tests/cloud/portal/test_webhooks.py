@@ -1,4 +1,4 @@
-"""The portal's pages about webhooks: what they show, to whom, and what their buttons do."""
+"""The webhook pages of the portal: what they show, to which user, and what their buttons do."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ URL = "https://lab.example/oura?key=canary"
 
 
 @dataclass
-class Desk:
-    """A wearer with an application that has subscribed, at a browser."""
+class DeveloperPortal:
+    """The portal as the developer of a subscribed application uses it in a browser."""
 
     client: CloudClient
     person: Any
@@ -62,8 +62,10 @@ class Desk:
         for number in range(times):
             self.cloud.publisher.publish(self.client.user, "update", "sleep", f"object {number}")
 
-    def tried(self, status: int | None = 200, response: bytes = b"so be it", **changes: Any) -> Claimed:
-        """The first delivery that is ready has been tried."""
+    def attempt_delivery(
+        self, status: int | None = 200, response: bytes = b"so be it", **changes: Any
+    ) -> Claimed:
+        """Store an attempt of the first delivery that is ready."""
         [ready] = self.cloud.deliveries.ready()
         [claimed] = self.cloud.deliveries.claim([(ready, 1)], timedelta(seconds=30))
         signed = webhooks.signed_headers(self.secret, claimed.body, now=1_772_366_400.0)
@@ -91,7 +93,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(runner: Any) -> Iterator[Desk]:
+def portal(runner: Any) -> Iterator[DeveloperPortal]:
     with Archive.open(":memory:") as archive:
         user = archive.user("wearer")
         cloud = Cloud(archive, clock=Clock(NOW), callbacks=AddressPolicy.parse("dev"))
@@ -100,63 +102,65 @@ def desk(runner: Any) -> Iterator[Desk]:
         cloud.grants.issue(client_id, user, SCOPES)
         person = Person(client)
         person.sign_in(user="wearer")
-        yield Desk(client, person, client_id, secret)
+        yield DeveloperPortal(client, person, client_id, secret)
 
 
 def blocks(answer: Answer) -> list[str]:
     return [html.unescape(one) for one in re.findall(r"<pre[^>]*>(.*?)</pre>", answer.text, re.DOTALL)]
 
 
-def test_the_way_there_leads_from_home_and_from_the_application(desk: Desk) -> None:
-    desk.subscribe()
-    home = desk.person("/portal").text
+def test_the_home_page_and_the_application_link_to_the_webhook_pages(portal: DeveloperPortal) -> None:
+    portal.subscribe()
+    home = portal.person("/portal").text
     assert 'href="/webhooks"' in home
     assert "1 subscription." in home
-    assert f'href="{desk.log}"' in desk.person("/webhooks").text
-    assert f'href="{desk.log}"' in desk.person(f"/oauth/applications/{desk.client_id}").text
+    assert f'href="{portal.log}"' in portal.person("/webhooks").text
+    assert f'href="{portal.log}"' in portal.person(f"/oauth/applications/{portal.client_id}").text
 
 
-def test_subscriptions_are_shown_with_their_end_or_with_what_ended_them(desk: Desk) -> None:
-    assert "The application has no subscriptions." in desk.page().text
-    desk.subscribe()
-    desk.cloud.deliveries.unsubscribe(desk.client_id, desk.subscribe(data_type="tag"))
-    assert "until 30 May 2026" in desk.page().text
-    assert "its application ended it, 1 March 2026" in desk.page().text
-    desk.publish()
-    desk.tried(410)
-    assert "its callback answered 410" in desk.page().text
-    desk.subscribe(data_type="meal")
-    desk.cloud.clock.advance(SUBSCRIPTION_LIFETIME)
-    desk.person.sign_in(user="wearer")
-    assert "its 90 days were over" in desk.page().text
+def test_a_subscription_is_shown_with_its_expiration_or_the_reason_of_its_end(
+    portal: DeveloperPortal,
+) -> None:
+    assert "The application has no subscriptions." in portal.page().text
+    portal.subscribe()
+    portal.cloud.deliveries.unsubscribe(portal.client_id, portal.subscribe(data_type="tag"))
+    assert "until 30 May 2026" in portal.page().text
+    assert "its application ended it, 1 March 2026" in portal.page().text
+    portal.publish()
+    portal.attempt_delivery(410)
+    assert "its callback answered 410" in portal.page().text
+    portal.subscribe(data_type="meal")
+    portal.cloud.clock.advance(SUBSCRIPTION_LIFETIME)
+    portal.person.sign_in(user="wearer")
+    assert "its 90 days were over" in portal.page().text
 
 
-def test_the_log_is_newest_first_by_state_and_in_pages(desk: Desk) -> None:
-    desk.subscribe()
-    desk.publish(DELIVERIES_PER_PAGE + 3)
-    desk.tried(200)
-    links = re.compile(rf'href="{desk.log}/(\d+)"')
-    first = [int(id) for id in links.findall(desk.page().text)]
+def test_the_log_is_newest_first_by_state_and_in_pages(portal: DeveloperPortal) -> None:
+    portal.subscribe()
+    portal.publish(DELIVERIES_PER_PAGE + 3)
+    portal.attempt_delivery(200)
+    links = re.compile(rf'href="{portal.log}/(\d+)"')
+    first = [int(id) for id in links.findall(portal.page().text)]
     assert first == sorted(first, reverse=True)
     assert len(first) == DELIVERIES_PER_PAGE
-    [older] = re.findall(rf'href="{desk.log}\?(before=\d+)">Older', desk.page().text)
-    rest = [int(id) for id in links.findall(desk.page(query=older).text)]
+    [older] = re.findall(rf'href="{portal.log}\?(before=\d+)">Older', portal.page().text)
+    rest = [int(id) for id in links.findall(portal.page(query=older).text)]
     assert first + rest == list(range(DELIVERIES_PER_PAGE + 3, 0, -1))
-    assert "Older" not in desk.page(query=older).text
-    assert links.findall(desk.page(query="state=delivered").text) == ["1"]
-    waiting = desk.page(query="state=waiting").text
+    assert "Older" not in portal.page(query=older).text
+    assert links.findall(portal.page(query="state=delivered").text) == ["1"]
+    waiting = portal.page(query="state=waiting").text
     assert "state=waiting&amp;before=" in waiting
-    assert links.findall(desk.page(query="state=failed").text) == []
+    assert links.findall(portal.page(query="state=failed").text) == []
     for odd in ("state=x", "before=x", "before=" + "9" * 30, "state=%00", "before=-1"):
-        assert len(links.findall(desk.page(query=odd).text)) == DELIVERIES_PER_PAGE
+        assert len(links.findall(portal.page(query=odd).text)) == DELIVERIES_PER_PAGE
 
 
-def test_a_delivery_shows_each_request_as_it_was_sent_and_what_came_back(desk: Desk) -> None:
-    desk.subscribe()
-    desk.publish()
-    claimed = desk.tried(500, b"\xff<b>no\r\n\0</b>" + b"x" * 2 * MAX_ANSWER_CHARACTERS)
-    text = desk.page("/1").text
-    body, answer, curl = blocks(desk.page("/1"))
+def test_a_delivery_shows_each_request_as_it_was_sent_and_what_came_back(portal: DeveloperPortal) -> None:
+    portal.subscribe()
+    portal.publish()
+    claimed = portal.attempt_delivery(500, b"\xff<b>no\r\n\0</b>" + b"x" * 2 * MAX_ANSWER_CHARACTERS)
+    text = portal.page("/1").text
+    body, answer, curl = blocks(portal.page("/1"))
     assert body.encode() == claimed.body
     assert answer.startswith("\ufffd<b>no\n\ufffd</b>xxx")
     assert len(answer) < MAX_ANSWER_CHARACTERS + 1
@@ -164,42 +168,42 @@ def test_a_delivery_shows_each_request_as_it_was_sent_and_what_came_back(desk: D
     assert "2026-03-01 12:00:00 UTC, took 42 ms" in text
     assert "The signature matches the application's current secret." in html.unescape(text)
     assert re.search(r"Next attempt</dt><dd>2026-03-01 12:00:\d\d UTC", text)
-    signed = webhooks.signed_headers(desk.secret, claimed.body, now=1_772_366_400.0)
+    signed = webhooks.signed_headers(portal.secret, claimed.body, now=1_772_366_400.0)
     for name, value in signed.items():
         assert f"<dt>{name}</dt><dd><code>{value}</code></dd>" in text
         assert f"--header {shlex.quote(f'{name}: {value}')}" in curl
     assert text.count("canary") == 1, "the query of a callback stands in the command only"
 
 
-def test_the_headers_of_an_answer_are_shown_as_text_whatever_they_say(desk: Desk) -> None:
-    desk.subscribe()
-    desk.publish()
-    desk.tried(
+def test_the_headers_of_an_answer_are_shown_as_text_whatever_they_say(portal: DeveloperPortal) -> None:
+    portal.subscribe()
+    portal.publish()
+    portal.attempt_delivery(
         500, response_headers={"server": "nginx", "x-odd": "<b>\x1b[2J\x85\x9b\xff", "set-cookie": "a=1"}
     )
-    text = desk.page("/1").text
+    text = portal.page("/1").text
     assert "<dt>server</dt><dd><code>nginx</code></dd>" in text
     assert "<dt>x-odd</dt><dd><code>&lt;b&gt;\ufffd[2J\ufffd\ufffd\xff</code></dd>" in text
     assert "<dt>set-cookie</dt><dd><code>a=1</code></dd>" in text
     assert text.index(">Answer<") < text.index(">server<") < text.index(">so be it<")
 
 
-def test_a_signature_of_another_secret_is_told(desk: Desk) -> None:
-    desk.subscribe()
-    desk.publish()
-    desk.tried(200)
-    desk.cloud.grants.apps.rotate_secret(desk.client_id)
-    assert "the secret was replaced since" in desk.page("/1").text
+def test_a_signature_of_another_secret_is_told(portal: DeveloperPortal) -> None:
+    portal.subscribe()
+    portal.publish()
+    portal.attempt_delivery(200)
+    portal.cloud.grants.apps.rotate_secret(portal.client_id)
+    assert "the secret was replaced since" in portal.page("/1").text
 
 
-def test_why_no_answer_came_is_told(desk: Desk) -> None:
-    desk.subscribe()
-    desk.publish()
-    assert "No attempt has come to an end yet." in desk.page("/1").text
-    desk.tried(None, b"")
-    desk.cloud.clock.advance(timedelta(minutes=1))
-    desk.tried(None, b"", timestamp="", signature="", reason="<unsigned>")
-    text = desk.page("/1").text
+def test_why_no_answer_came_is_told(portal: DeveloperPortal) -> None:
+    portal.subscribe()
+    portal.publish()
+    assert "No attempt has come to an end yet." in portal.page("/1").text
+    portal.attempt_delivery(None, b"")
+    portal.cloud.clock.advance(timedelta(minutes=1))
+    portal.attempt_delivery(None, b"", timestamp="", signature="", reason="<unsigned>")
+    text = portal.page("/1").text
     assert text.index("Attempt 2") < text.index("Attempt 1")
     assert "the connection was reset" in text
     assert "&lt;unsigned&gt;" in text
@@ -208,17 +212,18 @@ def test_why_no_answer_came_is_told(desk: Desk) -> None:
     assert text.count("As curl") == 1
 
 
-def test_the_command_sends_the_very_request_again(desk: Desk) -> None:
+def test_the_command_sends_the_very_request_again(portal: DeveloperPortal) -> None:
     """Run by a shell; what arrives is believed."""
-    runner = desk.client.runner
+    runner = portal.client.runner
 
     async def sent() -> tuple[bytes, bytes]:
         async with async_callback(lambda query: (200, b"")) as server:
-            desk.subscribe(f"{server.url}?key=it's [1]&x={{2}}".replace(" ", "%20").replace("'", "%27"))
-            desk.publish()
-            claimed = desk.tried(500)
-            answer = await desk.client.send(
-                f"{desk.log}/1", headers={"cookie": "; ".join(f"{k}={v}" for k, v in desk.person.jar.items())}
+            portal.subscribe(f"{server.url}?key=it's [1]&x={{2}}".replace(" ", "%20").replace("'", "%27"))
+            portal.publish()
+            claimed = portal.attempt_delivery(500)
+            answer = await portal.client.send(
+                f"{portal.log}/1",
+                headers={"cookie": "; ".join(f"{k}={v}" for k, v in portal.person.jar.items())},
             )
             curl = blocks(answer)[-1]
             assert await run(curl) == 0, curl
@@ -240,114 +245,119 @@ async def run(command: str) -> int:
 # --- Buttons ---
 
 
-def test_one_is_sent_again(desk: Desk) -> None:
-    desk.subscribe()
-    desk.publish()
-    desk.tried(200)
+def test_one_is_sent_again(portal: DeveloperPortal) -> None:
+    portal.subscribe()
+    portal.publish()
+    portal.attempt_delivery(200)
     woken: list[bool] = []
-    desk.cloud.deliveries.wakeup.notify = lambda: woken.append(True)  # type: ignore[method-assign]
-    assert desk.person.send(f"{desk.log}/1", f"{desk.log}/1/resend").headers["location"] == f"{desk.log}/1"
+    portal.cloud.deliveries.wakeup.notify = lambda: woken.append(True)  # type: ignore[method-assign]
+    assert (
+        portal.person.send(f"{portal.log}/1", f"{portal.log}/1/resend").headers["location"]
+        == f"{portal.log}/1"
+    )
     assert woken
-    delivery = desk.delivery_list.get(1)
+    delivery = portal.delivery_list.get(1)
     assert delivery
-    assert (delivery.state, delivery.due_at, delivery.attempts) == ("waiting", desk.cloud.clock.ms(), 0)
+    assert (delivery.state, delivery.due_at, delivery.attempts) == ("waiting", portal.cloud.clock.ms(), 0)
 
 
-def test_nothing_is_sent_again_when_its_subscription_has_ended(desk: Desk) -> None:
-    id = desk.subscribe()
-    desk.publish()
-    desk.tried(200)
-    desk.cloud.deliveries.unsubscribe(desk.client_id, id)
-    answer = desk.person.send(f"{desk.log}/1", f"{desk.log}/1/resend")
+def test_nothing_is_sent_again_when_its_subscription_has_ended(portal: DeveloperPortal) -> None:
+    id = portal.subscribe()
+    portal.publish()
+    portal.attempt_delivery(200)
+    portal.cloud.deliveries.unsubscribe(portal.client_id, id)
+    answer = portal.person.send(f"{portal.log}/1", f"{portal.log}/1/resend")
     assert answer.status == 409
     assert "The subscription of this delivery has ended." in answer.text
 
 
-def test_all_that_failed_is_sent_again_and_only_of_this_application(desk: Desk) -> None:
-    desk.subscribe()
-    assert "Resend all failed" not in desk.page().text
-    desk.publish(3)
-    apps = desk.cloud.grants.apps
-    other, _ = apps.register("Other", ["https://other.example/cb"], owner=desk.client.user)
-    desk.cloud.grants.issue(other, desk.client.user, SCOPES)
-    desk.cloud.subscriptions.create(other, URL, "update", "sleep")
-    desk.publish()
-    with desk.cloud.archive.transaction():
-        desk.cloud.archive.database.execute(
+def test_all_that_failed_is_sent_again_and_only_of_this_application(portal: DeveloperPortal) -> None:
+    portal.subscribe()
+    assert "Resend all failed" not in portal.page().text
+    portal.publish(3)
+    apps = portal.cloud.grants.apps
+    other, _ = apps.register("Other", ["https://other.example/cb"], owner=portal.client.user)
+    portal.cloud.grants.issue(other, portal.client.user, SCOPES)
+    portal.cloud.subscriptions.create(other, URL, "update", "sleep")
+    portal.publish()
+    with portal.cloud.archive.transaction():
+        portal.cloud.archive.database.execute(
             "UPDATE webhook_deliveries SET state = 'failed', due_at = NULL WHERE event_seq <> 2"
         )
-    assert desk.person.send(desk.log, f"{desk.log}/resend").status == 303
-    states = [one.state for one in desk.delivery_list.page(desk.client_id)]
+    assert portal.person.send(portal.log, f"{portal.log}/resend").status == 303
+    states = [one.state for one in portal.delivery_list.page(portal.client_id)]
     assert states == ["waiting"] * 4
-    assert [one.state for one in desk.delivery_list.page(other)] == ["failed"]
+    assert [one.state for one in portal.delivery_list.page(other)] == ["failed"]
 
 
-def test_what_is_resent_arrives(desk: Desk) -> None:
+def test_what_is_resent_arrives(portal: DeveloperPortal) -> None:
     async def arrives() -> list[bytes]:
-        async with async_callback(lambda query: (200, b"thank you")) as server, desk.cloud.running():
-            desk.subscribe(server.url)
-            desk.publish()
+        async with async_callback(lambda query: (200, b"thank you")) as server, portal.cloud.running():
+            portal.subscribe(server.url)
+            portal.publish()
             await wait_until(lambda: len(server.bodies) == 1)
-            await wait_until(lambda: desk.cloud.deliveries.counts()["delivered"] == 1)
-            cookie = {"cookie": "; ".join(f"{k}={v}" for k, v in desk.person.jar.items())}
-            page = await desk.client.send(f"{desk.log}/1", headers=cookie)
-            form = Forms(page.text).found[f"{desk.log}/1/resend"]
-            await desk.client.send(f"{desk.log}/1/resend", method="POST", headers=cookie, form=form)
+            await wait_until(lambda: portal.cloud.deliveries.counts()["delivered"] == 1)
+            cookie = {"cookie": "; ".join(f"{k}={v}" for k, v in portal.person.jar.items())}
+            page = await portal.client.send(f"{portal.log}/1", headers=cookie)
+            form = Forms(page.text).found[f"{portal.log}/1/resend"]
+            await portal.client.send(f"{portal.log}/1/resend", method="POST", headers=cookie, form=form)
             await wait_until(lambda: len(server.bodies) == 2)
             return server.bodies
 
-    first, second = desk.client.runner.run(arrives())
+    first, second = portal.client.runner.run(arrives())
     assert first == second
-    assert "thank you" in desk.page("/1").text
+    assert "thank you" in portal.page("/1").text
 
 
 # --- Who may see it ---
 
 
-def test_nobody_else_sees_or_resends_anything_of_it(desk: Desk) -> None:
-    desk.subscribe()
-    desk.publish()
-    desk.tried(500, b"a secret answer")
-    desk.cloud.archive.user("somebody else")
-    other = Person(desk.client)
+def test_nobody_else_sees_or_resends_anything_of_it(portal: DeveloperPortal) -> None:
+    portal.subscribe()
+    portal.publish()
+    portal.attempt_delivery(500, b"a secret answer")
+    portal.cloud.archive.user("somebody else")
+    other = Person(portal.client)
     other.sign_in(user="somebody else")
-    theirs, _ = desk.cloud.grants.apps.register(
-        "Theirs", ["https://their.example/cb"], owner=desk.cloud.archive.user("somebody else")
+    theirs, _ = portal.cloud.grants.apps.register(
+        "Theirs", ["https://their.example/cb"], owner=portal.cloud.archive.user("somebody else")
     )
     elsewhere = f"/oauth/applications/{theirs}/webhooks"
-    for path in (desk.log, f"{desk.log}/1", f"{elsewhere}/1", f"{elsewhere}/2", f"{elsewhere}/x"):
+    for path in (portal.log, f"{portal.log}/1", f"{elsewhere}/1", f"{elsewhere}/2", f"{elsewhere}/x"):
         answer = other(path)
         assert answer.status == 404, path
         assert "secret answer" not in answer.text
         assert "canary" not in answer.text
-    before = desk.delivery_list.get(1)
-    for path in (f"{desk.log}/resend", f"{desk.log}/1/resend", f"{elsewhere}/1/resend"):
+    before = portal.delivery_list.get(1)
+    for path in (f"{portal.log}/resend", f"{portal.log}/1/resend", f"{elsewhere}/1/resend"):
         assert (
             other(path, method="POST", form={"token": form_token(other.jar["ringlet_session"], path)}).status
             == 404
         ), path
-    assert desk.delivery_list.get(1) == before
+    assert portal.delivery_list.get(1) == before
     assert other("/webhooks").text.count("Sleep Lab") == 0
-    assert Person(desk.client)(f"{desk.log}/1").headers["location"].startswith("/sign-in")
+    assert Person(portal.client)(f"{portal.log}/1").headers["location"].startswith("/sign-in")
 
 
-def test_a_delivery_is_shown_under_its_own_application_only(desk: Desk) -> None:
+def test_a_delivery_is_shown_under_its_own_application_only(portal: DeveloperPortal) -> None:
     """Both applications are the wearer's."""
-    desk.subscribe()
-    desk.publish()
-    other, _ = desk.cloud.grants.apps.register("Other", ["https://other.example/cb"], owner=desk.client.user)
-    assert desk.person(f"/oauth/applications/{other}/webhooks/1").status == 404
+    portal.subscribe()
+    portal.publish()
+    other, _ = portal.cloud.grants.apps.register(
+        "Other", ["https://other.example/cb"], owner=portal.client.user
+    )
+    assert portal.person(f"/oauth/applications/{other}/webhooks/1").status == 404
     for id in ("0", "2", "x", "9" * 40, "1%00", "-1"):
-        assert desk.person(f"{desk.log}/{id}").status == 404
+        assert portal.person(f"{portal.log}/{id}").status == 404
 
 
-def test_an_application_that_is_deleted_takes_its_deliveries_along(desk: Desk) -> None:
-    desk.subscribe()
-    desk.publish(2)
-    desk.tried(500)
-    at = f"/oauth/applications/{desk.client_id}/delete"
-    assert desk.person.send(at, at).status == 303
-    assert desk.delivery_list.page() == []
-    assert desk.cloud.deliveries.ready() == []
-    assert desk.delivery_list.attempts(1) == []
-    assert desk.cloud.subscriptions.of(desk.client_id, ended=True) == []
+def test_an_application_that_is_deleted_takes_its_deliveries_along(portal: DeveloperPortal) -> None:
+    portal.subscribe()
+    portal.publish(2)
+    portal.attempt_delivery(500)
+    at = f"/oauth/applications/{portal.client_id}/delete"
+    assert portal.person.send(at, at).status == 303
+    assert portal.delivery_list.page() == []
+    assert portal.cloud.deliveries.ready() == []
+    assert portal.delivery_list.attempts(1) == []
+    assert portal.cloud.subscriptions.of(portal.client_id, ended=True) == []

@@ -29,7 +29,7 @@ from ..async_callback import AsyncCallback, Reply, async_callback, echo_challeng
 from ..conftest import NOW, Answer
 from ..webhook_app import WebhookApp, register_app_in, subscription_request
 
-GONE = "Webhook with specified id does not exist."
+NOT_FOUND_DETAIL = "Webhook with specified id does not exist."
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -97,7 +97,7 @@ def test_a_pair_can_be_subscribed_to_again_once_its_subscription_ended_or_expire
     assert second.status == 201
     app.cloud.clock.advance(timedelta(days=90))
     assert app("GET").json == []
-    assert app("PUT", f"/renew/{second.json['id']}").json["detail"] == GONE
+    assert app("PUT", f"/renew/{second.json['id']}").json["detail"] == NOT_FOUND_DETAIL
     assert app.subscribe().status == 201
 
 
@@ -142,7 +142,7 @@ def test_errors_are_worded_as_the_dialect_has_them(runner: asyncio.Runner, diale
     with Archive.open(":memory:") as archive:
         app = register_app_in(archive, runner, dialect=dialect)
         for answer, status, detail in (
-            (app("GET", "/x"), 403, GONE),
+            (app("GET", "/x"), 403, NOT_FOUND_DETAIL),
             (app("GET", **{"x-client-secret": "x"}), 401, "Client authentication failed."),
             (app("GET", "/x/y"), 404, "Not Found"),
             (app("PATCH"), 405, "Method Not Allowed"),
@@ -212,7 +212,7 @@ def test_subscriptions_of_other_applications_are_not_found(app_on_both: WebhookA
         ("DELETE", f"/{mine['id']}", None),
     ):
         theirs, nobodys = other(method, path, body), other(method, path.replace(mine["id"], "x\0é"), body)
-        assert (theirs.status, theirs.json["detail"]) == (403, GONE)
+        assert (theirs.status, theirs.json["detail"]) == (403, NOT_FOUND_DETAIL)
         assert nobodys.body == theirs.body
     assert other("GET").json == []
     assert other.subscribe().status == 201, "a pair is one per application"
@@ -256,17 +256,17 @@ REPLIES: dict[str, tuple[Reply | Callable[[dict[str, str]], Reply], str]] = {
     "moves": ((302, b""), "Redirects are not followed"),
     "accepts": (lambda query: (204, b""), "204"),
     "created": (lambda query: (201, echo_challenge(query)[1]), "201"),
-    "empty": ((200, b""), "but not"),
-    "text": (lambda query: (200, query["challenge"].encode()), "but not"),
-    "another": ((200, b'{"challenge": "x"}'), "but not"),
-    "number": ((200, b'{"challenge": 1}'), "but not"),
-    "list": ((200, b"[" * 50_000), "but not"),
-    "latin": ((200, b'{"challenge": "\xff"}'), "but not"),
+    "empty": ((200, b""), "but its body is not"),
+    "text": (lambda query: (200, query["challenge"].encode()), "but its body is not"),
+    "another": ((200, b'{"challenge": "x"}'), "but its body is not"),
+    "number": ((200, b'{"challenge": 1}'), "but its body is not"),
+    "list": ((200, b"[" * 50_000), "but its body is not"),
+    "latin": ((200, b'{"challenge": "\xff"}'), "but its body is not"),
     "swapped": (
         lambda query: (200, json.dumps({"challenge": query["challenge"].swapcase()}).encode()),
-        "but not",
+        "but its body is not",
     ),
-    "long": (lambda query: (200, b" " * 30_000 + echo_challenge(query)[1]), "but not"),
+    "long": (lambda query: (200, b" " * 30_000 + echo_challenge(query)[1]), "but its body is not"),
 }
 
 

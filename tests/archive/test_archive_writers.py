@@ -1,4 +1,4 @@
-"""Two programs write the same person's data at once: it ends as if one had come after the other."""
+"""Two programs that write one user's data concurrently leave what they would leave one after the other."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from datetime import UTC, datetime, timedelta
 from ringlet.archive import Archive, Counts
 from ringlet._api.catalog import Catalog
 
-place, rounds, who = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+place, rounds, writer = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 start = datetime(2026, 1, 1, tzinfo=UTC)
 
 def day(at, turn):
-    return {"id": f"day {at}", "day": str((start + timedelta(at)).date()), "turn": turn, "who": who}
+    return {"id": f"day {at}", "day": str((start + timedelta(at)).date()), "turn": turn, "writer": writer}
 
 def beat(at):
     return {"timestamp": (start + timedelta(seconds=at)).isoformat(), "bpm": 60 + at % 9}
@@ -34,8 +34,8 @@ with Archive.open(place, timeout=60) as archive:
     added = Counts()
     for turn in range(rounds):
         days = [day(at, turn) for at in range(turn, turn + 4)]
-        added += archive.put(me, Catalog.daily_sleep, json.dumps(days).encode(), seen_at=2 * turn + who)
-        rings = [{"id": f"ring {turn}"}, {"id": f"ring {turn} of {who}"}]
+        added += archive.put(me, Catalog.daily_sleep, json.dumps(days).encode(), seen_at=2 * turn + writer)
+        rings = [{"id": f"ring {turn}"}, {"id": f"ring {turn} of {writer}"}]
         added += archive.put(me, Catalog.ring_configuration, json.dumps(rings).encode())
         beats = [beat(at) for at in range(40 * turn, 40 * turn + 100)]
         with archive.transaction():
@@ -49,7 +49,7 @@ ROUNDS = 40
 
 
 @pytest.mark.slow
-def test_two_programs_at_once_lose_nothing_and_double_nothing(place: str) -> None:
+def test_two_concurrent_writers_lose_nothing_and_store_nothing_twice(place: str) -> None:
     with ExitStack() as stack:
         archive = stack.enter_context(Archive.open(place))
         command = [sys.executable, "-c", WRITER, place, str(ROUNDS)]
@@ -72,10 +72,10 @@ def test_two_programs_at_once_lose_nothing_and_double_nothing(place: str) -> Non
 
         days, beats = ROUNDS + 3, 40 * ROUNDS + 60
         assert sum(added) == days + 3 * ROUNDS + beats
-        ever = Span(0, 2**62)
-        held = archive.page(me, Catalog.daily_sleep, ever)[0]
-        assert held.count(b'"who": 1') == held.count(b'"id"') == days  # what was asked for last stands
-        assert archive.page(me, Catalog.heartrate, ever)[0].count(b'"bpm"') == beats
+        all_time = Span(0, 2**62)
+        stored = archive.page(me, Catalog.daily_sleep, all_time)[0]
+        assert stored.count(b'"writer": 1') == stored.count(b'"id"') == days  # the latest response wins
+        assert archive.page(me, Catalog.heartrate, all_time)[0].count(b'"bpm"') == beats
         assert archive.done(me, "heartrate") == archive.done(me, "sleep") == [(0, beats)]
         places = archive.database.all("SELECT instant FROM documents WHERE type = 'ring_configuration'")
         assert sorted(places) == [(at,) for at in range(3 * ROUNDS)]

@@ -1,4 +1,4 @@
-"""Archives that older ringlets wrote: opened and upgraded whole, or left as they were."""
+"""Archives of older versions are upgraded completely on opening, or left unchanged."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from ... import forked
 from . import released
 from .released import BEATS, BODY, CONTENTS_1, OLD_BODY, ROWS, contents, write_1
 
-EVER = Span(0, 2**41)
+ALL_TIME = Span(0, 2**41)
 DAILY = TYPES["daily_sleep"]
-STEP = (
+FUTURE_STEP = (
     "ALTER TABLE documents ADD COLUMN source TEXT; UPDATE documents SET source = 'oura';"
     "CREATE TABLE shelf (name TEXT PRIMARY KEY)"
 )
-"""A made-up step that is yet to come."""
+"""An invented migration of a later version."""
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def old(place: str) -> str:
 @pytest.fixture
 def newer(monkeypatch: pytest.MonkeyPatch) -> int:
     """This ringlet has one more step; its schema version."""
-    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, STEP))
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, FUTURE_STEP))
     return len(schema.STEPS)
 
 
@@ -77,12 +77,12 @@ def test_an_archive_of_every_released_schema_opens_and_is_kept_whole(
     assert contents(place) == CONTENTS_1
     with Archive.open(place, read_only=True) as archive:
         me, _ = [user.id for user in archive.users()]
-        assert archive.texts(me, DAILY, EVER)[0] == [BODY]
-        assert archive.page(me, DAILY, EVER, "docs")[0] == BODY
+        assert archive.texts(me, DAILY, ALL_TIME)[0] == [BODY]
+        assert archive.page(me, DAILY, ALL_TIME, "docs")[0] == BODY
         assert archive.revisions(me, DAILY, "a") == [(1740787200001, OLD_BODY)]
         assert archive.single(me, TYPES["personal_info"]) == b'{"id":"me"}'
-        assert archive.page(me, TYPES["heartrate"], EVER)[0] == b",".join(ROWS)
-        assert archive.page(me, TYPES["interbeat_interval"], EVER)[0] == b",".join(BEATS)
+        assert archive.page(me, TYPES["heartrate"], ALL_TIME)[0] == b",".join(ROWS)
+        assert archive.page(me, TYPES["interbeat_interval"], ALL_TIME)[0] == b",".join(BEATS)
         assert archive.done(me, "daily_sleep") == [(1730000000000, 1740960000000)]
         assert archive.setting(Setting.SYNC_BEGUN.of(me)) == "2025-03-03T00:00:00+00:00"
 
@@ -98,7 +98,7 @@ def test_an_archive_of_every_released_schema_takes_new_documents_and_samples(
         assert archive.revisions(1, DAILY, "a")[1][1] == BODY
         more = b'[{"timestamp":"2025-03-01T01:55:00.000Z","bpm":70,"source":"awake"}]'
         assert archive.put_samples(1, TYPES["heartrate"], [more]).changed == 1
-        assert archive.page(1, TYPES["heartrate"], EVER)[0] == b",".join([*ROWS[:-1], more[1:-1]])
+        assert archive.page(1, TYPES["heartrate"], ALL_TIME)[0] == b",".join([*ROWS[:-1], more[1:-1]])
 
 
 def test_an_older_archive_is_upgraded_and_kept_whole(old: str, newer: int) -> None:
@@ -168,14 +168,14 @@ def test_an_upgrade_that_fails_leaves_the_archive_as_it_was(
     old: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "STEPS", (*schema.STEPS, STEP, "INSERT INTO nowhere VALUES (1)"))
+        patched.setattr(schema, "STEPS", (*schema.STEPS, FUTURE_STEP, "INSERT INTO nowhere VALUES (1)"))
         for _ in range(2):
             with pytest.raises(ArchiveError, match="nowhere"):
                 Archive.open(old)
     assert copies(old) == []
     assert version(old) == len(schema.STEPS)
     assert contents(old) == CONTENTS_1
-    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, STEP))
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, FUTURE_STEP))
     Archive.open(old).close()
     assert version(old) == len(schema.STEPS)
     assert contents(old) == CONTENTS_1
@@ -199,13 +199,13 @@ Archive.open(sys.argv[1])
 
 def test_an_upgrade_that_is_killed_is_made_the_next_time(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
-        with forked.start(["-c", UPGRADE, old, STEP], stdin=subprocess.PIPE) as child:
+        with forked.start(["-c", UPGRADE, old, FUTURE_STEP], stdin=subprocess.PIPE) as child:
             assert child.stdout
             assert child.stdout.readline() == "half way\n"
             os.kill(child.pid, signal.SIGKILL)
         assert version(old) == len(schema.STEPS)
         assert contents(old) == CONTENTS_1
-    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, STEP))
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, FUTURE_STEP))
     Archive.open(old, timeout=30).close()
     assert version(old) == len(schema.STEPS)
     assert contents(old) == CONTENTS_1

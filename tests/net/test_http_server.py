@@ -1,4 +1,4 @@
-"""A cloud refuses requests that arrive too slowly, and bounds its connections. Over real sockets."""
+"""The HTTP server refuses requests that arrive too slowly, and bounds its connections. Over real sockets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ringlet._cloud.core.bodies import MAX_BODY_BYTES
 from .. import forked
 
 MAX_CONNECTIONS = 8
-"""At the same time, of the cloud of these tests."""
+"""The most concurrent connections of the cloud of these tests."""
 CLOUD = f"""
 from ringlet.archive import Archive
 from ringlet._net.http_server import ConnectionLimits
@@ -42,7 +42,7 @@ FORM = b"content-type: application/x-www-form-urlencoded"
 
 @dataclass
 class ServedCloud:
-    """A cloud in a process of its own."""
+    """A cloud in another process."""
 
     port: int
     process: subprocess.Popen[str]

@@ -1,4 +1,4 @@
-"""An observer hears of every change, in the transaction that makes it, and of nothing else."""
+"""An observer is called with every change, in the transaction that makes it, and with nothing else."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ DAILY = TYPES["daily_sleep"]
 
 
 @pytest.fixture
-def heard(archive: Archive) -> list[tuple[int, str, Change]]:
+def changes(archive: Archive) -> list[tuple[int, str, Change]]:
     changes: list[tuple[int, str, Change]] = []
 
-    def observe(user: int, kind: AnyKind, told: Sequence[Change]) -> None:
-        changes.extend((user, kind.name, one) for one in told)
+    def observe(user: int, kind: AnyKind, observed: Sequence[Change]) -> None:
+        changes.extend((user, kind.name, one) for one in observed)
 
     archive.observer = observe
     return changes
@@ -28,15 +28,15 @@ def daily(id: str, score: int = 80, day: str = "2026-01-01") -> bytes:
     return json.dumps({"id": id, "day": day, "score": score}).encode()
 
 
-def test_it_hears_of_what_is_created_updated_and_deleted(
-    archive: Archive, me: int, heard: list[tuple[int, str, Change]]
+def test_the_observer_is_called_for_creations_updates_and_deletions(
+    archive: Archive, me: int, changes: list[tuple[int, str, Change]]
 ) -> None:
     archive.put(me, DAILY, b"[%s,%s]" % (daily("a"), daily("b", day="2026-01-02")), seen_at=1)
     archive.put(me, DAILY, b"[%s,%s]" % (daily("a", 81), daily("c", day="2026-01-03")), seen_at=2)
     archive.delete(me, DAILY, "b", 3)
     archive.put(me, DAILY, daily("b", day="2026-01-02"), seen_at=4)
-    told = [change for _, _, change in heard]
-    assert told == [
+    observed = [change for _, _, change in changes]
+    assert observed == [
         ("create", "a"),
         ("create", "b"),
         ("update", "a"),
@@ -44,23 +44,23 @@ def test_it_hears_of_what_is_created_updated_and_deleted(
         ("delete", "b"),
         ("update", "b"),
     ]
-    assert {(user, kind) for user, kind, _ in heard} == {(me, "daily_sleep")}
+    assert {(user, kind) for user, kind, _ in changes} == {(me, "daily_sleep")}
 
 
-def test_what_changes_nothing_is_not_told(
-    archive: Archive, me: int, heard: list[tuple[int, str, Change]]
+def test_the_observer_is_not_called_if_nothing_changes(
+    archive: Archive, me: int, changes: list[tuple[int, str, Change]]
 ) -> None:
     archive.put(me, DAILY, daily("a"), seen_at=5)
-    heard.clear()
+    changes.clear()
     archive.put(me, DAILY, daily("a"), seen_at=6)
     archive.put(me, DAILY, daily("a", 7), seen_at=2)  # late: an answer to an older request
     archive.delete(me, DAILY, "a", 3)  # older than the body
     archive.delete(me, DAILY, "never seen", 9)
-    assert not heard
+    assert not changes
 
 
-def test_who_cannot_take_it_in_undoes_the_change(archive: Archive, me: int) -> None:
-    def refuse(user: int, kind: AnyKind, told: Sequence[Change]) -> None:
+def test_an_observer_that_raises_rolls_the_change_back(archive: Archive, me: int) -> None:
+    def refuse(user: int, kind: AnyKind, observed: Sequence[Change]) -> None:
         raise RuntimeError("no")
 
     archive.put(me, DAILY, daily("a"), seen_at=1)
