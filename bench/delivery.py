@@ -111,7 +111,7 @@ def receivers() -> Iterator[dict[str, int]]:
 
 
 async def read_arrivals(port: int) -> dict[str, float]:
-    """Read from the working receiver when the event of each object arrived. Its list is empty afterwards."""
+    """Read from the working receiver when the event of each object arrived, and empty the receiver's list."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
     writer.write(b"GET /list HTTP/1.1\r\n\r\n")
     arrivals: dict[str, float] = json.loads(await reader.readline())

@@ -33,7 +33,7 @@ STEP_TIMEOUT_S = 600.0
 @options.own_cloud
 @options.as_json
 def scenario(file: Path, base_url: str | None, as_json: bool) -> None:
-    """Play FILE in your cloud: events, time, faults, expectations.
+    """Carry out the steps of FILE in your cloud.
 
     FILE is YAML, which needs `ringlet[scenario]`, or JSON. The exit code is 1 if an expectation is not met.
     The faults that the steps added are removed at the end, also after an error.
@@ -115,7 +115,7 @@ def _line(step: Step) -> str:
 
 
 class Player:
-    """Plays steps in a cloud, and counts the events, deliveries and requests since the player was created."""
+    """Carries out steps in a cloud, and counts events, deliveries and requests since it was created."""
 
     def __init__(self, control: ControlClient) -> None:
         self.control = control

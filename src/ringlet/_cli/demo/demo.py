@@ -41,7 +41,7 @@ TICK = click.style("✓", fg="green")
 @click.option("--keep", is_flag=True, help="Leave the cloud running until ^C.")
 @click.option("--open", "open_browser", is_flag=True, help="The same, with its portal in a browser.")
 def demo(days: int, seed: int, db: str | None, keep: bool, open_browser: bool) -> None:
-    """Show it all on this machine, without an account or a network.
+    """Show what ringlet does, on this machine, without an account or a network.
 
     Starts a cloud with a simulated wearer, signs in through OAuth2, fetches everything over HTTP into an
     archive, follows a webhook, draws last night, and ends.

@@ -1,7 +1,7 @@
 """The commands of `ringlet`: the module of each command, and its line in `ringlet --help`.
 
 The help texts repeat the first sentences of the commands' docstrings, so that `ringlet --help` does not
-import fourteen modules. A test compares both.
+import the module of each command. A test compares the texts with the docstrings.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ class CommandEntry(NamedTuple):
 
 
 COMMANDS: Mapping[str, CommandEntry] = {
-    "demo": CommandEntry("demo.demo", "Show it all on this machine, without an account or a network."),
+    "demo": CommandEntry(
+        "demo.demo", "Show what ringlet does, on this machine, without an account or a network."
+    ),
     "serve": CommandEntry("cloud.serve", "Run an Oura Cloud of your own: API, OAuth2, webhooks, sandbox."),
     "login": CommandEntry("account.login", "Sign in to Oura or to your cloud, and store the sign-in."),
     "auth": CommandEntry("account.auth", "Look at a stored sign-in, renew it, or end it."),
@@ -40,7 +42,5 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "clock": CommandEntry("cloud.clock", "Show the time in your cloud, and move it forward."),
     "fault": CommandEntry("cloud.fault", "Make requests to your cloud fail on purpose."),
-    "scenario": CommandEntry(
-        "cloud.scenario", "Play FILE in your cloud: events, time, faults, expectations."
-    ),
+    "scenario": CommandEntry("cloud.scenario", "Carry out the steps of FILE in your cloud."),
 }

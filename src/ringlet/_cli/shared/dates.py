@@ -52,7 +52,10 @@ _NAMED = {"today": 0, "yesterday": 1}
 
 
 def since(text: str, today: date) -> date:
-    """Parse a text into the first day that it means. Raises UsageError for a later day or a wrong text."""
+    """Parse a text into the first day that it means.
+
+    Raises UsageError if the text is not a date, or if the day is after `today`.
+    """
     first, _ = days(text, today)
     if first > today:
         raise UsageError(

@@ -18,7 +18,7 @@ Texts = Sequence[bytes | bytearray]
 
 
 def select_fields(kind: AnyKind, texts: Texts, fields: str) -> Texts:
-    """Remove from documents all fields except those that `fields` names, `id`, `day` and the timestamp.
+    """Keep of each document only the fields that `fields` names, and `id`, `day` and the timestamp.
 
     As at Oura, unknown names are ignored, and if no known name is given the documents are returned whole.
     """

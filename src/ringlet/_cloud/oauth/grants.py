@@ -258,7 +258,7 @@ class Grants:
     def revoke(self, token: str, app: Application | None = None) -> bool:
         """End the grant a token belongs to (RFC 7009); False when it is unknown or has ended.
 
-        An application that authenticated ends its own grants only. Raises OAuthError unauthorized_client.
+        Raises OAuthError unauthorized_client if `app` is given and the token belongs to another application.
         """
         found = self._tokens.find(token)
         grant = self._connections.get(found.grant_id) if found else None

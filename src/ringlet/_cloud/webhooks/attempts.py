@@ -106,7 +106,10 @@ class Attempts:
         )
 
     def delete(self, delivery_ids: str, values: tuple[object, ...]) -> None:
-        """Delete the attempts of deliveries; `delivery_ids` is a SELECT of their ids, with its values."""
+        """Delete the attempts of some deliveries. `delivery_ids` is a SELECT that finds the deliveries' ids.
+
+        `values` are the values of its placeholders.
+        """
         self.db.execute(f"DELETE FROM webhook_attempts WHERE delivery_id IN ({delivery_ids})", values)
 
 

@@ -154,8 +154,8 @@ class Sender:
         random.shuffle(ready)  # without this, the same receiver would always be served last
         for place, subscriptions in _by_receiver(ready).items():
             client_id = place[0]
-            # With half of the difference added, the application has as many requests under way as are then
-            # left free, or one more.
+            # An application may have as many requests under way as are free (see the rules above). Each new
+            # request is one more under way and one less free, so half of the difference may be added.
             left = max(0, min(self._capacity(place), (free - under_way_of[client_id] + 1) // 2))
             free -= left
             under_way_of[client_id] += left
