@@ -36,7 +36,17 @@ from ringlet.errors import OAuthError
 
 from ..paths import SOURCE
 from .conftest import CloudClient
-from .scripted_browser import AUTHORIZE, FAMILIES, TOKEN, URI, Browser, back, fragment, refused, stays
+from .scripted_browser import (
+    AUTHORIZE,
+    ENDPOINT_PATHS,
+    TOKEN,
+    URI,
+    Browser,
+    assert_error_page,
+    assert_oauth_error,
+    redirect_fragment,
+    redirect_query,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOURCES = sorted((SOURCE / "_cloud").rglob("*.py"))
@@ -143,8 +153,8 @@ NEAR_MISSES = [
 @pytest.mark.parametrize("uri", NEAR_MISSES)
 def test_row_01_a_redirect_uri_must_match_exactly(browser, uri):
     assert len(set(NEAR_MISSES)) >= 60
-    stays(browser.open(browser.query(redirect_uri=uri)), "Redirect URI Not Found")
-    stays(
+    assert_error_page(browser.open(browser.query(redirect_uri=uri)), "Redirect URI Not Found")
+    assert_error_page(
         browser.client(AUTHORIZE, browser.query(redirect_uri=uri), method="POST", form={"decision": "allow"})
     )
 
@@ -158,7 +168,7 @@ def test_row_01_a_changed_redirect_uri_is_never_redirected_to(browser, at, put_i
     if changed == URI:
         assert answer.status == 200
     elif changed:
-        stays(answer, "Redirect URI Not Found")
+        assert_error_page(answer, "Redirect URI Not Found")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -182,7 +192,7 @@ def test_row_01_a_changed_redirect_uri_is_never_redirected_to(browser, at, put_i
     ],
 )
 def test_row_02_an_unknown_client_or_redirect_uri_never_redirects(browser, unknown, flaw, method):
-    stays(browser.client(AUTHORIZE, browser.query(**unknown, **flaw), method=method))
+    assert_error_page(browser.client(AUTHORIZE, browser.query(**unknown, **flaw), method=method))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +201,7 @@ def test_row_02_an_unknown_client_or_redirect_uri_never_redirects(browser, unkno
 def test_row_02_a_repeated_parameter_never_redirects(browser, twice):
     for again in ("a", ""):
         query = f"{browser.query(scope='daily')}&{twice}=a&{twice}={again}"
-        stays(browser.open(query), "Repeated parameter")
+        assert_error_page(browser.open(query), "Repeated parameter")
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
@@ -200,10 +210,10 @@ def test_row_02_a_repeated_parameter_never_redirects(browser, twice):
 @same_app
 def test_row_03_the_state_is_returned_unchanged(implicit, state):
     came = [
-        back(implicit.decide(implicit.query(state=state))),
-        back(implicit.decide(implicit.query(state=state), decision="deny")),
-        back(implicit.open(implicit.query(state=state, response_type="nonsense"))),
-        fragment(implicit.decide(implicit.query(state=state, response_type="token"))),
+        redirect_query(implicit.decide(implicit.query(state=state))),
+        redirect_query(implicit.decide(implicit.query(state=state), decision="deny")),
+        redirect_query(implicit.open(implicit.query(state=state, response_type="nonsense"))),
+        redirect_fragment(implicit.decide(implicit.query(state=state, response_type="token"))),
     ]
     assert [one["state"] for one in came] == [state] * 4
 
@@ -229,13 +239,13 @@ def test_row_04_a_verifier_matches_only_its_own_challenge():
 def test_row_04_a_challenge_and_its_verifier_require_each_other(browser):
     pair = Pkce.new()
     challenged = {"code_challenge": pair.challenge, "code_challenge_method": "S256"}
-    refused(browser.redeem(browser.code(**challenged)), "invalid_grant")
-    refused(browser.redeem(browser.code(), code_verifier=pair.verifier), "invalid_grant")
+    assert_oauth_error(browser.redeem(browser.code(**challenged)), "invalid_grant")
+    assert_oauth_error(browser.redeem(browser.code(), code_verifier=pair.verifier), "invalid_grant")
     plain = {"code_challenge": pair.verifier, "code_challenge_method": "plain"}
-    assert back(browser.open(browser.query(**plain)))["error"] == "invalid_request"
+    assert redirect_query(browser.open(browser.query(**plain)))["error"] == "invalid_request"
     code = browser.code(**challenged)
-    refused(browser.redeem(code, code_verifier="x" * 43), "invalid_grant")
-    refused(browser.redeem(code, code_verifier=pair.verifier), "invalid_grant")
+    assert_oauth_error(browser.redeem(code, code_verifier="x" * 43), "invalid_grant")
+    assert_oauth_error(browser.redeem(code, code_verifier=pair.verifier), "invalid_grant")
 
 
 # --- Rows 5 to 7: what works once ---
@@ -311,11 +321,13 @@ def test_row_05_and_07_tokens_issued_while_the_wearer_disconnects_are_invalid(pl
 
 def test_row_05_a_code_is_long_and_bound_to_its_request(live, browser):
     assert len(browser.code()) * 6 >= 128
-    refused(browser.redeem(browser.code(), redirect_uri="https://lab.example/cb?keep=1"), "invalid_grant")
-    refused(registered(live).redeem(browser.code()), "invalid_grant")
+    assert_oauth_error(
+        browser.redeem(browser.code(), redirect_uri="https://lab.example/cb?keep=1"), "invalid_grant"
+    )
+    assert_oauth_error(registered(live).redeem(browser.code()), "invalid_grant")
     old = browser.code()
     live.cloud.clock.advance(timedelta(minutes=10, milliseconds=1))
-    refused(browser.redeem(old), "invalid_grant")
+    assert_oauth_error(browser.redeem(old), "invalid_grant")
 
 
 def test_row_06_a_replayed_code_revokes_its_tokens_at_once(live, browser):
@@ -323,10 +335,10 @@ def test_row_06_a_replayed_code_revokes_its_tokens_at_once(live, browser):
     issued = browser.redeem(code).json
     renewed = browser.renew(issued["refresh_token"]).json
     assert live("sleep", token=renewed["access_token"]).status == 200
-    refused(browser.redeem(code), "invalid_grant")
+    assert_oauth_error(browser.redeem(code), "invalid_grant")
     for one in (issued, renewed):
         assert live("sleep", token=one["access_token"]).status == 401
-    refused(browser.renew(renewed["refresh_token"]), "invalid_grant")
+    assert_oauth_error(browser.renew(renewed["refresh_token"]), "invalid_grant")
 
 
 def test_row_07_a_lost_response_ends_the_grant_only_under_strict_rotation(make_cloud):
@@ -688,28 +700,32 @@ def test_row_10_credentials_are_in_the_header_or_the_body_but_not_both(live, bro
     form = {"grant_type": "refresh_token", "refresh_token": "x"}
     headers = basic(browser.client_id, browser.secret)
     for doubled in ({"client_secret": browser.secret}, {"client_id": "another"}):
-        refused(live(TOKEN, method="POST", form=form | doubled, headers=headers), "invalid_request")
+        assert_oauth_error(
+            live(TOKEN, method="POST", form=form | doubled, headers=headers), "invalid_request"
+        )
     same = live(TOKEN, method="POST", form=form | {"client_id": browser.client_id}, headers=headers)
-    refused(same, "invalid_grant")
+    assert_oauth_error(same, "invalid_grant")
 
 
 def test_row_10_credentials_in_the_query_are_refused(live, browser):
     query = {"client_id": browser.client_id, "client_secret": browser.secret}
     form = {"grant_type": "refresh_token", "refresh_token": "x"}
-    refused(live(TOKEN, query, method="POST", form=form), "invalid_client", 401)
+    assert_oauth_error(live(TOKEN, query, method="POST", form=form), "invalid_client", 401)
 
 
-@pytest.mark.parametrize("path", [TOKEN, INTROSPECT, FAMILIES["newer"][1]])
+@pytest.mark.parametrize("path", [TOKEN, INTROSPECT, ENDPOINT_PATHS["newer"][1]])
 def test_row_10_only_credentials_in_the_header_are_answered_with_a_challenge(live, browser, basic, path):
     by_body = live(path, method="POST", form={"client_id": browser.client_id, "client_secret": "x"})
-    refused(by_body, "invalid_client", 401)
+    assert_oauth_error(by_body, "invalid_client", 401)
     assert "www-authenticate" not in by_body.headers
     by_header = live(path, method="POST", form={}, headers=basic(browser.client_id, "x"))
-    refused(by_header, "invalid_client", 401)
+    assert_oauth_error(by_header, "invalid_client", 401)
     assert by_header.headers["www-authenticate"].startswith("Basic")
 
 
-@pytest.mark.parametrize("path", [TOKEN, INTROSPECT, FAMILIES["newer"][1], "/oauth/v2/ext/oauth-introspect"])
+@pytest.mark.parametrize(
+    "path", [TOKEN, INTROSPECT, ENDPOINT_PATHS["newer"][1], "/oauth/v2/ext/oauth-introspect"]
+)
 def test_row_11_responses_are_json_without_caching_or_cross_origin_access(live, browser, path):
     client = [("client_id", browser.client_id), ("client_secret", browser.secret)]
     token = live.cloud.grants.issue(browser.client_id, live.user, ["daily"]).refresh_token
@@ -717,7 +733,7 @@ def test_row_11_responses_are_json_without_caching_or_cross_origin_access(live, 
     good = live(path, method="POST", form=form, headers={"origin": "https://evil.example"})
     twice = live(path, method="POST", form=[*form, ("client_id", browser.client_id)])
     assert good.status == 200
-    assert refused(twice, "invalid_request")["detail"] == "client_id is given twice"
+    assert assert_oauth_error(twice, "invalid_request")["detail"] == "client_id is given twice"
     for answer in (good, twice):
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["cache-control"] == "no-store"
@@ -751,20 +767,20 @@ def test_row_14_consent_redirects_with_302(browser):
     assert browser.decide(browser.query(), decision="deny").status == 302
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ENDPOINT_PATHS)
 def test_row_15_an_authenticated_application_revokes_its_tokens(live, browser, basic, family):
-    revoke = FAMILIES[family][2]
+    revoke = ENDPOINT_PATHS[family][2]
     issued = browser.redeem(browser.code()).json
     client = {"client_id": browser.client_id, "client_secret": browser.secret}
     other = registered(live)
     theirs = {"client_id": other.client_id, "client_secret": other.secret}
     assert live(revoke, method="POST", form=client | {"token": "unknown"}).status == 200
-    refused(
+    assert_oauth_error(
         live(revoke, method="POST", form=client | {"client_secret": "x", "token": "x"}), "invalid_client", 401
     )
-    refused(live(revoke, method="POST", form=client), "invalid_request")
+    assert_oauth_error(live(revoke, method="POST", form=client), "invalid_request")
     stranger = live(revoke, method="POST", form=theirs | {"token": issued["refresh_token"]})
-    refused(stranger, "unauthorized_client")
+    assert_oauth_error(stranger, "unauthorized_client")
     assert live("sleep", token=issued["access_token"]).status == 200
     for _ in range(2):
         headers = basic(browser.client_id, browser.secret)
@@ -800,19 +816,23 @@ def test_row_15_introspection_describes_only_an_applications_own_tokens(live, br
     for dead in ("unknown", foreign, personal, expired, issued.access_token):
         assert live(path, method="POST", form=client | {"token": dead}).body == b'{"active":false}'
     public, _ = grants.apps.register("Public", [URI], public=True)
-    refused(live(path, method="POST", form={"client_id": public, "token": "x"}), "invalid_client", 401)
+    assert_oauth_error(
+        live(path, method="POST", form={"client_id": public, "token": "x"}), "invalid_client", 401
+    )
 
 
 def test_row_16_the_implicit_grant_is_off_by_default(browser, implicit):
     answer = browser.open(browser.query(response_type="token"))
-    assert fragment(answer)["error"] == "unsupported_response_type"
-    came = fragment(implicit.decide(implicit.query(response_type="token")))
+    assert redirect_fragment(answer)["error"] == "unsupported_response_type"
+    came = redirect_fragment(implicit.decide(implicit.query(response_type="token")))
     assert came["access_token"]
     assert "refresh_token" not in came
 
 
 def test_row_16_the_password_grant_is_not_supported(browser):
-    refused(browser.grant(grant_type="password", username="u", password="p"), "unsupported_grant_type")
+    assert_oauth_error(
+        browser.grant(grant_type="password", username="u", password="p"), "unsupported_grant_type"
+    )
 
 
 def test_row_17_a_refused_bearer_token_gets_the_reason_in_a_header(live):
@@ -834,9 +854,13 @@ def test_row_18_guesses_at_a_secret_are_throttled(live, browser):
     assert FREE_FAILURES <= sum(one.status == 401 for one in answers) < 2 * FREE_FAILURES
     waits = [int(one.headers["retry-after"]) for one in answers if one.status == 429]
     assert len(waits) > 1000 - 2 * FREE_FAILURES
-    assert refused(answers[-1], "temporarily_unavailable", 429)
-    assert refused(browser.grant(grant_type="x"), "temporarily_unavailable", 429), "nor does the right one"
-    assert refused(registered(live).grant(grant_type="x"), "unsupported_grant_type"), "others do not wait"
+    assert assert_oauth_error(answers[-1], "temporarily_unavailable", 429)
+    assert assert_oauth_error(browser.grant(grant_type="x"), "temporarily_unavailable", 429), (
+        "nor does the right one"
+    )
+    assert assert_oauth_error(registered(live).grant(grant_type="x"), "unsupported_grant_type"), (
+        "others do not wait"
+    )
 
 
 def test_row_18_successful_requests_are_not_throttled(browser):
@@ -868,7 +892,7 @@ def test_row_18_a_page_of_another_site_cannot_use_up_the_guesses_of_the_real_cli
     form = {"grant_type": "refresh_token", "client_id": browser.client_id, "client_secret": "guess"}
     for _ in range(2 * FREE_FAILURES):
         answer = live(TOKEN, method="POST", form=form, headers={"origin": "https://other.example"})
-        assert refused(answer, "invalid_client", 401)
+        assert assert_oauth_error(answer, "invalid_client", 401)
     token = browser.redeem(browser.code()).json["refresh_token"]
     assert browser.renew(token).status == 200
 
@@ -876,4 +900,4 @@ def test_row_18_a_page_of_another_site_cannot_use_up_the_guesses_of_the_real_cli
 def test_row_18_failed_consents_do_not_throttle_the_token_endpoint(live, browser):
     for _ in range(2 * FREE_FAILURES):
         live(AUTHORIZE, browser.query(), method="POST", form={"ticket": "forged"})
-    assert refused(browser.renew("x"), "invalid_grant")
+    assert assert_oauth_error(browser.renew("x"), "invalid_grant")

@@ -11,7 +11,16 @@ from ringlet._oauth.scopes import SCOPES, scope_set
 from ringlet.cloud import OAuthRules
 
 from ...paths import SAMPLES
-from ..scripted_browser import AUTHORIZE, FAMILIES, URI, Browser, Form, back, fragment, stays
+from ..scripted_browser import (
+    AUTHORIZE,
+    ENDPOINT_PATHS,
+    URI,
+    Browser,
+    Form,
+    assert_error_page,
+    redirect_fragment,
+    redirect_query,
+)
 
 
 def in_front_of(client):
@@ -48,8 +57,10 @@ def test_no_scope_named_means_all(browser):
     assert Form(browser.open(browser.query(scope="")).text).boxes == list(SCOPES)
 
 
-def test_what_is_unticked_is_not_granted(live, browser):
-    came = back(browser.decide(browser.query(scope="daily heartrate email"), untick=("heartrate",)))
+def test_an_unchecked_scope_is_not_granted(live, browser):
+    came = redirect_query(
+        browser.decide(browser.query(scope="daily heartrate email"), unchecked=("heartrate",))
+    )
     assert scope_set(came["scope"]) == {"daily", "email"}
     issued = browser.redeem(came["code"]).json
     assert scope_set(issued["scope"]) == {"daily", "email"}
@@ -58,7 +69,7 @@ def test_what_is_unticked_is_not_granted(live, browser):
 
 
 def test_nothing_ticked_grants_nothing(live, browser):
-    came = back(browser.decide(browser.query(scope="daily"), untick=("daily",)))
+    came = redirect_query(browser.decide(browser.query(scope="daily"), unchecked=("daily",)))
     assert came["scope"] == ""
     issued = browser.redeem(came["code"]).json
     assert live("sleep", token=issued["access_token"]).status == 401
@@ -68,12 +79,12 @@ def test_a_scope_that_was_not_requested_cannot_be_granted(live, browser):
     query = browser.query(scope="daily")
     page = Form(browser.open(query).text)
     form = [*page.hidden.items(), ("granted", "daily"), ("granted", "email"), ("decision", "allow")]
-    assert back(browser.decide(query, form=form))["scope"] == "daily"
+    assert redirect_query(browser.decide(query, form=form))["scope"] == "daily"
 
 
 @pytest.mark.parametrize("decision", ["deny", "", "Allow", "yes"])
 def test_anything_but_allow_is_a_denial(browser, decision):
-    came = back(browser.decide(browser.query(), decision=decision))
+    came = redirect_query(browser.decide(browser.query(), decision=decision))
     assert came == {
         "error": "access_denied",
         "error_description": "The user denied the request.",
@@ -86,11 +97,11 @@ def test_with_several_wearers_the_page_asks_who(live, browser):
     page = Form(browser.open(browser.query()).text)
     assert len(page.users) == 2
     assert "user" not in page.hidden
-    came = back(browser.decide(browser.query(), user="second"))
+    came = redirect_query(browser.decide(browser.query(), user="second"))
     token = browser.redeem(came["code"]).json["access_token"]
     assert live.cloud.grants.access(token).user != live.user
-    stays(browser.decide(browser.query(), user="third"), "Unknown user")
-    stays(browser.decide(browser.query()), "Unknown user")
+    assert_error_page(browser.decide(browser.query(), user="third"), "Unknown user")
+    assert_error_page(browser.decide(browser.query()), "Unknown user")
 
 
 PAGES = ["consent", "refusal"]
@@ -122,17 +133,19 @@ def test_the_cookie_is_http_only_and_same_site(browser):
 
 def test_an_application_with_several_must_name_one(browser):
     for missing in (None, ""):
-        stays(browser.open(browser.query(redirect_uri=missing)), "Missing Redirect URI Parameter")
+        assert_error_page(browser.open(browser.query(redirect_uri=missing)), "Missing Redirect URI Parameter")
 
 
 def test_an_application_with_one_need_not_name_it(live):
     browser = Browser(live, *live.cloud.grants.apps.register("Lab", [URI]))
-    came = back(browser.decide(browser.query(redirect_uri=None)))
+    came = redirect_query(browser.decide(browser.query(redirect_uri=None)))
     assert browser.redeem(came["code"], redirect_uri=None).status == 200
 
 
 def test_a_refused_page_shows_what_it_was_given_as_text(browser):
-    answer = stays(browser.open(browser.query(redirect_uri="https://x/<script>alert(1)</script>")))
+    answer = assert_error_page(
+        browser.open(browser.query(redirect_uri="https://x/<script>alert(1)</script>"))
+    )
     assert "<script" not in answer.text
 
 
@@ -157,14 +170,14 @@ def test_a_refused_page_shows_what_it_was_given_as_text(browser):
 )
 def test_a_flaw_goes_back_with_the_state(browser, flaw, error):
     answer = browser.open(browser.query(**flaw))
-    came = fragment(answer) if flaw.get("response_type") == "token" else back(answer)
+    came = redirect_fragment(answer) if flaw.get("response_type") == "token" else redirect_query(answer)
     assert came["error"] == error
     assert came["error_description"]
     assert came["state"] == "s t&ä"
 
 
 def test_without_a_state_none_comes_back(browser):
-    assert "state" not in back(browser.decide(browser.query(state=None)))
+    assert "state" not in redirect_query(browser.decide(browser.query(state=None)))
 
 
 def test_a_redirect_uri_keeps_its_own_query(browser):
@@ -176,33 +189,33 @@ def test_a_redirect_uri_keeps_its_own_query(browser):
 
 def test_the_newer_family_says_who_answers(browser):
     """RFC 9207: the same issuer as the metadata names, on refusals too; the older host never said."""
-    assert "iss" not in back(browser.decide(browser.query()))
-    browser.path = FAMILIES["newer"][0]
+    assert "iss" not in redirect_query(browser.decide(browser.query()))
+    browser.path = ENDPOINT_PATHS["newer"][0]
     issuer = browser.client("/oauth/v2/oauth-anonymous/.well-known/openid-configuration").json["issuer"]
-    assert back(browser.decide(browser.query()))["iss"] == issuer
-    assert back(browser.decide(browser.query(), decision="deny"))["iss"] == issuer
+    assert redirect_query(browser.decide(browser.query()))["iss"] == issuer
+    assert redirect_query(browser.decide(browser.query(), decision="deny"))["iss"] == issuer
 
 
 def test_parameters_of_other_protocols_are_ignored(browser):
     query = browser.query(prompt="none", nonce="x", display="popup", max_age="0")
-    assert back(browser.decide(query))["code"]
+    assert redirect_query(browser.decide(query))["code"]
 
 
 def test_a_user_who_consented_before_is_asked_for_consent_again(browser):
-    assert back(browser.decide(browser.query()))["code"]
+    assert redirect_query(browser.decide(browser.query()))["code"]
     assert Form(browser.open(browser.query()).text).buttons
 
 
 def test_the_eleventh_wearer_is_refused_until_the_application_is_approved(live, browser):
     for number in range(10):
         live.cloud.archive.user(f"wearer {number}")
-        assert "code" in back(browser.decide(browser.query(), user=f"wearer {number}"))
-    came = back(browser.decide(browser.query(), user="wearer"))
+        assert "code" in redirect_query(browser.decide(browser.query(), user=f"wearer {number}"))
+    came = redirect_query(browser.decide(browser.query(), user="wearer"))
     assert came["error"] == "access_denied"
     assert "not approved" in came["error_description"]
     approve = f"applications/{browser.client_id}/approve"
     assert live.admin(approve, method="POST").json == {"client_id": browser.client_id, "approved": True}
-    assert "code" in back(browser.decide(browser.query(), user="wearer"))
+    assert "code" in redirect_query(browser.decide(browser.query(), user="wearer"))
     assert live.admin("applications/nobody/approve", method="POST").status == 404
 
 
@@ -215,12 +228,14 @@ def test_a_decision_without_our_page_is_refused(browser):
     decided = [("granted", "daily"), ("decision", "allow")]
     ticket = page.hidden["ticket"]
     for forged in ("", "0" * 64, "é", ticket[:-1], f"9{ticket}", ticket.upper()):
-        stays(browser.decide(query, form=[*decided, ("ticket", forged)]), "This page has expired")
+        assert_error_page(browser.decide(query, form=[*decided, ("ticket", forged)]), "This page has expired")
     whole = [*page.hidden.items(), *decided]
     for headers in ({}, {"cookie": "ringlet_session="}, {"cookie": "ringlet_session=" + "x" * 43}):
-        stays(browser.client(AUTHORIZE, query, method="POST", headers=headers, form=whole), "expired")
+        assert_error_page(
+            browser.client(AUTHORIZE, query, method="POST", headers=headers, form=whole), "expired"
+        )
     answer = browser.client(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=whole)
-    assert back(answer)["code"]
+    assert redirect_query(answer)["code"]
 
 
 @pytest.mark.parametrize("first", ["allow", "deny"])
@@ -233,14 +248,16 @@ def test_a_decision_is_taken_once(browser, first):
         return browser.client(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=form)
 
     assert decide(first).status == 302
-    stays(decide("allow"), "This page has expired")
+    assert_error_page(decide("allow"), "This page has expired")
 
 
 def test_a_page_left_open_for_an_hour_has_expired(live, browser):
     query = browser.query()
     form = Form(browser.open(query).text).hidden | {"decision": "allow"}
     live.cloud.clock.advance(timedelta(hours=1))
-    stays(browser.client(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=form), "expired")
+    assert_error_page(
+        browser.client(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=form), "expired"
+    )
 
 
 def test_forged_decisions_are_throttled(browser):
@@ -258,7 +275,9 @@ def test_a_decision_is_for_the_request_it_was_shown_for(browser):
     page = Form(browser.open(browser.query(scope="daily")).text)
     form = [*page.hidden.items(), ("granted", "daily"), ("granted", "email"), ("decision", "allow")]
     other = browser.query(scope="daily email")
-    stays(browser.client(AUTHORIZE, other, method="POST", headers=browser.cookies(), form=form), "expired")
+    assert_error_page(
+        browser.client(AUTHORIZE, other, method="POST", headers=browser.cookies(), form=form), "expired"
+    )
 
 
 def test_another_browsers_page_does_not_do(live, browser):
@@ -266,7 +285,9 @@ def test_another_browsers_page_does_not_do(live, browser):
     theirs = Form(Browser(live, browser.client_id, browser.secret).open(query).text)
     browser.open(query)
     form = [*theirs.hidden.items(), ("decision", "allow")]
-    stays(browser.client(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=form), "expired")
+    assert_error_page(
+        browser.client(AUTHORIZE, query, method="POST", headers=browser.cookies(), form=form), "expired"
+    )
 
 
 # --- The implicit grant ---
@@ -274,7 +295,7 @@ def test_another_browsers_page_does_not_do(live, browser):
 
 def test_the_implicit_grant_comes_in_the_fragment_without_a_refresh_token(implicit):
     answer = implicit.decide(implicit.query(response_type="token", scope="daily personal"))
-    came = fragment(answer)
+    came = redirect_fragment(answer)
     assert set(came) == {"access_token", "token_type", "expires_in", "scope", "state"}
     assert came["token_type"] == "bearer"
     assert came["scope"] == "personal daily"
@@ -285,7 +306,7 @@ def test_the_implicit_grant_comes_in_the_fragment_without_a_refresh_token(implic
 
 
 def test_errors_of_the_implicit_grant_come_in_the_fragment_too(implicit):
-    came = fragment(implicit.decide(implicit.query(response_type="token"), decision="deny"))
+    came = redirect_fragment(implicit.decide(implicit.query(response_type="token"), decision="deny"))
     assert came["error"] == "access_denied"
     assert came["state"] == "s t&ä"
 
@@ -299,7 +320,9 @@ def test_a_decision_that_another_site_sent_is_refused(live, browser, header, val
     page = Form(browser.open(query).text)
     form = [*page.hidden.items(), ("decision", "allow"), *(("granted", name) for name in page.boxes)]
     sent = browser.cookies() | {header: value, "host": "localhost"}
-    stays(live(AUTHORIZE, query, method="POST", form=form, headers=sent), "Sent from another site")
+    assert_error_page(
+        live(AUTHORIZE, query, method="POST", form=form, headers=sent), "Sent from another site"
+    )
     own = browser.cookies() | {
         "origin": "http://localhost",
         "sec-fetch-site": "same-origin",

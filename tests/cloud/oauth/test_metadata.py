@@ -5,7 +5,7 @@ import pytest
 from ringlet._oauth.scopes import scope_set
 from ringlet.cloud import OAuthRules
 
-from ..scripted_browser import URI, Browser, back, fragment
+from ..scripted_browser import URI, Browser, redirect_fragment, redirect_query
 
 ROOT = "http://127.0.0.1:8765"
 ENDPOINTS = {
@@ -40,7 +40,7 @@ def test_the_metadata_is_true(make_cloud, basic, place, implicit):
 
     # Scopes, and who answers.
     wanted = " ".join(said["scopes_supported"])
-    came = back(browser.decide(browser.query(scope=wanted)))
+    came = redirect_query(browser.decide(browser.query(scope=wanted)))
     assert scope_set(came["scope"]) == scope_set(wanted)
     if said.get("authorization_response_iss_parameter_supported"):
         assert came["iss"] == said["issuer"]
@@ -52,7 +52,7 @@ def test_the_metadata_is_true(make_cloud, basic, place, implicit):
         answer = browser.open(browser.query(response_type=response_type))
         assert (answer.status == 200) == (response_type in said["response_types_supported"])
     if implicit:
-        assert fragment(browser.decide(browser.query(response_type="token")))["access_token"]
+        assert redirect_fragment(browser.decide(browser.query(response_type="token")))["access_token"]
     assert said["response_modes_supported"] == (["query", "fragment"] if implicit else ["query"])
 
     # Grant types.

@@ -11,7 +11,16 @@ from ringlet._oauth.grant import Pkce
 from ringlet._oauth.scopes import SCOPES, scope_set
 
 from ...paths import SAMPLES
-from ..scripted_browser import AUTHORIZE, FAMILIES, REVOKE, TOKEN, URI, Browser, back, refused
+from ..scripted_browser import (
+    AUTHORIZE,
+    ENDPOINT_PATHS,
+    REVOKE,
+    TOKEN,
+    URI,
+    Browser,
+    assert_oauth_error,
+    redirect_query,
+)
 
 
 @pytest.fixture
@@ -25,13 +34,13 @@ def browser(live):
 # --- The whole way ---
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ENDPOINT_PATHS)
 def test_the_whole_way_from_consent_to_data_and_out_again(live, browser, family):
-    authorize, token, revoke = FAMILIES[family]
+    authorize, token, revoke = ENDPOINT_PATHS[family]
     browser.path = authorize
     pair = Pkce.new()
     query = browser.query(code_challenge=pair.challenge, code_challenge_method="S256")
-    came = back(browser.decide(query))
+    came = redirect_query(browser.decide(query))
     assert came["state"] == "s t&ä"
     assert scope_set(came["scope"]) == set(SCOPES)
     answer = browser.redeem(came["code"], token, code_verifier=pair.verifier)
@@ -50,7 +59,7 @@ def test_the_newer_token_answer_is_shaped_as_seen_live(browser):
     if not SAMPLES.exists():
         pytest.skip("the recorded answers are not beside this checkout")
     recorded = json.loads((SAMPLES / "oauth/token_response.json").read_bytes())
-    issued = browser.redeem(browser.code(scope="email personal daily"), FAMILIES["newer"][1]).json
+    issued = browser.redeem(browser.code(scope="email personal daily"), ENDPOINT_PATHS["newer"][1]).json
     assert set(issued) == set(recorded)
     for name in ("token_type", "expires_in", "scope", "id_token"):
         assert issued[name] == recorded[name]
@@ -98,7 +107,7 @@ def test_client_authentication_by_header_or_body(live, browser, basic):
 )
 def test_a_header_that_proves_nothing_is_401_with_a_challenge(browser, header):
     answer = browser.client(TOKEN, method="POST", headers={"authorization": header}, form={"grant_type": "x"})
-    refused(answer, "invalid_client", 401)
+    assert_oauth_error(answer, "invalid_client", 401)
     assert answer.headers["www-authenticate"].startswith("Basic")
 
 
@@ -107,7 +116,7 @@ def test_a_header_that_proves_nothing_is_401_with_a_challenge(browser, header):
 )
 def test_a_body_that_proves_nothing_is_401(browser, wrong):
     code = browser.code()
-    refused(browser.redeem(code, **wrong), "invalid_client", 401)
+    assert_oauth_error(browser.redeem(code, **wrong), "invalid_client", 401)
     assert browser.redeem(code).status == 200, "nobody spends another's code by knocking"
 
 
@@ -131,9 +140,9 @@ def test_a_public_application_exchanges_with_pkce_alone(live):
         ({"grant_type": "refresh_token", "refresh_token": "unknown"}, "invalid_grant"),
     ],
 )
-@pytest.mark.parametrize("path", [TOKEN, FAMILIES["newer"][1]])
+@pytest.mark.parametrize("path", [TOKEN, ENDPOINT_PATHS["newer"][1]])
 def test_what_cannot_be_granted_is_said_in_both_standards(browser, path, form, error):
-    refused(browser.grant(path, **form), error)
+    assert_oauth_error(browser.grant(path, **form), error)
 
 
 @pytest.mark.parametrize(
@@ -154,25 +163,29 @@ def test_a_refresh_token_used_twice_ends_its_family_at_once(live, browser):
     second = browser.renew(first["refresh_token"]).json
     for issued in (first, second):
         assert live("sleep", token=issued["access_token"]).status == 200
-    assert "Already Used" in refused(browser.renew(first["refresh_token"]), "invalid_grant")["detail"]
+    assert (
+        "Already Used" in assert_oauth_error(browser.renew(first["refresh_token"]), "invalid_grant")["detail"]
+    )
     for issued in (first, second):
         assert live("sleep", token=issued["access_token"]).status == 401
-    refused(browser.renew(second["refresh_token"]), "invalid_grant")
+    assert_oauth_error(browser.renew(second["refresh_token"]), "invalid_grant")
 
 
 def test_a_challenge_of_other_letters_breaks_nothing(browser):
     code = browser.code(code_challenge="é" * 43, code_challenge_method="S256")
-    refused(browser.redeem(code, code_verifier="x" * 43), "invalid_grant")
+    assert_oauth_error(browser.redeem(code, code_verifier="x" * 43), "invalid_grant")
 
 
 def test_the_redirect_uri_of_the_exchange_is_that_of_the_request(browser):
-    refused(browser.redeem(browser.code(), redirect_uri="https://lab.example/cb?keep=1"), "invalid_grant")
-    refused(browser.redeem(browser.code(), redirect_uri=None), "invalid_grant")
+    assert_oauth_error(
+        browser.redeem(browser.code(), redirect_uri="https://lab.example/cb?keep=1"), "invalid_grant"
+    )
+    assert_oauth_error(browser.redeem(browser.code(), redirect_uri=None), "invalid_grant")
 
 
 def test_a_refresh_may_narrow_and_not_widen(live, browser):
     issued = browser.redeem(browser.code(scope="daily heartrate")).json
-    refused(browser.renew(issued["refresh_token"], scope="daily email"), "invalid_scope")
+    assert_oauth_error(browser.renew(issued["refresh_token"], scope="daily email"), "invalid_scope")
     narrow = browser.renew(issued["refresh_token"], scope="extapi:daily").json
     assert narrow["scope"] == "daily"
     assert live("heartrate", token=narrow["access_token"]).status == 401
@@ -190,7 +203,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("path", [one[2] for one in FAMILIES.values()])
+@pytest.mark.parametrize("path", [one[2] for one in ENDPOINT_PATHS.values()])
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_grant_ends_in_every_recorded_shape_and_401_says_that_it_ended(live, browser, path, which, shape):
@@ -199,7 +212,7 @@ def test_a_grant_ends_in_every_recorded_shape_and_401_says_that_it_ended(live, b
     request = SHAPES[shape](issued[which])
     assert live(path, **request).status == 200
     assert live("sleep", token=issued["access_token"]).status == 401
-    refused(browser.renew(issued["refresh_token"]), "invalid_grant")
+    assert_oauth_error(browser.renew(issued["refresh_token"]), "invalid_grant")
     assert live(path, **request).status == 401
 
 
@@ -213,7 +226,7 @@ def test_revoking_nothing_is_401(live):
 
 def test_an_application_without_a_redirect_uri_has_no_codes_to_exchange(live):
     browser = Browser(live, *live.cloud.grants.apps.register("Script", []))
-    refused(browser.redeem("any"), "unauthorized_client")
+    assert_oauth_error(browser.redeem("any"), "unauthorized_client")
     issued = live.cloud.grants.issue(browser.client_id, live.user, ["daily"])
     assert browser.renew(issued.refresh_token).status == 200
 
@@ -233,7 +246,7 @@ def test_an_application_without_a_redirect_uri_has_no_codes_to_exchange(live):
 def test_scopes_are_accepted_by_all_their_names_and_gated_ones_are_silently_not_granted(
     browser, asked, granted
 ):
-    came = back(browser.decide(browser.query(scope=asked)))
+    came = redirect_query(browser.decide(browser.query(scope=asked)))
     issued = browser.redeem(came["code"]).json
     assert scope_set(came["scope"]) == scope_set(issued["scope"]) == granted
 
@@ -246,8 +259,8 @@ def test_while_the_archive_is_locked_both_endpoints_answer_with_retry_after(make
     with closing(sqlite3.connect(tmp_path / "cloud.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         renewed = browser.renew(token)
-        assert refused(renewed, "temporarily_unavailable", 503)
+        assert assert_oauth_error(renewed, "temporarily_unavailable", 503)
         assert renewed.headers["retry-after"] == "1"
-        assert back(browser.decide(browser.query()))["error"] == "temporarily_unavailable"
+        assert redirect_query(browser.decide(browser.query()))["error"] == "temporarily_unavailable"
     assert browser.renew(token).status == 200, "nothing was spent by it"
-    assert "code" in back(browser.decide(browser.query()))
+    assert "code" in redirect_query(browser.decide(browser.query()))
