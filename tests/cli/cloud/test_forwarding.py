@@ -68,7 +68,7 @@ def test_a_slash_that_is_missing_is_told_and_takes_no_event(
     forwarding(callback.url).forward(EVENT)
     assert len(callback.events) == 4
     assert "→ 307, a redirect to http://127.0.0.1" in said[0]
-    assert "/oura/: name that, redirects are not followed" in said[0]
+    assert "/oura/: forward to that URL, redirects are not followed" in said[0]
     assert said[-1].startswith("→ 200")
     assert not any("hidden" in one for one in said)
 
