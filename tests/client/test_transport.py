@@ -16,7 +16,12 @@ import pytest
 
 from ringlet import __version__
 from ringlet._api.wire import Request, Response
-from ringlet._client.transport import AiohttpTransport, AsyncHttpcoreTransport, HttpcoreTransport, _is_here
+from ringlet._client.transport import (
+    AiohttpTransport,
+    AsyncHttpcoreTransport,
+    HttpcoreTransport,
+    _is_loopback_url,
+)
 from ringlet.errors import ConnectionFailed, UsageError
 
 Send = Callable[..., list[Response]]
@@ -209,7 +214,7 @@ def test_other_machines_are_reached_through_the_proxy_of_the_environment(
     ],
 )
 def test_what_this_machine_is_called(url: str, here: bool) -> None:
-    assert _is_here(url) is here
+    assert _is_loopback_url(url) is here
 
 
 @each

@@ -12,7 +12,7 @@ DocumentsFace of that row, `async_client.sleep` its AsyncDocumentsFace. Each sha
 
 Rules of this file:
 * A method only runs a flow of the row. Which requests to send and what an answer means is in `kinds`.
-* The methods here block, and their docstrings tell arguments and errors; those of `async_faces` refer here.
+* The methods here block, and their docstrings list arguments and errors; those of `async_faces` refer here.
 * In each class `list` is defined last, because after it the name no longer means the builtin type.
 """
 

@@ -114,7 +114,7 @@ class Kind(Generic[D]):
 
         `params` are the query parameters, which are not checked.
         """
-        return self._turn(RawPage, lambda page: take(bytes(page.data)), params)
+        return self._each_page(RawPage, lambda page: take(bytes(page.data)), params)
 
     def raw_document(self, id: str) -> Flow[bytes]:
         """One document by its id, as Oura's bytes; only for rows that `has_ids`. Raises DocumentNotFound."""
@@ -124,10 +124,10 @@ class Kind(Generic[D]):
         page_of = cast(
             "type[Page[T]]", cast(Any, Page)[shape]
         )  # Type checkers refuse Page[shape], where shape is a variable.
-        pages = yield from self._turn(page_of, lambda page: page.data, params)
+        pages = yield from self._each_page(page_of, lambda page: page.data, params)
         return pages[0] if len(pages) == 1 else [one for page in pages for one in page]
 
-    def _turn(self, page_of: type[P], take: Callable[[P], T], params: dict[str, str]) -> Flow[list[T]]:
+    def _each_page(self, page_of: type[P], take: Callable[[P], T], params: dict[str, str]) -> Flow[list[T]]:
         """Call `take` with each page, and return its results. Raises ServerError if a page token repeats."""
         pages: list[T] = []
         seen: set[str] = set()

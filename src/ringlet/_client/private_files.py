@@ -108,7 +108,7 @@ class Lock:
             if self._held is None:
                 self._threads.release()
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Releases the lock, if this process has it."""
         if self._held is not None:
             os.close(self._held)  # The system releases the lock when the file is closed.
@@ -116,7 +116,7 @@ class Lock:
             self._threads.release()
 
     @staticmethod
-    def leave_to_the_parent() -> None:
+    def close_handles_of_parent() -> None:
         """Closes the handles of lock files that this process, a fork, has from its parent.
 
         A lock ends when all handles of the open file are closed, so the child's would prolong the parent's
@@ -132,7 +132,7 @@ class Lock:
 _LOCKS: WeakSet[Lock] = WeakSet()
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=Lock.leave_to_the_parent)
+    os.register_at_fork(after_in_child=Lock.close_handles_of_parent)
 
 
 @contextlib.contextmanager

@@ -80,7 +80,7 @@ class _CachedTokenStore(ABC):
 
     def release(self) -> None:
         """Release the lock for renewing."""
-        self._lock.give_back()
+        self._lock.release()
 
     def _decoded(self, content: bytes | None) -> Tokens | None:
         try:

@@ -78,7 +78,7 @@ class HttpcoreTransport:
 
     def send(self, request: Request) -> Response:
         url = _url(self.base_url, request)
-        with _losses(url):
+        with _network_errors(url):
             target = httpcore2.URL(url)
             origin = target.scheme, target.host, target.port
             if origin not in self._pools:
@@ -100,18 +100,18 @@ class AsyncHttpcoreTransport:
     def __init__(self, base_url: str, *, timeout: float = REQUEST_TIMEOUT_S, connections: int = 64) -> None:
         self.base_url = base_url
         self._extensions = _timeouts(timeout)
-        self._room = asyncio.Semaphore(connections)
+        self._free = asyncio.Semaphore(connections)
         # A pool goes through all its connections at every request, which with 64 connections takes a fifth of
         # the CPU of a backfill. So each connection has a pool of its own; the one used last is reused first.
         self._idle: dict[_Origin, list[httpcore2.AsyncConnectionPool]] = {}
 
     async def send(self, request: Request) -> Response:
         url = _url(self.base_url, request)
-        with _losses(url):
+        with _network_errors(url):
             target = httpcore2.URL(url)
             idle = self._idle.setdefault((target.scheme, target.host, target.port), [])
             headers = _headers(request)
-            async with self._room:
+            async with self._free:
                 pool = idle.pop() if idle else httpcore2.AsyncConnectionPool(**_pool(url, 1))
                 try:
                     answer = await pool.request(
@@ -159,7 +159,7 @@ class AiohttpTransport:
         import aiohttp
 
         url = _url(self.base_url, request)
-        with _losses(url, aiohttp.ClientError, unconnected=(aiohttp.ClientConnectorError,)):
+        with _network_errors(url, aiohttp.ClientError, not_sent=(aiohttp.ClientConnectorError,)):
             target = urlsplit(url)
             origin = target.scheme, target.netloc
             if origin not in self._proxies:
@@ -242,14 +242,14 @@ def _trust() -> ssl.SSLContext:
 def _proxy(url: str) -> str | None:
     """The URL of the proxy that the environment (HTTP_PROXY, NO_PROXY, ...) names for a URL, or None."""
     target = urlsplit(url)
-    if _is_here(url) or proxy_bypass(target.hostname or ""):
+    if _is_loopback_url(url) or proxy_bypass(target.hostname or ""):
         return None
     proxies = getproxies()
     address = proxies.get(target.scheme) or proxies.get("all")
     return address if not address or "://" in address else f"http://{address}"
 
 
-def _is_here(base_url: str) -> bool:
+def _is_loopback_url(base_url: str) -> bool:
     """Whether a URL names this machine by a loopback address."""
     try:
         return is_loopback(urlsplit(base_url).hostname or "")
@@ -257,7 +257,7 @@ def _is_here(base_url: str) -> bool:
         return False
 
 
-_BROKEN = (
+_ERRORS = (
     httpcore2.NetworkError,
     httpcore2.ProtocolError,
     httpcore2.ProxyError,
@@ -272,25 +272,25 @@ _BROKEN = (
 
 
 @contextmanager
-def _losses(
-    url: str, *kinds: type[Exception], unconnected: tuple[type[Exception], ...] = ()
+def _network_errors(
+    url: str, *kinds: type[Exception], not_sent: tuple[type[Exception], ...] = ()
 ) -> Generator[None]:
     """Turns the exceptions of an HTTP library into ConnectionFailed.
 
-    `kinds` are exceptions to turn in addition to `_BROKEN`, `unconnected` those which mean that nothing was
+    `kinds` are exceptions to turn in addition to `_ERRORS`, `not_sent` those which mean that nothing was
     sent. The difference matters for a request with a refresh token, which works once.
     """
     try:
         yield
-    except _BROKEN + kinds as broken:
+    except _ERRORS + kinds as broken:
         # The library's message may quote a header that cannot be sent, or the query: both may be secrets.
         words = "" if isinstance(broken, (httpcore2.LocalProtocolError, ValueError)) else str(broken)
         where, words = url.partition("?")[0], words.partition("?")[0]
         said = f"no answer from {where}: {type(broken).__name__} {words}".rstrip()
-        raise ConnectionFailed(said, sent=not isinstance(broken, (*_UNCONNECTED, *unconnected))) from broken
+        raise ConnectionFailed(said, sent=not isinstance(broken, (*_NOT_SENT, *not_sent))) from broken
 
 
-_UNCONNECTED = (
+_NOT_SENT = (
     httpcore2.ConnectError,
     httpcore2.ConnectTimeout,
     httpcore2.PoolTimeout,

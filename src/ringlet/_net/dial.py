@@ -143,7 +143,7 @@ class Dialer:
         raise AssertionError("a new connection answers or fails")
 
     async def _reusable(self, origin: str) -> httpcore2.AsyncHTTPConnection | None:
-        """An idle connection that is not known to be closed; None if there is none."""
+        """An idle connection that is not known to be closed, or None."""
         idle = self._idle.get(origin, [])
         while idle:
             connection = idle.pop()

@@ -243,7 +243,7 @@ class BoundedServer(uvicorn.Server):
         return stop
 
     def set_default_headers(self) -> None:
-        """Set the headers of every answer; by default uvicorn's, which `on_tick` has just renewed."""
+        """Override this to change the headers of every answer, which `on_tick` has just set to uvicorn's."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

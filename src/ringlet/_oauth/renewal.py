@@ -21,7 +21,7 @@ gateway (502, 504) sets the count to 1, but never to 2, however long the outage 
 Rules of this file:
 * Of all threads, tasks and processes that share a token store, one renews and the others wait for it (see
   `TokenStore.claim`). New tokens are stored before they are used.
-* No clock is read here: the time comes in as a parameter, in seconds since 1970.
+* No clock is read here: the time is a parameter, in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _send_refresh_token(
         if not lost.sent:
             token_store.save(not_sent)
         elif current.expires_at is None or now < current.expires_at:
-            lost.cure = _USE_UP
+            lost.cure = _CURE_UNTIL_EXPIRY
         raise
     except ServerError as broken:
         doubt = 1 if broken.status in _GATEWAY else 0
@@ -178,7 +178,7 @@ def _send_refresh_token(
         if newer and newer.access_token != current.access_token:
             return newer
         token_store.save(msgspec.structs.replace(current, refresh_token=None, unanswered=0))
-        why = _LOST if current.unanswered else _ELSEWHERE
+        why = _ANSWER_LOST if current.unanswered else _REVOKED_OR_USED
         raise OAuthError(
             refused.error, f"{why} ({refused.description or 'no reason given'})", status=refused.status
         ) from refused
@@ -192,12 +192,12 @@ MAX_UNANSWERED = 2
 _GATEWAY = {502, 504}
 """The statuses of a gateway: the server behind it may have used up the refresh token all the same (RFC 9110
 sections 15.6.3 and 15.6.5)."""
-_USE_UP = Cure(
+_CURE_UNTIL_EXPIRY = Cure(
     "use the access token until it expires, and only then renew again: the refresh token may be used up",
     Action.SHOW_SIGN_IN,
 )
-_LOST = "the answer to an earlier renewal was lost, and a refresh token works once"
-_ELSEWHERE = "the stored sign-in was revoked or used elsewhere: a refresh token works once"
+_ANSWER_LOST = "the answer to an earlier renewal was lost, and a refresh token works once"
+_REVOKED_OR_USED = "the stored sign-in was revoked or used elsewhere: a refresh token works once"
 
 
 def _authorize(request: Request, tokens: Tokens, hosts: Hosts) -> Request:

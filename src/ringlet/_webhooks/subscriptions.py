@@ -90,7 +90,7 @@ def _send(app: App, method: str, path: str, payload: Mapping[str, str] | None = 
     raise refused
 
 
-def _one(id: str) -> str:
+def _path_of(id: str) -> str:
     if not re.fullmatch(r"[\w-]+", id, re.ASCII):
         raise UsageError(f"{id!r} cannot be the id of a subscription", cure="pass the `id` of a subscription")
     return f"/{id}"
@@ -103,7 +103,7 @@ def subscriptions(app: App) -> Flow[list[Subscription]]:
 
 def subscription(app: App, id: str) -> Flow[Subscription]:
     """Get one subscription. Raises DocumentNotFound."""
-    return _ask(app, Subscription, "GET", _one(id))
+    return _ask(app, Subscription, "GET", _path_of(id))
 
 
 def subscribe(
@@ -131,17 +131,17 @@ def update(
     """Change the callback, event type or data type of a subscription. Raises DocumentNotFound, BadRequest."""
     given = {"callback_url": callback_url, "event_type": event_type, "data_type": data_type}
     payload = {"verification_token": verification_token} | {k: v for k, v in given.items() if v is not None}
-    return _ask(app, Subscription, "PUT", _one(id), payload)
+    return _ask(app, Subscription, "PUT", _path_of(id), payload)
 
 
 def renew(app: App, id: str) -> Flow[Subscription]:
     """Let a subscription last another 90 days from now. Raises DocumentNotFound."""
-    return _ask(app, Subscription, "PUT", f"/renew{_one(id)}")
+    return _ask(app, Subscription, "PUT", f"/renew{_path_of(id)}")
 
 
 def unsubscribe(app: App, id: str) -> Flow[None]:
     """Delete a subscription. Raises DocumentNotFound."""
-    yield from _send(app, "DELETE", _one(id))
+    yield from _send(app, "DELETE", _path_of(id))
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def pack(name: str, page: bytes) -> SortedRows | None:
     """
     try:
         # An array without its brackets is rows joined by commas. `rows_of` removes blanks between the rows.
-        text = _inside(page)
+        text = _without_brackets(page)
         return SortedRows.of(text) if text else None
     except (msgspec.MsgspecError, ValueError) as error:
         raise ServerError(
@@ -82,11 +82,11 @@ def put(
         runs = [_joined(runs)]
     with database.transaction():
         database.lock(Lock.DOCUMENTS, user, name)
-        chunks = _touched(
+        chunks = _overlapping_chunks(
             database, user, name, runs[0].times[0], runs[-1].times[-1], few=count < SMALL_CHUNK_ROWS
         )
         if chunks:
-            return _put_among(database, user, name, chunks, _joined(runs), seen_at)
+            return _merge_and_write(database, user, name, chunks, _joined(runs), seen_at)
         for run in runs:
             _write(database, user, name, run, seen_at)
     return Counts(added=count)
@@ -96,14 +96,14 @@ def _joined(runs: Sequence[SortedRows]) -> SortedRows:
     return runs[0] if len(runs) == 1 else SortedRows.of(b",".join([run.text() for run in runs]))
 
 
-def _inside(page: bytes) -> bytes:
+def _without_brackets(page: bytes) -> bytes:
     page = page.strip()
     if page[:1] != b"[" or page[-1:] != b"]":
         raise ValueError("a page is an array")
     return page[1:-1].strip()
 
 
-def _put_among(
+def _merge_and_write(
     database: Database, user: int, name: str, chunks: list[Chunk], new: SortedRows, seen_at: int
 ) -> Counts:
     packed = [chunk.unpack() for chunk in chunks]
@@ -138,7 +138,9 @@ def _confirm(database: Database, user: int, name: str, chunks: Sequence[Chunk], 
     )
 
 
-def _touched(database: Database, user: int, name: str, first: int, last: int, *, few: bool) -> list[Chunk]:
+def _overlapping_chunks(
+    database: Database, user: int, name: str, first: int, last: int, *, few: bool
+) -> list[Chunk]:
     """The stored chunks to which rows from `first` to `last` belong; with `few`, small neighbours, too."""
     whose = (user, name)
     stored = database.all(

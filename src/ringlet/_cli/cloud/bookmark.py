@@ -55,7 +55,7 @@ class Bookmark:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lock.give_back()
+        self._lock.release()
 
     @property
     def is_ours(self) -> bool:
@@ -107,7 +107,7 @@ def _made_once(path: Path) -> bytes:
             disk.write(path, secret)
         return secret
     finally:
-        lock.give_back()
+        lock.release()
 
 
 def _folder() -> Path:

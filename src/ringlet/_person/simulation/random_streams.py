@@ -32,19 +32,19 @@ NORMAL_DEVIATES: Final = tuple(round(NormalDist().inv_cdf((byte + 0.5) / 256), 3
 class RandomStream:
     """An endless stream of uniform random numbers for one purpose."""
 
-    __slots__ = ("_row", "_seed", "_turn")
+    __slots__ = ("_block", "_row", "_seed")
 
     def __init__(self, seed: bytes) -> None:
         self._seed = seed
-        self._turn = 0
+        self._block = 0
         self._row: Iterator[int] = iter(())
 
     def uint32(self) -> int:
         """A whole number from 0 to 2**32 - 1."""
         for number in self._row:
             return number
-        self._row = iter(_WORDS.unpack(shake_128(self._seed + bytes((self._turn,))).digest(_WORDS.size)))
-        self._turn = (self._turn + 1) % 256
+        self._row = iter(_WORDS.unpack(shake_128(self._seed + bytes((self._block,))).digest(_WORDS.size)))
+        self._block = (self._block + 1) % 256
         return next(self._row)
 
     def uniform(self) -> float:
@@ -66,7 +66,7 @@ class RandomStream:
     def normal(self) -> float:
         """A nearly normally distributed number from -3 to 3, with mean 0 and standard deviation 1.
 
-        It is a sum of three uniform numbers, because an exact one would need a logarithm.
+        It is a sum of three uniform numbers, because an exactly normal number would need a logarithm.
         """
         return 2 * (self.uniform() + self.uniform() + self.uniform() - 1.5)
 
