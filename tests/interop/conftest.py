@@ -21,7 +21,7 @@ DAYS = 40
 FIRST, LAST = date(2026, 1, 21), date(2026, 3, 1)
 """The demo's days, when the clock stands at noon of the last one."""
 OURS = ("OURA_", "RINGLET_")
-PATIENT = 60
+TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,12 @@ class Wearer:
     def allows(self, url: str) -> str:
         """Allow everything that the page asks for; the URL that sends the browser back, with a code in it."""
         browser = build_opener(HTTPCookieProcessor(CookieJar()), _Stay())
-        with browser.open(url, timeout=PATIENT) as page:
+        with browser.open(url, timeout=TIMEOUT_S) as page:
             form = _Form()
             form.feed(page.read().decode())
         assert form.method == "post"
         with pytest.raises(HTTPError) as sent_back:
-            browser.open(url, data=urlencode(form.fields).encode(), timeout=PATIENT)
+            browser.open(url, data=urlencode(form.fields).encode(), timeout=TIMEOUT_S)
         with contextlib.closing(sent_back.value) as answer:
             assert answer.code == 302
             back: str = answer.headers["location"]

@@ -15,7 +15,7 @@ from ringlet.archive import Archive, Counts
 from ringlet.errors import ServerError, UsageError
 
 HEART = Catalog.heartrate
-EVER = Span(-(2**60), 2**60)
+ALL_TIME = Span(-(2**60), 2**60)
 NEW_YEAR = parse_instant("2026-01-01T00:00:00Z")
 
 
@@ -29,7 +29,7 @@ def page_of(*rows: bytes) -> bytes:
 
 
 def held(archive: Archive, me: int) -> list[bytes]:
-    rows, _ = archive.page(me, HEART, EVER)
+    rows, _ = archive.page(me, HEART, ALL_TIME)
     return [part + b"}" for part in rows.removesuffix(b"}").split(b"},")] if rows else []
 
 
@@ -76,7 +76,7 @@ def holds_what_a_plain_model_holds(archive: Archive, me: int, puts: History, lim
         )
         model |= {second: (newest, rows) for second, rows in fresh.items()}
     expected = [one for _, (_, rows) in sorted(model.items()) for one in rows]
-    assert archive.page(me, HEART, EVER)[0] == b",".join(expected)
+    assert archive.page(me, HEART, ALL_TIME)[0] == b",".join(expected)
     assert archive.latest(me, HEART) == (expected[-1] if expected else None)
 
     # every window, and every way to page through it
@@ -141,7 +141,7 @@ def test_a_day_may_take_several_chunks(archive: Archive, me: int) -> None:
     rows = [row(second) for second in range(3 * MAX_CHUNK_ROWS)]
     for start in range(0, len(rows), 1000):
         archive.put_samples(me, HEART, [page_of(*rows[start : start + 1000])])
-    assert archive.page(me, HEART, EVER)[0] == b",".join(rows)
+    assert archive.page(me, HEART, ALL_TIME)[0] == b",".join(rows)
     middle = Span(NEW_YEAR + 4000 * 1000, NEW_YEAR + 9000 * 1000)
     assert archive.page(me, HEART, middle)[0] == b",".join(rows[4000:9001])
 
@@ -149,7 +149,7 @@ def test_a_day_may_take_several_chunks(archive: Archive, me: int) -> None:
 def test_rows_of_one_instant_are_never_parted(archive: Archive, me: int) -> None:
     rows = [row(7, bpm) for bpm in range(MAX_CHUNK_ROWS + 10)]
     archive.put_samples(me, HEART, [page_of(row(0), *rows, row(8))])
-    assert archive.page(me, HEART, EVER)[0] == b",".join([row(0), *rows, row(8)])
+    assert archive.page(me, HEART, ALL_TIME)[0] == b",".join([row(0), *rows, row(8)])
     assert archive.put_samples(me, HEART, [page_of(row(7))]) == Counts(changed=1)
     assert held(archive, me) == [row(0), row(7), row(8)]
 
@@ -158,17 +158,17 @@ def test_rows_of_odd_shapes_keep_their_bytes(archive: Archive, me: int) -> None:
     plain = b'{"timestamp":"2026-01-01T00:00:00Z","bpm":60}'
     odd = b'{ "bpm": 61, "more": [1, {"timestamp": "x"}], "timestamp": "2026-01-01T00:05:00Z" }'
     archive.put_samples(me, HEART, [b"[ " + plain + b" ,\n" + odd + b" ]"])
-    assert archive.page(me, HEART, EVER)[0] == plain + b"," + odd
+    assert archive.page(me, HEART, ALL_TIME)[0] == plain + b"," + odd
     assert archive.latest(me, HEART) == odd
-    assert archive.page(me, HEART, EVER, limit=1) == (plain, f"{NEW_YEAR}:1")
-    assert archive.page(me, HEART, EVER, after=f"{NEW_YEAR}:1", limit=1) == (odd, None)
+    assert archive.page(me, HEART, ALL_TIME, limit=1) == (plain, f"{NEW_YEAR}:1")
+    assert archive.page(me, HEART, ALL_TIME, after=f"{NEW_YEAR}:1", limit=1) == (odd, None)
 
 
 def test_a_page_may_go_on_after_rows_have_gone(archive: Archive, me: int) -> None:
     archive.put_samples(me, HEART, [page_of(row(0, 1), row(0, 2), row(1), row(2))])
-    _, after = archive.page(me, HEART, EVER, limit=2)
+    _, after = archive.page(me, HEART, ALL_TIME, limit=2)
     archive.put_samples(me, HEART, [page_of(row(0, 3))])
-    assert archive.page(me, HEART, EVER, after=after)[0] == b",".join([row(1), row(2)])
+    assert archive.page(me, HEART, ALL_TIME, after=after)[0] == b",".join([row(1), row(2)])
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_body_that_is_not_samples_is_refused_and_stores_nothing(
 
 def test_a_token_that_is_not_ours_is_refused(archive: Archive, me: int) -> None:
     with pytest.raises(UsageError):
-        archive.page(me, HEART, EVER, after="yesterday")
+        archive.page(me, HEART, ALL_TIME, after="yesterday")
 
 
 def test_years_are_read_by_the_chunks_of_the_window_alone(archive: Archive, me: int) -> None:
