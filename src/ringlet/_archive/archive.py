@@ -186,7 +186,7 @@ class Archive:
         return documents.delete(self._database, user, kind, id, at, self._notify(user, kind, observer))
 
     def lock_changes(self) -> None:
-        """Prevent other transactions from changing observed documents until this one ends, as `put` does."""
+        """Prevent other transactions from changing documents with an `observer`, until this one ends."""
         documents.lock_changes(self._database)
 
     def _notify(self, user: int, kind: AnyKind, observer: Observer | None) -> Notify | None:

@@ -72,7 +72,7 @@ def put(
 
 
 def lock_changes(database: Database) -> None:
-    """Prevent other transactions from changing observed documents until this one ends."""
+    """Prevent other transactions from changing documents that have an observer until this one ends."""
     database.lock(Lock.EVENTS)
 
 

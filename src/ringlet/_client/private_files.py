@@ -137,7 +137,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def on_disk(path: Path, done: str, *, but: type[OSError] | tuple[()] = ()) -> Generator[None, None, None]:
-    """Turns an OSError, except `but`, into a RingletError that says the path cannot be `done`."""
+    """Turns an OSError, except `but`, into a RingletError; `done` is the verb of its message ("written")."""
     try:
         yield
     except but:

@@ -33,7 +33,7 @@ class Lock(IntEnum):
     SUBSCRIPTIONS = auto()
     """(client id): the webhook subscriptions of an application."""
     EVENTS = auto()
-    """(): the log of events, their deliveries, and every document whose changes are observed.
+    """(): the log of events, their deliveries, and all documents whose changes an observer is called with.
 
     This lock precedes DOCUMENTS, because an observer logs events in the transaction that changes documents.
     That transaction may change one document, log an event, and change another document.

@@ -85,7 +85,7 @@ class Traits:
     """Workouts a week, without walks."""
     sports: tuple[Sport, ...]
     walks: float
-    """Walks a day that are long enough to be detected."""
+    """The mean number of walks a day that are long enough to be detected."""
     naps: float
     """The probability of a nap on a day."""
     cycle: int
