@@ -92,10 +92,10 @@ def signing_secret() -> str:
     if given:
         return given
     path = _folder() / "secret"
-    return (disk.read(path) or _made_once(path)).decode()
+    return (disk.read(path) or _stored_or_new_secret(path)).decode()
 
 
-def _made_once(path: Path) -> bytes:
+def _stored_or_new_secret(path: Path) -> bytes:
     """Create and store the secret, unless another process has just created it. Returns the stored secret."""
     lock = disk.Lock(path.with_suffix(".lock"))
     while not lock.take():

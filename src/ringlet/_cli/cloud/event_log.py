@@ -72,7 +72,7 @@ class EventLog:
         elif start == "now" or kept is None:
             self._place = Place(page.log, page.newest)
         else:
-            self._place = self._same(kept, page)
+            self._place = self._continue_at(kept, page)
         self.bookmark.move(self._place)
         return page.newest - self._place.seq
 
@@ -112,12 +112,12 @@ class EventLog:
                 continue
             if failures:
                 self.say("the cloud answers again")
-            place = self._same(self._place, page)
+            place = self._continue_at(self._place, page)
             if place == self._place:
                 return page
             self._place, failures, wait = place, 0, 0.0
 
-    def _same(self, place: Place, page: _Page) -> Place:
+    def _continue_at(self, place: Place, page: _Page) -> Place:
         """Return the place to continue from: `place`, or another one if the log does not have `place`."""
         if place.log != page.log:
             self.say(

@@ -193,7 +193,7 @@ def renew(
 
     _check_named(ids, everything)
     with application(base_url, profile) as app:
-        carry_out(app, {id: partial(app.webhooks.renew, id) for id in _meant(app, ids)}, as_json)
+        carry_out(app, {id: partial(app.webhooks.renew, id) for id in _named_or_all(app, ids)}, as_json)
 
 
 @webhooks.command()
@@ -213,7 +213,7 @@ def delete(
     ended: list[str] = []
     try:
         with application(base_url, profile) as app:
-            for id in _meant(app, ids):
+            for id in _named_or_all(app, ids):
                 app.webhooks.delete(id)
                 ended.append(id)
     except RingletError:
@@ -230,7 +230,7 @@ def _check_named(ids: tuple[str, ...], everything: bool) -> None:
         )
 
 
-def _meant(app: Application, ids: tuple[str, ...]) -> Sequence[str]:
+def _named_or_all(app: Application, ids: tuple[str, ...]) -> Sequence[str]:
     found = ids or [one.id for one in app.webhooks.list()]
     if not found:
         screen.remark("no subscriptions")

@@ -63,17 +63,17 @@ class SignInPages:
         form = await visitor.form(request)
         next = form.get("next", HOME)
         users = self.archive.users()
-        if self._is_in(visitor):
+        if self._passed_passphrase(visitor):
             user: int | None = self.visitors.named(form.get("user", ""))
-        elif self._knows(request, form.get("passphrase", "")):
+        elif self._is_right_passphrase(request, form.get("passphrase", "")):
             user = users[0].id if len(users) == 1 else None
         else:
             return self._page(request, visitor, next, errors={"passphrase": "The passphrase is wrong."})
         cookie = self.sessions.begin(user, instead_of=visitor.cookie)
         response = (
-            redirect(_safe(next))
+            redirect(_own_path_or_home(next))
             if user is not None
-            else redirect(f"{SIGN_IN}?{urlencode({'next': _safe(next)})}")
+            else redirect(f"{SIGN_IN}?{urlencode({'next': _own_path_or_home(next)})}")
         )
         set_session_cookie(request, response, cookie)
         return response
@@ -86,10 +86,10 @@ class SignInPages:
         response.delete_cookie(COOKIE, path="/")
         return response
 
-    def _is_in(self, visitor: Visitor) -> bool:
+    def _passed_passphrase(self, visitor: Visitor) -> bool:
         return visitor.session is not None or not self.passphrase
 
-    def _knows(self, request: Request, passphrase: str) -> bool:
+    def _is_right_passphrase(self, request: Request, passphrase: str) -> bool:
         """Whether the passphrase is right. Raises Refused after too many wrong passphrases."""
         key = throttle_key(request, "sign-in")
         check_throttle(self.throttle, key)
@@ -106,12 +106,12 @@ class SignInPages:
             request,
             "sign_in.html",
             status=422 if errors else 200,
-            asks_passphrase=not self._is_in(visitor),
+            asks_passphrase=not self._passed_passphrase(visitor),
             users=[name for _, name in self.archive.users()],
-            next=_safe(next),
+            next=_own_path_or_home(next),
             errors=errors or {},
         )
 
 
-def _safe(next: str) -> str:
+def _own_path_or_home(next: str) -> str:
     return next if is_own_path(next) else HOME

@@ -75,7 +75,7 @@ class Faults:
     async def apply(self, fault: Fault, send: Send) -> Send | None:
         """Apply a fault to a request. Returns the `send` for the answer; None if an error answer was sent."""
         if fault.act == "drop":
-            return self.losing(send)
+            return self.dropping(send)
         if fault.act == "delay":
             await asyncio.sleep(fault.seconds)
             return send
@@ -85,7 +85,7 @@ class Faults:
         await send({"type": "http.response.body", "body": body})
         return None
 
-    def losing(self, send: Send) -> Send:
+    def dropping(self, send: Send) -> Send:
         """Wrap `send` so that a body is announced and not sent: then the server closes the connection."""
         logging.getLogger("uvicorn.error").addFilter(self._unfinished)
 

@@ -88,7 +88,7 @@ class Triggers:
         now = self.clock.ms()
         body = self.archive.latest(user, kind)
         if operation == "create":
-            copied = msgspec.json.decode(body or self._made_up(kind), type=Document)
+            copied = msgspec.json.decode(body or self._simulated_document(kind), type=Document)
             copied = moved(copied | {"id": fresh}, self._days_since(copied, kind))
             text = msgspec.json.encode(overridden(kind, copied, override))
             return fresh, self.publisher.put(user, kind, text, seen_at=now)
@@ -114,7 +114,7 @@ class Triggers:
             )
         return id, events
 
-    def _made_up(self, kind: AnyKind) -> bytes:
+    def _simulated_document(self, kind: AnyKind) -> bytes:
         """The newest document of a simulated person, to be copied for a user who has no document of a type.
 
         Raises UsageError for a data type that the simulated wearer does not write.
@@ -142,7 +142,7 @@ def parse(what: str) -> tuple[str, EventType]:
     data_type = _FOLDED.get(data_type.lower().replace("-", "_"), data_type)
     if data_type not in DATA_TYPES:
         raise UsageError(
-            f"{what!r} is not an event: unknown data type {data_type!r}{_meant(data_type, DATA_TYPES)}"
+            f"{what!r} is not an event: unknown data type {data_type!r}{_suggestion(data_type, DATA_TYPES)}"
             f"; there are {', '.join(DATA_TYPES)}",
             cure=EXAMPLE,
         )
@@ -153,7 +153,7 @@ def parse(what: str) -> tuple[str, EventType]:
         )
     if operation not in EVENT_TYPES:
         raise UsageError(
-            f"{what!r} is not an event: unknown operation {operation!r}{_meant(operation, EVENT_TYPES)}"
+            f"{what!r} is not an event: unknown operation {operation!r}{_suggestion(operation, EVENT_TYPES)}"
             f"; there are {', '.join(EVENT_TYPES)}",
             cure=EXAMPLE,
         )
@@ -207,7 +207,7 @@ def _with(document: Document, model: Any, path: Sequence[str], value: Any, whole
     if (first not in types and first not in document) or first == "id" or (rest and inner is None):
         known = sorted({*types, *document} - {"id"})
         raise UsageError(
-            f"no field {whole!r} to override{_meant(first, known) or _there_are(known)}",
+            f"no field {whole!r} to override{_suggestion(first, known) or _choices(known)}",
             cure="name a field of the document; write a field inside another as outer.inner",
         )
     if rest:
@@ -240,10 +240,10 @@ def _struct(annotation: Any) -> type[msgspec.Struct] | None:
     return None
 
 
-def _there_are(known: Sequence[str]) -> str:
+def _choices(known: Sequence[str]) -> str:
     return f"; there are {', '.join(known)}"
 
 
-def _meant(name: str, known: Sequence[str]) -> str:
+def _suggestion(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

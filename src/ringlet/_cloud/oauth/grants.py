@@ -117,7 +117,7 @@ class Grants:
         Raises OAuthError access_denied if the application has too many users.
         """
         with self.archive.transaction():
-            self._admit(app.client_id, user)
+            self._check_user_limit(app.client_id, user)
             return self._codes.create(
                 Code(
                     grant_id=secrets.token_hex(16),
@@ -155,7 +155,7 @@ class Grants:
         Raises OAuthError access_denied if the application has too many users.
         """
         with self.archive.transaction():
-            self._admit(client_id, user)
+            self._check_user_limit(client_id, user)
             return self._begin(
                 secrets.token_hex(16), client_id, user, scope_text(scopes), refreshable=refreshable
             )
@@ -195,7 +195,7 @@ class Grants:
         self._connections.extend(grant_id, expires_at)
         return issued
 
-    def _admit(self, client_id: str, user: int) -> None:
+    def _check_user_limit(self, client_id: str, user: int) -> None:
         # Without this lock, two concurrent requests could both add a user when only one more is allowed.
         self.archive.database.lock(Lock.APPLICATION_USERS, client_id)
         app = self.apps.get(client_id)
