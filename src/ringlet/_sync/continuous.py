@@ -204,7 +204,7 @@ class ContinuousSync:
         return check
 
     async def _backfill(self) -> timedelta:
-        """Fetch the data types without a subscription, or at the start and once a night all data types."""
+        """Fetch the data types that have no subscription. At the start and once a night, fetch all types."""
         await self._subscriptions_checked.wait()
         began = self.server_time.now()
         everything = self._reconciled_at is None or began >= night_after(self._reconciled_at, self._delay)

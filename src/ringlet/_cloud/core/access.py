@@ -31,7 +31,7 @@ class AccessLookup(Protocol):
 
     @property
     def access_changed(self) -> Signal:
-        """Emitted when a token may permit more or less than before. Then drop cached results of `access`."""
+        """Emitted when a token may permit more or less than before: its observers drop cached results."""
         ...
 
     def access(self, token: str) -> Access | None:

@@ -33,7 +33,7 @@ class RateLimit:
         self.limit = limit
         self.window_s = window_s
         self.max_keys = max_keys
-        # Requests to the sandbox are answered, and so counted, in threads.
+        # The lock is needed because requests to the sandbox are answered, and so counted, in threads.
         self._lock = Lock()
         self._logs: OrderedDict[object, deque[float]] = OrderedDict()
 

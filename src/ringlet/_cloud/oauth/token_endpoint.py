@@ -107,7 +107,7 @@ class TokenEndpoint:
                 "grant_type must be either authorization_code or refresh_token",
             )
         answer: dict[str, object] = msgspec.to_builtins(issued)
-        # Oura's newer identity system adds a prefix to every scope, and an empty id_token.
+        # Oura's newer identity system puts a prefix before every scope, and also sends `"id_token": null`.
         return answer | {"scope": _scope(issued.scope), "id_token": None} if prefix else answer
 
     async def revoke(self, request: Request, form: Mapping[str, str]) -> Response:
