@@ -2,7 +2,7 @@
 #
 #   make demo        the whole story on one screen
 #   make test        linter, both type checkers, the fast tests: before every commit
-#   make test-slow   tests of kills, load and long times, and every property with more examples
+#   make test-slow   tests of browsers, terminals, kills, load and long times, and every property with more examples
 #   make coverage    which branches of the language, the client and the archive their tests cover; at least 95 %
 #   make matrix      the fast tests on every Python from 3.11 on that this machine has
 #   make bench       the performance figures
@@ -31,7 +31,9 @@ TESTS := $(VENV)/.tests
 demo: $(RUNS)
 	@$(BIN)/ringlet demo
 
-test: lint types unit
+# Both need about one core, for most of the time.
+test: lint
+	@$(MAKE) --no-print-directory --jobs 2 types unit
 
 setup: $(TESTS)
 

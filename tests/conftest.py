@@ -57,17 +57,28 @@ def _databases() -> Iterator[Databases]:
 
 @pytest.fixture
 def postgres(_databases: Databases) -> Iterator[str]:
-    """The URL of a PostgreSQL database of the test's own, empty."""
-    url = _databases.borrow()
-    yield url
-    _databases.give_back(url)
+    """The URL of a PostgreSQL database that belongs to this test alone, without tables."""
+    with _databases.lend() as url:
+        yield url
+
+
+@pytest.fixture
+def _postgres_with_tables(_databases: Databases) -> Iterator[str]:
+    with _databases.lend(tables=True) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an archive can be created: a file, or a database on a PostgreSQL server."""
+    return str(request.getfixturevalue("postgres") if request.param == "postgres" else tmp_path / "oura.db")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where an archive may be made: on either database, all is the same."""
+    """Like `empty_place`, but the tables may have been created by another test, and the rows deleted."""
     on_postgres = request.param == "postgres"
-    return str(request.getfixturevalue("postgres") if on_postgres else tmp_path / "oura.db")
+    return str(request.getfixturevalue("_postgres_with_tables") if on_postgres else tmp_path / "oura.db")
 
 
 @pytest.fixture

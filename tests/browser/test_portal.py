@@ -7,12 +7,16 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from ringlet._oauth.scopes import SCOPES
 
 from ..callback_server import CallbackServer
 from .chromium import Tab
 from .page_checks import check_page
 from .portal_flows import PASSPHRASE, STATE, SUBMIT, register, registered_application
+
+pytestmark = pytest.mark.slow
 
 
 def status(url: str, token: str) -> int:

@@ -7,6 +7,8 @@ import urllib.request
 from time import monotonic
 from typing import Any
 
+import pytest
+
 from ringlet.client import Client, MemoryTokenStore
 from ringlet.webhooks import verify
 
@@ -15,6 +17,7 @@ from .chromium import Tab
 from .page_checks import check_page
 from .portal_flows import Application, register
 
+pytestmark = pytest.mark.slow
 DELIVERY_TIMEOUT_S = 15.0
 
 

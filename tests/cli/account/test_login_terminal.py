@@ -16,9 +16,12 @@ from threading import Thread
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("tmux") is None and "CI" not in os.environ, reason="tmux is not installed"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("tmux") is None and "CI" not in os.environ, reason="tmux is not installed"
+    ),
+]
 
 BROWSER = Path(__file__).with_name("browser.py")
 NOTICE = "this system has no keyring: the sign-in is stored in a file that only you can read"

@@ -10,6 +10,7 @@ from ringlet._api.catalog import TYPES
 from ringlet._cli.demo.headless_sign_in import ConsentPage
 
 
+@pytest.mark.slow
 def test_the_whole_story(ringlet):
     done = ringlet("demo", "--days", "20")
     assert done.returncode == 0, done.stderr

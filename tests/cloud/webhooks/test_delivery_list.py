@@ -81,8 +81,8 @@ def test_the_headers_of_a_response_are_stored_as_they_were_received(service: Web
     assert tried.response_headers == said
 
 
-def test_attempts_stored_without_headers_are_listed_with_none(place: str) -> None:
-    with Archive.open(place) as archive:
+def test_attempts_stored_without_headers_are_listed_with_none(empty_place: str) -> None:
+    with Archive.open(empty_place) as archive:
         migrate(archive.database, Migrations(MIGRATIONS.name, MIGRATIONS.steps[0]))
         archive.database.execute(
             "INSERT INTO webhook_attempts (delivery_id, number, callback_url, timestamp, signature, began_at,"
