@@ -49,6 +49,8 @@ $(TESTS): $(RUNS)
 	@$(PIP) install --editable . --group dev
 	@# oura-ring declares Python 3.12 but runs on 3.11; it is a client we test against, not a dependency.
 	@$(PIP) install --no-deps --ignore-requires-python oura-ring==1.0.1
+	@# Compiles the tests once; otherwise each worker of the first run compiles all of them.
+	@$(BIN)/pytest --collect-only --quiet >/dev/null
 	@touch $@
 
 # A check that passed passes again until one of the files it reads has changed.
