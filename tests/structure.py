@@ -81,12 +81,12 @@ class Module:
 
     @property
     def name(self) -> str:
-        """Its dotted name below `ringlet`."""
+        """The dotted name of the module below `ringlet`, as in `_cloud.core.clock`."""
         return ".".join(self.path.relative_to(SOURCE).with_suffix("").parts)
 
     @property
     def package(self) -> str:
-        """The first part of its name."""
+        """The package of the module, as in `_cloud`: the first part of `name`."""
         return self.name.split(".")[0]
 
     @property

@@ -1,4 +1,4 @@
-"""The hand on the tiller: closed without the admin token, and what it moves is moved."""
+"""The control API needs the admin token; users, tokens, faults and the clock change as it is told."""
 
 import json
 

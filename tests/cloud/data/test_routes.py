@@ -619,7 +619,7 @@ def test_page_tokens_are_refused_when_made_up_or_meant_for_another_route(demo):
 
 
 def test_a_page_token_of_the_sandbox_is_not_one_of_production(make_cloud):
-    """The two go on in different ways; neither may stumble over the other's."""
+    """Their values differ in form: each kind of route answers a token of the other kind with 400."""
     asked = make_cloud(documents_per_page=2)
     days = [f"2026-02-{day:02}" for day in range(1, 20)]
     put(asked, "daily_sleep", [{"id": day, "day": day} for day in days])
