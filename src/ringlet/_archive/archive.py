@@ -266,7 +266,7 @@ class Archive:
         return users.number(self._database, name)
 
     def user_name(self, user: int) -> str | None:
-        """The name of the user with a number; None if there is no such user."""
+        """Return the name of the user with an id, or None if the id does not exist."""
         return users.name(self._database, user)
 
     def users(self) -> list[User]:

@@ -32,7 +32,7 @@ def number(database: Database, name: str) -> int:
 
 
 def name(database: Database, number: int) -> str | None:
-    """The name of the user with a number; None if there is no such user."""
+    """Return the name of the user with an id, or None if the id does not exist."""
     row = database.one("SELECT name FROM users WHERE id = ?", (number,))
     return row[0] if row else None
 
@@ -43,6 +43,6 @@ def users(database: Database) -> list[User]:
 
 
 def choose(users: Sequence[User], name: str | None) -> User | None:
-    """The user with that name, or the only user if `name` is None. Returns None if there is no such user."""
+    """Return the user with a name; without a name, the only user. None if not exactly one user matches."""
     meant = [user for user in users if name in (None, user.name)]
     return meant[0] if len(meant) == 1 else None

@@ -41,7 +41,7 @@ class SystemKeyring:
         return self._bounded(_no_backend)
 
     def get(self, name: str) -> str | None:
-        """The text stored under a name; None if there is none. Raises RingletError."""
+        """Return the text stored under a name, or None if the name does not exist. Raises RingletError."""
 
         def get() -> str | None:
             import keyring

@@ -158,7 +158,7 @@ def is_proof(status: int, body: bytes, challenge: str) -> bool:
 
 
 def check_secrets(secret: str | Sequence[str]) -> list[str]:
-    """Convert one secret or several to a list. Raises UsageError if there is none, or one is empty."""
+    """Convert one secret or several to a list. Raises UsageError for an empty list or secret."""
     secrets = [secret] if isinstance(secret, str) else list(secret)
     if not secrets or not all(secrets):
         raise UsageError(

@@ -31,7 +31,7 @@ def days_with_nights(archive: Archive, user: int) -> list[date]:
 
 
 def newest(archive: Archive, user: int) -> date | None:
-    """The day of the newest night's sleep, or if there is none, of the newest nap; None without any sleep."""
+    """Return the day of the newest long sleep, else of the newest sleep; None without sleep documents."""
     body = archive.latest(user, TYPES["sleep"])
     if body is None:
         return None

@@ -33,8 +33,8 @@ UNAVAILABLE = (ConnectionFailed, ServerError, RateLimited)
 Start: TypeAlias = Literal["kept", "start", "now"]
 """Where reading begins.
 
-`kept`: at the bookmark, or as `now` if there is none; `start`: at the oldest event; `now`: after the newest
-event.
+`start`: at the oldest event. `now`: after the newest event. `kept`: at the bookmark; without a bookmark, the
+same as `now`.
 """
 
 

@@ -132,7 +132,7 @@ class Forwarder:
 def receiver_url(text: str) -> str:
     """Convert what the user typed to a URL: a URL, HOST:PORT, or a port of this machine.
 
-    Raises UsageError if it is none of these.
+    Raises UsageError for any other text.
     """
     where = f"localhost:{text}" if text.isdecimal() else text
     url = where if "://" in where else f"http://{where}"

@@ -34,8 +34,8 @@ def trigger(
 ) -> int:
     """Make an event happen in your cloud, so that webhooks are sent.
 
-    update changes the newest document, create copies it to today, delete deletes it. If there is no document
-    to change, the event is sent nevertheless.
+    update changes the newest document of the data type. create stores a copy of it with today's date. delete
+    deletes it. The event is also sent if the wearer has no document of the data type.
 
     \b
     ringlet trigger sleep.update
