@@ -503,6 +503,7 @@ WORDS = st.sampled_from(["sleep", "update", "https://[", "http://\0", "//", "x" 
 )
 @example(body=b'{"data_type": {"a": []}, "event_type": [1]}', method="POST")
 @example(body=b'{"data_type": 1e400}', method="POST")
+@example(body=json.dumps(subscription_request("")).encode(), method="POST")  # of the types subscribed already
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_malformed_body_is_refused_with_a_message(app: WebhookApp, body: bytes, method: str) -> None:
     [id] = [one["id"] for one in app("GET").json] or [app.subscribe().json["id"]]

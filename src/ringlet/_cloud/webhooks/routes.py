@@ -40,7 +40,7 @@ from ..._api.windows import Dialect
 from ..._net.dial import Dialer, Exchange
 from ..._webhooks import events
 from ..._webhooks.subscriptions import SUBSCRIPTION_PATH
-from ...errors import ApiError, OAuthError
+from ...errors import ApiError, OAuthError, UsageError
 from ..core.answers import Answer, Refused, flawed, ok, problem, refuse, trace_id
 from ..core.bodies import read_body
 from ..core.rate_limit import RateLimit
@@ -120,6 +120,7 @@ class SubscriptionRoutes:
         client secret is too short or the application was deleted meanwhile.
         """
         wanted = read_create(await read_body(request))
+        self._check_form(wanted.callback_url)  # before the state: 422 takes precedence over 409
         _check_secret(caller)
         self.subscriptions.check_free(caller.client_id, wanted.event_type, wanted.data_type)
         await self._challenge(caller, wanted.callback_url, wanted.verification_token)
@@ -233,6 +234,13 @@ class SubscriptionRoutes:
             yield
 
     # The challenge of a callback
+
+    def _check_form(self, callback_url: str) -> None:
+        """Check the form of a callback URL as the challenge does. Raises Flawed."""
+        try:
+            self.dialer.policy.check_url(callback_url)
+        except UsageError as wrong:
+            raise unproved(callback_url, f"{wrong.message}: {wrong.cure}.") from None
 
     async def _challenge(self, caller: Caller, callback_url: str, verification_token: str) -> None:
         """Send a random text to a callback. Raises Flawed unless the callback's response repeats the text."""
